@@ -1,0 +1,36 @@
+import type { DeviceMatch } from './match.ts';
+
+/** What the configuration of one guest comes to, after the defaults of all guests were applied. */
+export interface Config {
+  readonly timeouts: Timeouts;
+  /** Rules in the order in which they are applied: of all guests first, then of this guest; a later one wins. */
+  readonly devices: readonly DeviceRule[];
+  readonly log: { readonly level: LogLevel };
+}
+
+/** Bounds, in milliseconds. */
+export interface Timeouts {
+  /** How long the kernel may take for one write (unbind, bind, resize, …) before it counts as stuck. */
+  readonly kernelWrite: number;
+  /** How long to wait for another run of this program that works on the same IOMMU group. */
+  readonly lock: number;
+}
+
+/** What to do with the devices that `match` names. */
+export interface DeviceRule {
+  readonly match: DeviceMatch;
+  /** Size in bytes by BAR index (0 to 5), for the time that the guest has the device. */
+  readonly bars: ReadonlyMap<number, number>;
+  /** The driver to bind in place of the one that libvirt's rule would choose. */
+  readonly driver?: string;
+}
+
+/** Syslog severities, least first. */
+export type LogLevel = 'err' | 'warning' | 'notice' | 'info' | 'debug';
+
+/** What holds where no configuration says otherwise. */
+export const defaultConfig: Config = {
+  timeouts: { kernelWrite: 30_000, lock: 30_000 },
+  devices: [],
+  log: { level: 'info' },
+};

@@ -1,0 +1,49 @@
+import type { PciAddress } from '../pci/address.ts';
+
+/** A libvirt guest as its XML describes it: only what matters for its assigned host devices. */
+export interface Domain {
+  readonly name: string;
+  /** Lower case, 8-4-4-4-12. */
+  readonly uuid: string;
+  /** In document order. */
+  readonly hostdevs: readonly Hostdev[];
+}
+
+/** One assigned host device as written in the XML. */
+export type Hostdev = PciHostdev | MdevHostdev;
+
+/** Which form of the XML assigns a PCI device. */
+export type PciHostdevKind =
+  /** `<hostdev mode='subsystem' type='pci'>` */
+  | 'pci'
+  /** `<interface type='hostdev'>`: a virtual function of a network card */
+  | 'interface'
+  /** `<interface type='network'>` whose `<actual type='hostdev'>` says which device libvirt chose */
+  | 'network'
+  /** `<disk type='nvme'>`, also as a mirror or a backing store */
+  | 'nvme'
+  /** `-device vfio-pci,host=…` in `<qemu:commandline>`: libvirt knows nothing of it */
+  | 'commandline';
+
+/** A PCI device by its host address. */
+export interface PciHostdev {
+  readonly kind: PciHostdevKind;
+  readonly address: PciAddress;
+  /** Whether libvirt detaches and reattaches the device itself (`managed='yes'`); always false for 'commandline'. */
+  readonly managed: boolean;
+  /** Driver that the XML asks for: `<driver model='…'/>` (libvirt 10.0 and later). */
+  readonly model?: string;
+  /** `<driver name='…'/>`, such as `vfio`. */
+  readonly driver?: string;
+  /** NVMe namespace, for kind 'nvme'. */
+  readonly namespace?: number;
+}
+
+/** A mediated device by its UUID: nothing to bind, its parent stays on the host driver. */
+export interface MdevHostdev {
+  readonly kind: 'mdev';
+  readonly uuid: string;
+  /** Device API: `vfio-pci`, `vfio-ccw` or `vfio-ap`. */
+  readonly model?: string;
+  readonly managed: boolean;
+}

@@ -1,0 +1,74 @@
+/**
+ * The port to the kernel. Low on purpose: attributes, links and lists, so that the choreography of writes
+ * stays in the code that is tested. `host/linux` talks to the real kernel, `host/simulated` to one in memory.
+ *
+ * - Paths are absolute and are those of the real machine in both (`/sys/bus/pci/…`): see src/pci/sysfs.ts.
+ * - `read`, `readLink`, `list` and `tryOpen` are synchronous and only for what the kernel answers at once.
+ * - Whatever may wait for a device's lock goes through `readLocked`, `write` or `loadModule`: asynchronous,
+ *   under a deadline, in a child process where the kernel is real, since a task that waits in the kernel
+ *   cannot be ended and would take the hook, and libvirt with it, along.
+ */
+export interface Host {
+  readonly kind: 'linux' | 'simulated';
+  /** A file's text; undefined when there is no such file (ENOENT, ENOTDIR) or its device is gone (ENODEV). Throws an errno error otherwise. */
+  read(path: string): string | undefined;
+  /** The first `length` bytes of a file (a device's `config`); undefined as in `read`. */
+  readBytes(path: string, length: number): Uint8Array | undefined;
+  /** A link's target as stored (relative in sysfs); undefined when there is no such link. */
+  readLink(path: string): string | undefined;
+  /** Names in a directory, sorted; undefined when there is no such directory. */
+  list(path: string): readonly string[] | undefined;
+  /** Opens and closes a device node: `busy` (EBUSY) is how VFIO says that a guest has the group. */
+  tryOpen(path: string): 'free' | 'busy' | 'absent' | 'denied';
+  /** Reads attributes whose read takes the device's lock (`driver_override` on Linux 6.1, `sriov_numvfs` on all). */
+  readLocked(paths: readonly string[], deadlineMs: number): Promise<LockedRead>;
+  /** Makes one write(2) of `value` and a newline to an existing attribute. An empty value writes the newline alone. */
+  write(path: string, value: string, deadlineMs: number): Promise<WriteResult>;
+  /** Loads a kernel module with the modules it depends on (modprobe). */
+  loadModule(name: string, deadlineMs: number): Promise<ModuleResult>;
+  /** The processes that have a device node open, or an empty list. For messages; never for decisions about safety alone. */
+  holders(path: string): readonly Holder[];
+  /** Whether the process that was once seen is still there: same pid and same start time. */
+  isAlive(process: ProcessIdentity): boolean;
+  /** This process. */
+  self(): ProcessIdentity;
+  /** Monotonic milliseconds. */
+  now(): number;
+}
+
+/** A process beyond doubt: pids are used again, a pid with its start time is not. */
+export interface ProcessIdentity {
+  readonly pid: number;
+  /** Field 22 of /proc/PID/stat: clock ticks after boot. */
+  readonly startTime: number;
+}
+
+/** A process that holds a device. */
+export interface Holder {
+  readonly pid: number;
+  /** Short name of the program, such as `qemu-system-x86`. */
+  readonly name: string;
+  /** Name of the guest when the process is a QEMU that libvirt started. */
+  readonly guest?: string;
+}
+
+/** What came of one write(2). */
+export type WriteResult =
+  | { readonly kind: 'written' }
+  | { readonly kind: 'refused'; readonly errno: string }
+  | {
+      /** The kernel did not return before the deadline. The write may still take effect, however late. */
+      readonly kind: 'stuck';
+      readonly writer: ProcessIdentity;
+    };
+
+/** What came of reading attributes that take the device's lock: texts by path; absent files are left out. */
+export type LockedRead =
+  | { readonly kind: 'read'; readonly texts: ReadonlyMap<string, string> }
+  | { readonly kind: 'stuck'; readonly path: string };
+
+/** What came of loading a module. */
+export type ModuleResult =
+  | { readonly kind: 'loaded' }
+  | { readonly kind: 'failed'; readonly reason: string }
+  | { readonly kind: 'stuck'; readonly writer: ProcessIdentity };

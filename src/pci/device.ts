@@ -1,0 +1,58 @@
+import type { PciAddress } from './address.ts';
+import type { Bar } from './bar.ts';
+
+/** What stands behind the header type byte of configuration space (offset 0x0e, low seven bits). */
+export type HeaderType = 'endpoint' | 'bridge' | 'cardbus';
+
+/** One PCI function as the kernel showed it at one moment. */
+export interface PciDevice {
+  readonly address: PciAddress;
+  /** Four hexadecimal digits each, lower case, no 0x. */
+  readonly vendor: string;
+  readonly device: string;
+  readonly subsystemVendor: string;
+  readonly subsystemDevice: string;
+  /** Two hexadecimal digits. */
+  readonly revision: string;
+  /** Class, subclass and programming interface: six hexadecimal digits, such as `030000`. */
+  readonly class: string;
+  readonly headerType: HeaderType;
+  /** The kernel's `modalias` line, such as `pci:v00001002d…`; empty when there is none. */
+  readonly modalias: string;
+  /** Number of the device's IOMMU group; absent when it has none. */
+  readonly iommuGroup?: number;
+  /** Name of the bound driver; absent when driverless. */
+  readonly driver?: string;
+  /** Kernel module of the bound driver; absent when driverless or built in. */
+  readonly driverModule?: string;
+  /** The override text as written; absent when the kernel prints `(null)`. */
+  readonly driverOverride?: string;
+  /** Whether a vfio driver holds the device: it has a `vfio-dev` directory (Linux 6.1 and later) or the bound driver's name says so. */
+  readonly onVfio: boolean;
+  readonly bars: readonly Bar[];
+  /** Reset methods in the order in which the kernel tries them; absent when the device cannot be reset. */
+  readonly resetMethods?: readonly string[];
+  /** Runtime power management: `auto` lets an idle device sleep. */
+  readonly powerControl?: 'auto' | 'on';
+  readonly d3coldAllowed?: boolean;
+  /** Whether firmware used this display device at boot; only VGA-class devices (0x0300) have it. */
+  readonly bootVga?: boolean;
+  /** A physical function that offers virtual ones. */
+  readonly sriov?: { readonly totalVfs: number; readonly numVfs: number };
+  /** A virtual function's physical one. */
+  readonly physicalFunction?: PciAddress;
+  /** NVIDIA's vendor VFIO framework: id of the vGPU type that lives on this virtual function, 0 for none. */
+  readonly vgpuType?: number;
+}
+
+/** An IOMMU group: the unit that VFIO hands to a guest. Numbers change between boots. */
+export interface IommuGroup {
+  readonly number: number;
+  /** `DMA`, `DMA-FQ`, `identity`, …; absent when the kernel does not say. */
+  readonly type?: string;
+  readonly members: readonly PciAddress[];
+  /** Members that are no PCI devices (platform, ACPI), by their sysfs name. */
+  readonly otherMembers: readonly string[];
+  /** Whether somebody has /dev/vfio/N open, that is: a guest owns the group. */
+  readonly open: boolean;
+}

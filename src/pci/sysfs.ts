@@ -1,0 +1,29 @@
+import type { PciAddress } from './address.ts';
+
+/**
+ * Every location under /sys, /proc and /dev that this program reads or writes, as small named functions.
+ * No other file holds such a path.
+ */
+export const sysfs = {
+  devices: '/sys/bus/pci/devices',
+  drivers: '/sys/bus/pci/drivers',
+  groups: '/sys/kernel/iommu_groups',
+  modules: '/sys/module',
+  driversProbe: '/sys/bus/pci/drivers_probe',
+  vfioContainer: '/dev/vfio/vfio',
+  bootId: '/proc/sys/kernel/random/boot_id',
+  kernelRelease: '/proc/sys/kernel/osrelease',
+  commandLine: '/proc/cmdline',
+  device: (address: PciAddress): string => `/sys/bus/pci/devices/${address}`,
+  attribute: (address: PciAddress, name: string): string => `/sys/bus/pci/devices/${address}/${name}`,
+  driverOverride: (address: PciAddress): string => `/sys/bus/pci/devices/${address}/driver_override`,
+  resize: (address: PciAddress, bar: number): string =>
+    `/sys/bus/pci/devices/${address}/resource${bar}_resize`,
+  driver: (name: string): string => `/sys/bus/pci/drivers/${name}`,
+  bind: (driver: string): string => `/sys/bus/pci/drivers/${driver}/bind`,
+  unbind: (driver: string): string => `/sys/bus/pci/drivers/${driver}/unbind`,
+  groupDevices: (group: number): string => `/sys/kernel/iommu_groups/${group}/devices`,
+  groupType: (group: number): string => `/sys/kernel/iommu_groups/${group}/type`,
+  vfioGroup: (group: number): string => `/dev/vfio/${group}`,
+  modulesAlias: (release: string): string => `/lib/modules/${release}/modules.alias`,
+} as const;

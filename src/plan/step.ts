@@ -1,0 +1,63 @@
+import type { PciAddress } from '../pci/address.ts';
+
+/**
+ * One change to the host, as data: JSON-serialisable, carried by plans, claims and logs. The record in
+ * src/steps/index.ts maps each kind to how it is described, applied and verified.
+ */
+export type Step =
+  LoadModule | SetDriverOverride | Unbind | ResizeBar | Bind | SetPowerControl | SetResetMethods;
+
+export type StepKind = Step['kind'];
+
+/** Loads the kernel module that provides a PCI driver which is not there yet. */
+export interface LoadModule {
+  readonly kind: 'load-module';
+  readonly module: string;
+  /** Name of the PCI driver that must be there afterwards. */
+  readonly driver: string;
+}
+
+/** Writes `driver_override`; absent `from` or `to` means "not set" (the kernel prints `(null)`). */
+export interface SetDriverOverride {
+  readonly kind: 'set-driver-override';
+  readonly device: PciAddress;
+  readonly from?: string;
+  readonly to?: string;
+}
+
+export interface Unbind {
+  readonly kind: 'unbind';
+  readonly device: PciAddress;
+  readonly driver: string;
+}
+
+/** Writes `resourceN_resize` while no driver holds the device. Sizes in bytes. */
+export interface ResizeBar {
+  readonly kind: 'resize-bar';
+  readonly device: PciAddress;
+  readonly bar: number;
+  readonly from: number;
+  readonly to: number;
+}
+
+export interface Bind {
+  readonly kind: 'bind';
+  readonly device: PciAddress;
+  readonly driver: string;
+}
+
+/** Writes `power/control`. */
+export interface SetPowerControl {
+  readonly kind: 'set-power-control';
+  readonly device: PciAddress;
+  readonly from: 'auto' | 'on';
+  readonly to: 'auto' | 'on';
+}
+
+/** Writes `reset_method`; an empty list disables every method. */
+export interface SetResetMethods {
+  readonly kind: 'set-reset-methods';
+  readonly device: PciAddress;
+  readonly from: readonly string[];
+  readonly to: readonly string[];
+}
