@@ -28,6 +28,8 @@ export interface Host {
   loadModule(name: string, deadlineMs: number): Promise<ModuleResult>;
   /** The processes that have a device node open, or an empty list. For messages; never for decisions about safety alone. */
   holders(path: string): readonly Holder[];
+  /** Writes of this program that still wait in the kernel, also those of runs that have died since. */
+  blockedWrites(): readonly BlockedWrite[];
   /** Whether the process that was once seen is still there: same pid and same start time. */
   isAlive(process: ProcessIdentity): boolean;
   /** This process. */
@@ -50,6 +52,14 @@ export interface Holder {
   readonly name: string;
   /** Name of the guest when the process is a QEMU that libvirt started. */
   readonly guest?: string;
+}
+
+/** A write of this program that has not returned. */
+export interface BlockedWrite {
+  readonly path: string;
+  /** What is being written, without the newline: for `bind` and `unbind` the device's address. */
+  readonly value: string;
+  readonly writer: ProcessIdentity;
 }
 
 /** What came of one write(2). */

@@ -55,4 +55,6 @@ export interface IommuGroup {
   readonly otherMembers: readonly string[];
   /** Whether somebody has /dev/vfio/N open, that is: a guest owns the group. */
   readonly open: boolean;
+  /** Who that is, in words, as far as it could be found out: `guest "win10" (qemu-system-x86, pid 1234)`. */
+  readonly openBy?: string;
 }

@@ -11,6 +11,8 @@ export const sysfs = {
   modules: '/sys/module',
   driversProbe: '/sys/bus/pci/drivers_probe',
   vfioContainer: '/dev/vfio/vfio',
+  /** Where distributions put libvirt.so.0. */
+  libraries: ['/usr/lib/x86_64-linux-gnu', '/usr/lib/aarch64-linux-gnu', '/usr/lib64', '/usr/lib'],
   bootId: '/proc/sys/kernel/random/boot_id',
   kernelRelease: '/proc/sys/kernel/osrelease',
   commandLine: '/proc/cmdline',

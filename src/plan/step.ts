@@ -1,7 +1,7 @@
 import type { PciAddress } from '../pci/address.ts';
 
 /**
- * One change to the host, as data: JSON-serialisable, carried by plans, claims and logs. The record in
+ * One change to the host, as data: JSON-serialisable, carried by plans and logs. The record in
  * src/steps/index.ts maps each kind to how it is described, applied and verified.
  */
 export type Step =
@@ -9,7 +9,7 @@ export type Step =
 
 export type StepKind = Step['kind'];
 
-/** Loads the kernel module that provides a PCI driver which is not there yet. */
+/** Loads the kernel module that provides a PCI driver which is not registered yet. */
 export interface LoadModule {
   readonly kind: 'load-module';
   readonly module: string;
@@ -17,14 +17,14 @@ export interface LoadModule {
   readonly driver: string;
 }
 
-/** Writes `driver_override`; absent `from` or `to` means "not set" (the kernel prints `(null)`). */
+/** Writes `driver_override`; an absent `to` clears it. */
 export interface SetDriverOverride {
   readonly kind: 'set-driver-override';
   readonly device: PciAddress;
-  readonly from?: string;
   readonly to?: string;
 }
 
+/** Takes the device from its driver. */
 export interface Unbind {
   readonly kind: 'unbind';
   readonly device: PciAddress;
@@ -40,6 +40,7 @@ export interface ResizeBar {
   readonly to: number;
 }
 
+/** Gives the device to a driver. */
 export interface Bind {
   readonly kind: 'bind';
   readonly device: PciAddress;
@@ -50,7 +51,6 @@ export interface Bind {
 export interface SetPowerControl {
   readonly kind: 'set-power-control';
   readonly device: PciAddress;
-  readonly from: 'auto' | 'on';
   readonly to: 'auto' | 'on';
 }
 
@@ -58,6 +58,10 @@ export interface SetPowerControl {
 export interface SetResetMethods {
   readonly kind: 'set-reset-methods';
   readonly device: PciAddress;
-  readonly from: readonly string[];
   readonly to: readonly string[];
+}
+
+/** The device that a step changes; undefined when it changes none. */
+export function stepDevice(step: Step): PciAddress | undefined {
+  return step.kind === 'load-module' ? undefined : step.device;
 }

@@ -1,0 +1,96 @@
+import type { PciAddress } from '../pci/address.ts';
+
+/**
+ * The durable record of which guest holds which devices, and of what there was before. Inert data: it is read
+ * back through src/claim/decode.ts, never executed, and never trusted after a reboot.
+ *
+ * - It is on disk before the first change to the host.
+ * - The originals in it are written once and never overwritten, also when the same guest is prepared again.
+ */
+export interface Claim {
+  readonly version: 1;
+  /** /proc/sys/kernel/random/boot_id at the time of writing: what the kernel knows dies with it. */
+  readonly bootId: string;
+  readonly guest: ClaimOwner;
+  readonly state: ClaimState;
+  /** ISO 8601, UTC: when the guest first claimed the devices. */
+  readonly claimedAt: string;
+  /** The run that wrote this state, so that another run can tell a live one from a dead one. */
+  readonly writer: { readonly pid: number; readonly startTime: number };
+  /** Milliseconds that the kernel may take for one write when the originals are put back. */
+  readonly kernelWriteTimeout: number;
+  /** The IOMMU groups concerned, in ascending order. */
+  readonly groups: readonly number[];
+  readonly devices: readonly ClaimedDevice[];
+  /** Kernel writes that did not return; their devices must not be touched while the writer lives. */
+  readonly stuck: readonly StuckWrite[];
+  /** What could not be put back, one sentence each; only in state `incomplete`. */
+  readonly leftovers: readonly string[];
+}
+
+/** Who holds the devices. */
+export interface ClaimOwner {
+  readonly name: string;
+  readonly uuid: string;
+}
+
+/**
+ * - `preparing`: being handed over; a claim found in this state belongs to a live run or to one that died.
+ * - `held`: the guest may use the devices.
+ * - `restoring`: being given back.
+ * - `incomplete`: some originals are not back; `leftovers` says which.
+ * - `stuck`: a kernel write did not return.
+ */
+export type ClaimState = (typeof claimStates)[number];
+
+/** Every {@link ClaimState}. */
+export const claimStates = ['preparing', 'held', 'restoring', 'incomplete', 'stuck'] as const;
+
+/** One device of a claim. */
+export interface ClaimedDevice {
+  readonly address: PciAddress;
+  readonly group: number;
+  /** Ids, to notice that another card sits at the address. */
+  readonly vendor: string;
+  readonly device: string;
+  /** The driver that this program binds; absent when the device is held without being moved. */
+  readonly driver?: string;
+  readonly original: Original;
+}
+
+/** A BAR's size in bytes. */
+export interface BarSize {
+  readonly bar: number;
+  readonly size: number;
+}
+
+/** What a device was like before the first change. */
+export interface Original {
+  /** Absent: it had no driver. */
+  readonly driver?: string;
+  /** Kernel module of that driver, to load it again when it is gone. */
+  readonly module?: string;
+  /** Absent: no override was set. */
+  readonly driverOverride?: string;
+  /** Sizes of the BARs that are resized for the guest. */
+  readonly bars: readonly BarSize[];
+  readonly powerControl?: 'auto' | 'on';
+  readonly resetMethods?: readonly string[];
+}
+
+/** A kernel write that did not return before its deadline. */
+export interface StuckWrite {
+  /** Absent when a module is being loaded. */
+  readonly device?: PciAddress;
+  /** What was being done, such as `unbind 0000:03:00.1 from "snd_hda_intel"`. */
+  readonly step: string;
+  /** The attribute that was written. */
+  readonly path: string;
+  /** The process that still waits in the kernel. */
+  readonly writer: { readonly pid: number; readonly startTime: number };
+}
+
+/** Whether a claim concerns a device. */
+export function claims(claim: Claim, address: PciAddress): boolean {
+  return claim.devices.some((device) => device.address === address);
+}

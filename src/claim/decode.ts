@@ -1,0 +1,162 @@
+import { parsePciAddress, type PciAddress } from '../pci/address.ts';
+import {
+  claimStates,
+  type BarSize,
+  type Claim,
+  type ClaimedDevice,
+  type ClaimState,
+  type Original,
+  type StuckWrite,
+} from './claim.ts';
+
+/**
+ * Reads a claim back from its JSON text. Anything but a whole claim of this version gives a reason in words:
+ * a torn, foreign or hand-edited claim is never guessed at.
+ */
+export function decodeClaim(text: string): { readonly claim: Claim } | { readonly reason: string } {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch {
+    return { reason: text.trim() === '' ? 'the file is empty' : 'the file is no whole JSON document' };
+  }
+  try {
+    return { claim: claim(record(json, 'claim')) };
+  } catch (error) {
+    return { reason: error instanceof Deviation ? error.message : 'the file is no claim' };
+  }
+}
+
+/** The text to store; {@link decodeClaim} reads it. */
+export function encodeClaim(value: Claim): string {
+  return `${JSON.stringify(value, null, 1)}\n`;
+}
+
+class Deviation extends Error {}
+
+type Json = Readonly<Record<string, unknown>>;
+
+function claim(json: Json): Claim {
+  if (json['version'] !== 1) throw new Deviation(`its version is ${JSON.stringify(json['version'])}, not 1`);
+  const guest = record(json['guest'], 'guest');
+  return {
+    version: 1,
+    bootId: string(json, 'bootId'),
+    guest: { name: string(guest, 'name'), uuid: string(guest, 'uuid') },
+    state: state(json['state']),
+    claimedAt: string(json, 'claimedAt'),
+    writer: identity(json['writer'], 'writer'),
+    kernelWriteTimeout: number(json, 'kernelWriteTimeout'),
+    groups: list(json, 'groups').map((group) => count(group, 'groups')),
+    devices: list(json, 'devices').map((entry) => device(record(entry, 'devices'))),
+    stuck: list(json, 'stuck').map((entry) => stuck(record(entry, 'stuck'))),
+    leftovers: list(json, 'leftovers').map(String),
+  };
+}
+
+function device(json: Json): ClaimedDevice {
+  const driver = optional(json, 'driver');
+  return {
+    address: address(json['address']),
+    group: count(json['group'], 'group'),
+    vendor: string(json, 'vendor'),
+    device: string(json, 'device'),
+    ...(driver !== undefined && { driver: attributeText(driver) }),
+    original: original(record(json['original'], 'original')),
+  };
+}
+
+function original(json: Json): Original {
+  const driver = optional(json, 'driver');
+  const module = optional(json, 'module');
+  const driverOverride = optional(json, 'driverOverride');
+  const powerControl = optional(json, 'powerControl');
+  return {
+    ...(driver !== undefined && { driver: attributeText(driver) }),
+    ...(module !== undefined && { module: attributeText(module) }),
+    ...(driverOverride !== undefined && { driverOverride: attributeText(driverOverride, true) }),
+    bars: list(json, 'bars').map((entry) => barSize(record(entry, 'bars'))),
+    ...((powerControl === 'auto' || powerControl === 'on') && { powerControl }),
+    ...(json['resetMethods'] !== undefined && {
+      resetMethods: list(json, 'resetMethods').map((method) => attributeText(String(method))),
+    }),
+  };
+}
+
+function barSize(json: Json): BarSize {
+  const bar = count(json['bar'], 'bar');
+  if (bar > 5) throw new Deviation(`BAR ${bar} does not exist`);
+  return { bar, size: number(json, 'size') };
+}
+
+function stuck(json: Json): StuckWrite {
+  return {
+    ...(json['device'] !== undefined && { device: address(json['device']) }),
+    step: string(json, 'step'),
+    path: string(json, 'path'),
+    writer: identity(json['writer'], 'writer'),
+  };
+}
+
+/**
+ * A name that will become part of a path under /sys or the argument of modprobe: no separator, no control
+ * character, no leading dot or dash. An override's text is only ever written into the attribute.
+ */
+function attributeText(text: string, free = false): string {
+  const plain = free ? /^[^\n\0]{1,4094}$/ : /^[\w+ ][\w+ .-]{0,63}$/;
+  if (!plain.test(text)) throw new Deviation(`${JSON.stringify(text)} is no name that the kernel gives`);
+  return text;
+}
+
+function address(value: unknown): PciAddress {
+  const parsed = typeof value === 'string' ? parsePciAddress(value) : undefined;
+  if (!parsed) throw new Deviation(`${JSON.stringify(value)} is no PCI address`);
+  return parsed;
+}
+
+function identity(value: unknown, name: string): { pid: number; startTime: number } {
+  const json = record(value, name);
+  return { pid: number(json, 'pid'), startTime: number(json, 'startTime') };
+}
+
+function state(value: unknown): ClaimState {
+  const known = claimStates.find((candidate) => candidate === value);
+  if (!known) throw new Deviation(`${JSON.stringify(value)} is no state of a claim`);
+  return known;
+}
+
+function record(value: unknown, name: string): Json {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new Deviation(`${name} is no object`);
+  }
+  return value as Json;
+}
+
+function list(json: Json, key: string): readonly unknown[] {
+  const value = json[key];
+  if (!Array.isArray(value)) throw new Deviation(`${key} is no list`);
+  return value;
+}
+
+function string(json: Json, key: string): string {
+  const value = json[key];
+  if (typeof value !== 'string') throw new Deviation(`${key} is no text`);
+  return value;
+}
+
+function optional(json: Json, key: string): string | undefined {
+  return json[key] === undefined ? undefined : string(json, key);
+}
+
+function number(json: Json, key: string): number {
+  const value = json[key];
+  if (typeof value !== 'number' || !Number.isFinite(value)) throw new Deviation(`${key} is no number`);
+  return value;
+}
+
+function count(value: unknown, name: string): number {
+  if (typeof value !== 'number' || !Number.isInteger(value) || value < 0) {
+    throw new Deviation(`${name} is no whole number`);
+  }
+  return value;
+}

@@ -1,0 +1,104 @@
+import { parsePciAddress, type PciAddress } from '../pci/address.ts';
+import { parseBars } from '../pci/bar.ts';
+import type { HeaderType, PciDevice } from '../pci/device.ts';
+import { sysfs } from '../pci/sysfs.ts';
+import type { Host } from './host.ts';
+
+/** Offset of the header type in configuration space (PCI Local Bus specification, 6.1). */
+const HEADER_TYPE = 0x0e;
+
+/**
+ * One device's attributes; undefined when it has left the bus. `locked` has the texts of the attributes
+ * whose read takes the device's lock.
+ */
+export function readDevice(
+  host: Host,
+  address: PciAddress,
+  locked: ReadonlyMap<string, string>,
+): PciDevice | undefined {
+  const text = (name: string): string | undefined => host.read(sysfs.attribute(address, name))?.trim();
+  const id = (name: string): string => (text(name) ?? '').replace(/^0x/, '');
+  if (text('vendor') === undefined) return undefined;
+
+  const driver = linkName(host, address, 'driver');
+  const driverModule = linkName(host, address, 'driver/module');
+  const group = linkName(host, address, 'iommu_group');
+  const physicalFunction = parsePciAddress(linkName(host, address, 'physfn') ?? '');
+  const driverOverride = overrideText(locked.get(sysfs.driverOverride(address)));
+  const methods = text('reset_method');
+  const powerControl = text('power/control');
+  const d3cold = text('d3cold_allowed');
+  const bootVga = text('boot_vga');
+  const totalVfs = text('sriov_totalvfs');
+  const vgpuType = text('nvidia/current_vgpu_type');
+
+  return {
+    address,
+    vendor: id('vendor'),
+    device: id('device'),
+    subsystemVendor: id('subsystem_vendor'),
+    subsystemDevice: id('subsystem_device'),
+    revision: id('revision'),
+    class: id('class'),
+    headerType: headerType(
+      host.readBytes(sysfs.attribute(address, 'config'), HEADER_TYPE + 1)?.[HEADER_TYPE],
+    ),
+    modalias: text('modalias') ?? '',
+    ...(group !== undefined && { iommuGroup: Number(group) }),
+    ...(driver !== undefined && { driver }),
+    ...(driverModule !== undefined && { driverModule }),
+    ...(driverOverride !== undefined && { driverOverride }),
+    onVfio: isOnVfio(host, address, driver),
+    bars: parseBars(text('resource') ?? '', resizeMasks(host, address)),
+    ...(methods !== undefined && { resetMethods: methods.split(' ').filter(Boolean) }),
+    ...((powerControl === 'auto' || powerControl === 'on') && { powerControl }),
+    ...(d3cold !== undefined && { d3coldAllowed: d3cold === '1' }),
+    ...(bootVga !== undefined && { bootVga: bootVga === '1' }),
+    ...(totalVfs !== undefined && {
+      sriov: {
+        totalVfs: Number(totalVfs),
+        numVfs: Number(locked.get(sysfs.attribute(address, 'sriov_numvfs'))?.trim() ?? 0),
+      },
+    }),
+    ...(physicalFunction && { physicalFunction }),
+    ...(vgpuType !== undefined && { vgpuType: Number(vgpuType) }),
+  };
+}
+
+/** The override in the text of `driver_override`: the kernel prints `(null)` when none is set. */
+export function overrideText(text: string | undefined): string | undefined {
+  const line = text?.split('\n')[0];
+  return line === undefined || line === '(null)' || line === '' ? undefined : line;
+}
+
+/** Since Linux 6.1 a device on any vfio driver has a `vfio-dev` directory (drivers/vfio/vfio_main.c); before, the name tells. */
+function isOnVfio(host: Host, address: PciAddress, driver: string | undefined): boolean {
+  if (driver === undefined) return false;
+  return /(^|[-_])vfio[-_]pci$/.test(driver) || host.list(sysfs.attribute(address, 'vfio-dev')) !== undefined;
+}
+
+/** Configuration space that cannot be read counts as an endpoint's: the kernel refuses a bridge by itself. */
+function headerType(byte: number | undefined): HeaderType {
+  switch ((byte ?? 0) & 0x7f) {
+    case 1:
+      return 'bridge';
+    case 2:
+      return 'cardbus';
+    default:
+      return 'endpoint';
+  }
+}
+
+function resizeMasks(host: Host, address: PciAddress): Map<number, string> {
+  const masks = new Map<number, string>();
+  for (const name of host.list(sysfs.device(address)) ?? []) {
+    const bar = /^resource([0-5])_resize$/.exec(name)?.[1];
+    if (bar === undefined) continue;
+    masks.set(Number(bar), host.read(sysfs.attribute(address, name)) ?? '');
+  }
+  return masks;
+}
+
+function linkName(host: Host, address: PciAddress, name: string): string | undefined {
+  return host.readLink(sysfs.attribute(address, name))?.split('/').pop();
+}

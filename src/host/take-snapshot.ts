@@ -1,0 +1,160 @@
+import { VfioHookError } from '../errors.ts';
+import { comparePciAddresses, parsePciAddress, type PciAddress } from '../pci/address.ts';
+import type { IommuGroup } from '../pci/device.ts';
+import { bestVfioAlias, parseVfioAliases, type VfioAlias } from '../pci/modalias.ts';
+import type { PciDevice } from '../pci/device.ts';
+import type { Snapshot } from '../pci/snapshot.ts';
+import { sysfs } from '../pci/sysfs.ts';
+import { quoteName } from '../text.ts';
+import type { Host } from './host.ts';
+import { readDevice } from './read-device.ts';
+
+/**
+ * The IOMMU group of each device, as numbers in ascending order, each once.
+ * Throws VH_NO_DEVICE for an address that the host does not have, VH_NO_IOMMU for a device without a group.
+ */
+export function groupsOf(host: Host, addresses: readonly PciAddress[]): number[] {
+  const groups = new Set<number>();
+  for (const address of addresses) {
+    if (host.list(sysfs.device(address)) === undefined) {
+      throw new VfioHookError('VH_NO_DEVICE', `there is no PCI device ${address} on this host`, {
+        device: address,
+        hints: [
+          'compare with lspci -D; addresses change when cards are added or firmware settings are changed',
+        ],
+      });
+    }
+    const link = host.readLink(sysfs.attribute(address, 'iommu_group'));
+    const number = Number(link?.split('/').pop());
+    if (!Number.isInteger(number)) throw noGroup(host, address);
+    groups.add(number);
+  }
+  return [...groups].sort((a, b) => a - b);
+}
+
+/** As {@link groupsOf}, for the devices that are there; those that are gone are passed over. */
+export function presentGroups(host: Host, addresses: readonly PciAddress[]): number[] {
+  return groupsOf(
+    host,
+    addresses.filter((address) => host.readLink(sysfs.attribute(address, 'iommu_group')) !== undefined),
+  );
+}
+
+function noGroup(host: Host, address: PciAddress): VfioHookError {
+  const anyGroup = (host.list(sysfs.groups) ?? []).length > 0;
+  return new VfioHookError(
+    'VH_NO_IOMMU',
+    anyGroup
+      ? `${address} has no IOMMU group, so it cannot be given to a guest`
+      : `${address} cannot be given to a guest: the IOMMU is off`,
+    {
+      device: address,
+      hints: anyGroup
+        ? ['the device is not behind an IOMMU of this board']
+        : [
+            'turn on VT-d (Intel) or AMD-Vi/IOMMU (AMD) in the firmware setup; on Intel add intel_iommu=on to the kernel command line, on AMD see that amd_iommu=off is not there',
+          ],
+    },
+  );
+}
+
+/** How a snapshot is taken. */
+export interface SnapshotOptions {
+  /** Milliseconds that the kernel may take to answer. */
+  readonly deadlineMs: number;
+  /** Devices to leave out: an attribute of one with a stuck write would not answer. */
+  readonly without?: readonly PciAddress[];
+}
+
+/**
+ * Reads everything that a plan for these groups may need. Nothing is changed.
+ * Throws VH_STUCK when the kernel does not answer for a device within the deadline.
+ */
+export async function takeSnapshot(
+  host: Host,
+  groups: readonly number[],
+  options: SnapshotOptions,
+): Promise<Snapshot> {
+  const members = groups.map((number) => readGroup(host, number));
+  const addresses = members
+    .flatMap((group) => group.members)
+    .filter((address) => !options.without?.includes(address))
+    .sort(comparePciAddresses);
+  const locked = addresses.flatMap((address) => [
+    sysfs.driverOverride(address),
+    ...(host.read(sysfs.attribute(address, 'sriov_totalvfs')) === undefined
+      ? []
+      : [sysfs.attribute(address, 'sriov_numvfs')]),
+  ]);
+  const texts = await host.readLocked(locked, options.deadlineMs);
+  if (texts.kind === 'stuck') {
+    throw new VfioHookError(
+      'VH_STUCK',
+      `the kernel does not answer for ${texts.path}: a driver is stuck with the device`,
+      {
+        path: texts.path,
+        hints: [
+          'see what it waits for: dmesg | tail; end the program that uses the device, or restart the host',
+        ],
+      },
+    );
+  }
+  const devices = addresses.flatMap((address) => readDevice(host, address, texts.texts) ?? []);
+  const kernelRelease = (host.read(sysfs.kernelRelease) ?? '').trim();
+  const variants = variantsFor(host, kernelRelease, devices);
+  const libvirtVersion = variants.length > 0 ? installedLibvirt(host) : undefined;
+  return {
+    kernelRelease,
+    groups: members,
+    devices,
+    drivers: host.list(sysfs.drivers) ?? [],
+    variants,
+    ...(libvirtVersion !== undefined && { libvirtVersion }),
+  };
+}
+
+function readGroup(host: Host, number: number): IommuGroup {
+  const names = host.list(sysfs.groupDevices(number)) ?? [];
+  const addresses = names.map((name) => ({ name, address: parsePciAddress(name) }));
+  const type = host.read(sysfs.groupType(number))?.trim();
+  const node = sysfs.vfioGroup(number);
+  const open = host.tryOpen(node) === 'busy';
+  const openBy = open ? describeHolders(host, node) : undefined;
+  return {
+    number,
+    ...(type !== undefined && { type }),
+    members: addresses.flatMap(({ address }) => address ?? []),
+    otherMembers: addresses.flatMap(({ name, address }) => (address ? [] : [name])),
+    open,
+    ...(openBy !== undefined && { openBy }),
+  };
+}
+
+function describeHolders(host: Host, node: string): string | undefined {
+  const words = host
+    .holders(node)
+    .map(({ pid, name, guest }) =>
+      guest === undefined ? `${quoteName(name)} (pid ${pid})` : `guest ${quoteName(guest)} (pid ${pid})`,
+    );
+  return words.length > 0 ? words.join(', ') : undefined;
+}
+
+/** Only what serves one of the devices: the general vfio-pci needs no alias. */
+function variantsFor(host: Host, release: string, devices: readonly PciDevice[]): VfioAlias[] {
+  const aliases = parseVfioAliases(host.read(sysfs.modulesAlias(release)) ?? '');
+  const best = devices.map((device) => bestVfioAlias(device.modalias, aliases));
+  return aliases.filter((alias) => alias.module !== 'vfio_pci' && best.includes(alias));
+}
+
+/**
+ * The version of libvirt that is installed, from the name of its library: libvirt.so.0.11003.0 is 11.3.0
+ * (libvirt's meson.build: 1000 * major + minor). No libvirt program is run and nothing is asked of a daemon.
+ */
+function installedLibvirt(host: Host): string | undefined {
+  for (const directory of sysfs.libraries) {
+    const name = host.readLink(`${directory}/libvirt.so.0`)?.split('/').pop();
+    const match = /^libvirt\.so\.0\.(\d+)\.(\d+)$/.exec(name ?? '');
+    if (match) return `${Math.floor(Number(match[1]) / 1000)}.${Number(match[1]) % 1000}.${match[2] ?? '0'}`;
+  }
+  return undefined;
+}

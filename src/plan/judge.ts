@@ -1,0 +1,199 @@
+import type { BarSize, Claim, ClaimedDevice } from '../claim/claim.ts';
+import type { PciHostdev } from '../domain/domain.ts';
+import { isBridgeClass, isSystemClass } from '../pci/class.ts';
+import type { IommuGroup, PciDevice } from '../pci/device.ts';
+import { groupOf, type Snapshot } from '../pci/snapshot.ts';
+import { barChanges, type BarChange } from './bars.ts';
+import { chooseDriver, isStub } from './driver.ts';
+import type { LeaveCode, RefuseCode, Verdict } from './verdict.ts';
+
+/** What is known about one device when its verdict is given. */
+export interface Case {
+  readonly device: PciDevice;
+  /** How the XML assigns it; absent for a device that only shares the group. */
+  readonly hostdev?: PciHostdev | undefined;
+  readonly rule: DeviceWishes;
+  /** What this guest's earlier, unfinished claim says of the device. */
+  readonly earlier?: ClaimedDevice | undefined;
+  /** The claim of another guest on it. */
+  readonly rival?: Claim | undefined;
+}
+
+/** What the configuration asks for a device. */
+export interface DeviceWishes {
+  /** Sizes in bytes by BAR index. */
+  readonly bars: ReadonlyMap<number, number>;
+  readonly driver?: string;
+}
+
+/** A verdict and the BARs that change with it. */
+export interface Judgement {
+  readonly verdict: Verdict;
+  readonly bars: readonly BarChange[];
+}
+
+/**
+ * Decides what happens to one member of an IOMMU group. The order is the order of harm: what belongs to
+ * others first, then what must never be touched, then what need not be touched.
+ */
+export function judge(current: Case, snapshot: Snapshot): Judgement {
+  const group = groupOf(snapshot, current.device);
+  return judgeOwnership(current, group) ?? judgeNature(current, snapshot) ?? judgeNeed(current, snapshot);
+}
+
+function judgeOwnership(current: Case, group: IommuGroup | undefined): Judgement | undefined {
+  const { device, rival } = current;
+  if (rival) {
+    return refuse(current, 'claimed', `guest ${JSON.stringify(rival.guest.name)} holds it`, [
+      `shut that guest down first; if it is not running, vfio-hook recover gives its devices back`,
+    ]);
+  }
+  if (group?.open) {
+    return refuse(
+      current,
+      'in-use',
+      `IOMMU group ${group.number} is open in ${group.openBy ?? 'another process'}`,
+      [`end the guest or program that uses ${device.address} first`],
+    );
+  }
+  const stranger = group?.otherMembers[0];
+  if (group && stranger !== undefined) {
+    return refuse(
+      current,
+      'other-bus',
+      `its IOMMU group ${group.number} has a member that is no PCI device: ${stranger}`,
+      [],
+    );
+  }
+  return undefined;
+}
+
+function judgeNature(current: Case, snapshot: Snapshot): Judgement | undefined {
+  const { device, hostdev } = current;
+  if (device.headerType !== 'endpoint') {
+    if (hostdev)
+      return refuse(current, 'not-assignable', 'it is a bridge', ['assign the devices behind it instead']);
+    if (bridgeMayStay(device, snapshot))
+      return leave(current, 'bridge', `a bridge stays on ${device.driver ?? 'no driver'}`);
+    return refuse(
+      current,
+      'bridge-driver',
+      `the bridge's driver ${JSON.stringify(device.driver)} makes IOMMU group ${device.iommuGroup ?? '?'} unusable for a guest`,
+      [`blacklist that driver, or move the card to another slot`],
+    );
+  }
+  if (isChipsetFunction(device, hostdev !== undefined)) {
+    if (hostdev)
+      return refuse(current, 'not-assignable', 'it is a function of the chipset that the host needs', []);
+    if (device.driver === undefined || isStub(device.driver) || device.onVfio) {
+      return leave(current, 'system', 'a chipset function without a host driver is never touched');
+    }
+    return refuse(
+      current,
+      'system-device',
+      `the chipset function stays with ${JSON.stringify(device.driver)}, which keeps the whole IOMMU group ${device.iommuGroup ?? '?'} from a guest`,
+      [`move the card to another slot, so that it gets another IOMMU group`],
+    );
+  }
+  if (device.vgpuType !== undefined && device.vgpuType > 0) {
+    return leave(
+      current,
+      'vgpu',
+      `vGPU type ${device.vgpuType} lives on it, so it stays with ${device.driver ?? 'its driver'}`,
+    );
+  }
+  if ((device.sriov?.numVfs ?? 0) > 0 && !device.onVfio) {
+    return refuse(current, 'virtual-functions', `it has ${device.sriov?.numVfs ?? 0} virtual functions`, [
+      `remove them first: echo 0 > /sys/bus/pci/devices/${device.address}/sriov_numvfs`,
+    ]);
+  }
+  return undefined;
+}
+
+function judgeNeed(current: Case, snapshot: Snapshot): Judgement {
+  const { device, hostdev, rule } = current;
+  const sizes = barChanges(device, wishedSizes(current));
+  if (sizes.kind === 'refused') return refuse(current, 'bar', sizes.reason, [sizes.hint]);
+  const bars = sizes.changes;
+
+  if (
+    hostdev?.kind === 'interface' &&
+    hostdev.managed &&
+    bars.length === 0 &&
+    rule.driver === undefined &&
+    !current.earlier
+  ) {
+    // libvirt reads the function's MAC address and VLAN from its network driver after this hook
+    // (src/hypervisor/virhostdev.c:virHostdevSaveNetConfig), so it must still be there.
+    return leave(
+      current,
+      'libvirt',
+      'libvirt itself detaches a managed network function, after saving its MAC address',
+    );
+  }
+  if (!hostdev && isStub(device.driver) && bars.length === 0) {
+    return leave(current, 'stub', `${device.driver ?? ''} keeps it from the host already`);
+  }
+  const driver = chooseDriver(device, snapshot, { configured: rule.driver, model: hostdev?.model });
+  const asked = rule.driver ?? hostdev?.model;
+  const settled = device.driver === driver || (device.onVfio && asked === undefined);
+  if (settled && bars.length === 0) {
+    return leave(current, 'on-vfio', `already on ${device.driver ?? driver}`);
+  }
+  const why = hostdev
+    ? 'the guest is assigned it'
+    : `it shares IOMMU group ${device.iommuGroup ?? '?'} with an assigned device`;
+  return {
+    verdict: {
+      kind: 'bind',
+      device: device.address,
+      driver: settled ? (device.driver ?? driver) : driver,
+      assigned: hostdev !== undefined,
+      reason: why,
+    },
+    bars,
+  };
+}
+
+/** The rule's sizes; for a BAR that an earlier, unfinished run of this guest left changed, the original one. */
+function wishedSizes(current: Case): BarSize[] {
+  const wished = new Map(current.earlier?.original.bars.map(({ bar, size }) => [bar, size]));
+  for (const [bar, size] of current.rule.bars) wished.set(bar, size);
+  return [...wished].map(([bar, size]) => ({ bar, size })).sort((a, b) => a.bar - b.bar);
+}
+
+/**
+ * Which bridges leave a group viable: from Linux 5.19 on those whose driver manages no DMA of its own, that
+ * is pcieport (drivers/pci/pcie/portdrv.c, driver_managed_dma), and those without a driver; before, any.
+ */
+function bridgeMayStay(device: PciDevice, snapshot: Snapshot): boolean {
+  if (device.driver === undefined || device.driver === 'pcieport' || isStub(device.driver) || device.onVfio)
+    return true;
+  const [major = 0, minor = 0] = snapshot.kernelRelease.split('.').map((part) => parseInt(part, 10));
+  return major < 5 || (major === 5 && minor < 19);
+}
+
+/**
+ * Functions that the board needs and no guest can use. An "other" bridge (0680) that is asked for is let
+ * through: NVSwitch, which guests do get, carries that class.
+ */
+function isChipsetFunction(device: PciDevice, asked: boolean): boolean {
+  if (isSystemClass(device.class)) return true;
+  return isBridgeClass(device.class) && !(asked && device.class.startsWith('0680'));
+}
+
+function leave(current: Case, code: LeaveCode, reason: string): Judgement {
+  const { device, hostdev } = current;
+  return {
+    verdict: { kind: 'leave', device: device.address, code, assigned: hostdev !== undefined, reason },
+    bars: [],
+  };
+}
+
+function refuse(current: Case, code: RefuseCode, reason: string, hints: readonly string[]): Judgement {
+  const { device, hostdev } = current;
+  return {
+    verdict: { kind: 'refuse', device: device.address, code, assigned: hostdev !== undefined, reason, hints },
+    bars: [],
+  };
+}

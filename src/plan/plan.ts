@@ -1,0 +1,139 @@
+import type { Claim, ClaimedDevice, ClaimOwner, Original } from '../claim/claim.ts';
+import { claims } from '../claim/claim.ts';
+import type { PciHostdev } from '../domain/domain.ts';
+import type { PciDevice } from '../pci/device.ts';
+import type { Snapshot } from '../pci/snapshot.ts';
+import type { BarChange } from './bars.ts';
+import { judge, type DeviceWishes, type Judgement } from './judge.ts';
+import type { Step } from './step.ts';
+import type { RefuseVerdict, Verdict } from './verdict.ts';
+
+/** Everything that a plan is made from. */
+export interface PlanInput {
+  readonly guest: ClaimOwner;
+  readonly hostdevs: readonly PciHostdev[];
+  /** What the configuration asks for a device. */
+  readonly wishesFor: (device: PciDevice) => DeviceWishes;
+  /** The groups of all hostdevs, whole. */
+  readonly snapshot: Snapshot;
+  /** Every claim on this host, this guest's own included. */
+  readonly claims: readonly Claim[];
+}
+
+/** What is going to happen, decided once and shared by the hook, the dry run and the simulator. */
+export interface Plan {
+  readonly guest: ClaimOwner;
+  /** Numbers of the IOMMU groups concerned, ascending. */
+  readonly groups: readonly number[];
+  /** One for each PCI member of those groups, in order of address. */
+  readonly verdicts: readonly Verdict[];
+  /** In order. Empty when there is nothing to do, or when a verdict refuses. */
+  readonly steps: readonly Step[];
+  /** What the claim must say before the first step. */
+  readonly devices: readonly ClaimedDevice[];
+}
+
+/** The verdicts that stand in the way, those of assigned devices first. */
+export function refusals(plan: Plan): readonly RefuseVerdict[] {
+  return plan.verdicts
+    .filter((verdict) => verdict.kind === 'refuse')
+    .sort((a, b) => Number(b.assigned) - Number(a.assigned));
+}
+
+/**
+ * Decides for every member of the groups concerned, and orders the steps:
+ * overrides first, so that no host driver takes a device back; then every unbind, the highest function
+ * first, since a sound function is the likeliest to be held and nothing is lost when it refuses; then BAR
+ * sizes, which change only while no driver holds the device; then every bind.
+ */
+export function plan(input: PlanInput): Plan {
+  const { guest, snapshot } = input;
+  const own = input.claims.find((claim) => claim.guest.uuid === guest.uuid);
+  const rivals = input.claims.filter((claim) => claim !== own);
+
+  const judged = snapshot.devices.map((device) => {
+    const earlier = own?.devices.find((claimed) => claimed.address === device.address);
+    const judgement = judge(
+      {
+        device,
+        hostdev: input.hostdevs.find((hostdev) => hostdev.address === device.address),
+        rule: input.wishesFor(device),
+        earlier,
+        rival: rivals.find((claim) => claims(claim, device.address)),
+      },
+      snapshot,
+    );
+    return { device, earlier, ...judgement };
+  });
+
+  const verdicts = judged.map(({ verdict }) => verdict);
+  const refused = verdicts.some((verdict) => verdict.kind === 'refuse');
+  return {
+    guest,
+    groups: snapshot.groups.map((group) => group.number).sort((a, b) => a - b),
+    verdicts,
+    steps: refused ? [] : orderSteps(judged, snapshot),
+    devices: refused ? [] : judged.flatMap(claimedDevice),
+  };
+}
+
+type Judged = Judgement & { readonly device: PciDevice; readonly earlier: ClaimedDevice | undefined };
+
+function orderSteps(judged: readonly Judged[], snapshot: Snapshot): Step[] {
+  const moved = judged.flatMap(({ device, verdict, bars }) =>
+    verdict.kind === 'bind' ? [{ device, driver: verdict.driver, bars }] : [],
+  );
+  const absent = new Set(
+    moved.map(({ driver }) => driver).filter((driver) => !snapshot.drivers.includes(driver)),
+  );
+  const highestFirst = [...moved].reverse();
+  return [
+    ...[...absent].map((driver): Step => ({ kind: 'load-module', module: driver, driver })),
+    ...moved
+      .filter(({ device, driver }) => device.driverOverride !== driver)
+      .map(({ device, driver }): Step => ({
+        kind: 'set-driver-override',
+        device: device.address,
+        to: driver,
+      })),
+    ...highestFirst.flatMap(({ device: { address, driver } }): Step[] =>
+      driver === undefined ? [] : [{ kind: 'unbind', device: address, driver }],
+    ),
+    ...moved.flatMap(({ device, bars }) =>
+      bars.map((change): Step => ({ kind: 'resize-bar', device: device.address, ...change })),
+    ),
+    ...moved.map(({ device, driver }): Step => ({ kind: 'bind', device: device.address, driver })),
+  ];
+}
+
+/** What the claim records of a device: nothing for one that the guest does not get and nobody moves. */
+function claimedDevice({ device, verdict, bars, earlier }: Judged): ClaimedDevice[] {
+  const untouched = verdict.kind === 'leave' && (verdict.code === 'bridge' || verdict.code === 'system');
+  if (untouched && !earlier) return [];
+  const driver = verdict.kind === 'bind' ? verdict.driver : earlier?.driver;
+  return [
+    {
+      address: device.address,
+      group: device.iommuGroup ?? -1,
+      vendor: device.vendor,
+      device: device.device,
+      ...(driver !== undefined && { driver }),
+      original: original(device, bars, earlier?.original),
+    },
+  ];
+}
+
+/** The originals as they are now; those of an earlier claim are older and win. */
+function original(device: PciDevice, changes: readonly BarChange[], earlier: Original | undefined): Original {
+  const known = new Set(earlier?.bars.map(({ bar }) => bar));
+  const added = changes.filter(({ bar }) => !known.has(bar)).map(({ bar, from }) => ({ bar, size: from }));
+  if (earlier) return { ...earlier, bars: [...earlier.bars, ...added] };
+  return {
+    ...(device.driver !== undefined && { driver: device.driver }),
+    ...(device.driverModule !== undefined && { module: device.driverModule }),
+    ...(device.driverOverride !== undefined && { driverOverride: device.driverOverride }),
+    bars: added,
+    ...(device.powerControl !== undefined && { powerControl: device.powerControl }),
+    ...(device.resetMethods !== undefined && { resetMethods: device.resetMethods }),
+  };
+}

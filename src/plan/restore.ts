@@ -1,0 +1,140 @@
+import type { Claim, ClaimedDevice } from '../claim/claim.ts';
+import { formatBarSize } from '../pci/bar.ts';
+import type { PciDevice } from '../pci/device.ts';
+import { deviceAt, type Snapshot } from '../pci/snapshot.ts';
+import type { Step } from './step.ts';
+
+/** How to put a claim's originals back, from where the host is now. */
+export interface RestorePlan {
+  readonly steps: readonly Step[];
+  /** What was found otherwise than expected and is left alone, one sentence each. */
+  readonly notes: readonly string[];
+}
+
+/**
+ * Plans the way back: not a replay of inverses, but a new plan from the originals of the claim and the host
+ * as it is now. It is the same for a release, for the roll-back of a failed start, for `recover` and for
+ * doing any of them twice; where everything is back already, it has no steps.
+ *
+ * A device is moved only from where this program or libvirt put it: a vfio driver, or no driver. Whoever
+ * bound it to something else meanwhile meant it.
+ */
+export function planRestore(claim: Pick<Claim, 'devices'>, snapshot: Snapshot): RestorePlan {
+  const ways = claim.devices.map((claimed) => wayBack(claimed, deviceAt(snapshot, claimed.address)));
+  const modules = new Map(ways.flatMap((way) => way.binds).map((bind) => [bind.driver, bind.module]));
+  return {
+    steps: [
+      // While the devices still sit on vfio drivers: a module that is loaded later would take them at once.
+      ...[...modules]
+        .filter(([driver]) => !snapshot.drivers.includes(driver))
+        .map(([driver, module]): Step => ({ kind: 'load-module', module, driver })),
+      ...[...ways].reverse().flatMap((way) => way.unbinds),
+      ...ways.flatMap((way) => way.resizes),
+      ...ways.flatMap((way) => way.overrides),
+      ...ways.flatMap((way) =>
+        way.binds.map(({ device, driver }): Step => ({ kind: 'bind', device, driver })),
+      ),
+      ...ways.flatMap((way) => way.afterwards),
+    ],
+    notes: ways.flatMap((way) => way.notes),
+  };
+}
+
+interface WayBack {
+  readonly unbinds: readonly Step[];
+  readonly resizes: readonly Step[];
+  readonly overrides: readonly Step[];
+  readonly binds: readonly {
+    readonly device: ClaimedDevice['address'];
+    readonly driver: string;
+    readonly module: string;
+  }[];
+  readonly afterwards: readonly Step[];
+  readonly notes: readonly string[];
+}
+
+const nothing: WayBack = { unbinds: [], resizes: [], overrides: [], binds: [], afterwards: [], notes: [] };
+
+function wayBack(claimed: ClaimedDevice, device: PciDevice | undefined): WayBack {
+  const { address, original } = claimed;
+  if (!device) return { ...nothing, notes: [`${address} is gone from the bus`] };
+  if (device.vendor !== claimed.vendor || device.device !== claimed.device) {
+    return {
+      ...nothing,
+      notes: [`another device sits at ${address} now (${device.vendor}:${device.device})`],
+    };
+  }
+  const ours = device.driver === undefined || device.onVfio || device.driver === claimed.driver;
+  const home = device.driver === original.driver;
+  if (!ours && !home) {
+    return {
+      ...nothing,
+      notes: [`${address} was bound to ${JSON.stringify(device.driver)} by somebody else meanwhile`],
+    };
+  }
+
+  const resizes = original.bars
+    .map(({ bar, size }) => ({
+      bar,
+      from: device.bars.find(({ index }) => index === bar)?.size ?? 0,
+      to: size,
+    }))
+    .filter(({ from, to }) => from !== to);
+  if (!ours && resizes.length > 0) {
+    // The host driver is at work on the device: taking it away again could take the screen with it.
+    const kept = resizes.map(({ bar, from }) => `BAR ${bar} is still ${formatBarSize(from)}`).join(', ');
+    return {
+      ...nothing,
+      overrides: overrideSteps(device, original.driverOverride),
+      notes: [`${address} was given to ${JSON.stringify(device.driver)} by somebody else meanwhile: ${kept}`],
+    };
+  }
+
+  const moves = !home || resizes.length > 0;
+  // An override that names another driver keeps the original one away (drivers/pci/pci-driver.c:
+  // pci_match_device), so such an override comes back only after the bind.
+  const late =
+    moves &&
+    original.driver !== undefined &&
+    original.driverOverride !== undefined &&
+    original.driverOverride !== original.driver;
+  return {
+    unbinds:
+      moves && device.driver !== undefined
+        ? [{ kind: 'unbind', device: address, driver: device.driver }]
+        : [],
+    resizes: resizes.map((change): Step => ({ kind: 'resize-bar', device: address, ...change })),
+    overrides: overrideSteps(device, late ? undefined : original.driverOverride),
+    binds:
+      moves && original.driver !== undefined
+        ? [{ device: address, driver: original.driver, module: original.module ?? original.driver }]
+        : [],
+    afterwards: [
+      ...(late ? [overrideStep(address, original.driverOverride)] : []),
+      ...powerAndReset(claimed, device, moves),
+    ],
+    notes: [],
+  };
+}
+
+function powerAndReset({ address, original }: ClaimedDevice, device: PciDevice, moves: boolean): Step[] {
+  const steps: Step[] = [];
+  // Moving between drivers changes it on the way (vfio-pci sets auto when it binds and forces on when it
+  // lets go, drivers/vfio/pci/vfio_pci_core.c), so what it is now does not tell what it will be.
+  if (original.powerControl !== undefined && (moves || device.powerControl !== original.powerControl)) {
+    steps.push({ kind: 'set-power-control', device: address, to: original.powerControl });
+  }
+  const methods = original.resetMethods;
+  if (methods && device.resetMethods && methods.join(' ') !== device.resetMethods.join(' ')) {
+    steps.push({ kind: 'set-reset-methods', device: address, to: methods });
+  }
+  return steps;
+}
+
+function overrideSteps(device: PciDevice, to: string | undefined): Step[] {
+  return device.driverOverride === to ? [] : [overrideStep(device.address, to)];
+}
+
+function overrideStep(device: ClaimedDevice['address'], to: string | undefined): Step {
+  return { kind: 'set-driver-override', device, ...(to !== undefined && { to }) };
+}

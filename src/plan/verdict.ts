@@ -1,0 +1,67 @@
+import type { PciAddress } from '../pci/address.ts';
+
+/** What is decided for one device of the groups concerned, and why. */
+export type Verdict = BindVerdict | LeaveVerdict | RefuseVerdict;
+
+/** The device is moved to a vfio driver. */
+export interface BindVerdict {
+  readonly kind: 'bind';
+  readonly device: PciAddress;
+  readonly driver: string;
+  /** Whether the XML assigns the device itself; otherwise it only shares the group. */
+  readonly assigned: boolean;
+  readonly reason: string;
+}
+
+export type LeaveCode =
+  /** A bridge: the kernel lets it stay on its own driver */
+  | 'bridge'
+  /** Already on a vfio driver, with nothing to change */
+  | 'on-vfio'
+  /** Bound to pci-stub, which keeps host drivers away and lets the group stay viable */
+  | 'stub'
+  /** A chipset function without a driver: harmless where it is, and never to be touched */
+  | 'system'
+  /** A managed network function: libvirt saves its MAC address and moves it itself */
+  | 'libvirt'
+  /** A virtual function with an NVIDIA vGPU on it: it stays on the vendor's driver */
+  | 'vgpu';
+
+/** The device stays as it is. */
+export interface LeaveVerdict {
+  readonly kind: 'leave';
+  readonly device: PciAddress;
+  readonly code: LeaveCode;
+  readonly assigned: boolean;
+  readonly reason: string;
+}
+
+export type RefuseCode =
+  /** A bridge was asked for, or a device that no guest can have */
+  | 'not-assignable'
+  /** A chipset function that the host needs is in the group, with a driver */
+  | 'system-device'
+  /** A bridge whose driver makes the group unusable */
+  | 'bridge-driver'
+  /** Another guest has claimed the device */
+  | 'claimed'
+  /** Somebody has the group open */
+  | 'in-use'
+  /** A member of the group is no PCI device */
+  | 'other-bus'
+  /** Virtual functions exist below the device */
+  | 'virtual-functions'
+  /** The requested BAR does not exist, cannot be resized or not to that size */
+  | 'bar'
+  /** An earlier kernel write for the device has not returned */
+  | 'stuck';
+
+/** The device cannot be handed over, and so nothing is. */
+export interface RefuseVerdict {
+  readonly kind: 'refuse';
+  readonly device: PciAddress;
+  readonly code: RefuseCode;
+  readonly assigned: boolean;
+  readonly reason: string;
+  readonly hints: readonly string[];
+}

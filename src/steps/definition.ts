@@ -1,0 +1,55 @@
+import type { Host, ProcessIdentity, WriteResult } from '../host/host.ts';
+import type { Step } from '../plan/step.ts';
+
+/** What came of one step. */
+export type StepOutcome =
+  | { readonly kind: 'done' }
+  /** The host is so already; nothing was written. */
+  | { readonly kind: 'skipped' }
+  | {
+      readonly kind: 'failed';
+      /** Why, as the end of the sentence "cannot …: …". */
+      readonly reason: string;
+      readonly errno?: string;
+      readonly hints?: readonly string[];
+    }
+  | { readonly kind: 'stuck'; readonly path: string; readonly writer: ProcessIdentity };
+
+/**
+ * How one kind of step is done. The engine calls `already`, then `apply`, then `verify`, and believes only
+ * the last: a write that "succeeded" proves nothing (drivers_probe), and one that failed may find the host
+ * as wished (EBUSY, when two processes bound the device at once).
+ */
+export interface StepDefinition<S extends Step> {
+  /** What the step does, as a person would say it: `unbind 0000:03:00.0 from amdgpu`. */
+  describe(step: S): string;
+  /** The kernel write that it makes, as a shell user would type it. */
+  command(step: S): string;
+  /** Whether the host is as wished, so that nothing needs to be written. */
+  already(step: S, host: Host, deadlineMs: number): Promise<boolean>;
+  apply(step: S, host: Host, deadlineMs: number): Promise<StepOutcome>;
+  /** Reads the result back; what is wrong with it, or undefined. */
+  verify(step: S, host: Host, deadlineMs: number): Promise<string | undefined>;
+}
+
+/** The outcome of a plain attribute write; `sentences` says what each errno means here. */
+export function outcomeOf(
+  result: WriteResult,
+  path: string,
+  sentences: Readonly<Record<string, string>>,
+): StepOutcome {
+  switch (result.kind) {
+    case 'written':
+      return { kind: 'done' };
+    case 'stuck':
+      return { kind: 'stuck', path, writer: result.writer };
+    case 'refused': {
+      const meaning = Object.hasOwn(sentences, result.errno) ? sentences[result.errno] : undefined;
+      return {
+        kind: 'failed',
+        errno: result.errno,
+        reason: `${result.errno}${meaning ? ` (${meaning})` : ''}`,
+      };
+    }
+  }
+}

@@ -1,0 +1,54 @@
+import type { Host } from '../host/host.ts';
+import type { Step, StepKind } from '../plan/step.ts';
+import { bind } from './bind.ts';
+import type { StepDefinition, StepOutcome } from './definition.ts';
+import { loadModule } from './load-module.ts';
+import { resizeBar } from './resize-bar.ts';
+import { setDriverOverride } from './set-driver-override.ts';
+import { setPowerControl } from './set-power-control.ts';
+import { setResetMethods } from './set-reset-methods.ts';
+import { unbind } from './unbind.ts';
+
+/** How each kind of step is described, applied and verified. A kind that is missing here does not compile. */
+const definitions: { readonly [K in StepKind]: StepDefinition<Extract<Step, { kind: K }>> } = {
+  'load-module': loadModule,
+  'set-driver-override': setDriverOverride,
+  unbind,
+  'resize-bar': resizeBar,
+  bind,
+  'set-power-control': setPowerControl,
+  'set-reset-methods': setResetMethods,
+};
+
+// Sound, though not proven by the type: the record pairs each kind with the definition for that kind.
+function definitionOf(step: Step): StepDefinition<Step> {
+  return definitions[step.kind];
+}
+
+/** What a step does, as a person would say it. */
+export function describeStep(step: Step): string {
+  return definitionOf(step).describe(step);
+}
+
+/** What a step writes, as a shell user would type it: for plans, and for the day this program is broken. */
+export function stepCommand(step: Step): string {
+  return definitionOf(step).command(step);
+}
+
+/**
+ * Does one step: nothing when the host is so already; else the write, then the reading back that alone
+ * decides. Never throws for anything that the kernel answers.
+ */
+export async function doStep(step: Step, host: Host, deadlineMs: number): Promise<StepOutcome> {
+  const definition = definitionOf(step);
+  if (await definition.already(step, host, deadlineMs)) return { kind: 'skipped' };
+  const outcome = await definition.apply(step, host, deadlineMs);
+  if (outcome.kind === 'stuck') return outcome;
+  const wrong = await definition.verify(step, host, deadlineMs);
+  if (outcome.kind === 'failed') {
+    // Refused, yet as wished: another process did the same in the same moment.
+    return wrong === undefined && outcome.errno !== undefined ? { kind: 'done' } : outcome;
+  }
+  if (wrong === undefined) return outcome;
+  return { kind: 'failed', reason: `the kernel reported success, but ${wrong}` };
+}
