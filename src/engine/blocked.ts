@@ -1,0 +1,54 @@
+import type { Claim } from '../claim/claim.ts';
+import { VfioHookError } from '../errors.ts';
+import type { BlockedWrite, Host, ProcessIdentity } from '../host/host.ts';
+import { parsePciAddress, type PciAddress } from '../pci/address.ts';
+import { sysfs } from '../pci/sysfs.ts';
+import { quoteName } from '../text.ts';
+
+/** A device that a kernel write of an earlier run still waits for. */
+export interface BlockedDevice {
+  readonly device: PciAddress;
+  readonly what: string;
+  readonly writer: ProcessIdentity;
+}
+
+/**
+ * Devices that must not be touched, since an earlier write for them has not returned: it will take effect
+ * whenever the kernel lets it, on whatever driver the device has by then (drivers/base/bus.c:unbind_store
+ * looks at the driver before it waits for the lock). Known from the claims, and from the processes themselves
+ * where a run died before it could record its own.
+ */
+export function blockedDevices(host: Host, claims: readonly Claim[]): BlockedDevice[] {
+  const recorded = claims.flatMap((claim) =>
+    claim.stuck.flatMap(({ device, step, writer }) =>
+      device !== undefined && host.isAlive(writer)
+        ? [{ device, what: `${step} for guest ${quoteName(claim.guest.name)}`, writer }]
+        : [],
+    ),
+  );
+  // Looking at every process is for after a crash only.
+  const crashed = claims.some(({ state, writer }) => state !== 'held' && !host.isAlive(writer));
+  const found = crashed ? host.blockedWrites().flatMap(deviceOf) : [];
+  return [...recorded, ...found];
+}
+
+/** Throws VH_STUCK when one of the groups has such a device. */
+export function refuseBlocked(host: Host, claims: readonly Claim[], groups: readonly number[]): void {
+  for (const { device, what, writer } of blockedDevices(host, claims)) {
+    const group = Number(host.readLink(sysfs.attribute(device, 'iommu_group'))?.split('/').pop());
+    if (!groups.includes(group)) continue;
+    throw new VfioHookError(
+      'VH_STUCK',
+      `${device} cannot be touched: an earlier kernel write has not returned (${what}; process ${writer.pid} waits in the kernel)`,
+      { device, hints: ['end the program that uses the device, or restart the host; see: vfio-hook status'] },
+    );
+  }
+}
+
+function deviceOf({ path, value, writer }: BlockedWrite): BlockedDevice[] {
+  const inPath = path.startsWith(`${sysfs.devices}/`)
+    ? path.slice(sysfs.devices.length + 1).split('/')[0]
+    : undefined;
+  const device = parsePciAddress(inPath ?? value);
+  return device ? [{ device, what: `writing ${quoteName(value)} to ${path}`, writer }] : [];
+}

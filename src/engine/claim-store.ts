@@ -1,0 +1,114 @@
+import { lstatSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Claim } from '../claim/claim.ts';
+import { decodeClaim, encodeClaim } from '../claim/decode.ts';
+import { errnoOf, VfioHookError } from '../errors.ts';
+import { makePrivateDirectory, removeFile, replaceFile } from './durable.ts';
+import { listTrustedDirectory, readTrustedFile, type TrustedTree } from './trusted-file.ts';
+
+/** What is on disk. */
+export interface StoredClaims {
+  /** Claims of this boot, in order of file name. */
+  readonly claims: readonly Claim[];
+  /** Files that cannot be trusted or read as a claim. They are kept for a person to look at. */
+  readonly damaged: readonly DamagedClaim[];
+  /** UUIDs of claims from an earlier boot: what they record died with that kernel. */
+  readonly outdated: readonly string[];
+}
+
+/** A claim file that is no claim. */
+export interface DamagedClaim {
+  readonly path: string;
+  readonly reason: string;
+}
+
+/**
+ * The claims in `<stateDirectory>/claims`, one file for each guest's UUID.
+ *
+ * - Only under the lock of every group that a claim names may it be written or removed (src/engine/lock.ts).
+ * - A file is replaced whole or not at all.
+ */
+export interface ClaimStore {
+  readonly directory: string;
+  all(): StoredClaims;
+  write(claim: Claim): void;
+  remove(uuid: string): void;
+}
+
+/** Where the store is and whom it trusts. */
+export interface ClaimStoreOptions {
+  readonly stateDirectory: string;
+  readonly trustedUid: number;
+  readonly bootId: string;
+}
+
+/** Opens the store. The directory is made at the first write, so that a host without guests has none. */
+export function openClaimStore({ stateDirectory, trustedUid, bootId }: ClaimStoreOptions): ClaimStore {
+  const directory = join(stateDirectory, 'claims');
+  const tree: TrustedTree = { root: directory, trustedUid, code: 'VH_CLAIM', what: 'claim' };
+  const file = (uuid: string): string => join(directory, `${uuid}.json`);
+  return {
+    directory,
+    all: () => readAll(tree, bootId),
+    write: (claim) => {
+      makePrivateDirectory(stateDirectory, trustedUid);
+      makePrivateDirectory(directory, trustedUid);
+      replaceFile(file(claim.guest.uuid), encodeClaim(claim));
+    },
+    remove: (uuid) => {
+      removeFile(file(uuid));
+    },
+  };
+}
+
+/**
+ * Refuses to go on while a claim cannot be read: which devices it holds, and what they were like, is unknown,
+ * and a guess could be taken for the original state. Throws VH_CLAIM.
+ */
+export function refuseDamaged(stored: StoredClaims): void {
+  const [first] = stored.damaged;
+  if (!first) return;
+  throw new VfioHookError('VH_CLAIM', `the claim ${first.path} cannot be trusted: ${first.reason}`, {
+    path: first.path,
+    hints: ['nothing was changed; look at the file, put its devices back by hand, then remove it'],
+  });
+}
+
+function readAll(tree: TrustedTree, bootId: string): StoredClaims {
+  const claims: Claim[] = [];
+  const damaged: DamagedClaim[] = [];
+  const outdated: string[] = [];
+  for (const name of claimFiles(tree)) {
+    const path = join(tree.root, name);
+    const read = readOne(tree, name);
+    if (!read) continue;
+    if ('reason' in read) damaged.push({ path, reason: read.reason });
+    else if (`${read.claim.guest.uuid}.json` !== name) {
+      damaged.push({ path, reason: `it is the claim of guest ${read.claim.guest.uuid}` });
+    } else if (read.claim.bootId !== bootId) outdated.push(read.claim.guest.uuid);
+    else claims.push(read.claim);
+  }
+  return { claims, damaged, outdated };
+}
+
+/** Undefined when the file went away since the directory was read: another guest's release. */
+function readOne(tree: TrustedTree, name: string): ReturnType<typeof decodeClaim> | undefined {
+  try {
+    const text = readTrustedFile(tree, name);
+    return text === undefined ? undefined : decodeClaim(text);
+  } catch (error) {
+    if (error instanceof VfioHookError) return { reason: error.message };
+    throw error;
+  }
+}
+
+/** Names that start with a dot are unfinished replacements of a run that died: the old file is still whole. */
+function claimFiles(tree: TrustedTree): string[] {
+  try {
+    lstatSync(tree.root);
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return [];
+    throw error;
+  }
+  return (listTrustedDirectory(tree) ?? []).map(String).filter((name) => !name.startsWith('.'));
+}

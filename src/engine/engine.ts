@@ -1,0 +1,23 @@
+import type { ClaimOwner } from '../claim/claim.ts';
+import type { Config } from '../config/config.ts';
+import type { Host } from '../host/host.ts';
+import type { Log } from '../log/log.ts';
+import type { ClaimStore } from './claim-store.ts';
+
+/** Everything that the engine works with, handed in by whoever starts it: the hook or a command. */
+export interface Engine {
+  readonly host: Host;
+  readonly store: ClaimStore;
+  readonly log: Log;
+  /** Directory of claims and locks: /run/vfio-hook. */
+  readonly stateDirectory: string;
+  /** Owner of everything that is trusted: 0 on a real host. */
+  readonly trustedUid: number;
+  readonly bootId: string;
+  /** The time of day. */
+  readonly clock: () => Date;
+  /** What the configuration says for a guest. Throws VH_CONFIG. */
+  readonly loadConfig: (guest: ClaimOwner) => Config;
+  /** Why the run is to stop before its next step, such as `SIGTERM`; undefined while it is not. */
+  readonly interrupted: () => string | undefined;
+}

@@ -1,0 +1,113 @@
+import type { StuckWrite } from '../claim/claim.ts';
+import type { Host } from '../host/host.ts';
+import type { Log } from '../log/log.ts';
+import type { PciAddress } from '../pci/address.ts';
+import { stepDevice, type Step } from '../plan/step.ts';
+import type { StepOutcome } from '../steps/definition.ts';
+import { describeStep, doStep } from '../steps/index.ts';
+
+/** How a list of steps is executed. */
+export interface ExecuteOptions {
+  readonly host: Host;
+  readonly log: Log;
+  /** The guest's name, for the log. */
+  readonly guest: string;
+  /** Milliseconds that the kernel may take for one write. */
+  readonly deadlineMs: number;
+  /**
+   * `stop`: the first failure ends it (handing over: all or nothing).
+   * `next-device`: a failure ends it for that device only (giving back: as much as can be).
+   */
+  readonly onFailure: 'stop' | 'next-device';
+  /** Asked before each step; true ends the execution there, as a failure would. */
+  readonly interrupted?: () => string | undefined;
+}
+
+/** A step that failed. */
+export interface Failure {
+  readonly step: Step;
+  /** One sentence: `cannot unbind 0000:03:00.0 from amdgpu: EBUSY (…)`. */
+  readonly sentence: string;
+  readonly hints: readonly string[];
+  readonly errno?: string;
+  readonly stuck?: StuckWrite;
+}
+
+/**
+ * Executes steps in order; each is applied, read back and logged before the next begins. Returns the
+ * failures, none when everything is as planned. Never throws for what the kernel answers.
+ */
+export async function execute(steps: readonly Step[], options: ExecuteOptions): Promise<readonly Failure[]> {
+  const failures: Failure[] = [];
+  const given = new Set<PciAddress>();
+  for (const step of steps) {
+    const device = stepDevice(step);
+    if (device !== undefined && given.has(device)) continue;
+    const failure = await executeStep(step, options);
+    if (!failure) continue;
+    failures.push(failure);
+    if (options.onFailure === 'stop') break;
+    if (device !== undefined) given.add(device);
+  }
+  return failures;
+}
+
+async function executeStep(step: Step, options: ExecuteOptions): Promise<Failure | undefined> {
+  const { host, log, guest, deadlineMs } = options;
+  const what = describeStep(step);
+  const interrupted = options.interrupted?.();
+  if (interrupted !== undefined)
+    return { step, sentence: `stopped before: ${what} (${interrupted})`, hints: [] };
+
+  const started = host.now();
+  const outcome = await attempt(step, host, deadlineMs);
+  const device = stepDevice(step);
+  log.write({
+    severity: outcome.kind === 'done' || outcome.kind === 'skipped' ? 'info' : 'err',
+    message: 'step',
+    guest,
+    ...(device !== undefined && { device }),
+    step: what,
+    result: outcome.kind === 'failed' ? `failed: ${outcome.reason}` : outcome.kind,
+    durationMs: host.now() - started,
+  });
+  return failureOf(step, what, outcome, deadlineMs);
+}
+
+/** An I/O error of this process itself (not the kernel's answer to the write) is a failed step, too. */
+async function attempt(step: Step, host: Host, deadlineMs: number): Promise<StepOutcome> {
+  try {
+    return await doStep(step, host, deadlineMs);
+  } catch (error) {
+    return { kind: 'failed', reason: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+function failureOf(step: Step, what: string, outcome: StepOutcome, deadlineMs: number): Failure | undefined {
+  switch (outcome.kind) {
+    case 'done':
+    case 'skipped':
+      return undefined;
+    case 'failed':
+      return {
+        step,
+        sentence: `cannot ${what}: ${outcome.reason}`,
+        hints: outcome.hints ?? [],
+        ...(outcome.errno !== undefined && { errno: outcome.errno }),
+      };
+    case 'stuck': {
+      const device = stepDevice(step);
+      return {
+        step,
+        sentence: `cannot ${what}: the kernel did not finish within ${deadlineMs / 1000} s (process ${outcome.writer.pid} still waits in it)`,
+        hints: ['end the program that uses the device; see: vfio-hook status'],
+        stuck: {
+          ...(device !== undefined && { device }),
+          step: what,
+          path: outcome.path,
+          writer: outcome.writer,
+        },
+      };
+    }
+  }
+}

@@ -1,0 +1,120 @@
+import type { Claim, ClaimedDevice, StuckWrite } from '../claim/claim.ts';
+import { presentGroups, takeSnapshot } from '../host/take-snapshot.ts';
+import type { PciAddress } from '../pci/address.ts';
+import { sysfs } from '../pci/sysfs.ts';
+import { planRestore } from '../plan/restore.ts';
+import { describeStep } from '../steps/index.ts';
+import type { Engine } from './engine.ts';
+import { execute } from './execute.ts';
+
+/** How giving back a claim's devices ended. */
+export type GiveBackResult =
+  /** Every original is back; the claim is gone. `notes` say what was left alone. */
+  | { readonly kind: 'restored'; readonly notes: readonly string[] }
+  /** A guest still has a group open; nothing was touched. */
+  | { readonly kind: 'in-use'; readonly group: number; readonly holders: string }
+  /** Something is not back; the claim stays and says what. */
+  | {
+      readonly kind: 'incomplete';
+      readonly leftovers: readonly string[];
+      readonly stuck: readonly StuckWrite[];
+    };
+
+/**
+ * Puts a claim's originals back, as far as they are not: for a release, for the roll-back of a failed start
+ * and for `recover`. With `only`, for these of its devices, and the claim keeps the others. The caller holds
+ * the locks of the claim's groups.
+ */
+export async function giveBack(
+  engine: Engine,
+  claim: Claim,
+  only: readonly ClaimedDevice[] = claim.devices,
+): Promise<GiveBackResult> {
+  const { host } = engine;
+  const stuck = claim.stuck.filter(({ writer }) => host.isAlive(writer));
+  const blocked = stuck.flatMap(({ device }) => device ?? []);
+  const free = only.filter(({ address }) => !blocked.includes(address));
+
+  const groups = presentGroups(
+    host,
+    free.map(({ address }) => address),
+  );
+  const open = groups.find((group) => host.tryOpen(sysfs.vfioGroup(group)) === 'busy');
+  if (open !== undefined) {
+    const holders = host.holders(sysfs.vfioGroup(open)).map(({ pid, name }) => `${name} (pid ${pid})`);
+    return { kind: 'in-use', group: open, holders: holders.join(', ') || 'another process' };
+  }
+
+  const current: Claim = { ...claim, state: 'restoring', writer: host.self(), stuck, leftovers: [] };
+  record(engine, current);
+  const ended = await restore(engine, { ...current, devices: free }, groups, blocked);
+
+  const stillStuck = [...stuck, ...ended.stuck];
+  const leftovers = [...stuck.map(({ step }) => `still waiting in the kernel: ${step}`), ...ended.leftovers];
+  if (leftovers.length > 0) {
+    const state = stillStuck.length > 0 ? 'stuck' : 'incomplete';
+    record(engine, { ...current, state, stuck: stillStuck, leftovers });
+    return { kind: 'incomplete', leftovers, stuck: stillStuck };
+  }
+  const kept = claim.devices.filter((device) => !only.includes(device));
+  if (kept.length > 0) engine.store.write({ ...claim, devices: kept });
+  else engine.store.remove(claim.guest.uuid);
+  return { kind: 'restored', notes: ended.notes };
+}
+
+/**
+ * Notes how far giving back has come. The originals are on disk since before the first change, so a disk
+ * that is full now must not keep the devices from being given back.
+ */
+function record({ store, log }: Engine, claim: Claim): void {
+  try {
+    store.write(claim);
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    log.write({ severity: 'warning', message: `${message}, continuing`, guest: claim.guest.name });
+  }
+}
+
+interface Ended {
+  readonly notes: readonly string[];
+  readonly leftovers: readonly string[];
+  readonly stuck: readonly StuckWrite[];
+}
+
+/** Passes over the devices. A driver may change an attribute again just after it was bound, hence two. */
+const PASSES = 2;
+
+/**
+ * Plans and executes until a plan made afresh finds nothing left to do: that, and not the success of the
+ * steps, is the proof that everything is back.
+ */
+async function restore(
+  engine: Engine,
+  claim: Claim,
+  groups: readonly number[],
+  without: readonly PciAddress[],
+): Promise<Ended> {
+  const { host, log } = engine;
+  const deadlineMs = claim.kernelWriteTimeout;
+  for (let pass = 1; ; pass += 1) {
+    const { steps, notes } = planRestore(claim, await takeSnapshot(host, groups, { deadlineMs, without }));
+    if (steps.length === 0) return { notes, leftovers: [], stuck: [] };
+    if (pass > PASSES) {
+      return { notes, leftovers: steps.map((step) => `not as before: ${describeStep(step)}`), stuck: [] };
+    }
+    const failures = await execute(steps, {
+      host,
+      log,
+      guest: claim.guest.name,
+      deadlineMs,
+      onFailure: 'next-device',
+    });
+    if (failures.length > 0) {
+      return {
+        notes,
+        leftovers: failures.map((failure) => failure.sentence),
+        stuck: failures.flatMap((failure) => failure.stuck ?? []),
+      };
+    }
+  }
+}

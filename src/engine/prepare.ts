@@ -1,0 +1,159 @@
+import type { Claim } from '../claim/claim.ts';
+import type { Config } from '../config/config.ts';
+import type { Domain, PciHostdev } from '../domain/domain.ts';
+import { VfioHookError } from '../errors.ts';
+import { groupsOf } from '../host/take-snapshot.ts';
+import type { Plan } from '../plan/plan.ts';
+import { quoteName } from '../text.ts';
+import { refuseBlocked } from './blocked.ts';
+import { refuseDamaged } from './claim-store.ts';
+import type { Engine } from './engine.ts';
+import { execute, type Failure } from './execute.ts';
+import { giveBack, type GiveBackResult } from './give-back.ts';
+import { guestHolder, lockGroups } from './lock.ts';
+import { makePlan, refusalError } from './make-plan.ts';
+
+/**
+ * Hands a guest's devices over: the whole IOMMU groups, or nothing. Returns when every device is where the
+ * plan wants it and the claim says `held`. Throws a VfioHookError otherwise, after everything that was done
+ * has been undone; what could not be undone stays in the claim and is named in a hint.
+ */
+export async function prepare(engine: Engine, domain: Domain): Promise<void> {
+  const { host, store, log } = engine;
+  const hostdevs = domain.hostdevs.filter((hostdev): hostdev is PciHostdev => hostdev.kind !== 'mdev');
+  const before = ownClaim(engine, domain);
+  if (hostdevs.length === 0 && !before) return;
+
+  const started = host.now();
+  const config = engine.loadConfig(domain);
+  const wanted = groupsOf(
+    host,
+    hostdevs.map(({ address }) => address),
+  );
+  const groups = [...new Set([...wanted, ...(before?.groups ?? [])])];
+  const locks = lockGroups(groups, {
+    ...engine,
+    timeoutMs: config.timeouts.lock,
+    who: guestHolder(domain.name),
+    now: () => host.now(),
+    onWait: (sentence) => {
+      log.write({ severity: 'notice', message: sentence, guest: domain.name });
+    },
+  });
+  try {
+    const stored = store.all();
+    refuseDamaged(stored);
+    refuseBlocked(host, stored.claims, wanted);
+    const own = stored.claims.find(({ guest }) => guest.uuid === domain.uuid);
+    const { plan } = await makePlan({
+      host,
+      guest: { name: domain.name, uuid: domain.uuid },
+      hostdevs,
+      groups: wanted,
+      config,
+      claims: stored.claims,
+    });
+    const refused = refusalError(plan);
+    if (refused) throw refused;
+    if (own) await giveBackDropped(engine, own, plan);
+    await handOver(engine, plan, config);
+    log.write({
+      severity: 'notice',
+      message: plan.devices.length === 0 ? 'no device to hand over' : 'devices handed over',
+      guest: domain.name,
+      result: 'held',
+      durationMs: host.now() - started,
+    });
+  } finally {
+    locks.release();
+  }
+}
+
+function ownClaim(engine: Engine, domain: Domain): Claim | undefined {
+  return engine.store.all().claims.find(({ guest }) => guest.uuid === domain.uuid);
+}
+
+async function handOver(engine: Engine, plan: Plan, config: Config): Promise<void> {
+  const { host, store, log } = engine;
+  if (plan.devices.length === 0) return;
+  const claim: Claim = {
+    version: 1,
+    bootId: engine.bootId,
+    guest: plan.guest,
+    state: 'preparing',
+    claimedAt: engine.clock().toISOString(),
+    writer: host.self(),
+    kernelWriteTimeout: config.timeouts.kernelWrite,
+    groups: plan.groups,
+    devices: plan.devices,
+    stuck: [],
+    leftovers: [],
+  };
+  store.write(claim);
+  const [failure] = await execute(plan.steps, {
+    host,
+    log,
+    guest: plan.guest.name,
+    deadlineMs: config.timeouts.kernelWrite,
+    onFailure: 'stop',
+    interrupted: engine.interrupted,
+  });
+  const trouble = failure ?? recordHeld(engine, claim);
+  if (!trouble) return;
+  const undone = await giveBack(engine, { ...claim, stuck: trouble.stuck ? [trouble.stuck] : [] });
+  throw startError(plan, trouble, undone);
+}
+
+/** A claim that cannot be finished is as bad as a step that failed: the guest must not start on it. */
+function recordHeld(engine: Engine, claim: Claim): Trouble | undefined {
+  try {
+    engine.store.write({ ...claim, state: 'held' });
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof VfioHookError)) throw error;
+    return { sentence: error.message, hints: [] };
+  }
+}
+
+/** Devices that this guest's earlier, unfinished claim holds and that it is not assigned any more. */
+async function giveBackDropped(engine: Engine, own: Claim, plan: Plan): Promise<void> {
+  const kept = new Set(plan.devices.map(({ address }) => address));
+  const dropped = own.devices.filter(({ address }) => !kept.has(address));
+  if (dropped.length === 0) return;
+  const result = await giveBack(engine, own, dropped);
+  if (result.kind === 'restored') return;
+  throw new VfioHookError(
+    'VH_INCOMPLETE',
+    `cannot start guest ${quoteName(own.guest.name)}: devices of its earlier run are not given back (${describe(result)})`,
+    { hints: ['vfio-hook recover'] },
+  );
+}
+
+/** What kept a start from succeeding. */
+type Trouble = Pick<Failure, 'sentence' | 'hints' | 'errno' | 'stuck'>;
+
+function startError(plan: Plan, failure: Trouble, undone: GiveBackResult): VfioHookError {
+  const complete = undone.kind === 'restored';
+  return new VfioHookError(
+    failure.stuck ? 'VH_STUCK' : 'VH_KERNEL',
+    `${failure.sentence}; guest ${quoteName(plan.guest.name)} is not started${complete ? ' and everything is as it was' : ''}`,
+    {
+      hints: [
+        ...(complete ? [] : [`not everything is back (${describe(undone)}); retry with: vfio-hook recover`]),
+        ...failure.hints,
+      ],
+      ...(failure.errno !== undefined && { errno: failure.errno }),
+    },
+  );
+}
+
+function describe(result: GiveBackResult): string {
+  switch (result.kind) {
+    case 'restored':
+      return 'nothing';
+    case 'in-use':
+      return `IOMMU group ${result.group} is open in ${result.holders}`;
+    case 'incomplete':
+      return result.leftovers.join('; ');
+  }
+}

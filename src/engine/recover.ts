@@ -1,0 +1,76 @@
+import type { Claim } from '../claim/claim.ts';
+import { errnoOf, VfioHookError } from '../errors.ts';
+import { sysfs } from '../pci/sysfs.ts';
+import type { Engine } from './engine.ts';
+import { giveBackLocked } from './release.ts';
+
+/** What `recover` did with one claim, or would do. */
+export interface Recovery {
+  readonly guest: Claim['guest'];
+  readonly outcome: 'restored' | 'would-restore' | 'left' | 'incomplete';
+  /** Why it was left, what is missing, or what was found otherwise: sentences. */
+  readonly reasons: readonly string[];
+}
+
+/** libvirt starts QEMU within seconds of the hook's end; a claim younger than this may be a guest on its way. */
+const STARTING_MS = 60_000;
+
+/**
+ * Gives back what guests hold that are gone: after a crash of libvirtd or of this program no release ever
+ * comes. A claim is left when its guest has a group open, or may just be starting.
+ */
+export async function recover(engine: Engine, options: { readonly dryRun: boolean }): Promise<Recovery[]> {
+  const done: Recovery[] = [];
+  const stored = engine.store.all();
+  if (!options.dryRun) {
+    for (const uuid of stored.outdated) engine.store.remove(uuid);
+  }
+  for (const claim of stored.claims) {
+    const why = reasonToLeave(engine, claim);
+    if (why !== undefined) done.push({ guest: claim.guest, outcome: 'left', reasons: [why] });
+    else if (options.dryRun) done.push({ guest: claim.guest, outcome: 'would-restore', reasons: [] });
+    else done.push(await recoverOne(engine, claim));
+  }
+  return done;
+}
+
+/** Why a claim's devices must stay where they are; undefined when its guest is gone. */
+export function reasonToLeave(engine: Engine, claim: Claim): string | undefined {
+  const { host } = engine;
+  for (const group of claim.groups) {
+    if (host.tryOpen(sysfs.vfioGroup(group)) !== 'busy') continue;
+    const [holder] = host.holders(sysfs.vfioGroup(group));
+    return `the guest is running: IOMMU group ${group} is open${holder ? ` in ${holder.name} (pid ${holder.pid})` : ''}`;
+  }
+  const working = claim.state === 'preparing' || claim.state === 'restoring';
+  if (working && host.isAlive(claim.writer)) return `a run is at work on it (pid ${claim.writer.pid})`;
+  const age = engine.clock().getTime() - Date.parse(claim.claimedAt);
+  if (claim.state === 'held' && age >= 0 && age < STARTING_MS) {
+    return `the guest may be starting: its devices were handed over ${Math.round(age / 1000)} s ago`;
+  }
+  return undefined;
+}
+
+async function recoverOne(engine: Engine, claim: Claim): Promise<Recovery> {
+  const { guest } = claim;
+  try {
+    const result = await giveBackLocked(engine, claim);
+    switch (result?.kind) {
+      case undefined:
+        return { guest, outcome: 'left', reasons: ['another run has given its devices back meanwhile'] };
+      case 'restored':
+        return { guest, outcome: 'restored', reasons: result.notes };
+      case 'in-use':
+        return {
+          guest,
+          outcome: 'left',
+          reasons: [`IOMMU group ${result.group} is open in ${result.holders}`],
+        };
+      case 'incomplete':
+        return { guest, outcome: 'incomplete', reasons: result.leftovers };
+    }
+  } catch (error) {
+    if (!(error instanceof VfioHookError) && errnoOf(error) === undefined) throw error;
+    return { guest, outcome: 'incomplete', reasons: [(error as Error).message] };
+  }
+}

@@ -1,0 +1,89 @@
+import type { Claim } from '../claim/claim.ts';
+import { VfioHookError } from '../errors.ts';
+import { quoteName } from '../text.ts';
+import { blockedDevices } from './blocked.ts';
+import { defaultConfig } from '../config/config.ts';
+import type { Engine } from './engine.ts';
+import { giveBack, type GiveBackResult } from './give-back.ts';
+import { guestHolder, lockGroups } from './lock.ts';
+
+/**
+ * Gives back what a guest held, by what its claim says and nothing else: libvirt's XML at release is the live
+ * one, with hot-plugged devices and without unplugged ones. A guest without a claim is none of our business.
+ * Doing it twice does nothing the second time.
+ * Throws VH_INCOMPLETE when something is not back; the claim says what, and `recover` retries.
+ */
+export async function release(engine: Engine, guestName: string): Promise<void> {
+  const { claims } = engine.store.all();
+  for (const claim of claims.filter(({ guest }) => guest.name === guestName)) {
+    const started = engine.host.now();
+    const result = await giveBackLocked(engine, claim);
+    if (result === undefined) continue;
+    report(engine, claim, result, engine.host.now() - started);
+  }
+}
+
+/**
+ * {@link giveBack} under the locks of the claim's groups, with the claim as it is once they are held.
+ * Undefined when another run has dealt with it meanwhile.
+ */
+export async function giveBackLocked(engine: Engine, claim: Claim): Promise<GiveBackResult | undefined> {
+  const { host, store, log } = engine;
+  const locks = lockGroups(claim.groups, {
+    ...engine,
+    timeoutMs: defaultConfig.timeouts.lock,
+    who: guestHolder(claim.guest.name),
+    now: () => host.now(),
+    onWait: (sentence) => {
+      log.write({ severity: 'notice', message: sentence, guest: claim.guest.name });
+    },
+  });
+  try {
+    const now = store.all().claims;
+    const current = now.find(({ guest }) => guest.uuid === claim.guest.uuid);
+    if (!current) return undefined;
+    return await giveBack(engine, { ...current, stuck: stillStuck(engine, current) });
+  } finally {
+    locks.release();
+  }
+}
+
+/** The claim's own stuck writes, and those that a run left which died before it could record them. */
+function stillStuck(engine: Engine, claim: Claim): Claim['stuck'] {
+  const known = new Set(claim.stuck.map(({ writer }) => writer.pid));
+  const found = blockedDevices(engine.host, [claim])
+    .filter(
+      ({ device, writer }) =>
+        !known.has(writer.pid) && claim.devices.some(({ address }) => address === device),
+    )
+    .map(({ device, what, writer }) => ({ device, step: what, path: what, writer }));
+  return [...claim.stuck, ...found];
+}
+
+function report(engine: Engine, claim: Claim, result: GiveBackResult, durationMs: number): void {
+  const guest = claim.guest.name;
+  switch (result.kind) {
+    case 'restored':
+      for (const note of result.notes) engine.log.write({ severity: 'warning', message: note, guest });
+      engine.log.write({
+        severity: 'notice',
+        message: 'devices given back',
+        guest,
+        result: 'restored',
+        durationMs,
+      });
+      return;
+    case 'in-use':
+      throw new VfioHookError(
+        'VH_BUSY',
+        `the devices of guest ${quoteName(guest)} are not given back: IOMMU group ${result.group} is open in ${result.holders}`,
+        { hints: ['end that process, then: vfio-hook recover'] },
+      );
+    case 'incomplete':
+      throw new VfioHookError(
+        'VH_INCOMPLETE',
+        `not everything of guest ${quoteName(guest)} is given back: ${result.leftovers.join('; ')}`,
+        { hints: ['retry with: vfio-hook recover'] },
+      );
+  }
+}
