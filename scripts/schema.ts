@@ -1,0 +1,18 @@
+import { toJsonSchema } from '@valibot/to-json-schema';
+import { writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { format, resolveConfig } from 'prettier';
+import { configSchema } from '../src/config/schema.ts';
+
+/** Where the published JSON Schema lies in this repository. */
+export const schemaFile = fileURLToPath(new URL('../schema/vfio-hook.schema.json', import.meta.url));
+
+/** The text of the JSON Schema (draft 7, which editors know best) for configuration files. */
+export async function configJsonSchema(): Promise<string> {
+  const schema = toJsonSchema(configSchema, { typeMode: 'input', target: 'draft-07', errorMode: 'throw' });
+  const { $schema, ...rest } = schema;
+  const named = { $schema, title: 'vfio-hook configuration', ...rest };
+  return format(JSON.stringify(named), { ...(await resolveConfig(schemaFile)), parser: 'json' });
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) writeFileSync(schemaFile, await configJsonSchema());

@@ -1,0 +1,67 @@
+import type { Engine } from '../engine/engine.ts';
+import type { Parts } from '../parts.ts';
+import type { PciNames } from '../pci/names.ts';
+
+/** An option of a sub-command; {@link https://nodejs.org/api/util.html#utilparseargsconfig util.parseArgs} reads it. */
+export interface OptionSpec {
+  /** `--json` has the name `json`. */
+  readonly name: string;
+  readonly short?: string;
+  /** Placeholder of its value, such as `FILE`; absent for a switch. */
+  readonly value?: string;
+  readonly about: string;
+  /** Left out of the help: for tests and the demo. */
+  readonly hidden?: boolean;
+}
+
+/** What a sub-command was called with. */
+export interface Call {
+  readonly operands: readonly string[];
+  /** Values of the options that were given: the text, or true for a switch. */
+  readonly options: ReadonlyMap<string, string | true>;
+}
+
+/** What every sub-command works with. */
+export interface Terminal {
+  /** Writes data to stdout, a newline added. */
+  readonly print: (text: string) => void;
+  /** Talks to the person on stderr. */
+  readonly say: (line: string) => void;
+  readonly colour: boolean;
+  readonly names: () => PciNames;
+  /** The engine over this machine, or over a simulated one. */
+  readonly openEngine: (call: Call) => Engine;
+  readonly parts: Parts;
+}
+
+/** One sub-command. The help, the man page and the completions are made from the same table of these. */
+export interface Command {
+  readonly name: string;
+  /** One line. */
+  readonly about: string;
+  /** What it does and what it never touches. */
+  readonly details: string;
+  /** Operands as in `vfio-hook plan FILE`. */
+  readonly operands: readonly {
+    readonly name: string;
+    readonly about: string;
+    readonly optional?: boolean;
+  }[];
+  readonly options: readonly OptionSpec[];
+  /** Exit statuses other than 0 done, 1 failed. */
+  readonly statuses?: Readonly<Record<number, string>>;
+  readonly examples: readonly string[];
+  /** Runs it and returns the exit status. Throws VfioHookError. */
+  run(call: Call, terminal: Terminal): number | Promise<number>;
+}
+
+/** The option that every listing has. */
+export const jsonOption: OptionSpec = { name: 'json', about: 'print JSON instead of text' };
+
+/** The option that puts a simulated machine in the place of this one. */
+export const machineOption: OptionSpec = {
+  name: 'simulated-machine',
+  value: 'DIRECTORY',
+  about: 'work on a simulated machine',
+  hidden: true,
+};

@@ -1,0 +1,9 @@
+import type { Command } from './command.ts';
+import { hostdevs } from './hostdevs.ts';
+import { plan } from './plan.ts';
+import { recover } from './recover.ts';
+import { simulate } from './simulate.ts';
+import { status } from './status.ts';
+
+/** Every sub-command, in the order of the help. */
+export const commands: readonly Command[] = [plan, status, recover, hostdevs, simulate];

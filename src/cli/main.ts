@@ -1,0 +1,134 @@
+import { readFileSync, writeSync } from 'node:fs';
+import { parseArgs, type ParseArgsConfig } from 'node:util';
+import pc from 'picocolors';
+import { nearestWord } from '../config/nearest.ts';
+import { VfioHookError } from '../errors.ts';
+import { locations, openEngine } from '../hook/engine.ts';
+import { linuxHost } from '../host/linux/host.ts';
+import type { Parts } from '../parts.ts';
+import { pciNames } from '../pci/names.ts';
+import { errorLines, sayOnStderr } from '../report.ts';
+import { quoteName } from '../text.ts';
+import type { Call, Command, Terminal } from './command.ts';
+import { commands } from './commands.ts';
+import { commandHelp, overview } from './help.ts';
+
+declare const __VERSION__: string;
+
+/** Where distributions put pci.ids (package pci.ids or hwdata). */
+const PCI_IDS = ['/usr/share/misc/pci.ids', '/usr/share/hwdata/pci.ids'];
+
+/**
+ * The `vfio-hook` command: finds the sub-command, reads its arguments, runs it. Returns the exit status:
+ * 0 done, 1 failed, 2 wrong usage, unless the sub-command says otherwise. Data goes to stdout, talk to stderr.
+ */
+export async function main(args: readonly string[], parts: Parts): Promise<number> {
+  const terminal = openTerminal(parts);
+  try {
+    const [word, ...rest] = args;
+    if (word === undefined || word === '--help' || word === '-h' || word === 'help') {
+      terminal.print(helpFor(rest[0]));
+      return word === undefined ? 2 : 0;
+    }
+    if (word === '--version' || word === '-V') {
+      terminal.print(`vfio-hook ${__VERSION__}`);
+      return 0;
+    }
+    const command = find(word);
+    if (rest.includes('--help') || rest.includes('-h')) {
+      terminal.print(commandHelp(command));
+      return 0;
+    }
+    return await command.run(readCall(command, rest), terminal);
+  } catch (error) {
+    for (const line of errorLines(error)) sayOnStderr(line);
+    return error instanceof VfioHookError && error.code === 'VH_USAGE' ? 2 : 1;
+  }
+}
+
+function helpFor(word: string | undefined): string {
+  return word === undefined || word.startsWith('-') ? overview(commands) : commandHelp(find(word));
+}
+
+function find(word: string): Command {
+  const command = commands.find(({ name }) => name === word);
+  if (command) return command;
+  const meant = nearestWord(
+    word,
+    commands.map(({ name }) => name),
+  );
+  throw new VfioHookError('VH_USAGE', `there is no sub-command ${quoteName(word)}`, {
+    hints: [meant === undefined ? 'see: vfio-hook --help' : `did you mean: vfio-hook ${meant}`],
+  });
+}
+
+function readCall(command: Command, args: readonly string[]): Call {
+  const options: NonNullable<ParseArgsConfig['options']> = {};
+  for (const { name, short, value } of command.options) {
+    options[name] = {
+      type: value === undefined ? 'boolean' : 'string',
+      ...(short !== undefined && { short }),
+    };
+  }
+  const usage = `see: vfio-hook ${command.name} --help`;
+  try {
+    const { values, positionals } = parseArgs({
+      args: [...args],
+      options,
+      allowPositionals: true,
+      strict: true,
+    });
+    const least = command.operands.filter(({ optional }) => optional !== true).length;
+    if (positionals.length < least || positionals.length > command.operands.length) {
+      const wanted = command.operands.map(({ name }) => name).join(' ') || 'no operand';
+      throw new VfioHookError('VH_USAGE', `vfio-hook ${command.name} takes ${wanted}`, { hints: [usage] });
+    }
+    return { operands: positionals, options: new Map(Object.entries(values) as [string, string | true][]) };
+  } catch (error) {
+    if (error instanceof VfioHookError) throw error;
+    const [sentence = 'these options do not fit'] = (error as Error).message.split('. ');
+    throw new VfioHookError('VH_USAGE', sentence.charAt(0).toLowerCase() + sentence.slice(1), {
+      hints: [usage],
+    });
+  }
+}
+
+function openTerminal(parts: Parts): Terminal {
+  return {
+    parts,
+    colour: pc.isColorSupported && process.stdout.isTTY,
+    print: (text) => {
+      printAll(`${text}\n`);
+    },
+    say: sayOnStderr,
+    names: () => pciNames(PCI_IDS.map(readIfThere).find((text) => text !== undefined)),
+    openEngine: (call) => {
+      const machine = call.options.get('simulated-machine');
+      return openEngine({
+        where: locations(typeof machine === 'string' ? machine : undefined),
+        host: () =>
+          typeof machine === 'string' ? parts.load('simulated.cjs').openSimulatedHost(machine) : linuxHost,
+        decoder: () => parts.load('config.cjs'),
+        interrupted: () => undefined,
+      }).open();
+    },
+  };
+}
+
+/** A reader that stops early (`| head`) is no error. */
+function printAll(text: string): void {
+  const bytes = Buffer.from(text);
+  try {
+    for (let at = 0; at < bytes.length;) at += writeSync(1, bytes, at);
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'EPIPE')) throw error;
+  }
+}
+
+function readIfThere(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,56 @@
+import { execa } from 'execa';
+import type { Domain } from '../domain/domain.ts';
+import type { Operation } from '../host/simulated/operation.ts';
+
+/** One call of the hook in a guest's life, and what happens on the machine after it. */
+export interface HookCall {
+  readonly arguments: readonly [guest: string, operation: string, subOperation: string, extra: string];
+  readonly then: readonly Operation[];
+}
+
+/**
+ * The calls that libvirt makes for a guest that is started and shut down, with what its QEMU does between
+ * them (measured with libvirt 9.0 to 12.8).
+ */
+export function lifeOf(domain: Domain, devices: readonly string[]): HookCall[] {
+  const guest = domain.name;
+  const opens: Operation[] = devices.length === 0 ? [] : [{ do: 'open-group', devices, guest }];
+  return [
+    { arguments: [guest, 'prepare', 'begin', '-'], then: [] },
+    { arguments: [guest, 'start', 'begin', '-'], then: opens },
+    {
+      arguments: [guest, 'started', 'begin', '-'],
+      then: devices.length === 0 ? [] : [{ do: 'close-group', guest }],
+    },
+    { arguments: [guest, 'stopped', 'end', '-'], then: [] },
+    { arguments: [guest, 'release', 'end', 'shutdown'], then: [] },
+  ];
+}
+
+/** How a call ended. */
+export interface HookEnd {
+  readonly status: number;
+  readonly stderr: string;
+  readonly milliseconds: number;
+}
+
+/** Calls the hook as libvirt does: four arguments, the XML on stdin, next to nothing in the environment. */
+export async function callHook(
+  hook: string,
+  machine: string,
+  xmlFile: string,
+  call: HookCall,
+): Promise<HookEnd> {
+  const result = await execa(hook, [...call.arguments, '--simulated-machine', machine], {
+    inputFile: xmlFile,
+    extendEnv: false,
+    env: { LC_ALL: 'C', PATH: '/usr/sbin:/usr/bin:/sbin:/bin' },
+    cwd: '/',
+    reject: false,
+  });
+  return {
+    status: result.exitCode ?? 1,
+    stderr: result.stderr || (result.exitCode === undefined ? (result.shortMessage ?? '') : ''),
+    milliseconds: Math.round(result.durationMs),
+  };
+}

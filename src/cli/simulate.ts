@@ -1,0 +1,138 @@
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import pc from 'picocolors';
+import type { Domain, PciHostdev } from '../domain/domain.ts';
+import { VfioHookError } from '../errors.ts';
+import { readDescription } from '../host/simulated/description.ts';
+import { MACHINE_FILE } from '../host/simulated/entry.ts';
+import { createMachineFile, type Machine } from '../host/simulated/machine.ts';
+import { takeSnapshot } from '../host/take-snapshot.ts';
+import type { Snapshot } from '../pci/snapshot.ts';
+import { sysfs } from '../pci/sysfs.ts';
+import type { Command, Terminal } from './command.ts';
+import { copyConfig } from './simulate-config.ts';
+import { callHook, lifeOf, type HookCall } from './simulate-life.ts';
+import { deviceLines, differences, eventLines } from './render-life.ts';
+import { readDomainFile } from './domain-file.ts';
+
+/** `vfio-hook simulate`: a guest's whole life on a simulated machine, by the very file that libvirt runs. */
+export const simulate: Command = {
+  name: 'simulate',
+  about: 'play a guest’s whole life on a simulated machine',
+  details:
+    'Runs the hook for a whole life of the guest (prepare, start, started, stopped, release), as libvirt would,\n' +
+    'on a simulated machine, and prints each kernel write with its result and whether anything differs at the\n' +
+    'end. The host is not touched, and root is not needed.',
+  operands: [],
+  options: [
+    {
+      name: 'host',
+      value: 'FILE',
+      about: 'description of the machine, such as examples/hosts/amd-rdna3-desktop.yaml',
+    },
+    { name: 'domain', value: 'FILE', about: 'domain XML of the guest' },
+    { name: 'config', value: 'FILE', about: 'configuration of the guest, as in /etc/vfio-hook/domains' },
+  ],
+  statuses: { 0: 'the guest had its devices, and nothing differs at the end', 1: 'otherwise' },
+  examples: [
+    'vfio-hook simulate --host examples/hosts/amd-rdna3-desktop.yaml --domain examples/domains/windows-11-rx7900xtx.xml',
+  ],
+  run: async ({ options }, terminal) => {
+    const domain = readDomainFile(needed(options.get('domain'), '--domain'));
+    const directory = mkdtempSync(join(tmpdir(), 'vfio-hook-simulate-'));
+    try {
+      const machine = createMachineFile(
+        join(directory, MACHINE_FILE),
+        readDescription(needed(options.get('host'), '--host')),
+      );
+      const config = options.get('config');
+      if (typeof config === 'string') copyConfig(config, join(directory, 'etc'), domain.name);
+      mkdirSync(join(directory, 'hooks'));
+      // Under the name by which libvirt calls it: that makes it the hook and not the command.
+      const hook = join(directory, 'hooks/qemu');
+      symlinkSync(terminal.parts.entrypoint, hook);
+      return await play(
+        { machine, domain, hook, directory, xmlFile: String(options.get('domain')) },
+        terminal,
+      );
+    } finally {
+      rmSync(directory, { recursive: true, force: true });
+    }
+  },
+};
+
+interface Stage {
+  readonly machine: Machine;
+  readonly domain: Domain;
+  readonly hook: string;
+  readonly directory: string;
+  readonly xmlFile: string;
+}
+
+async function play(stage: Stage, terminal: Terminal): Promise<number> {
+  const { machine, domain } = stage;
+  const paint = pc.createColors(terminal.colour);
+  const before = await wholeMachine(machine);
+  const wanted = domain.hostdevs.filter((hostdev): hostdev is PciHostdev => hostdev.kind !== 'mdev');
+  const groups = before.groups.filter((group) =>
+    wanted.some(({ address }) => group.members.includes(address)),
+  );
+  const show = (snapshot: Snapshot): void => {
+    const members = snapshot.devices.filter(({ address }) =>
+      groups.some((group) => group.members.includes(address)),
+    );
+    for (const line of deviceLines(members, terminal.names(), machine.state())) terminal.print(line);
+  };
+
+  terminal.print(paint.bold(`Guest ${domain.name} on ${basename(machine.state().spec.name)}`));
+  terminal.print('\nBefore');
+  show(before);
+  let failed = false;
+  for (const call of lifeOf(
+    domain,
+    groups.flatMap(({ members }) => members),
+  )) {
+    failed = !(await step(stage, call, terminal)) || failed;
+    if (call.arguments[1] === 'prepare') {
+      if (failed) break;
+      terminal.print('\nThe guest runs with');
+      show(await wholeMachine(machine));
+    }
+  }
+  const after = await wholeMachine(machine);
+  terminal.print('\nAfter');
+  show(after);
+  const different = differences(before, after);
+  terminal.print(
+    different.length === 0
+      ? paint.green('\nNothing differs from before, on the whole machine.')
+      : paint.red(['\nDifferent from before:', ...different.map((line) => `  ${line}`)].join('\n')),
+  );
+  return failed || different.length > 0 ? 1 : 0;
+}
+
+async function step(stage: Stage, call: HookCall, terminal: Terminal): Promise<boolean> {
+  const { machine } = stage;
+  const seen = machine.journal().length;
+  const result = await callHook(stage.hook, stage.directory, stage.xmlFile, call);
+  terminal.print(`\nlibvirt calls: qemu ${call.arguments.join(' ')}`);
+  for (const line of eventLines(machine.journal().slice(seen))) terminal.print(line);
+  const said = result.stderr === '' ? '' : `\n${result.stderr}`;
+  terminal.print(`  → exit status ${result.status} after ${result.milliseconds} ms${said}`);
+  for (const operation of call.then) machine.perform(operation);
+  return result.status === 0;
+}
+
+async function wholeMachine(machine: Machine): Promise<Snapshot> {
+  const host = machine.host();
+  const groups = (host.list(sysfs.groups) ?? []).map(Number).sort((a, b) => a - b);
+  return takeSnapshot(host, groups, { deadlineMs: 5000 });
+}
+
+function needed(value: string | true | undefined, option: string): string {
+  if (typeof value === 'string') return value;
+  throw new VfioHookError('VH_USAGE', `vfio-hook simulate needs ${option} FILE`, {
+    hints: ['see: vfio-hook simulate --help'],
+  });
+}

@@ -1,0 +1,85 @@
+import { join } from 'node:path';
+import type { ConfigDecoder } from '../config/config.ts';
+import { openClaimStore } from '../engine/claim-store.ts';
+import { loadConfig } from '../engine/config-file.ts';
+import type { Engine } from '../engine/engine.ts';
+import type { Host } from '../host/host.ts';
+import { fileSink, type Sink } from '../log/file.ts';
+import { hasJournal, journalSink } from '../log/journal.ts';
+import { hookLog, type HookLog } from '../log/quiet.ts';
+import { sysfs } from '../pci/sysfs.ts';
+
+/** Where a run keeps and finds what is not the kernel's. */
+export interface Locations {
+  /** Claims and locks. */
+  readonly stateDirectory: string;
+  readonly configDirectory: string;
+  /** The log, where no journal takes it. */
+  readonly logFile: string;
+  /** Whether lines go to the journal when there is one. */
+  readonly journal: boolean;
+  /** Owner of everything that is trusted. */
+  readonly trustedUid: number;
+}
+
+/** The places on a real host, or those of a simulated machine: all below its directory. */
+export function locations(machine: string | undefined): Locations {
+  if (machine === undefined) {
+    return {
+      stateDirectory: '/run/vfio-hook',
+      configDirectory: '/etc/vfio-hook',
+      logFile: '/var/log/libvirt/vfio-hook.log',
+      journal: true,
+      trustedUid: 0,
+    };
+  }
+  return {
+    stateDirectory: join(machine, 'run'),
+    configDirectory: join(machine, 'etc'),
+    logFile: join(machine, 'vfio-hook.log'),
+    journal: false,
+    trustedUid: process.geteuid?.() ?? 0,
+  };
+}
+
+/** What an engine is opened with. */
+export interface EngineOptions {
+  readonly where: Locations;
+  readonly host: () => Host;
+  readonly decoder: () => ConfigDecoder;
+  readonly interrupted: () => string | undefined;
+}
+
+/** The engine of a hook call, opened when it is first needed, and the place its log lines go to. */
+export function openEngine(options: EngineOptions): {
+  readonly open: () => Engine & { readonly log: HookLog };
+  readonly sink: Sink;
+} {
+  const { where, interrupted } = options;
+  const clock = (): Date => new Date();
+  const sink = where.journal && hasJournal() ? journalSink() : fileSink(where.logFile, clock);
+  return {
+    sink,
+    open: () => {
+      const host = options.host();
+      const bootId = (host.read(sysfs.bootId) ?? '').trim();
+      return {
+        host,
+        bootId,
+        clock,
+        interrupted,
+        log: hookLog(sink),
+        stateDirectory: where.stateDirectory,
+        trustedUid: where.trustedUid,
+        store: openClaimStore({ stateDirectory: where.stateDirectory, trustedUid: where.trustedUid, bootId }),
+        loadConfig: (guest) =>
+          loadConfig({
+            configDir: where.configDirectory,
+            trustedUid: where.trustedUid,
+            guest,
+            decoder: options.decoder,
+          }),
+      };
+    },
+  };
+}

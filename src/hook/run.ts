@@ -1,0 +1,64 @@
+import type { Domain } from '../domain/domain.ts';
+import type { Config, LogLevel } from '../config/config.ts';
+import { VfioHookError } from '../errors.ts';
+import type { Engine } from '../engine/engine.ts';
+import { prepare } from '../engine/prepare.ts';
+import { release } from '../engine/release.ts';
+import type { HookLog } from '../log/quiet.ts';
+import type { Log } from '../log/log.ts';
+import { errorLines } from '../report.ts';
+import { actionOf, type Invocation } from './invocation.ts';
+
+/** What a run of the hook needs from outside. */
+export interface HookRun {
+  readonly invocation: Invocation;
+  /** Opened only when there is something to do. */
+  readonly openEngine: () => Engine & { readonly log: HookLog };
+  readonly readStdin: () => string;
+  readonly parseDomain: (xml: string, expected: { readonly name: string }) => Domain;
+  /** The log for level `debug`. */
+  readonly loudLog: (level: LogLevel) => Log;
+  /** Writes one line to stderr. */
+  readonly say: (line: string) => void;
+}
+
+/**
+ * One call of libvirt. Returns the exit status: 0, or 1 for a start that must not go on and for devices that
+ * are not back (which libvirt ignores, but logs). Never throws; nothing is written to stdout.
+ */
+export async function runHook(run: HookRun): Promise<0 | 1> {
+  const action = actionOf(run.invocation);
+  if (action === 'nothing') return 0;
+  let log: HookLog | undefined;
+  try {
+    // Releasing never looks at the XML: see src/engine/release.ts.
+    const domain =
+      action === 'prepare' ? run.parseDomain(run.readStdin(), { name: run.invocation.guest }) : undefined;
+    const engine = run.openEngine();
+    log = engine.log;
+    if (domain) await prepare(listening(engine, run), domain);
+    else await release(engine, run.invocation.guest);
+    return 0;
+  } catch (error) {
+    for (const line of errorLines(error)) run.say(line);
+    log?.write({
+      severity: 'err',
+      message: error instanceof Error ? error.message : String(error),
+      guest: run.invocation.guest,
+      result: error instanceof VfioHookError ? error.code : 'VH_INTERNAL',
+    });
+    return 1;
+  } finally {
+    log?.close();
+  }
+}
+
+/** The level of the log is known only once the guest's configuration is. */
+function listening(engine: Engine & { readonly log: HookLog }, run: HookRun): Engine {
+  const loadConfig = (guest: Parameters<Engine['loadConfig']>[0]): Config => {
+    const config = engine.loadConfig(guest);
+    engine.log.setLevel(config.log.level, () => run.loudLog(config.log.level));
+    return config;
+  };
+  return { ...engine, loadConfig };
+}
