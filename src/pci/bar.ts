@@ -82,19 +82,24 @@ export function parseResizeMask(text: string): number[] | undefined {
 
 /**
  * Reads a device's `resource` file: a line per BAR with start, end and flags
- * (drivers/pci/pci-sysfs.c:resource_show). BARs that do not exist (flags 0) are left out; index 6 (the
- * expansion ROM) and the windows of bridges are not BARs. `masks` has the `resourceN_resize` texts by index.
+ * (drivers/pci/pci-sysfs.c:resource_show). BARs that do not exist (flags 0) and lines without addresses are
+ * left out; index 6 (the expansion ROM) and the windows of bridges are not BARs. `masks` has the
+ * `resourceN_resize` texts by index.
  */
 export function parseBars(resource: string, masks: ReadonlyMap<number, string>): Bar[] {
   const bars: Bar[] = [];
   for (const [index, line] of resource.split('\n').slice(0, 6).entries()) {
     const [start, end, flagWord] = line.trim().split(/\s+/);
     const flags = Number(flagWord);
-    if (start === undefined || end === undefined || !flags) continue;
+    if (!isAddress(start) || !isAddress(end) || !flags) continue;
     const sizes = parseResizeMask(masks.get(index) ?? '');
     bars.push({ index, size: span(start, end, flags), flags, ...(sizes && { sizes }) });
   }
   return bars;
+}
+
+function isAddress(text: string | undefined): text is string {
+  return text !== undefined && /^0x[0-9a-f]{1,16}$/i.test(text);
 }
 
 /** Bytes between two addresses of 64 bits: taken as BigInt, since a Number keeps only 53 of them. */

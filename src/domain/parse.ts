@@ -1,0 +1,124 @@
+import { quoteName } from '../text.ts';
+import { QEMU_NAMESPACE, readCommandline } from './commandline.ts';
+import { readDisk } from './disk.ts';
+import type { Domain, Hostdev } from './domain.ts';
+import { childrenNamed, onlyChild, readElement, type Element } from './element.ts';
+import { readHostdev } from './hostdev.ts';
+import { readInterface } from './interface.ts';
+import { outlineXml } from './outline.ts';
+import { refuse } from './refuse.ts';
+import { parseUuid } from './uuid.ts';
+
+/** A guest has at most 256 PCI devices on one bus, and each assigned one needs an IOMMU context of its own. */
+export const MOST_HOSTDEVS = 256;
+
+/** In characters; a thousand devices take half of it. It keeps fast-xml-parser, which reads character by character, under 150 MiB. */
+export const LONGEST_ESSENCE = 2 ** 20;
+
+/** The children of `<domain>` that are read at all; the rest is only checked to be well-formed. */
+const READ: ReadonlySet<string> = new Set(['name', 'uuid', 'devices', 'commandline']);
+
+interface Found {
+  readonly hostdev: Hostdev;
+  readonly where: string;
+}
+
+/**
+ * Reads the XML that libvirt gives a hook on stdin: the guest's name, UUID and assigned host devices.
+ *
+ * - The document is one well-formed `<domain>` with one name and one UUID, or it is refused: cut off, it
+ *   would read as a guest without devices.
+ * - `expected.name` is the name on the hook's command line; the document must name the same guest, byte for
+ *   byte, for Unicode has several spellings of what looks alike.
+ * - Devices are read only where libvirt defines them, `domain/devices/…` and `<qemu:commandline>`, so that
+ *   metadata, comments, CDATA and elements of other namespaces cannot assign any.
+ * - An NVMe controller may stand behind several disks, one namespace each: it is one device, with the
+ *   namespace and `managed` of the first, as libvirt's own list has it (virnvme.c:virNVMeDeviceListCreateDetachList).
+ *   Any other device that is assigned twice is refused.
+ *
+ * Throws VH_XML with a sentence that says which element, what was expected and what was found.
+ */
+export function parseDomain(xml: string, expected?: { readonly name: string }): Domain {
+  const domain = readElement(essence(xml));
+  if (domain.namespace !== '') {
+    refuse(`<domain> is in the namespace ${quoteName(domain.namespace)}, expected none`);
+  }
+  const name = textOf(domain, 'name');
+  if (name === '') refuse('<name> is empty');
+  if (expected && name !== expected.name) {
+    refuse(`its <name> is ${quoteName(name)}, expected ${quoteName(expected.name)}`);
+  }
+  const text = textOf(domain, 'uuid');
+  const uuid = parseUuid(text) ?? refuse(`its <uuid> is ${quoteName(text)}, expected 8-4-4-4-12 digits`);
+  return { name, uuid, hostdevs: distinct([...deviceElements(domain), ...commandlines(domain)]) };
+}
+
+/**
+ * The document without what is not read: a third of the text of a usual guest, and metadata of any size.
+ */
+function essence(xml: string): string {
+  const { root, startTag, children } = outlineXml(xml);
+  if (root !== 'domain') refuse(`its root element is <${root}>, expected <domain>`);
+  const read = children.filter(({ name }) => READ.has(name.slice(name.indexOf(':') + 1)));
+  const text = `${startTag}${read.map((child) => child.xml).join('')}</${root}>`;
+  if (text.length > LONGEST_ESSENCE) {
+    refuse(`its <devices> take ${text.length} characters, expected at most ${LONGEST_ESSENCE}`);
+  }
+  return text;
+}
+
+function textOf(domain: Element, name: string): string {
+  const element = onlyChild(domain, name, '<domain>');
+  if (element.children.length > 0) refuse(`<${name}> has an element in it, expected text`);
+  return element.text;
+}
+
+function deviceElements(domain: Element): readonly Found[] {
+  const counts = new Map<string, number>();
+  return childrenNamed(domain, 'devices').flatMap(({ children }) =>
+    children.flatMap((element) => {
+      const ordinal = (counts.get(element.name) ?? 0) + 1;
+      counts.set(element.name, ordinal);
+      const where = `<${element.name}> ${ordinal}`;
+      return readDevice(element, where).map((hostdev) => ({ hostdev, where }));
+    }),
+  );
+}
+
+function readDevice(element: Element, where: string): readonly Hostdev[] {
+  if (element.namespace !== '') return [];
+  switch (element.name) {
+    case 'hostdev':
+      return readHostdev(element, where);
+    case 'interface':
+      return readInterface(element, where);
+    case 'disk':
+      return readDisk(element, where);
+    default:
+      return [];
+  }
+}
+
+function commandlines(domain: Element): readonly Found[] {
+  return childrenNamed(domain, 'commandline', QEMU_NAMESPACE)
+    .flatMap(readCommandline)
+    .map((hostdev) => ({ hostdev, where: '<qemu:commandline>' }));
+}
+
+/** One entry for each device, in document order. */
+function distinct(found: readonly Found[]): readonly Hostdev[] {
+  const byDevice = new Map<string, Found>();
+  for (const entry of found) {
+    const { hostdev, where } = entry;
+    const device = hostdev.kind === 'mdev' ? hostdev.uuid : hostdev.address;
+    const first = byDevice.get(device);
+    if (!first) byDevice.set(device, entry);
+    else if (hostdev.kind !== 'nvme' || first.hostdev.kind !== 'nvme') {
+      refuse(`${device} is assigned twice, by ${first.where} and by ${where}`);
+    }
+  }
+  if (byDevice.size > MOST_HOSTDEVS) {
+    refuse(`it assigns ${byDevice.size} host devices, expected at most ${MOST_HOSTDEVS}`);
+  }
+  return [...byDevice.values()].map(({ hostdev }) => hostdev);
+}
