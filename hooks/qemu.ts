@@ -4,7 +4,6 @@
  * hook is not read past what it needs.
  */
 import { basename } from 'node:path';
-import { parseDomain } from '../src/domain/parse.ts';
 import { locations, openEngine } from '../src/hook/engine.ts';
 import { parseInvocation, simulatedMachine } from '../src/hook/invocation.ts';
 import { runHook } from '../src/hook/run.ts';
@@ -37,7 +36,7 @@ async function hook(args: readonly string[]): Promise<number> {
     invocation,
     openEngine: engine.open,
     readStdin,
-    parseDomain,
+    loadParser: () => parts.load('domain.cjs').parseDomain,
     loudLog: (level) => parts.load('log.cjs').winstonLog(level, engine.sink),
     say: sayOnStderr,
   });

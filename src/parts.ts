@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module';
 import { basename, dirname, join } from 'node:path';
 import type { ConfigDecoder } from './config/config.ts';
+import type { Domain } from './domain/domain.ts';
 import { VfioHookError } from './errors.ts';
 import type { Host } from './host/host.ts';
 import type { Sink } from './log/file.ts';
@@ -9,6 +10,7 @@ import type { Log, Severity } from './log/log.ts';
 /** The files beside the entrypoint, by name. What each exports. */
 export interface PartExports {
   readonly 'cli.cjs': { main(args: readonly string[], parts: Parts): Promise<number> };
+  readonly 'domain.cjs': { parseDomain(xml: string, expected: { readonly name: string }): Domain };
   readonly 'config.cjs': ConfigDecoder;
   readonly 'log.cjs': { winstonLog(level: Severity, sink: Sink): Log };
   readonly 'simulated.cjs': { openSimulatedHost(directory: string): Host };

@@ -15,7 +15,7 @@ export interface HookRun {
   /** Opened only when there is something to do. */
   readonly openEngine: () => Engine & { readonly log: HookLog };
   readonly readStdin: () => string;
-  readonly parseDomain: (xml: string, expected: { readonly name: string }) => Domain;
+  readonly loadParser: () => (xml: string, expected: { readonly name: string }) => Domain;
   /** The log for level `debug`. */
   readonly loudLog: (level: LogLevel) => Log;
   /** Writes one line to stderr. */
@@ -32,8 +32,7 @@ export async function runHook(run: HookRun): Promise<0 | 1> {
   let log: HookLog | undefined;
   try {
     // Releasing never looks at the XML: see src/engine/release.ts.
-    const domain =
-      action === 'prepare' ? run.parseDomain(run.readStdin(), { name: run.invocation.guest }) : undefined;
+    const domain = action === 'prepare' ? readDomain(run) : undefined;
     const engine = run.openEngine();
     log = engine.log;
     if (domain) await prepare(listening(engine, run), domain);
@@ -51,6 +50,11 @@ export async function runHook(run: HookRun): Promise<0 | 1> {
   } finally {
     log?.close();
   }
+}
+
+function readDomain(run: HookRun): Domain {
+  const xml = run.readStdin();
+  return run.loadParser()(xml, { name: run.invocation.guest });
 }
 
 /** The level of the log is known only once the guest's configuration is. */
