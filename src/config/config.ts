@@ -26,7 +26,26 @@ export interface DeviceRule {
 }
 
 /** Syslog severities, least first. */
-export type LogLevel = 'err' | 'warning' | 'notice' | 'info' | 'debug';
+export type LogLevel = (typeof logLevels)[number];
+
+/** Every {@link LogLevel}. */
+export const logLevels = ['err', 'warning', 'notice', 'info', 'debug'] as const;
+
+/** What one configuration file says; whatever it leaves out stays as it is. */
+export interface PartialConfig {
+  readonly timeouts?: Partial<Timeouts>;
+  readonly devices?: readonly DeviceRule[];
+  readonly log?: Partial<Config['log']>;
+}
+
+/**
+ * Turns the text of a configuration file into what it says. A bundle of its own provides it, so that a run
+ * without any configuration file loads no YAML reader and no schema.
+ */
+export interface ConfigDecoder {
+  /** `path` chooses the format by its ending and appears in messages. Throws `VH_CONFIG`. */
+  decodeConfigFile(text: string, path: string): PartialConfig;
+}
 
 /** What holds where no configuration says otherwise. */
 export const defaultConfig: Config = {
@@ -34,3 +53,12 @@ export const defaultConfig: Config = {
   devices: [],
   log: { level: 'info' },
 };
+
+/** Puts a file's contents over `base`: single values replace, rules are appended. */
+export function mergeConfig(base: Config, file: PartialConfig): Config {
+  return {
+    timeouts: { ...base.timeouts, ...file.timeouts },
+    devices: [...base.devices, ...(file.devices ?? [])],
+    log: { ...base.log, ...file.log },
+  };
+}

@@ -1,0 +1,117 @@
+import { defaultLoaders } from 'cosmiconfig';
+import * as v from 'valibot';
+import { VfioHookError } from '../errors.ts';
+import type { PartialConfig } from './config.ts';
+import { SourceMap } from './locate.ts';
+import { formatValuePath, type Problem, type ValuePath } from './problem.ts';
+import { shownPath } from './quoted.ts';
+import { configSchema } from './schema.ts';
+import { checkShape } from './shape.ts';
+import { readDocument } from './syntax.ts';
+import { unknownKeys } from './unknown-keys.ts';
+
+/** Problems that one message lists; the rest are counted. */
+const MOST_LISTED = 20;
+
+/** A problem with its line, ready to be shown. */
+interface Finding {
+  readonly line?: number;
+  readonly text: string;
+}
+
+/**
+ * Turns the text of a configuration file into what it says.
+ *
+ * - The format follows the ending of `path`: `.json`, else YAML. An empty file says nothing.
+ * - Nothing in the text is executed or loads another file: the text goes through cosmiconfig's plain readers, never
+ *   through an explorer, which would run `.config/config.js` of the current directory.
+ *
+ * Throws `VH_CONFIG` with the first problem and its line as the message and each further one as a hint.
+ */
+export function decodeConfigFile(text: string, path: string): PartialConfig {
+  const format = path.endsWith('.json') ? 'json' : 'yaml';
+  const read = readDocument(text, format, defaultLoaders[`.${format}`]);
+  if (read.kind === 'broken') throw rejection(path, [read]);
+  const document = read.document ?? {};
+  const shape = checkShape(document);
+  if (shape.excessive) throw rejection(path, shape.problems);
+
+  const map = lazily(() => new SourceMap(text));
+  const findings: Finding[] = shape.problems.map((problem) => located(problem, map()));
+  if (format === 'yaml' && text.includes('!')) {
+    findings.push(
+      ...map()
+        .tags()
+        .map(({ line, tag }) => ({
+          line,
+          text: `the tag ${shownPath(tag.replace('tag:yaml.org,2002:', '!!'))} is not allowed`,
+        })),
+    );
+  }
+  if (format === 'json' && writtenKeys(text) !== shape.keys) findings.push(...map().repeatedKeys());
+  if (findings.length > 0) throw rejection(path, findings);
+
+  const result = v.safeParse(configSchema, document);
+  const problems = unknownKeys(configSchema, document);
+  if (result.success && problems.length === 0) return result.output;
+  for (const issue of result.issues ?? []) {
+    const problem = problemOf(issue, map());
+    if (problem) problems.push(problem);
+  }
+  throw rejection(
+    path,
+    problems.map((problem) => located(problem, map())),
+  );
+}
+
+/** A valibot issue as a problem; undefined for an unknown key, which `unknownKeys` has reported. */
+function problemOf(issue: v.BaseIssue<unknown>, map: SourceMap): Problem | undefined {
+  const path: ValuePath = (issue.path ?? []).map((item) =>
+    typeof item.key === 'number' ? item.key : String(item.key),
+  );
+  if (issue.type === 'strict_object') {
+    if (issue.expected === 'never') return undefined;
+    // The path of a missing key names what is not there.
+    if (issue.received === 'undefined') return { path: path.slice(0, -1), text: issue.message };
+  }
+  const { source } = map.place({ path });
+  if (typeof issue.input !== 'number' || source === undefined || source === String(issue.input)) {
+    return { path, text: issue.message };
+  }
+  return { path, text: `${source} is read as the number ${issue.input}: put it in quotes` };
+}
+
+function located(problem: Problem, map: SourceMap): Finding {
+  const place = formatValuePath(problem.path);
+  return {
+    line: map.place(problem).line,
+    text: place === '' || problem.atKey === true ? problem.text : `${place}: ${problem.text}`,
+  };
+}
+
+/**
+ * How many keys a valid JSON text has, repeated ones included: the strings that a colon follows.
+ * More than its parsed value has means that some are there twice.
+ */
+function writtenKeys(text: string): number {
+  return [...text.matchAll(/"(?:[^"\\]|\\.)*"(\s*:)?/g)].filter((match) => match[1] !== undefined).length;
+}
+
+function rejection(path: string, findings: readonly Finding[]): VfioHookError {
+  const inOrder = [...findings]
+    .sort((a, b) => (a.line ?? 0) - (b.line ?? 0))
+    .map(({ line, text }) => (line === undefined ? text : `line ${line}: ${text}`));
+  const [first = 'unreadable', ...others] = inOrder;
+  const listed = others.slice(0, MOST_LISTED - 1);
+  const unlisted = others.length - listed.length;
+  const count = others.length === 0 ? '' : ` (first of ${inOrder.length} problems)`;
+  return new VfioHookError('VH_CONFIG', `cannot use configuration ${shownPath(path)}: ${first}${count}`, {
+    path,
+    hints: [...listed, ...(unlisted > 0 ? [`and ${unlisted} more problems`] : [])],
+  });
+}
+
+function lazily<Value>(make: () => Value): () => Value {
+  let value: Value | undefined;
+  return () => (value ??= make());
+}

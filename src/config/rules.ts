@@ -1,0 +1,24 @@
+import type { PciDevice } from '../pci/device.ts';
+import type { Config, DeviceRule } from './config.ts';
+import { matchesDevice } from './match.ts';
+
+/** What all matching rules together say about one device. */
+export type DeviceSettings = Omit<DeviceRule, 'match'>;
+
+/**
+ * The settings of one device: every rule that matches it, in order, a later one winning BAR by BAR and for the
+ * driver. A device that no rule matches has no sizes and no driver.
+ */
+export function ruleFor(
+  config: Pick<Config, 'devices'>,
+  device: Pick<PciDevice, 'address' | 'vendor' | 'device' | 'class'>,
+): DeviceSettings {
+  const bars = new Map<number, number>();
+  let driver: string | undefined;
+  for (const rule of config.devices) {
+    if (!matchesDevice(rule.match, device)) continue;
+    for (const [index, bytes] of rule.bars) bars.set(index, bytes);
+    driver = rule.driver ?? driver;
+  }
+  return { bars, ...(driver !== undefined && { driver }) };
+}

@@ -1,0 +1,170 @@
+import * as v from 'valibot';
+import { parseBarSize } from '../pci/bar.ts';
+import { logLevels } from './config.ts';
+import { DURATION, parseDuration } from './duration.ts';
+import { classWords, parseDeviceMatch } from './match.ts';
+import { quoted } from './quoted.ts';
+
+/*
+ * The one description of a configuration file. The types of the result, the messages and the published JSON
+ * Schema (scripts/schema.ts) come from it. Each text has a `regex` as well as a reader: the regular expression is
+ * what the JSON Schema can say, the reader is what decides.
+ */
+
+/** `[a-z]` of either case, since a JSON Schema pattern has no flags. */
+const HEX = '[0-9a-fA-F]';
+const SLOT = '[01][0-9a-fA-F]';
+const ADDRESS = `(?:${HEX}{4,8}:)?${HEX}{2}:${SLOT}\\.[0-7]`;
+const NODE_DEVICE = `[pP][cC][iI]_${HEX}{4,8}_${HEX}{2}_${SLOT}_[0-7]`;
+const MATCH = new RegExp(
+  `^(?:${ADDRESS}|${NODE_DEVICE}|${HEX}{4}:${HEX}{4}|${Object.keys(classWords).join('|')})$`,
+);
+const POWERS = Array.from({ length: 20 }, (_, bit) => String(2 ** bit));
+const SIZE = new RegExp(`^(?:${POWERS.join('|')}) ?[mMgGtT](?:[iI]?[bB])?$`);
+/** Characters of the names that drivers in the kernel have; a line break or a slash would change what is written. */
+const DRIVER = /^[A-Za-z0-9][\w.-]{0,62}$/;
+
+const deviceMatch = read({
+  what: 'no device',
+  write:
+    'an address "0000:03:00.0" or vendor and device "1002:744c", both in quotes, or ' +
+    Object.keys(classWords).join(', '),
+  pattern: MATCH,
+  reader: parseDeviceMatch,
+  description: 'Which devices: a PCI address, vendor:device, or a word for a class of devices.',
+});
+
+const barSize = read({
+  what: 'no BAR size',
+  write: 'a power of two from 1MiB to 128TiB',
+  pattern: SIZE,
+  reader: parseBarSize,
+  description: 'A power of two from 1MiB to 128TiB, such as 8MiB or 16GiB.',
+});
+
+const duration = read({
+  what: 'no duration',
+  write: 'a number and ms, s or m, from 100ms to 10m',
+  pattern: DURATION,
+  reader: parseDuration,
+  description: 'From 100ms to 10m, such as 500ms, 30s or 2m.',
+});
+
+const driver = read({
+  what: "no driver's name",
+  write: 'letters, digits, "_", "-" and ".", at most 63 of them, in quotes when it looks like a number',
+  pattern: DRIVER,
+  reader: (text) => (DRIVER.test(text) ? text : undefined),
+  description: "Name of the driver to bind in place of the one that libvirt's rule would choose.",
+});
+
+const bars = v.pipe(
+  closed({
+    '0': v.exactOptional(barSize),
+    '1': v.exactOptional(barSize),
+    '2': v.exactOptional(barSize),
+    '3': v.exactOptional(barSize),
+    '4': v.exactOptional(barSize),
+    '5': v.exactOptional(barSize),
+  }),
+  v.description('Size of each BAR by its index, for the time that the guest has the device.'),
+  v.transform(
+    (sizes): ReadonlyMap<number, number> =>
+      new Map(Object.entries(sizes).map(([index, bytes]) => [Number(index), bytes])),
+  ),
+);
+
+const deviceRule = v.pipe(
+  closed({ match: deviceMatch, bars: v.exactOptional(bars), driver: v.exactOptional(driver) }),
+  v.transform((rule) => ({ ...rule, bars: rule.bars ?? new Map<number, number>() })),
+);
+
+/** A whole configuration file. */
+export const configSchema = v.pipe(
+  closed({
+    /** Lets an editor find the JSON Schema of a `.json` file; YAML files name it in a comment. */
+    $schema: v.exactOptional(v.pipe(v.string(expected('a text')), v.description('For editors.'))),
+    timeouts: v.exactOptional(
+      v.pipe(
+        closed({
+          kernelWrite: v.exactOptional(duration),
+          lock: v.exactOptional(duration),
+        }),
+        v.description(
+          'kernelWrite: how long one kernel write may take. lock: how long to wait for another run on the same group.',
+        ),
+      ),
+    ),
+    devices: v.exactOptional(
+      v.pipe(
+        v.array(deviceRule, expected('a list (each entry begins with "-")')),
+        v.description('Rules in order; a later one wins.'),
+      ),
+    ),
+    log: v.exactOptional(
+      closed({
+        level: v.exactOptional(
+          v.pipe(
+            v.picklist(logLevels, expected(`one of ${logLevels.join(', ')}`)),
+            v.description('Least severe messages that are logged.'),
+          ),
+        ),
+      }),
+    ),
+  }),
+  v.description('Configuration of vfio-hook: of all guests, or of one.'),
+  v.transform(({ timeouts, devices, log }) => ({
+    ...(timeouts && { timeouts }),
+    ...(devices && { devices }),
+    ...(log && { log }),
+  })),
+);
+
+/** A value as a message shows it: texts in quotes, lists and mappings by their kind. */
+export function shownValue(value: unknown): string {
+  if (typeof value === 'string') return quoted(value);
+  if (value === null || value === undefined) return 'nothing';
+  if (Array.isArray(value)) return 'a list';
+  return typeof value === 'number' || typeof value === 'boolean' ? String(value) : 'a mapping';
+}
+
+interface TextKind<Value> {
+  /** Completes "… is …". */
+  readonly what: string;
+  /** What to write instead. */
+  readonly write: string;
+  readonly pattern: RegExp;
+  readonly reader: (text: string) => Value | undefined;
+  readonly description: string;
+}
+
+/** A text that `reader` understands; the result is what the reader made of it. */
+function read<Value>({ what, write, pattern, reader, description }: TextKind<Value>) {
+  const message = (issue: { readonly input: unknown }): string =>
+    `${shownValue(issue.input)} is ${what}: ${write}`;
+  return v.pipe(
+    v.string(message),
+    v.regex(pattern, message),
+    v.description(description),
+    v.rawTransform<string, Value>(({ dataset, addIssue, NEVER }) => {
+      const value = reader(dataset.value);
+      if (value !== undefined) return value;
+      // The regular expression has refused the text already, unless only the reader knows the bounds.
+      if (pattern.test(dataset.value)) addIssue({ message: message({ input: dataset.value }) });
+      return NEVER;
+    }),
+  );
+}
+
+/** A mapping of these keys and no others. */
+function closed<const Entries extends v.ObjectEntries>(entries: Entries) {
+  return v.strictObject(entries, (issue) =>
+    issue.received === 'undefined'
+      ? `the key ${issue.expected} is missing`
+      : expected('a mapping (lines of "key: value")')(issue),
+  );
+}
+
+function expected(what: string): (issue: { readonly input: unknown }) => string {
+  return (issue) => `${shownValue(issue.input)} in place of ${what}`;
+}

@@ -1,0 +1,77 @@
+/** What came of reading a text: a document, or the first place where it is none. */
+export type ReadDocument =
+  | { readonly kind: 'read'; readonly document: unknown }
+  | { readonly kind: 'broken'; readonly line?: number; readonly text: string };
+
+/**
+ * Reads a text with one of cosmiconfig's readers (js-yaml, parse-json) and turns what they throw into one line.
+ * Both stop at the first error; js-yaml refuses more than 100 levels.
+ */
+export function readDocument(
+  text: string,
+  format: 'yaml' | 'json',
+  reader: (path: string, text: string) => unknown,
+): ReadDocument {
+  if (format === 'json' && text.trim() === '') return { kind: 'read', document: undefined };
+  try {
+    return { kind: 'read', document: reader('', text) };
+  } catch (error) {
+    return { kind: 'broken', ...(format === 'yaml' ? yamlError(error) : jsonError(error, text)) };
+  }
+}
+
+/** YAMLException of js-yaml: `reason` and, mostly, `mark.line` from 0. */
+function yamlError(error: unknown): { line?: number; text: string } {
+  const { reason, mark } = error as { reason?: unknown; mark?: { line?: unknown } };
+  const text = `no valid YAML: ${typeof reason === 'string' ? oneLine(reason) : 'unreadable'}`;
+  return typeof mark?.line === 'number' ? { line: mark.line + 1, text } : { text };
+}
+
+/** JSONError of parse-json: V8's sentence, with a quotation of the text that goes away here. */
+function jsonError(error: unknown, text: string): { line: number; text: string } {
+  const { message } = error as { message?: unknown };
+  const sentence = (typeof message === 'string' ? message : '')
+    .split('\n')
+    .find((line) => line.trim() !== '' && !line.startsWith('JSON Error') && !/^>?\s*\d*\s*\|/.test(line));
+  const reason = (sentence ?? 'unreadable').replace(
+    /,? (?:in JSON at position|while parsing|".*" is not valid).*$/,
+    '',
+  );
+  const line = text.slice(0, firstBadOffset(text)).split('\n').length;
+  return { line, text: `no valid JSON: ${oneLine(lowerFirst(reason))}` };
+}
+
+/**
+ * Where a text stops being the beginning of some JSON. V8 tells the offset of some errors only, so it is searched
+ * for: what no text can complete, no longer text can complete either.
+ */
+function firstBadOffset(text: string): number {
+  let good = 0;
+  let bad = text.length;
+  while (good < bad) {
+    const middle = Math.floor((good + bad) / 2);
+    if (canBeCompleted(text.slice(0, middle + 1))) good = middle + 1;
+    else bad = middle;
+  }
+  return good;
+}
+
+function canBeCompleted(beginning: string): boolean {
+  try {
+    JSON.parse(beginning);
+    return true;
+  } catch (error) {
+    const message = String(error);
+    if (/end of JSON input|Unterminated/.test(message)) return true;
+    // An error behind the last character is one of a text that is too short.
+    return Number(/at position (\d+)/.exec(message)?.[1] ?? -1) >= beginning.length;
+  }
+}
+
+function lowerFirst(text: string): string {
+  return text.charAt(0).toLowerCase() + text.slice(1);
+}
+
+function oneLine(text: string): string {
+  return text.replace(/[\p{C}\s]+/gu, ' ').trim();
+}

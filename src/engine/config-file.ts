@@ -1,0 +1,55 @@
+import { defaultConfig, mergeConfig, type Config, type ConfigDecoder } from '../config/config.ts';
+import { defaultsFiles, guestFiles, type GuestKey } from '../config/guest-file.ts';
+import { quoted, shownPath } from '../config/quoted.ts';
+import { VfioHookError } from '../errors.ts';
+import { listTrustedDirectory, readTrustedFile, type TrustedTree } from './trusted-file.ts';
+
+/** Where the configuration of a guest comes from. */
+export interface ConfigSource {
+  /** `/etc/vfio-hook` on a real host. */
+  readonly configDir: string;
+  /** Who must own the files: 0 on a real host. */
+  readonly trustedUid: number;
+  readonly guest: GuestKey;
+  /** Called when there is a file to decode and not before: what it loads costs as much as the rest of a run. */
+  readonly decoder: () => ConfigDecoder;
+}
+
+/**
+ * The configuration of one guest: what holds without any, then `config.yaml`, then the file of the guest in
+ * `domains`, named after its name or UUID. `.yml` and `.json` do as well.
+ *
+ * - No file, or no directory at all, is fine.
+ * - Two files for the same thing are an error: which one holds would be a guess.
+ * - A file of another guest is not even opened, so a broken one refuses that guest only.
+ *
+ * Throws `VH_CONFIG`.
+ */
+export function loadConfig({ configDir, trustedUid, guest, decoder }: ConfigSource): Config {
+  const tree: TrustedTree = { root: configDir, trustedUid, code: 'VH_CONFIG', what: 'configuration' };
+  const entries = listTrustedDirectory(tree);
+  if (!entries) return defaultConfig;
+  const defaults = onlyOne(tree, defaultsFiles(entries), '', 'the defaults of all guests');
+  const domains = listTrustedDirectory(tree, 'domains') ?? [];
+  const own = onlyOne(tree, guestFiles(domains, guest), 'domains/', `guest ${quoted(guest.name)}`);
+  return [defaults, own].reduce<Config>((config, path) => {
+    const text = path && readTrustedFile(tree, path);
+    if (!path || text === undefined) return config;
+    return mergeConfig(config, decoder().decodeConfigFile(text, `${configDir}/${path.toString()}`));
+  }, defaultConfig);
+}
+
+/** The path of the only file, relative to the configuration directory; undefined when there is none. */
+function onlyOne(
+  tree: TrustedTree,
+  names: readonly Uint8Array[],
+  prefix: string,
+  what: string,
+): Buffer | undefined {
+  const [first, second] = names.map((name) => Buffer.concat([Buffer.from(prefix), name]));
+  if (first === undefined || second === undefined) return first;
+  const paths = names.map((name) => shownPath(`${tree.root}/${prefix}${Buffer.from(name).toString()}`));
+  throw new VfioHookError('VH_CONFIG', `cannot choose a configuration for ${what}: ${paths.join(' and ')}`, {
+    hints: ['keep one of the files'],
+  });
+}

@@ -1,0 +1,43 @@
+import assert from 'node:assert/strict';
+import { defaultConfig, mergeConfig, type DeviceRule, type PartialConfig } from '../../src/config/config.ts';
+
+const rule = (word: 'vga' | 'nvme'): DeviceRule => ({ match: { by: 'class', word }, bars: new Map() });
+
+describe('mergeConfig', () => {
+  it('changes nothing for a file that says nothing', () => {
+    assert.deepEqual(mergeConfig(defaultConfig, {}), defaultConfig);
+  });
+
+  it('replaces single values and keeps their neighbours', () => {
+    const merged = mergeConfig(defaultConfig, { timeouts: { lock: 5 }, log: { level: 'debug' } });
+    assert.deepEqual(merged.timeouts, { kernelWrite: defaultConfig.timeouts.kernelWrite, lock: 5 });
+    assert.deepEqual(merged.log, { level: 'debug' });
+  });
+
+  it('keeps a value of all guests that the guest does not mention', () => {
+    const files: PartialConfig[] = [
+      { timeouts: { lock: 5 }, log: { level: 'err' } },
+      { timeouts: { kernelWrite: 7 } },
+    ];
+    const merged = files.reduce(mergeConfig, defaultConfig);
+    assert.deepEqual(merged.timeouts, { kernelWrite: 7, lock: 5 });
+    assert.deepEqual(merged.log, { level: 'err' });
+  });
+
+  it('appends rules', () => {
+    const merged = [{ devices: [rule('vga')] }, {}, { devices: [rule('nvme'), rule('vga')] }].reduce(
+      mergeConfig,
+      defaultConfig,
+    );
+    assert.deepEqual(merged.devices, [rule('vga'), rule('nvme'), rule('vga')]);
+  });
+
+  it('leaves the defaults as they were', () => {
+    mergeConfig(defaultConfig, { timeouts: { lock: 1 }, devices: [rule('vga')], log: { level: 'err' } });
+    assert.deepEqual(defaultConfig, {
+      timeouts: { kernelWrite: 30_000, lock: 30_000 },
+      devices: [],
+      log: { level: 'info' },
+    });
+  });
+});

@@ -1,0 +1,63 @@
+import assert from 'node:assert/strict';
+import type { DeviceRule } from '../../src/config/config.ts';
+import { parseDeviceMatch } from '../../src/config/match.ts';
+import { ruleFor } from '../../src/config/rules.ts';
+import { parsePciAddress } from '../../src/pci/address.ts';
+
+const gpu = { address: parsePciAddress('03:00.0')!, vendor: '1002', device: '744c', class: '030000' };
+
+function rule(match: string, bars: Record<number, number> = {}, driver?: string): DeviceRule {
+  const sizes = new Map(Object.entries(bars).map(([index, bytes]) => [Number(index), bytes]));
+  return { match: parseDeviceMatch(match)!, bars: sizes, ...(driver !== undefined && { driver }) };
+}
+
+describe('ruleFor', () => {
+  const table: [sentence: string, rules: DeviceRule[], bars: [number, number][], driver?: string][] = [
+    ['has nothing to say without rules', [], []],
+    [
+      'has nothing to say about other devices',
+      [rule('0000:04:00.0', { 0: 1 }, 'x'), rule('1002:744d', { 0: 1 }), rule('nvme', { 0: 1 })],
+      [],
+    ],
+    ['takes a rule by address', [rule('03:00.0', { 0: 5 }, 'a')], [[0, 5]], 'a'],
+    ['takes a rule by vendor and device', [rule('1002:744C', { 1: 6 })], [[1, 6]]],
+    ['takes a rule by class', [rule('vga', {}, 'b')], [], 'b'],
+    [
+      'joins the BARs of several rules',
+      [rule('vga', { 0: 1 }), rule('03:00.0', { 2: 3 })],
+      [
+        [0, 1],
+        [2, 3],
+      ],
+    ],
+    [
+      'lets a later rule win BAR by BAR',
+      [rule('vga', { 0: 1, 2: 2 }), rule('display', { 2: 9 })],
+      [
+        [0, 1],
+        [2, 9],
+      ],
+    ],
+    [
+      'lets a later rule win although it says less',
+      [rule('03:00.0', { 0: 1 }, 'a'), rule('vga', { 0: 2 })],
+      [[0, 2]],
+      'a',
+    ],
+    ['lets a later driver win', [rule('vga', {}, 'a'), rule('vga', {}, 'b'), rule('nvme', {}, 'c')], [], 'b'],
+  ];
+  for (const [sentence, devices, bars, driver] of table) {
+    it(sentence, () => {
+      assert.deepEqual(ruleFor({ devices }, gpu), {
+        bars: new Map(bars),
+        ...(driver !== undefined && { driver }),
+      });
+    });
+  }
+
+  it('does not change the rules', () => {
+    const devices = [rule('vga', { 0: 1 }), rule('vga', { 0: 2 })];
+    ruleFor({ devices }, gpu);
+    assert.equal(devices[0]?.bars.get(0), 1);
+  });
+});

@@ -1,0 +1,116 @@
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { parse } from 'yaml';
+import { configJsonSchema, schemaFile } from '../../scripts/schema.ts';
+import { decodeConfigFile } from '../../src/config/decode.ts';
+
+/** The part of JSON Schema, draft 7, that the published schema uses. */
+interface JsonSchema {
+  readonly type?: string;
+  readonly pattern?: string;
+  readonly enum?: readonly unknown[];
+  readonly items?: JsonSchema;
+  readonly properties?: Readonly<Record<string, JsonSchema>>;
+  readonly required?: readonly string[];
+  readonly additionalProperties?: false;
+}
+
+const understood = [
+  '$schema',
+  'title',
+  'description',
+  'type',
+  'pattern',
+  'enum',
+  'items',
+  'properties',
+  'required',
+  'additionalProperties',
+];
+
+function accepts(schema: JsonSchema, value: unknown): boolean {
+  assert.deepEqual(
+    Object.keys(schema).filter((key) => !understood.includes(key)),
+    [],
+  );
+  if (schema.enum && !schema.enum.includes(value)) return false;
+  if (schema.type === 'string' || (schema.enum && schema.type === undefined)) {
+    return (
+      typeof value === 'string' &&
+      (schema.pattern === undefined || new RegExp(schema.pattern, 'u').test(value))
+    );
+  }
+  if (schema.type === 'array') {
+    return Array.isArray(value) && value.every((item) => accepts(schema.items!, item));
+  }
+  assert.equal(schema.type, 'object');
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
+  if (schema.required?.some((key) => !Object.hasOwn(value, key))) return false;
+  return Object.entries(value).every(([key, inner]) => {
+    const known = Object.hasOwn(schema.properties!, key) ? schema.properties![key] : undefined;
+    return known ? accepts(known, inner) : schema.additionalProperties !== false;
+  });
+}
+
+function decodes(value: unknown): boolean {
+  try {
+    decodeConfigFile(JSON.stringify(value), 'x.json');
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Every document that differs from `value` in one place: another type there, a key too many, a key too few. */
+function* variants(value: unknown): Generator {
+  yield* [5, true, null, 'x', '', [], ['vga'], {}, '8MiB', '30s', 'vga', '0x10', { constructor: 1 }];
+  if (typeof value !== 'object' || value === null) return;
+  if (Array.isArray(value)) {
+    const items: readonly unknown[] = value;
+    for (const [index, item] of items.entries()) {
+      for (const other of variants(item)) yield [...items.slice(0, index), other, ...items.slice(index + 1)];
+    }
+    return;
+  }
+  yield { ...value, other: 1 };
+  yield { ...value, toString: 1 };
+  for (const [key, inner] of Object.entries(value)) {
+    yield Object.fromEntries(Object.entries(value).filter(([name]) => name !== key));
+    for (const other of variants(inner)) yield { ...value, [key]: other };
+  }
+}
+
+describe('the published JSON Schema', () => {
+  const schema = JSON.parse(readFileSync(schemaFile, 'utf8')) as JsonSchema;
+  const folder = new URL('../../examples/configs/', import.meta.url);
+
+  it('is up to date (npx tsx scripts/schema.ts writes it)', async () => {
+    assert.equal(readFileSync(schemaFile, 'utf8'), await configJsonSchema());
+  });
+
+  it('describes every key for editors', () => {
+    const check = (part: JsonSchema & { description?: string }, place: string): void => {
+      for (const [key, inner] of Object.entries(part.properties ?? {})) check(inner, `${place}.${key}`);
+      if (part.items) check(part.items, `${place}[]`);
+      if (!part.properties && !part.items) assert.ok(part.description, `${place} has no description`);
+    };
+    check(schema, '');
+  });
+
+  for (const name of readdirSync(folder)) {
+    it(`judges ${name}, and everything that is one change away from it, as the program does`, () => {
+      const example = parse(readFileSync(new URL(name, folder), 'utf8')) as unknown;
+      assert.equal(accepts(schema, example), true);
+      assert.equal(decodes(example), true);
+      let refused = 0;
+      for (const variant of variants(example)) {
+        // An empty file says nothing, which JSON Schema cannot say.
+        if (variant === null) continue;
+        const verdict = decodes(variant);
+        assert.equal(accepts(schema, variant), verdict, JSON.stringify(variant));
+        if (!verdict) refused += 1;
+      }
+      assert.ok(refused > 20);
+    });
+  }
+});
