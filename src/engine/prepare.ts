@@ -53,6 +53,15 @@ export async function prepare(engine: Engine, domain: Domain): Promise<void> {
       config,
       claims: stored.claims,
     });
+    for (const { device, kind, reason } of plan.verdicts) {
+      log.write({
+        severity: 'debug',
+        message: `verdict: ${reason}`,
+        guest: domain.name,
+        device,
+        result: kind,
+      });
+    }
     const refused = refusalError(plan);
     if (refused) throw refused;
     if (own) await giveBackDropped(engine, own, plan);

@@ -31,11 +31,10 @@ export async function runHook(run: HookRun): Promise<0 | 1> {
   if (action === 'nothing') return 0;
   let log: HookLog | undefined;
   try {
-    // Releasing never looks at the XML: see src/engine/release.ts.
-    const domain = action === 'prepare' ? readDomain(run) : undefined;
     const engine = run.openEngine();
     log = engine.log;
-    if (domain) await prepare(listening(engine, run), domain);
+    // Releasing never looks at the XML: see src/engine/release.ts.
+    if (action === 'prepare') await prepare(listening(engine, run), readDomain(run));
     else await release(engine, run.invocation.guest);
     return 0;
   } catch (error) {

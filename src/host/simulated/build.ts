@@ -1,0 +1,85 @@
+import { layOutBars } from './bars.ts';
+import { consolesAtBoot } from './consoles.ts';
+import { matches } from './driver-core.ts';
+import { addDevice } from './hotplug.ts';
+import { register } from './modules.ts';
+import type { MachineSpec } from './spec.ts';
+import type { Device, MachineState } from './state.ts';
+import { makeVfs, vfsOf } from './sriov.ts';
+
+/** What goes on from one boot of a machine to the next. */
+export type Carried = Pick<MachineState, 'clock' | 'next' | 'faults' | 'schedule' | 'journal'>;
+
+/**
+ * A machine right after it booted: every module and device as the spec says, nothing else. `boot` counts the
+ * boots, from 1; the boot id is made of it.
+ */
+export function build(spec: MachineSpec, boot: number, carried?: Carried): MachineState {
+  const state: MachineState = {
+    format: 1,
+    spec,
+    bootId: bootId(spec.name, boot),
+    clock: carried?.clock ?? 0,
+    next: { ...(carried?.next ?? { uid: 0, task: 0, pid: 40_000, group: 0 }), boot },
+    autoprobe: true,
+    devices: {},
+    removed: [],
+    drivers: {},
+    modules: {},
+    groups: {},
+    locks: {},
+    tasks: [],
+    processes: [],
+    opens: [],
+    consoles: consolesAtBoot(spec.console),
+    ...(spec.console.kind === 'firmware' && { firmwareFramebuffer: spec.console.platformDevice }),
+    mdevs: {},
+    handles: {},
+    faults: carried?.faults ?? [],
+    schedule: carried?.schedule ?? [],
+    journal: carried?.journal ?? [],
+    log: [],
+  };
+  for (const driver of spec.drivers) {
+    if (driver.module === undefined) state.drivers[driver.name] = { spec: driver, dynamicIds: [] };
+  }
+  for (const module of spec.modules) if (module.loaded) register(state, module);
+  for (const { group } of spec.devices) {
+    if (!spec.iommu || group === undefined || state.groups[group]) continue;
+    state.groups[group] = { number: group, key: group, type: 'DMA-FQ' };
+  }
+  state.next.group = Math.max(0, ...Object.keys(state.groups).map((number) => Number(number) + 1));
+  for (const device of spec.devices) addDevice(state, device);
+  bindAtBoot(state);
+  layOutBars(state);
+  return state;
+}
+
+/** Puts devices on their drivers and brings up virtual functions, without the steps that a running kernel takes. */
+function bindAtBoot(state: MachineState): void {
+  for (const device of Object.values(state.devices)) {
+    const { driver, sriov } = device.spec;
+    if (driver !== undefined) bindOne(state, device, driver);
+    if (!sriov || sriov.numVfs === 0) continue;
+    makeVfs(state, device.uid, sriov.numVfs);
+    for (const vf of vfsOf(state, device)) {
+      const taker = Object.values(state.drivers).find((each) => matches(vf, each));
+      if (taker) bindOne(state, vf, taker.spec.name);
+    }
+  }
+}
+
+function bindOne(state: MachineState, device: Device, name: string): void {
+  const driver = state.drivers[name];
+  if (!driver) return;
+  Object.assign(device, { driver: name, linked: true, enabled: driver.spec.vfio ? 0 : 1 });
+  if (driver.spec.vfio) Object.assign(device, { powerControl: 'auto', powerState: 'D3hot' });
+}
+
+/** A boot id that is the same for every run of a test, another one for each boot and machine. */
+function bootId(name: string, boot: number): string {
+  let hash = boot;
+  for (const letter of name) hash = (hash * 31 + letter.charCodeAt(0)) % 0xffffffff;
+  const digits = hash.toString(16).padStart(8, '0');
+  return `${digits}-0000-4000-8000-${boot.toString(16).padStart(12, '0')}`;
+}

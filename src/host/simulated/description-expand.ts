@@ -1,0 +1,141 @@
+import type { Description, DeviceDescription } from './description-schema.ts';
+import { driversOfEveryMachine, isBuiltin, knownDriver, vfioModules } from './known-drivers.ts';
+import { moduleName } from './modules.ts';
+import { inService } from './description-service.ts';
+import type { ConsoleSpec, DeviceSpec, DriverSpec, MachineSpec, ModuleSpec } from './spec.ts';
+
+/** The machine that a description stands for: drivers with their id tables, modules, device nodes, /proc files. */
+export function expand(description: Description): MachineSpec {
+  const drivers = expandDrivers(description);
+  const service = description.devices.map(inService);
+  return {
+    name: description.name,
+    kernel: description.kernel,
+    commandLine: description.commandLine,
+    iommu: description.iommu,
+    ...(description.resizeRollback && { resizeRollback: description.resizeRollback }),
+    firmwareKeepsBars: description.firmwareKeepsBars,
+    groupNumbers: description.groupNumbers,
+    window: description.window,
+    console: expandConsole(description.console),
+    drivers,
+    modules: expandModules(description, drivers),
+    devices: description.devices.map((device, index) =>
+      expandDevice(device, service[index] ?? { entries: {}, nodes: [], claimed: [] }),
+    ),
+    mdevTypes: description.mdev,
+    files: {
+      '/proc/self/mountinfo': service.map((each) => each.mountinfo ?? '').join(''),
+      '/proc/swaps': `Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n${service.map((each) => each.swaps ?? '').join('')}`,
+      '/proc/net/route': `Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n${service.map((each) => each.route ?? '').join('')}`,
+      ...libvirtFile(description.libvirt),
+      ...description.files,
+    },
+  };
+}
+
+function expandConsole(text: string): ConsoleSpec {
+  if (text === 'vga' || text === 'native' || text === 'none') return { kind: text };
+  return { kind: 'firmware', platformDevice: text };
+}
+
+/** libvirt.so.0 as distributions install it: major, minor and micro as 11003.0 for 11.3.0. */
+function libvirtFile(version: string | undefined): Record<string, string> {
+  if (version === undefined) return {};
+  const [major = 0, minor = 0, micro = 0] = version.split('.').map(Number);
+  return { [`/usr/lib/x86_64-linux-gnu/libvirt.so.0.${major * 1000 + minor}.${micro}`]: '' };
+}
+
+/** Every driver that a device names, with the ids of all devices that name it; drivers in use come first. */
+function expandDrivers(description: Description): DriverSpec[] {
+  const ids = new Map<string, Set<string>>();
+  const add = (driver: string | undefined, id?: string): void => {
+    if (driver === undefined) return;
+    const known = ids.get(driver) ?? new Set<string>();
+    if (id !== undefined) known.add(id);
+    ids.set(driver, known);
+  };
+  for (const driver of driversOfEveryMachine) add(driver);
+  for (const device of description.devices) add(device.driver, takes(device.driver, device.id));
+  for (const device of description.devices) {
+    for (const driver of device.drivers) add(driver, device.id);
+    add(device.sriov?.vfDriver, device.sriov && `${device.id.slice(0, 4)}:${device.sriov.vfDevice}`);
+  }
+  for (const variant of description.variants) add(variant.driver);
+  return [...ids].map(([name, table]) => ({ name, ...knownDriver(name), ids: [...table] }));
+}
+
+/** A stub or a vfio driver that holds a device does so by override, not by its table. */
+function takes(driver: string | undefined, id: string): string | undefined {
+  if (driver === undefined) return undefined;
+  return driver === 'pci-stub' || knownDriver(driver).vfio ? undefined : id;
+}
+
+function expandModules(description: Description, drivers: readonly DriverSpec[]): ModuleSpec[] {
+  const inUse = new Set(description.loaded.map(moduleName));
+  for (const device of description.devices) {
+    const module = device.driver === undefined ? undefined : knownDriver(device.driver).module;
+    if (module !== undefined) inUse.add(module);
+  }
+  const needsVfio = drivers.some((driver) => driver.vfio && inUse.has(driver.module ?? ''));
+  const modules = vfioModules.map((module) => ({
+    ...module,
+    loaded: needsVfio && (module.name !== 'vfio_pci' || inUse.has('vfio_pci')),
+  }));
+  for (const driver of drivers) {
+    const name = driver.module;
+    if (name === undefined || isBuiltin(driver.name) || modules.some((each) => each.name === name)) continue;
+    const variants = description.variants.filter((variant) => variant.driver === driver.name);
+    modules.push({
+      name,
+      depends: driver.vfio ? ['vfio_pci_core'] : [],
+      softDepends: [],
+      builtin: false,
+      loaded: inUse.has(name),
+      parameters: {},
+      aliases: variants.map(({ id }) => {
+        const [vendor = '', device = ''] = id.toUpperCase().split(':');
+        return `vfio_pci:v0000${vendor}d0000${device}sv*sd*bc*sc*i*`;
+      }),
+    });
+  }
+  return modules;
+}
+
+function expandDevice(device: DeviceDescription, service: ReturnType<typeof inService>): DeviceSpec {
+  const [vendor = '', id = ''] = device.id.split(':');
+  const [subsystemVendor = '', subsystemDevice = ''] = device.subsystem.split(':');
+  const { sriov } = device;
+  return {
+    address: device.address,
+    ...(device.name !== undefined && { name: device.name }),
+    vendor,
+    device: id,
+    subsystemVendor,
+    subsystemDevice,
+    revision: device.revision,
+    class: device.class,
+    ...(device.behind !== undefined && { behind: device.behind }),
+    ...(device.group !== undefined && { group: device.group }),
+    ...(device.driver !== undefined && { driver: device.driver }),
+    ...(device.override !== undefined && { driverOverride: device.override }),
+    bars: Object.entries(device.bars).map(([index, bar]) => ({ index: Number(index), ...bar })),
+    resetMethods: device.reset,
+    powerControl: device.power,
+    d3coldAllowed: device.d3cold,
+    ...(device.bootVga !== undefined && { bootVga: device.bootVga }),
+    ...(sriov && {
+      sriov: {
+        totalVfs: sriov.total,
+        numVfs: sriov.active,
+        offset: sriov.offset,
+        stride: sriov.stride,
+        vfDevice: sriov.vfDevice,
+        ...(sriov.vgpuType !== undefined && { vgpuType: sriov.vgpuType }),
+      },
+    }),
+    nodes: [...service.nodes, ...device.nodes],
+    claimedNodes: service.claimed,
+    entries: { ...service.entries, ...device.entries },
+  };
+}

@@ -1,0 +1,139 @@
+import * as v from 'valibot';
+
+/**
+ * What a file in examples/hosts/ may say. Numbers that are written in hexadecimal are texts in YAML, in
+ * quotation marks where they would be read as numbers (`'030000'`).
+ */
+const address = v.pipe(
+  v.string('an address is a text such as 0000:03:00.0'),
+  v.regex(/^[0-9a-f]{4,8}:[0-9a-f]{2}:[01][0-9a-f]\.[0-7]$/, 'an address has the form 0000:03:00.0'),
+);
+const ids = v.pipe(
+  v.string('ids are a text such as 1002:744c'),
+  v.regex(/^[0-9a-f]{4}:[0-9a-f]{4}$/, 'ids have the form 1002:744c, in lower case'),
+);
+const digits = (count: number): v.GenericSchema<string> =>
+  v.pipe(
+    v.string(`${count} hexadecimal digits in quotation marks`),
+    v.regex(new RegExp(`^[0-9a-f]{${count}}$`), `${count} hexadecimal digits, in lower case`),
+  );
+const UNIT = { B: 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30, T: 2 ** 40 } as const;
+const size = v.pipe(
+  v.string('a size is a text such as 256M'),
+  v.regex(/^\d+[BKMGT]$/, 'a size is a number with B, K, M, G or T, such as 256M'),
+  v.transform((text) => Number(text.slice(0, -1)) * UNIT[text.slice(-1) as keyof typeof UNIT]),
+);
+const name = v.pipe(v.string(), v.minLength(1));
+
+const bar = v.strictObject({
+  size,
+  /** Absent: 32-bit memory. */
+  kind: v.optional(v.picklist(['io', 'mem32', 'mem64', 'pref64']), 'mem32'),
+  /** `256M..32G`, both included, or a list. */
+  sizes: v.optional(
+    v.union([
+      v.pipe(
+        v.string(),
+        v.regex(/^\d+[MGT]\.\.\d+[MGT]$/, 'sizes have the form 256M..32G'),
+        v.transform((text) => text.split('..')),
+        v.tuple([size, size]),
+        v.transform(([first, last]) => powersOfTwo(first, last)),
+      ),
+      v.array(size),
+    ]),
+    [],
+  ),
+});
+
+const disk = v.strictObject({
+  /** Name of the whole disk, such as nvme0n1. */
+  name,
+  /** Where its partitions (or the disk) are mounted, `swap` for swap space, null for not at all. */
+  partitions: v.optional(v.record(v.string(), v.nullable(v.string())), {}),
+});
+
+const sriov = v.strictObject({
+  total: v.pipe(v.number(), v.integer(), v.minValue(1)),
+  active: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0)), 0),
+  offset: v.optional(v.number(), 0x80),
+  stride: v.optional(v.number(), 2),
+  vfDevice: digits(4),
+  vfDriver: v.optional(name),
+  /** NVIDIA's vendor framework: fresh VFs have this vGPU type, 0 for none. */
+  vgpuType: v.optional(v.number()),
+});
+
+const device = v.strictObject({
+  address,
+  name: v.optional(name),
+  id: ids,
+  subsystem: v.optional(ids, '0000:0000'),
+  class: digits(6),
+  revision: v.optional(digits(2), '00'),
+  behind: v.optional(address),
+  group: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0))),
+  /** The driver that has it after boot. */
+  driver: v.optional(name),
+  /** Further drivers that take such a device, loaded or not. */
+  drivers: v.optional(v.array(name), []),
+  override: v.optional(name),
+  bars: v.optional(
+    v.record(v.pipe(v.string(), v.regex(/^[0-5]$/, 'a BAR has a number from 0 to 5')), bar),
+    {},
+  ),
+  reset: v.optional(v.array(name), []),
+  power: v.optional(v.picklist(['auto', 'on']), 'on'),
+  d3cold: v.optional(v.boolean(), true),
+  bootVga: v.optional(v.boolean()),
+  sriov: v.optional(sriov),
+  /** What it is for the host: names as the kernel gives them. */
+  disk: v.optional(disk),
+  net: v.optional(
+    v.strictObject({
+      name,
+      up: v.optional(v.boolean(), false),
+      defaultRoute: v.optional(v.boolean(), false),
+      master: v.optional(name),
+    }),
+  ),
+  drm: v.optional(v.array(name), []),
+  sound: v.optional(name),
+  nodes: v.optional(v.array(name), []),
+  entries: v.optional(v.record(v.string(), v.string()), {}),
+});
+
+export const descriptionSchema = v.strictObject({
+  name,
+  kernel: v.optional(v.picklist(['5.15', '6.1', '6.12', '7.2']), '6.12'),
+  commandLine: v.optional(v.string(), 'quiet'),
+  iommu: v.optional(v.boolean(), true),
+  resizeRollback: v.optional(v.picklist(['full', 'weak', 'lost'])),
+  firmwareKeepsBars: v.optional(v.boolean(), false),
+  groupNumbers: v.optional(v.picklist(['lowest', 'next']), 'lowest'),
+  /** Address space for BARs above 4 GiB. */
+  window: v.optional(v.strictObject({ start: size, size }), { start: '512G', size: '512G' }),
+  /** vga, native, none, or the firmware's frame buffer by its platform device. */
+  console: v.optional(name, 'native'),
+  /** Modules that are loaded besides those of the drivers in use. */
+  loaded: v.optional(v.array(name), []),
+  /** Drivers other than vfio-pci that hand one kind of device to guests, with what they take. */
+  variants: v.optional(v.array(v.strictObject({ driver: name, id: ids })), []),
+  /** Version of libvirt that is installed, as in libvirt-11.3.0. */
+  libvirt: v.optional(v.pipe(v.string(), v.regex(/^\d+\.\d+\.\d+$/, 'a version has the form 11.3.0'))),
+  mdev: v.optional(
+    v.array(v.strictObject({ parent: name, type: name, name, instances: v.pipe(v.number(), v.minValue(1)) })),
+    [],
+  ),
+  files: v.optional(v.record(v.string(), v.string()), {}),
+  devices: v.array(device),
+});
+
+/** A description as it stands in the file, with defaults filled in and sizes as numbers. */
+export type Description = v.InferOutput<typeof descriptionSchema>;
+export type DeviceDescription = Description['devices'][number];
+
+function powersOfTwo(first: number, last: number): number[] {
+  const sizes = [];
+  for (let each = first; each <= last; each *= 2) sizes.push(each);
+  return sizes;
+}

@@ -1,0 +1,227 @@
+import type {
+  BlockedWrite,
+  Holder,
+  Host,
+  LockedRead,
+  ModuleResult,
+  ProcessIdentity,
+  WriteResult,
+} from '../host.ts';
+import { errnoError } from './errno.ts';
+import { nextFault, type FaultRule } from './faults.ts';
+import { isDue, submit, type Call } from './kernel.ts';
+import { processAlive, thisProcess } from './process.ts';
+import { listNames, readBytes, readLinkText, readText, tryNode } from './read.ts';
+import type { MachineState } from './state.ts';
+import type { Store } from './store.ts';
+
+/** Longest time between two looks at a call that has not returned. */
+const POLL_MS = 20;
+
+/** {@link Host} and what only tests need. */
+export interface SimulatedHost extends Host {
+  /** One write(2) of exactly these bytes; `create` opens with O_CREAT as Node's writeFile does. */
+  writeRaw(path: string, data: string, deadlineMs: number, create?: boolean): Promise<WriteResult>;
+  /** Removes a module (rmmod). The program itself never does. */
+  unloadModule(name: string, deadlineMs: number): Promise<ModuleResult>;
+  /** The process is gone: every further call throws {@link SimulatedKill}; what it had begun goes on in the kernel. */
+  die(): void;
+}
+
+export interface SimulatedHostOptions {
+  /** The process that this host is used by; absent: this one. */
+  readonly process?: ProcessIdentity;
+  /** What the death of this process is; absent: SIGKILL to itself. */
+  readonly kill?: () => void;
+}
+
+/** What is thrown out of a call of a process that a fault has killed, and by every call after it. */
+export class SimulatedKill extends Error {
+  constructor() {
+    super('the process was killed by a fault of the simulated machine');
+    this.name = 'SimulatedKill';
+  }
+}
+
+/**
+ * The port to a simulated machine. Calls that wait in the kernel are looked at every few milliseconds until
+ * their deadline, since another process may be the one that lets them go on.
+ */
+export function simulatedHost(store: Store, options: SimulatedHostOptions = {}): SimulatedHost {
+  const self = options.process ?? thisProcess();
+  const kill = options.kill ?? killThisProcess;
+  let killed = false;
+  const alive = (): void => {
+    if (killed) throw new SimulatedKill();
+  };
+  const die = (): void => {
+    killed = true;
+    kill();
+  };
+  const look = <T>(see: (state: MachineState) => T): T => {
+    alive();
+    return store.read(see);
+  };
+
+  const call = async (request: Call, deadlineMs: number): Promise<CallResult> => {
+    alive();
+    const deadline = store.now() + deadlineMs;
+    const submission = store.update((state) => submit(state, request));
+    if (submission.kill) {
+      die();
+      throw new SimulatedKill();
+    }
+    for (;;) {
+      const result = store.read((state) => resultNow(state, submission.task));
+      if (result) return result;
+      const left = deadline - store.now();
+      if (left <= 0) return store.read((state) => stuckResult(state, submission.task));
+      await store.pause(Math.min(left, POLL_MS));
+      if (store.read((state) => isDue(state, store.now()))) store.update(() => undefined);
+    }
+  };
+
+  const writeRaw = async (
+    path: string,
+    data: string,
+    deadlineMs: number,
+    create = false,
+  ): Promise<WriteResult> => {
+    const work = { do: 'store', path, data, create } as const;
+    const result = await call({ operation: 'write', path, value: data, pid: self.pid, work }, deadlineMs);
+    if (result.kind === 'stuck') return result;
+    return result.errno === undefined ? { kind: 'written' } : { kind: 'refused', errno: result.errno };
+  };
+
+  const moduleCall = async (
+    operation: 'load' | 'unload',
+    name: string,
+    deadlineMs: number,
+  ): Promise<ModuleResult> => {
+    const work = { do: operation, module: name } as const;
+    const result = await call({ operation, path: name, value: '', pid: self.pid, work }, deadlineMs);
+    if (result.kind === 'stuck') return result;
+    return result.errno === undefined
+      ? { kind: 'loaded' }
+      : { kind: 'failed', reason: moduleReason(operation, name, result.errno) };
+  };
+
+  return {
+    kind: 'simulated',
+    read: (path) => {
+      readFault(store, look, path);
+      const result = look((state) => readText(state, path));
+      // A process that does this on a real machine waits in the kernel and cannot be ended.
+      if (result.kind === 'blocked') throw errnoError('EDEADLK', 'read would wait for a lock', path);
+      return result.kind === 'text' ? result.text : undefined;
+    },
+    readBytes: (path, length) => look((state) => readBytes(state, path, length)),
+    readLink: (path) => look((state) => readLinkText(state, path)),
+    list: (path) => look((state) => listNames(state, path)),
+    tryOpen: (path) => look((state) => tryNode(state, path)),
+    readLocked: async (paths, deadlineMs) => {
+      const deadline = store.now() + deadlineMs;
+      const texts = new Map<string, string>();
+      for (const path of paths) {
+        const text = await readUnderDeadline(store, look, { path, deadline });
+        if (text.kind === 'stuck') return text;
+        if (text.text !== undefined) texts.set(path, text.text);
+      }
+      return { kind: 'read', texts } satisfies LockedRead;
+    },
+    write: (path, value, deadlineMs) => writeRaw(path, `${value}\n`, deadlineMs),
+    writeRaw,
+    loadModule: (name, deadlineMs) => moduleCall('load', name, deadlineMs),
+    unloadModule: (name, deadlineMs) => moduleCall('unload', name, deadlineMs),
+    holders: (path) => look((state) => holdersOfNode(state, path)),
+    blockedWrites: () => look(blockedWrites),
+    isAlive: (process) => look((state) => isAlive(state, process)),
+    self: () => self,
+    now: () => store.now(),
+    die,
+  };
+}
+
+type CallResult =
+  | { readonly kind: 'returned'; readonly errno?: string }
+  | { readonly kind: 'stuck'; readonly writer: ProcessIdentity };
+
+type Look = <T>(see: (state: MachineState) => T) => T;
+
+function resultNow(state: MachineState, task: number): CallResult | undefined {
+  const result = state.journal.find((entry) => entry.id === task)?.result;
+  if (result === undefined) return undefined;
+  return result === 'ok' ? { kind: 'returned' } : { kind: 'returned', errno: result };
+}
+
+function stuckResult(state: MachineState, id: number): CallResult {
+  const task = state.tasks.find((each) => each.id === id);
+  return { kind: 'stuck', writer: { pid: task?.writer ?? 0, startTime: id } };
+}
+
+/**
+ * Looks for a fault of this read, in an update since rules count what they see. Throws what a fault says;
+ * returns the rule of one that hangs.
+ */
+function readFault(store: Store, look: Look, path: string): FaultRule | undefined {
+  if (!look((state) => state.faults.some((rule) => rule.on === 'read'))) return undefined;
+  const fault = store.update((state) => nextFault(state, { on: 'read', path }));
+  if (fault?.effect.kind === 'fail') throw errnoError(fault.effect.errno, 'read', path);
+  return fault?.effect.kind === 'hang' ? fault : undefined;
+}
+
+async function readUnderDeadline(
+  store: Store,
+  look: Look,
+  request: { readonly path: string; readonly deadline: number },
+): Promise<
+  { readonly kind: 'text'; readonly text?: string } | { readonly kind: 'stuck'; readonly path: string }
+> {
+  const hang = readFault(store, look, request.path)?.id;
+  for (;;) {
+    const isHung = look((state) => state.faults.some((rule) => rule.id === hang && !rule.released));
+    const result = look((state) => readText(state, request.path));
+    if (!isHung && result.kind === 'text') return result;
+    if (!isHung && result.kind === 'absent') return { kind: 'text' };
+    const left = request.deadline - store.now();
+    if (left <= 0) return { kind: 'stuck', path: request.path };
+    await store.pause(Math.min(left, POLL_MS));
+    if (store.read((state) => isDue(state, store.now()))) store.update(() => undefined);
+  }
+}
+
+function holdersOfNode(state: MachineState, path: string): Holder[] {
+  const group = state.groups[/^\/dev\/vfio\/(\d+)$/.exec(path)?.[1] ?? ''];
+  const pids = new Set([
+    ...state.opens.filter((open) => open.path === path).map((open) => open.pid),
+    ...(group?.openedBy === undefined ? [] : [group.openedBy]),
+  ]);
+  return state.processes
+    .filter((process) => pids.has(process.pid))
+    .map(({ pid, name, guest }) => ({ pid, name, ...(guest !== undefined && { guest }) }));
+}
+
+function blockedWrites(state: MachineState): BlockedWrite[] {
+  return state.tasks.flatMap(({ id, writer, write }) =>
+    write
+      ? [{ path: write.path, value: write.value.replace(/\n$/, ''), writer: { pid: writer, startTime: id } }]
+      : [],
+  );
+}
+
+/** A simulated process or writer while it is there; else a real one. */
+function isAlive(state: MachineState, process: ProcessIdentity): boolean {
+  const { pid, startTime } = process;
+  if (state.tasks.some((task) => task.writer === pid && task.id === startTime)) return true;
+  if (state.processes.some((each) => each.pid === pid && each.startTime === startTime)) return true;
+  return processAlive(process);
+}
+
+function moduleReason(operation: 'load' | 'unload', name: string, errno: string): string {
+  if (operation === 'load' && errno === 'ENOENT') return `Module ${name} not found`;
+  return `could not ${operation} module ${name}: ${errno}`;
+}
+
+function killThisProcess(): void {
+  process.kill(process.pid, 'SIGKILL');
+}

@@ -1,0 +1,40 @@
+import type { FaultEffect, FaultPoint } from './faults.ts';
+
+/**
+ * Something that happens on the machine without this program: a guest starts or ends, a process opens a
+ * device node, somebody pulls a card. Plain data, so that tests, the demo and a schedule can say it.
+ */
+export type Operation =
+  /** A QEMU opens the group of these devices and the devices themselves; it fails like QEMU would. */
+  | {
+      readonly do: 'open-group';
+      readonly devices: readonly string[];
+      readonly guest: string;
+      readonly pid?: number;
+    }
+  /** The guest's QEMU ends, or closes what it has open. */
+  | { readonly do: 'close-group'; readonly guest: string }
+  /** A process opens a device node such as /dev/snd/controlC0. */
+  | { readonly do: 'hold-node'; readonly path: string; readonly program: string; readonly guest?: string }
+  | { readonly do: 'release-node'; readonly path: string }
+  /** A card is pulled out. As with hot-plug hardware its driver's remove() is waited for, then it is gone for good. */
+  | { readonly do: 'unplug'; readonly device: string }
+  /** The card answers every read of its configuration space with ones. */
+  | { readonly do: 'lose'; readonly device: string }
+  | { readonly do: 'load' | 'unload'; readonly module: string }
+  | { readonly do: 'fault'; readonly rule: FaultDescription }
+  | { readonly do: 'release-fault'; readonly id: string }
+  | { readonly do: 'clear-faults' }
+  /** Everything as described, with another boot id. */
+  | { readonly do: 'reboot' };
+
+/** A fault as people write it: what is left out is filled in (see FaultRule). */
+export interface FaultDescription {
+  readonly id?: string;
+  readonly on?: FaultPoint;
+  readonly path?: string;
+  readonly value?: string;
+  readonly nth?: number;
+  readonly times?: number | 'always';
+  readonly effect: FaultEffect;
+}

@@ -1,0 +1,168 @@
+import { build } from './build.ts';
+import type { FaultRule } from './faults.ts';
+import { advance, submit } from './kernel.ts';
+import type { FaultDescription, Operation } from './operation.ts';
+import type { MachineState, Process } from './state.ts';
+import { closeGroups, openGroup, type OpenFailure } from './vfio.ts';
+import { nodesOf } from './view-system.ts';
+import { busLock, type Work } from './work.ts';
+
+/** What came of an operation; a call that waits in the kernel is `pending`. */
+export type OperationResult =
+  | { readonly kind: 'done' }
+  | { readonly kind: 'pending'; readonly task: number }
+  | { readonly kind: 'refused'; readonly errno: string; readonly stage?: OpenFailure['stage'] };
+
+const completed: OperationResult = { kind: 'done' };
+
+/** Lets time pass up to `now`: what the schedule says happens at its time, waiting calls go on. */
+export function catchUp(state: MachineState, now: number): void {
+  for (;;) {
+    const due = state.schedule.filter((entry) => entry.at <= now).sort((a, b) => a.at - b.at)[0];
+    if (!due) break;
+    state.schedule = state.schedule.filter((entry) => entry !== due);
+    state.clock = Math.max(state.clock, due.at);
+    perform(state, due.operation);
+  }
+  state.clock = Math.max(state.clock, now);
+  if (state.tasks.length > 0) advance(state);
+}
+
+/** Does what an operation says, and whatever it sets free. */
+export function perform(state: MachineState, operation: Operation): OperationResult {
+  const result = change(state, operation);
+  advance(state);
+  return result;
+}
+
+/** The process of this guest's QEMU. */
+export function guestProcess(state: MachineState, guest: string): Process | undefined {
+  return state.processes.find((process) => process.guest === guest && process.name.startsWith('qemu'));
+}
+
+function change(state: MachineState, operation: Operation): OperationResult {
+  switch (operation.do) {
+    case 'open-group':
+      return open(state, operation);
+    case 'close-group': {
+      const process = guestProcess(state, operation.guest);
+      if (process) endProcess(state, process);
+      return completed;
+    }
+    case 'hold-node': {
+      const device = Object.values(state.devices).find((each) =>
+        nodesOf(state, each).includes(operation.path),
+      );
+      if (!device) return { kind: 'refused', errno: 'ENOENT' };
+      const process = startProcess(state, operation.program, operation.guest);
+      state.opens.push({ pid: process.pid, path: operation.path, uid: device.uid });
+      return completed;
+    }
+    case 'release-node': {
+      const pids = state.opens.filter((each) => each.path === operation.path).map((each) => each.pid);
+      for (const process of state.processes.filter((each) => pids.includes(each.pid)))
+        endProcess(state, process);
+      return completed;
+    }
+    case 'unplug': {
+      const device = state.devices[operation.device];
+      if (!device) return { kind: 'refused', errno: 'ENODEV' };
+      kernelThread(state, [
+        { do: 'lock', key: busLock },
+        { do: 'remove-tree', uid: device.uid, keep: false },
+      ]);
+      return completed;
+    }
+    case 'lose': {
+      const device = state.devices[operation.device];
+      if (!device) return { kind: 'refused', errno: 'ENODEV' };
+      device.powerState = 'D3cold';
+      return completed;
+    }
+    case 'load':
+    case 'unload': {
+      const work: Work = { do: operation.do, module: operation.module };
+      const call = { operation: operation.do, path: operation.module, value: '', pid: 1, work };
+      return resultOf(state, submit(state, call).task);
+    }
+    case 'fault':
+      state.faults.push(faultRule(operation.rule, `fault-${state.faults.length + 1}`));
+      return completed;
+    case 'release-fault':
+      for (const rule of state.faults) if (rule.id === operation.id) rule.released = true;
+      return completed;
+    case 'clear-faults':
+      state.faults = [];
+      return completed;
+    case 'reboot':
+      Object.assign(state, { firmwareFramebuffer: undefined });
+      delete state.firmwareFramebuffer;
+      Object.assign(state, build(state.spec, state.next.boot + 1, state));
+      return completed;
+  }
+}
+
+/** What a call has come to so far. */
+export function resultOf(state: MachineState, task: number): OperationResult {
+  const result = state.journal.find((entry) => entry.id === task)?.result;
+  if (result === undefined) return { kind: 'pending', task };
+  return result === 'ok' ? completed : { kind: 'refused', errno: result };
+}
+
+/** Fills in what a description of a fault leaves out: the first write to anything, once. */
+export function faultRule(description: FaultDescription, id: string): FaultRule {
+  const times = description.times ?? 1;
+  return {
+    id: description.id ?? id,
+    on: description.on ?? 'write',
+    path: description.path ?? '*',
+    ...(description.value !== undefined && { value: description.value }),
+    nth: description.nth ?? 1,
+    ...(times !== 'always' && { times }),
+    effect: description.effect,
+    seen: 0,
+    released: false,
+  };
+}
+
+function open(state: MachineState, operation: Extract<Operation, { do: 'open-group' }>): OperationResult {
+  const running = guestProcess(state, operation.guest);
+  const process = running ?? startProcess(state, 'qemu-system-x86', operation.guest, operation.pid);
+  for (const address of operation.devices) {
+    const device = state.devices[address];
+    const group = device?.group;
+    const failure: OpenFailure | undefined =
+      device === undefined || group === undefined
+        ? { stage: 'open', errno: 'ENOENT' }
+        : openGroup(state, { group, devices: [device], pid: process.pid });
+    if (!failure) continue;
+    endProcess(state, process);
+    return { kind: 'refused', ...failure };
+  }
+  return completed;
+}
+
+/** A process begins. */
+export function startProcess(state: MachineState, name: string, guest?: string, pid?: number): Process {
+  state.next.pid += 1;
+  const process: Process = {
+    pid: pid ?? state.next.pid,
+    startTime: Math.floor(state.clock / 10),
+    name,
+    ...(guest !== undefined && { guest }),
+  };
+  state.processes.push(process);
+  return process;
+}
+
+/** A process ends: what it had open is closed, what it was waiting for in the kernel goes on. */
+export function endProcess(state: MachineState, process: Process): void {
+  closeGroups(state, process.pid);
+  state.opens = state.opens.filter((each) => each.pid !== process.pid);
+  state.processes = state.processes.filter((each) => each.pid !== process.pid);
+}
+
+/** Work that no process waits for, such as that of a hot-plug interrupt. */
+function kernelThread(state: MachineState, todo: Work[]): void {
+  state.tasks.push({ id: (state.next.task += 1), writer: (state.next.pid += 1), todo, locks: [] });
+}

@@ -1,0 +1,84 @@
+import type { KernelVersion, ResizeRollback } from './spec.ts';
+
+/** Where the kernels differ; everything else is the same from Linux 5.15 to 7.2. */
+export interface Profile {
+  /** Text of /proc/sys/kernel/osrelease. */
+  readonly release: string;
+  /** Reading and writing `driver_override` and `uevent` takes the device's lock (driver_set_override before 6.12). */
+  readonly lockedOverride: boolean;
+  /**
+   * What binding a native driver to a member of a group that a guest owns does: EBUSY from
+   * iommu_device_use_default_domain (5.19 and later), BUG_ON in vfio_iommu_group_notifier before.
+   */
+  readonly nativeBindIntoOwnedGroup: 'EBUSY' | 'BUG';
+  /** Writing a group's `type` while it is in use. */
+  readonly groupTypeInUse: 'EINVAL' | 'EPERM';
+  /** Whether devices found by a rescan respect drivers_autoprobe (pci_bus_add_device). */
+  readonly autoprobeCoversHotAdd: boolean;
+  /** `none`: there are no resourceN_resize files. */
+  readonly resize: 'none' | ResizeRollback;
+  /** When vfio-pci looks at its parameter disable_idle_d3. */
+  readonly idleD3Read: 'load' | 'bind';
+  /** Whether devices on a vfio driver have a `vfio-dev` directory. */
+  readonly vfioDev: boolean;
+  /** Whether vfio-pci and a resize evict the boot console of a VGA device (aperture_remove_conflicting_pci_devices). */
+  readonly evictsConsole: boolean;
+  /** Whether a firmware frame buffer without a known parent goes with any VGA device (sysfb_disable). */
+  readonly evictsUnknownParent: boolean;
+}
+
+const profiles: Readonly<Record<KernelVersion, Profile>> = {
+  '5.15': {
+    release: '5.15.0-125-generic',
+    lockedOverride: true,
+    nativeBindIntoOwnedGroup: 'BUG',
+    groupTypeInUse: 'EINVAL',
+    autoprobeCoversHotAdd: false,
+    resize: 'none',
+    idleD3Read: 'load',
+    vfioDev: false,
+    evictsConsole: false,
+    evictsUnknownParent: false,
+  },
+  '6.1': {
+    release: '6.1.0-38-amd64',
+    lockedOverride: true,
+    nativeBindIntoOwnedGroup: 'EBUSY',
+    groupTypeInUse: 'EINVAL',
+    autoprobeCoversHotAdd: false,
+    resize: 'weak',
+    idleD3Read: 'load',
+    vfioDev: true,
+    evictsConsole: true,
+    evictsUnknownParent: false,
+  },
+  '6.12': {
+    release: '6.12.107+deb13-amd64',
+    lockedOverride: false,
+    nativeBindIntoOwnedGroup: 'EBUSY',
+    groupTypeInUse: 'EPERM',
+    autoprobeCoversHotAdd: false,
+    resize: 'weak',
+    idleD3Read: 'load',
+    vfioDev: true,
+    evictsConsole: true,
+    evictsUnknownParent: true,
+  },
+  '7.2': {
+    release: '7.2.13+deb14-amd64',
+    lockedOverride: false,
+    nativeBindIntoOwnedGroup: 'EBUSY',
+    groupTypeInUse: 'EPERM',
+    autoprobeCoversHotAdd: true,
+    resize: 'full',
+    idleD3Read: 'bind',
+    vfioDev: true,
+    evictsConsole: true,
+    evictsUnknownParent: true,
+  },
+};
+
+/** What a kernel version does. */
+export function profileOf(kernel: KernelVersion): Profile {
+  return profiles[kernel];
+}

@@ -1,0 +1,155 @@
+/**
+ * A machine as it is right after it booted, as plain data: what a description in examples/hosts/ says once
+ * sizes are numbers and defaults are filled in. `build` makes a running machine of it, and makes it again at
+ * every reboot; a rescan of the bus finds a removed device by its spec.
+ */
+export interface MachineSpec {
+  readonly name: string;
+  readonly kernel: KernelVersion;
+  /** Text of /proc/cmdline without its newline. */
+  readonly commandLine: string;
+  /** False: no IOMMU, or switched off. Then there are no groups and vfio-pci refuses every device. */
+  readonly iommu: boolean;
+  /** What a failed BAR resize leaves behind; absent: what the kernel version does. */
+  readonly resizeRollback?: ResizeRollback;
+  /** Firmware forbids to move what it has set up (_DSM 5): a resize is answered with errno 524. */
+  readonly firmwareKeepsBars: boolean;
+  /** How numbers are given to new IOMMU groups: the lowest free one (as the kernel does) or one never used before. */
+  readonly groupNumbers: 'lowest' | 'next';
+  /** Address space for 64-bit prefetchable memory below the host bridge. */
+  readonly window: AddressRange;
+  readonly console: ConsoleSpec;
+  readonly drivers: readonly DriverSpec[];
+  readonly modules: readonly ModuleSpec[];
+  readonly devices: readonly DeviceSpec[];
+  readonly mdevTypes: readonly MdevTypeSpec[];
+  /** Further text files by absolute path, such as /proc/swaps. */
+  readonly files: Readonly<Record<string, string>>;
+}
+
+/** Kernels whose behaviour the simulator knows. */
+export type KernelVersion = '5.15' | '6.1' | '6.12' | '7.2';
+
+/**
+ * `full`: all BARs as before. `weak`: the BAR itself gets its old size, the others of the same type that were
+ * released with it stay without an address. `lost`: none of them gets one.
+ */
+export type ResizeRollback = 'full' | 'weak' | 'lost';
+
+/** First address and number of bytes. */
+export interface AddressRange {
+  readonly start: number;
+  readonly size: number;
+}
+
+/**
+ * What the boot messages appear on: the VGA text console, a frame buffer of the firmware (named as its
+ * platform device, such as `simple-framebuffer.0`), one of a native driver, or nothing.
+ */
+export type ConsoleSpec =
+  | { readonly kind: 'vga' | 'native' | 'none' }
+  | { readonly kind: 'firmware'; readonly platformDevice: string };
+
+export interface DriverSpec {
+  /** Name below /sys/bus/pci/drivers. */
+  readonly name: string;
+  /** Kernel module that registers it; absent when it is built in. */
+  readonly module?: string;
+  /** `managed`: the driver sets driver_managed_dma and may stay in a group that a guest owns (pcieport, pci-stub, vfio drivers). */
+  readonly dma: 'native' | 'managed';
+  readonly vfio: boolean;
+  /** What its remove() waits for: nothing, guests that have the device open, or open device nodes. */
+  readonly removeWaits: 'never' | 'guests' | 'nodes';
+  /** Whether it implements sriov_configure. */
+  readonly sriov: boolean;
+  /** Whether its remove() leaves virtual functions behind. */
+  readonly leavesVfs: boolean;
+  /** Whether it brings a frame buffer console. */
+  readonly console: boolean;
+  /** Its id table: `vvvv:dddd`, lower case. */
+  readonly ids: readonly string[];
+}
+
+export interface ModuleSpec {
+  /** With underscores, as below /sys/module. */
+  readonly name: string;
+  readonly depends: readonly string[];
+  /** Modules that modprobe loads along with it, which it does not hold. */
+  readonly softDepends: readonly string[];
+  readonly builtin: boolean;
+  readonly loaded: boolean;
+  readonly parameters: Readonly<Record<string, string>>;
+  /** Lines for modules.alias, without the leading `alias`. */
+  readonly aliases: readonly string[];
+}
+
+export interface DeviceSpec {
+  /** Canonical, `dddd:bb:ss.f`. */
+  readonly address: string;
+  readonly name?: string;
+  /** Four hexadecimal digits each. */
+  readonly vendor: string;
+  readonly device: string;
+  readonly subsystemVendor: string;
+  readonly subsystemDevice: string;
+  /** Two hexadecimal digits. */
+  readonly revision: string;
+  /** Six hexadecimal digits. */
+  readonly class: string;
+  /** Address of the bridge that the device is behind; absent on a root bus. */
+  readonly behind?: string;
+  /** Which devices share a group: those with the same key. It is also the group's number after boot. */
+  readonly group?: number;
+  /** The driver that holds the device after boot. */
+  readonly driver?: string;
+  readonly driverOverride?: string;
+  readonly bars: readonly BarSpec[];
+  /** Reset methods in the kernel's order; empty: the device cannot be reset. */
+  readonly resetMethods: readonly string[];
+  readonly powerControl: 'auto' | 'on';
+  readonly d3coldAllowed: boolean;
+  readonly bootVga?: boolean;
+  readonly sriov?: SriovSpec;
+  /** Physical function, for a virtual one. */
+  readonly physicalFunction?: string;
+  /** NVIDIA's vendor framework: current_vgpu_type, 0 for none. */
+  readonly vgpuType?: number;
+  /** Device nodes that exist while the host driver holds the device. */
+  readonly nodes: readonly string[];
+  /** Disks among the nodes that the host has claimed (mounted, swap, a member of a volume). */
+  readonly claimedNodes: readonly string[];
+  /**
+   * Text files below the device's directory while the host driver holds it, such as `net/eth0/operstate`; a
+   * path that ends in `/` is an empty directory, a text `-> /path` makes a link.
+   */
+  readonly entries: Readonly<Record<string, string>>;
+}
+
+export interface BarSpec {
+  readonly index: number;
+  /** Bytes. */
+  readonly size: number;
+  readonly kind: 'io' | 'mem32' | 'mem64' | 'pref64';
+  /** Sizes of the Resizable BAR capability in bytes; empty: it has none. */
+  readonly sizes: readonly number[];
+}
+
+export interface SriovSpec {
+  readonly totalVfs: number;
+  /** VFs that exist after boot. */
+  readonly numVfs: number;
+  /** Routing id of the first VF relative to the PF's, and from one VF to the next (SR-IOV capability). */
+  readonly offset: number;
+  readonly stride: number;
+  readonly vfDevice: string;
+  /** current_vgpu_type of fresh VFs; absent when it is no such card. */
+  readonly vgpuType?: number;
+}
+
+export interface MdevTypeSpec {
+  /** Directory below /sys/class/mdev_bus. */
+  readonly parent: string;
+  readonly type: string;
+  readonly name: string;
+  readonly instances: number;
+}

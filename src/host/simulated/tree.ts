@@ -1,0 +1,146 @@
+import { posix } from 'node:path';
+import type { Outcome } from './work.ts';
+
+/** An entry of the file systems below /, made on the spot from the machine's state. */
+export type Node = Directory | Link | File | DeviceNode;
+
+export interface Directory {
+  readonly kind: 'directory';
+  readonly names: () => string[];
+  readonly child: (name: string) => Node | undefined;
+}
+
+export interface Link {
+  readonly kind: 'link';
+  /** Absolute; shown relative to where the link is, as sysfs stores it. */
+  readonly target: string;
+}
+
+export interface File {
+  readonly kind: 'file';
+  /** Absent: write-only, which sysfs answers with EACCES, even for root. */
+  readonly text?: () => string;
+  readonly bytes?: () => Uint8Array;
+  /** Lock that reading takes. */
+  readonly readLock?: string;
+  /** The attribute's store function; absent: read-only. */
+  readonly store?: (data: string) => Outcome;
+  /** The device that the attribute is of. */
+  readonly uid?: number;
+}
+
+/** A device node in /dev. */
+export interface DeviceNode {
+  readonly kind: 'node';
+  readonly open: () => 'free' | 'busy';
+}
+
+/** A directory of these entries; functions are for what costs something to make. Undefined: not there. */
+export function directory(
+  entries: Readonly<Record<string, Node | (() => Node | undefined) | undefined>>,
+): Directory {
+  return {
+    kind: 'directory',
+    names: () =>
+      Object.entries(entries)
+        .filter(([, entry]) => entry !== undefined)
+        .map(([name]) => name),
+    child: (name) => {
+      const entry = Object.hasOwn(entries, name) ? entries[name] : undefined;
+      return typeof entry === 'function' ? entry() : entry;
+    },
+  };
+}
+
+/** A read-only file. */
+export function text(content: () => string): File {
+  return { kind: 'file', text: content };
+}
+
+/** A link to an absolute path. */
+export function link(target: string): Link {
+  return { kind: 'link', target };
+}
+
+/** How a text says that it is a link in place of a file. */
+const LINK = '-> ';
+
+/**
+ * Directories and read-only files from their relative paths. A path that ends in `/` is an empty directory, a
+ * text `-> /absolute/path` makes a link.
+ */
+export function textTree(entries: Readonly<Record<string, string>>): Directory {
+  const branches = new Map<string, Record<string, string>>();
+  const leaves = new Map<string, string>();
+  for (const [path, content] of Object.entries(entries)) {
+    const slash = path.indexOf('/');
+    if (slash === -1) {
+      if (path !== '') leaves.set(path, content);
+      continue;
+    }
+    const name = path.slice(0, slash);
+    branches.set(name, { ...branches.get(name), [path.slice(slash + 1)]: content });
+  }
+  return {
+    kind: 'directory',
+    names: () => [...branches.keys(), ...leaves.keys()],
+    child: (name) => {
+      const below = branches.get(name);
+      if (below) return textTree(below);
+      const content = leaves.get(name);
+      if (content === undefined) return undefined;
+      return content.startsWith(LINK) ? link(content.slice(LINK.length)) : text(() => content);
+    },
+  };
+}
+
+/** Two trees laid over each other; where both have a file, the first one's. */
+export function overlay(first: Directory, second: Directory): Directory {
+  return {
+    kind: 'directory',
+    names: () => [...new Set([...first.names(), ...second.names()])],
+    child: (name) => {
+      const a = first.child(name);
+      const b = second.child(name);
+      return a?.kind === 'directory' && b?.kind === 'directory' ? overlay(a, b) : (a ?? b);
+    },
+  };
+}
+
+/** An entry and where it really is, with every link on the way followed. */
+export interface Found {
+  readonly node: Node;
+  readonly path: string;
+}
+
+/** Looks up an absolute path. `follow`: whether a link at its end is followed. Undefined: ENOENT or ENOTDIR. */
+export function find(root: Directory, path: string, follow: boolean): Found | undefined {
+  let rest = path.split('/').filter((part) => part !== '' && part !== '.');
+  let here: Found = { node: root, path: '/' };
+  for (let links = 0; rest.length > 0;) {
+    const [name = '', ...after] = rest;
+    rest = after;
+    if (name === '..') {
+      const up = find(root, posix.dirname(here.path), true);
+      if (!up) return undefined;
+      here = up;
+      continue;
+    }
+    const node: Node | undefined = here.node.kind === 'directory' ? here.node.child(name) : undefined;
+    if (!node) return undefined;
+    if (node.kind === 'link' && (follow || rest.length > 0)) {
+      links += 1;
+      if (links > 40) return undefined;
+      rest = [...node.target.split('/').filter((part) => part !== ''), ...rest];
+      here = { node: root, path: '/' };
+    } else {
+      here = { node, path: posix.join(here.path, name) };
+    }
+  }
+  return here;
+}
+
+/** A link's target as readlink(2) shows it in sysfs: relative to the directory the link is in. */
+export function linkText(path: string, target: string): string {
+  return posix.relative(posix.dirname(path), target);
+}

@@ -1,0 +1,259 @@
+import { isInUse, vfioMembers } from './groups.ts';
+import { writeConsoleBind } from './consoles.ts';
+import { holdersOf, references } from './modules.ts';
+import { mdevBus, mdevDevices } from './mdev.ts';
+import { profileOf } from './profile.ts';
+import { devicePath, groupMembers, type Device, type Group, type MachineState } from './state.ts';
+import { kernelNumber, writtenName } from './text.ts';
+import {
+  directory,
+  link,
+  overlay,
+  text,
+  textTree,
+  type Directory,
+  type DeviceNode,
+  type Node,
+} from './tree.ts';
+import { mapValues, pciBus } from './view-bus.ts';
+import { deviceDirectory, isInService } from './view-device.ts';
+import { done, failed, type Outcome } from './work.ts';
+
+/** Everything below /. */
+export function rootDirectory(state: MachineState): Directory {
+  const files = Object.fromEntries(
+    Object.entries(state.spec.files).map(([path, content]) => [path.replace(/^\//, ''), content]),
+  );
+  return overlay(
+    directory({
+      sys: () => systemDirectory(state),
+      dev: () => devDirectory(state),
+      proc: () => procDirectory(state),
+      lib: () => libDirectory(state),
+    }),
+    textTree(files),
+  );
+}
+
+function systemDirectory(state: MachineState): Directory {
+  return directory({
+    bus: () =>
+      directory({
+        pci: () => pciBus(state),
+        platform: () => directory({ devices: platformDevices(state) }),
+        ...(state.spec.mdevTypes.length > 0 && { mdev: () => directory({ devices: mdevDevices(state) }) }),
+      }),
+    devices: () => realDevices(state),
+    kernel: () =>
+      directory({
+        iommu_groups: directory(mapValues(state.groups, (group) => () => groupDirectory(state, group))),
+      }),
+    module: () =>
+      directory(
+        Object.fromEntries(
+          Object.keys(state.modules).map((name) => [name, () => moduleDirectory(state, name)]),
+        ),
+      ),
+    class: () => classDirectory(state),
+  });
+}
+
+/** /sys/devices: host bridges with what is behind them, and the firmware's frame buffer. */
+function realDevices(state: MachineState): Directory {
+  const roots: Record<string, Record<string, () => Node>> = {};
+  for (const device of Object.values(state.devices)) {
+    const [, , , root = ''] = devicePath(state, device).split('/');
+    const below = (roots[root] ??= {});
+    if (!state.devices[device.spec.behind ?? '']) {
+      below[device.spec.address] = () => deviceDirectory(state, device);
+    }
+  }
+  return directory({ ...mapValues(roots, (below) => directory(below)), platform: platformDevices(state) });
+}
+
+function platformDevices(state: MachineState): Directory {
+  const name = state.firmwareFramebuffer;
+  return directory(name === undefined ? {} : { [name]: directory({}) });
+}
+
+function groupDirectory(state: MachineState, group: Group): Directory {
+  const members: Record<string, Node> = {};
+  for (const device of groupMembers(state, group.number)) {
+    members[device.spec.address] = link(devicePath(state, device));
+  }
+  return directory({
+    devices: directory(members),
+    reserved_regions: text(() => '0x00000000fee00000 0x00000000feefffff msi\n'),
+    type: {
+      kind: 'file',
+      text: () => `${group.type}\n`,
+      store: (data) => storeGroupType(state, group, data),
+    },
+  });
+}
+
+/** iommu_group_store_type: what "in use" means and how it is refused changed with Linux 6.x. */
+function storeGroupType(state: MachineState, group: Group, data: string): Outcome {
+  const type = writtenName(data);
+  if (!['DMA', 'DMA-FQ', 'identity', 'auto'].includes(type)) return failed('EINVAL');
+  if (profileOf(state.spec.kernel).groupTypeInUse === 'EINVAL') {
+    const members = groupMembers(state, group.number);
+    if (members.length !== 1) return failed('EINVAL');
+    if (members[0]?.driver !== undefined) return failed('EBUSY');
+  } else if (isInUse(state, group)) {
+    return failed('EPERM');
+  }
+  group.type = type === 'auto' ? 'DMA-FQ' : type;
+  return done;
+}
+
+function moduleDirectory(state: MachineState, name: string): Directory {
+  const drivers = Object.values(state.drivers).filter((driver) => driver.spec.module === name);
+  const parameters = state.modules[name]?.parameters ?? {};
+  return directory({
+    initstate: text(() => 'live\n'),
+    refcnt: text(() => `${references(state, name)}\n`),
+    holders: directory(
+      Object.fromEntries(holdersOf(state, name).map((each) => [each, link(`/sys/module/${each}`)])),
+    ),
+    ...(drivers.length > 0 && {
+      drivers: directory(
+        Object.fromEntries(
+          drivers.map(({ spec }) => [`pci:${spec.name}`, link(`/sys/bus/pci/drivers/${spec.name}`)]),
+        ),
+      ),
+    }),
+    ...(Object.keys(parameters).length > 0 && {
+      parameters: directory(
+        Object.fromEntries(
+          Object.keys(parameters).map((key): [string, Node] => [
+            key,
+            {
+              kind: 'file',
+              text: () => `${parameters[key] ?? ''}\n`,
+              store: (data) => {
+                parameters[key] = writtenName(data);
+                return done;
+              },
+            },
+          ]),
+        ),
+      ),
+    }),
+  });
+}
+
+/** /sys/class: consoles, IOMMUs, and a link for each interface, disk, sound and display card in service. */
+function classDirectory(state: MachineState): Directory {
+  const classes: Record<string, Record<string, Node>> = {
+    iommu: state.spec.iommu ? { iommu0: directory({}) } : {},
+    vtconsole: Object.fromEntries(
+      state.consoles.map((console): [string, Node] => [
+        `vtcon${console.number}`,
+        directory({
+          name: text(() => `(${console.system ? 'S' : 'M'}) ${console.text}\n`),
+          bind: {
+            kind: 'file',
+            text: () => `${console.bound ? 1 : 0}\n`,
+            store: (data) => {
+              const value = kernelNumber(data, 1);
+              writeConsoleBind(state, console.number, typeof value === 'number' ? value : 0);
+              return done;
+            },
+          },
+        }),
+      ]),
+    ),
+    ...(state.spec.mdevTypes.length > 0 && { mdev_bus: mdevBus(state) }),
+  };
+  for (const device of Object.values(state.devices)) {
+    if (!isInService(state, device)) continue;
+    for (const path of Object.keys(device.spec.entries)) {
+      for (const { kind, name, end } of classEntries(path)) {
+        (classes[kind] ??= {})[name] = link(`${devicePath(state, device)}/${path.slice(0, end)}`);
+      }
+    }
+  }
+  return directory(mapValues(classes, (entries) => directory(entries)));
+}
+
+const CLASS_ENTRY = /(?:^|\/)(net|drm|sound|nvme|block|graphics)\/([^/]+)(?=\/|$)/g;
+const NAMESPACE = /(?:^|\/)nvme\d+\/(nvme\d+n\d+)(?=\/|$)/g;
+
+function classEntries(path: string): { kind: string; name: string; end: number }[] {
+  const found = [...path.matchAll(CLASS_ENTRY)].map((match) => ({
+    kind: match[1] ?? '',
+    name: match[2] ?? '',
+    end: match.index + match[0].length,
+  }));
+  const spaces = [...path.matchAll(NAMESPACE)].map((match) => ({
+    kind: 'block',
+    name: match[1] ?? '',
+    end: match.index + match[0].length,
+  }));
+  return [...found, ...spaces];
+}
+
+/** /dev: the nodes of devices in service, and VFIO's. */
+function devDirectory(state: MachineState): Directory {
+  const tree: Record<string, Node | Record<string, Node>> = {};
+  const put = (path: string, node: DeviceNode): void => {
+    const [first = '', second] = path.replace('/dev/', '').split('/');
+    if (second === undefined) tree[first] = node;
+    else tree[first] = { ...(tree[first] as Record<string, Node> | undefined), [second]: node };
+  };
+  for (const device of Object.values(state.devices)) {
+    for (const path of nodesOf(state, device)) {
+      put(path, { kind: 'node', open: () => (device.spec.claimedNodes.includes(path) ? 'busy' : 'free') });
+    }
+  }
+  if (state.modules['vfio']) put('/dev/vfio/vfio', { kind: 'node', open: () => 'free' });
+  for (const group of Object.values(state.groups)) {
+    const isMdev = Object.values(state.mdevs).some((mdev) => mdev.group === group.number);
+    if (!isMdev && vfioMembers(state, group.number).length === 0) continue;
+    const open = (): 'free' | 'busy' => (group.openedBy === undefined ? 'free' : 'busy');
+    put(`/dev/vfio/${group.number}`, { kind: 'node', open });
+  }
+  return directory(mapValues(tree, (entry) => ('kind' in entry ? (entry as Node) : directory(entry))));
+}
+
+/** The device nodes that a device has now. */
+export function nodesOf(state: MachineState, device: Device): readonly string[] {
+  return isInService(state, device) ? device.spec.nodes : [];
+}
+
+function procDirectory(state: MachineState): Directory {
+  return directory({
+    cmdline: text(() => `${state.spec.commandLine}\n`),
+    sys: directory({
+      kernel: directory({
+        osrelease: text(() => `${profileOf(state.spec.kernel).release}\n`),
+        random: directory({ boot_id: text(() => `${state.bootId}\n`) }),
+      }),
+    }),
+  });
+}
+
+function libDirectory(state: MachineState): Directory {
+  return directory({
+    modules: directory({
+      [profileOf(state.spec.kernel).release]: directory({ 'modules.alias': text(() => aliases(state)) }),
+    }),
+  });
+}
+
+/** modules.alias as depmod writes it: one line for each id that a module's drivers take. */
+function aliases(state: MachineState): string {
+  const lines = ['# Aliases extracted from modules themselves.'];
+  for (const driver of state.spec.drivers) {
+    for (const id of driver.ids) {
+      if (driver.module === undefined) continue;
+      const [vendor = '', device = ''] = id.toUpperCase().split(':');
+      lines.push(`alias pci:v0000${vendor}d0000${device}sv*sd*bc*sc*i* ${driver.module}`);
+    }
+  }
+  for (const module of state.spec.modules) {
+    for (const alias of module.aliases) lines.push(`alias ${alias} ${module.name}`);
+  }
+  return `${lines.join('\n')}\n`;
+}
