@@ -4,6 +4,7 @@
  */
 import { build, type BuildOptions } from 'esbuild';
 import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { thirdPartyLicences } from './licences.ts';
 
 const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string };
 
@@ -18,6 +19,7 @@ const common: BuildOptions = {
   minifySyntax: true,
   legalComments: 'none',
   write: false,
+  metafile: true,
   logLevel: 'warning',
   define: { __VERSION__: JSON.stringify(version) },
   // cosmiconfig's loader for TypeScript configuration, which is never called.
@@ -33,8 +35,11 @@ function polyglot(launcher: string, program: string): string {
   return [shebang, '":" /*', ...lines, '*/;', program].join('\n');
 }
 
+const inputs: string[] = [];
+
 async function bundle(entry: string): Promise<string> {
   const result = await build({ ...common, entryPoints: [entry] });
+  inputs.push(...Object.keys(result.metafile?.inputs ?? {}));
   const [file] = result.outputFiles ?? [];
   if (!file) throw new Error(`nothing came out of ${entry}`);
   return file.text;
@@ -57,3 +62,4 @@ const parts = {
 for (const [name, entry] of Object.entries(parts)) writeFileSync(`dist/${name}.cjs`, await bundle(entry));
 // The project's own package.json says "module", which a file without an ending would take for itself.
 writeFileSync('dist/package.json', `${JSON.stringify({ type: 'commonjs' })}\n`);
+writeFileSync('dist/THIRD-PARTY-LICENCES.txt', thirdPartyLicences(inputs));
