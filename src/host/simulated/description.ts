@@ -25,7 +25,7 @@ export function parseDescription(text: string, path: string): MachineSpec {
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
   const [syntax] = document.errors;
   if (syntax) throw invalid(path, lines.linePos(syntax.pos[0]).line, firstLine(syntax.message));
-  const result = v.safeParse(descriptionSchema, document.toJS({ maxAliasCount: 100 }));
+  const result = v.safeParse(descriptionSchema, valueOf(document, path));
   if (!result.success) {
     const [issue] = result.issues;
     const keys = (issue.path ?? []).map((item) => item.key as string | number);
@@ -34,6 +34,15 @@ export function parseDescription(text: string, path: string): MachineSpec {
   }
   refuseContradictions(result.output, path, (keys) => lineOf(document, lines, keys));
   return expand(result.output);
+}
+
+/** The document as plain data; an alias that nothing is anchored to, or that multiplies without end, is found only now. */
+function valueOf(document: Document, path: string): unknown {
+  try {
+    return document.toJS({ maxAliasCount: 100 });
+  } catch (error) {
+    throw invalid(path, undefined, firstLine(String(error)));
+  }
 }
 
 function refuseContradictions(

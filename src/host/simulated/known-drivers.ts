@@ -26,6 +26,7 @@ const drivers: Readonly<Record<string, KnownDriver>> = {
   i915: { ...display, module: 'i915' },
   xe: { ...display, module: 'xe' },
   ast: { ...display, module: 'ast' },
+  mgag200: { ...display, module: 'mgag200' },
   'bochs-drm': { ...display, module: 'bochs' },
   // Its remove() loops until the usage count is zero (kernel-open/nvidia/nv-pci.c).
   nvidia: { ...plain, module: 'nvidia', removeWaits: 'nodes', sriov: true },

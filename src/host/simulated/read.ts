@@ -1,7 +1,16 @@
 import { errnoError } from './errno.ts';
 import type { MachineState } from './state.ts';
-import { find, linkText, type File } from './tree.ts';
+import { find, linkText, type Directory, type File } from './tree.ts';
 import { rootDirectory } from './view-system.ts';
+
+/** The trees of states that are looked at: a stored state never changes, every change makes a new one. */
+const trees = new WeakMap<MachineState, Directory>();
+
+function treeOf(state: MachineState): Directory {
+  const tree = trees.get(state) ?? rootDirectory(state);
+  trees.set(state, tree);
+  return tree;
+}
 
 /** What reading an attribute comes to: its text, not there, or waiting for a lock. */
 export type ReadResult =
@@ -34,25 +43,25 @@ export function readBytes(state: MachineState, path: string, length: number): Ui
 
 /** A link's target as stored, relative in sysfs; undefined when there is no such link. */
 export function readLinkText(state: MachineState, path: string): string | undefined {
-  const found = find(rootDirectory(state), path, false);
+  const found = find(treeOf(state), path, false);
   return found?.node.kind === 'link' ? linkText(found.path, found.node.target) : undefined;
 }
 
 /** Names in a directory, sorted; undefined when there is no such directory. */
 export function listNames(state: MachineState, path: string): string[] | undefined {
-  const found = find(rootDirectory(state), path, true);
+  const found = find(treeOf(state), path, true);
   return found?.node.kind === 'directory' ? found.node.names().sort() : undefined;
 }
 
 /** Opens a device node and closes it. */
 export function tryNode(state: MachineState, path: string): 'free' | 'busy' | 'absent' {
-  const found = find(rootDirectory(state), path, true);
+  const found = find(treeOf(state), path, true);
   if (!found) return 'absent';
   return found.node.kind === 'node' ? found.node.open() : 'free';
 }
 
 function openFile(state: MachineState, path: string): File | undefined {
-  const found = find(rootDirectory(state), path, true);
+  const found = find(treeOf(state), path, true);
   if (!found) return undefined;
   if (found.node.kind === 'directory') throw errnoError('EISDIR', 'read', path);
   if (found.node.kind !== 'file') throw errnoError('ENXIO', 'read', path);

@@ -1,4 +1,4 @@
-import { readFileSync, renameSync, statSync, unlinkSync, writeFileSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readFileSync, renameSync, unlinkSync, writeFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { errnoOf } from '../../errors.ts';
 import { withFileLock } from './file-lock.ts';
@@ -6,8 +6,13 @@ import { catchUp } from './operations.ts';
 import type { MachineState } from './state.ts';
 import type { Store } from './store.ts';
 
-/** File systems round times to a tick of the kernel, 10 ms at most. */
-const COARSEST_TICK_MS = 40;
+/** A state that was read or written, and the file that it came from. */
+interface Known {
+  /** Kept open: as long as the file has its name, its link count is 1, and no other file gets its inode. */
+  readonly fd: number;
+  readonly text: string;
+  readonly state: MachineState;
+}
 
 /**
  * A machine that several processes share through a file. A reader sees the file before or after a change,
@@ -15,24 +20,27 @@ const COARSEST_TICK_MS = 40;
  * renaming. Time is the system's monotonic clock, which is the same in all processes.
  */
 export function fileStore(path: string): Store {
-  let known:
-    { readonly version: string | undefined; readonly text: string; readonly state: MachineState } | undefined;
-  const current = (): MachineState => {
-    const version = versionOf(path);
-    if (known?.version !== undefined && known.version === version) return known.state;
-    const text = readFileSync(path, 'utf8');
-    const state = known?.text === text ? known.state : (JSON.parse(text) as MachineState);
-    known = { version, text, state };
-    return state;
+  let known: Known | undefined;
+  const current = (): Known => {
+    if (known && fstatSync(known.fd).nlink > 0) return known;
+    const fd = openSync(path, 'r');
+    const text = readFileSync(fd, 'utf8');
+    return know({ fd, text, state: JSON.parse(text) as MachineState });
+  };
+  const know = (next: Known): Known => {
+    if (known) closeSync(known.fd);
+    known = next;
+    return next;
   };
   return {
-    read: (look) => look(current()),
+    read: (look) => look(current().state),
     update: (change) =>
       withFileLock(`${path}.lock`, () => {
-        const state = JSON.parse(readFileSync(path, 'utf8')) as MachineState;
+        const state = JSON.parse(current().text) as MachineState;
         catchUp(state, now());
         const result = change(state);
-        replace(path, state);
+        const text = JSON.stringify(state);
+        know({ fd: replace(path, text), text, state });
         return result;
       }),
     now,
@@ -45,7 +53,7 @@ export function fileStore(path: string): Store {
 /** Writes a machine's first state, in place of whatever was there. */
 export function createStateFile(path: string, state: MachineState): void {
   withFileLock(`${path}.lock`, () => {
-    replace(path, { ...state, clock: now() });
+    closeSync(replace(path, JSON.stringify({ ...state, clock: now() })));
   });
 }
 
@@ -54,22 +62,16 @@ function now(): number {
   return Number(process.hrtime.bigint() / 1000n) / 1000;
 }
 
-/**
- * Tells two contents of the path apart. Undefined for a file so young that another one, written in the same
- * tick of the file system's clock with an inode number used again, could look the same.
- */
-function versionOf(path: string): string | undefined {
-  const { ino, mtimeNs, mtimeMs, size } = statSync(path, { bigint: true });
-  if (Math.abs(Date.now() - Number(mtimeMs)) < COARSEST_TICK_MS) return undefined;
-  return `${ino} ${mtimeNs} ${size}`;
-}
-
-function replace(path: string, state: MachineState): void {
+/** Puts a file with this text in the place of the old one; its descriptor. */
+function replace(path: string, text: string): number {
   const fresh = `${path}.${process.pid}.new`;
-  writeFileSync(fresh, JSON.stringify(state));
+  const fd = openSync(fresh, 'w');
   try {
+    writeFileSync(fd, text);
     renameSync(fresh, path);
+    return fd;
   } catch (error) {
+    closeSync(fd);
     if (errnoOf(error) !== 'ENOENT') unlinkSync(fresh);
     throw error;
   }

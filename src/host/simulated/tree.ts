@@ -35,6 +35,15 @@ export interface DeviceNode {
   readonly open: () => 'free' | 'busy';
 }
 
+/** Makes each child once: a snapshot walks the same directories hundreds of times. */
+function kept(make: Directory['child']): Directory['child'] {
+  const made = new Map<string, Node | undefined>();
+  return (name) => {
+    if (!made.has(name)) made.set(name, make(name));
+    return made.get(name);
+  };
+}
+
 /** A directory of these entries; functions are for what costs something to make. Undefined: not there. */
 export function directory(
   entries: Readonly<Record<string, Node | (() => Node | undefined) | undefined>>,
@@ -45,10 +54,10 @@ export function directory(
       Object.entries(entries)
         .filter(([, entry]) => entry !== undefined)
         .map(([name]) => name),
-    child: (name) => {
+    child: kept((name) => {
       const entry = Object.hasOwn(entries, name) ? entries[name] : undefined;
       return typeof entry === 'function' ? entry() : entry;
-    },
+    }),
   };
 }
 
@@ -84,13 +93,13 @@ export function textTree(entries: Readonly<Record<string, string>>): Directory {
   return {
     kind: 'directory',
     names: () => [...branches.keys(), ...leaves.keys()],
-    child: (name) => {
+    child: kept((name) => {
       const below = branches.get(name);
       if (below) return textTree(below);
       const content = leaves.get(name);
       if (content === undefined) return undefined;
       return content.startsWith(LINK) ? link(content.slice(LINK.length)) : text(() => content);
-    },
+    }),
   };
 }
 
@@ -99,11 +108,11 @@ export function overlay(first: Directory, second: Directory): Directory {
   return {
     kind: 'directory',
     names: () => [...new Set([...first.names(), ...second.names()])],
-    child: (name) => {
+    child: kept((name) => {
       const a = first.child(name);
       const b = second.child(name);
       return a?.kind === 'directory' && b?.kind === 'directory' ? overlay(a, b) : (a ?? b);
-    },
+    }),
   };
 }
 

@@ -178,20 +178,18 @@ function classDirectory(state: MachineState): Directory {
 }
 
 const CLASS_ENTRY = /(?:^|\/)(net|drm|sound|nvme|block|graphics)\/([^/]+)(?=\/|$)/g;
-const NAMESPACE = /(?:^|\/)nvme\d+\/(nvme\d+n\d+)(?=\/|$)/g;
+/** NVMe namespaces and partitions are in the class block without a directory of that name. */
+const DISK = /(?:^|\/)nvme\d+\/(nvme\d+n\d+)(?=\/|$)/g;
+const PARTITION = /\/(?:nvme\d+n\d+|sd[a-z]+)\/(nvme\d+n\d+p\d+|sd[a-z]+\d+)(?=\/|$)/g;
 
 function classEntries(path: string): { kind: string; name: string; end: number }[] {
-  const found = [...path.matchAll(CLASS_ENTRY)].map((match) => ({
-    kind: match[1] ?? '',
-    name: match[2] ?? '',
-    end: match.index + match[0].length,
-  }));
-  const spaces = [...path.matchAll(NAMESPACE)].map((match) => ({
-    kind: 'block',
-    name: match[1] ?? '',
-    end: match.index + match[0].length,
-  }));
-  return [...found, ...spaces];
+  const entries = (pattern: RegExp, kind?: string): { kind: string; name: string; end: number }[] =>
+    [...path.matchAll(pattern)].map((match) => ({
+      kind: kind ?? match[1] ?? '',
+      name: match[kind === undefined ? 2 : 1] ?? '',
+      end: match.index + match[0].length,
+    }));
+  return [...entries(CLASS_ENTRY), ...entries(DISK, 'block'), ...entries(PARTITION, 'block')];
 }
 
 /** /dev: the nodes of devices in service, and VFIO's. */

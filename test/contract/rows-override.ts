@@ -1,0 +1,98 @@
+import type { Row } from './contract.ts';
+import { bind, driver, override, overrideIs, probe, toVfio, unbind } from './words.ts';
+
+/** driver_override: rows 1 to 6, and section 1. */
+export const overrideRows: readonly Row[] = [
+  {
+    id: '1',
+    name: 'an unset driver_override reads (null)',
+    setup: [],
+    operation: { read: '{dev nic}/driver_override' },
+    expect: 'ok',
+    after: [overrideIs('nic', '(null)')],
+  },
+  {
+    id: '2',
+    name: 'writing an override leaves a bound driver alone',
+    setup: [],
+    operation: override('nic', 'vfio-pci'),
+    expect: 'ok',
+    after: [overrideIs('nic', 'vfio-pci'), driver('nic', 'e1000e')],
+  },
+  {
+    id: '3',
+    name: 'a write of no bytes does not clear an override',
+    setup: [override('nic', 'vfio-pci')],
+    operation: override('nic', ''),
+    expect: 'ok',
+    after: [overrideIs('nic', 'vfio-pci')],
+  },
+  ...['\n', '\0'].map((text, index): Row => ({
+    id: `4${'ab'[index] ?? ''}`,
+    name: `${JSON.stringify(text)} clears an override`,
+    setup: [override('nic', 'vfio-pci')],
+    operation: override('nic', text),
+    expect: 'ok',
+    after: [overrideIs('nic', '(null)')],
+  })),
+  {
+    id: '5',
+    name: 'an override is cut at its first newline',
+    setup: [],
+    operation: override('nic', 'a\nb'),
+    expect: 'ok',
+    after: [overrideIs('nic', 'a')],
+  },
+  {
+    id: '6a',
+    name: 'an override of 4094 bytes is taken',
+    setup: [],
+    operation: override('nic', 'x'.repeat(4094)),
+    expect: 'ok',
+    after: [overrideIs('nic', 'x'.repeat(4094))],
+  },
+  {
+    id: '6b',
+    name: 'an override of 4095 bytes is refused and changes nothing',
+    setup: [override('nic', 'vfio-pci')],
+    operation: override('nic', 'x'.repeat(4095)),
+    expect: 'EINVAL',
+    after: [overrideIs('nic', 'vfio-pci')],
+  },
+  {
+    id: '1.a',
+    name: 'the text (null) sets an override that reads as if there was none, and keeps every driver away',
+    setup: [unbind('e1000e', 'nic'), override('nic', '(null)\n')],
+    operation: bind('e1000e', 'nic'),
+    expect: 'ENODEV',
+    after: [overrideIs('nic', '(null)'), driver('nic', null)],
+  },
+  {
+    id: '1.b',
+    name: 'a trailing space is part of the name, and no driver has it',
+    setup: [override('nic', 'vfio-pci \n'), unbind('e1000e', 'nic')],
+    operation: bind('vfio-pci', 'nic'),
+    expect: 'ENODEV',
+    after: [overrideIs('nic', 'vfio-pci ')],
+  },
+  {
+    id: '1.c',
+    name: 'a device whose override is cleared stays on vfio-pci, also after drivers_probe',
+    setup: [...toVfio('nic', 'e1000e'), override('nic', '\n')],
+    operation: probe('nic'),
+    expect: 'ok',
+    after: [driver('nic', 'vfio-pci'), overrideIs('nic', '(null)')],
+  },
+  {
+    id: '1.d',
+    name: 'an override of a name that no driver has parks the device',
+    setup: [unbind('e1000e', 'nic'), override('nic', 'none\n')],
+    operation: probe('nic'),
+    expect: 'ok',
+    after: [driver('nic', null)],
+    then: [
+      { operation: override('nic', '\n'), expect: 'ok' },
+      { operation: probe('nic'), expect: 'ok', after: [driver('nic', 'e1000e')] },
+    ],
+  },
+];

@@ -1,0 +1,17 @@
+import type { Row } from './contract.ts';
+import { bindingRows } from './rows-binding.ts';
+import { blockedRows } from './rows-blocked.ts';
+import { deviceRows } from './rows-devices.ts';
+import { overrideRows } from './rows-override.ts';
+import { resourceRows } from './rows-resources.ts';
+import { vfioRows } from './rows-vfio.ts';
+
+/** The whole contract. */
+export const table: readonly Row[] = [
+  ...overrideRows,
+  ...bindingRows,
+  ...blockedRows,
+  ...vfioRows,
+  ...deviceRows,
+  ...resourceRows,
+];

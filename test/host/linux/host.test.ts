@@ -1,0 +1,226 @@
+import assert from 'node:assert/strict';
+import { execFileSync, spawn } from 'node:child_process';
+import {
+  chmodSync,
+  closeSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { createInterface } from 'node:readline';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { linuxHost } from '../../../src/host/linux/host.ts';
+import { stateDirectory } from '../../scenario.ts';
+
+const isRoot = process.getuid?.() === 0;
+const program = fileURLToPath(new URL('processes/blocked-writer.ts', import.meta.url));
+let directory = '';
+const path = (name: string): string => join(directory, name);
+
+beforeEach(() => {
+  directory = stateDirectory();
+});
+afterEach(() => {
+  rmSync(directory, { recursive: true });
+});
+
+function fifo(name: string): string {
+  execFileSync('mkfifo', [path(name)]);
+  return path(name);
+}
+
+/** Lets a write to a FIFO go on, and reads what was written. */
+function drain(name: string): string {
+  return execFileSync('cat', [name], { encoding: 'utf8' });
+}
+
+describe('linuxHost reads', () => {
+  it('texts, bytes, links and directories', () => {
+    writeFileSync(path('attribute'), 'one\ntwo\n');
+    symlinkSync('../somewhere/driver', path('link'));
+    assert.equal(linuxHost.read(path('attribute')), 'one\ntwo\n');
+    assert.deepEqual(linuxHost.readBytes(path('attribute'), 3), new Uint8Array(Buffer.from('one')));
+    assert.equal(linuxHost.readBytes(path('attribute'), 100)?.length, 8, 'as much as there is');
+    assert.equal(linuxHost.readLink(path('link')), '../somewhere/driver');
+    assert.deepEqual(linuxHost.list(directory), ['attribute', 'link']);
+  });
+
+  it('nothing where there is nothing', () => {
+    writeFileSync(path('file'), '');
+    for (const missing of [path('none'), path('none/below'), path('file/below')]) {
+      assert.equal(linuxHost.read(missing), undefined);
+      assert.equal(linuxHost.readBytes(missing, 1), undefined);
+      assert.equal(linuxHost.readLink(missing), undefined);
+      assert.equal(linuxHost.list(missing), undefined);
+      assert.equal(linuxHost.tryOpen(missing), 'absent');
+    }
+  });
+
+  it('and throws what is no absence', () => {
+    assert.throws(() => linuxHost.read(directory), { code: 'EISDIR' });
+    writeFileSync(path('file'), '');
+    assert.throws(() => linuxHost.readLink(path('file')), { code: 'EINVAL' });
+  });
+
+  it('whether a device node can be opened', function () {
+    writeFileSync(path('node'), '');
+    assert.equal(linuxHost.tryOpen(path('node')), 'free');
+    if (isRoot) return;
+    chmodSync(path('node'), 0);
+    assert.equal(linuxHost.tryOpen(path('node')), 'denied');
+  });
+
+  it('monotonic milliseconds', () => {
+    const first = linuxHost.now();
+    const second = linuxHost.now();
+    assert.ok(second >= first && second - first < 10_000);
+  });
+});
+
+describe('linuxHost.readLocked', () => {
+  it('reads the first lines of several files, leaves out what is absent, and keeps colons', async () => {
+    writeFileSync(path('a'), '(null)\n');
+    writeFileSync(path('0000:03:00.0'), 'a:b\nsecond\n');
+    writeFileSync(path('empty'), '');
+    assert.deepEqual(
+      await linuxHost.readLocked([path('a'), path('none'), path('0000:03:00.0'), path('empty')], 5000),
+      { kind: 'read', texts: new Map([[path('a'), '(null)'], [path('0000:03:00.0'), 'a:b']]) },
+    );
+  });
+
+  it('reads a single file, and none', async () => {
+    writeFileSync(path('a'), '4\n');
+    assert.deepEqual(await linuxHost.readLocked([path('a')], 5000), { kind: 'read', texts: new Map([[path('a'), '4']]) });
+    assert.deepEqual(await linuxHost.readLocked([], 5000), { kind: 'read', texts: new Map() });
+  });
+
+  it('does not wait for ever', async () => {
+    const pipe = fifo('pipe');
+    const began = performance.now();
+    assert.deepEqual(await linuxHost.readLocked([pipe], 200), { kind: 'stuck', path: pipe });
+    assert.ok(performance.now() - began < 3000);
+    // Ends the reader that was left behind.
+    closeSync(openSync(pipe, constants.O_WRONLY | constants.O_NONBLOCK));
+  });
+});
+
+describe('linuxHost.write', () => {
+  it('writes the value and a newline, however short or long', async () => {
+    for (const [value, bytes] of [['0000:03:00.0', '0000:03:00.0\n'], ['', '\n'], ['x'.repeat(4000), `${'x'.repeat(4000)}\n`]] as const) {
+      writeFileSync(path('attribute'), '');
+      assert.deepEqual(await linuxHost.write(path('attribute'), value, 5000), { kind: 'written' });
+      assert.equal(readFileSync(path('attribute'), 'utf8'), bytes);
+    }
+  });
+
+  it('does not truncate, as sysfs would not', async () => {
+    writeFileSync(path('attribute'), 'abcdef');
+    await linuxHost.write(path('attribute'), 'x', 5000);
+    assert.equal(readFileSync(path('attribute'), 'utf8'), 'x\ncdef');
+  });
+
+  it('takes a value as it is, though a shell would not', async () => {
+    writeFileSync(path('attribute'), '');
+    await linuxHost.write(path('attribute'), '$(reboot) `id` \\n %s "\'', 5000);
+    assert.equal(readFileSync(path('attribute'), 'utf8'), '$(reboot) `id` \\n %s "\'\n');
+  });
+
+  const refusals: readonly (readonly [name: string, make: () => string, errno: string])[] = [
+    ['a file that is not there, which it does not make', () => path('none'), 'ENOENT'],
+    ['a file in a directory that is not there', () => path('none/below'), 'ENOENT'],
+    ['a path through a file', () => { writeFileSync(path('file'), ''); return path('file/below'); }, 'ENOTDIR'],
+    ['a directory', () => directory, 'EISDIR'],
+    ['a full device', () => '/dev/full', 'ENOSPC'],
+    ['a loop of links', () => { symlinkSync('loop', path('loop')); return path('loop'); }, 'ELOOP'],
+  ];
+  for (const [name, make, errno] of refusals) {
+    it(`says ${errno} for ${name}`, async () => {
+      assert.deepEqual(await linuxHost.write(make(), 'x', 5000), { kind: 'refused', errno });
+      assert.equal(existsSync(path('none')), false);
+    });
+  }
+
+  it('says EACCES for a file that it may not write', async function () {
+    if (isRoot) this.skip();
+    writeFileSync(path('attribute'), '', { mode: 0o400 });
+    assert.deepEqual(await linuxHost.write(path('attribute'), 'x', 5000), { kind: 'refused', errno: 'EACCES' });
+  });
+
+  it('does not wait for a write that does not return, and knows it again until it does', async () => {
+    const pipe = fifo('pipe');
+    const began = performance.now();
+    const result = await linuxHost.write(pipe, '0000:03:00.1', 200);
+    assert.ok(performance.now() - began < 3000);
+    assert.equal(result.kind, 'stuck');
+    const { writer } = result;
+    assert.ok(linuxHost.isAlive(writer));
+    assert.deepEqual(
+      linuxHost.blockedWrites().filter((blocked) => blocked.path === pipe),
+      [{ path: pipe, value: '0000:03:00.1', writer }],
+    );
+    assert.equal(linuxHost.isAlive({ ...writer, startTime: writer.startTime + 1 }), false, 'another process with its pid');
+
+    assert.equal(drain(pipe), '0000:03:00.1\n', 'it takes effect late');
+    while (linuxHost.isAlive(writer)) await new Promise((resolve) => setImmediate(resolve));
+    assert.deepEqual(linuxHost.blockedWrites().filter((blocked) => blocked.path === pipe), []);
+  });
+
+  it('leaves the caller free to end, and whoever reads its output, while a write hangs', async () => {
+    const pipe = fifo('pipe');
+    const began = performance.now();
+    const caller = spawn(process.execPath, ['--import=tsx', program, pipe], { stdio: ['ignore', 'pipe', 'pipe'] });
+    const lines: string[] = [];
+    createInterface({ input: caller.stdout }).on('line', (line) => lines.push(line));
+    let complaints = '';
+    caller.stderr.on('data', (data: Buffer) => (complaints += data.toString()));
+    // 'close' comes when the process has ended and its output is closed by everybody who had it.
+    const status = await new Promise((resolve) => caller.once('close', resolve));
+    assert.equal(status, 0, complaints);
+    assert.deepEqual(lines, ['stuck']);
+    assert.ok(performance.now() - began < 10_000);
+    assert.equal(linuxHost.blockedWrites().filter((blocked) => blocked.path === pipe).length, 1, 'it goes on without its caller');
+    assert.equal(drain(pipe), 'late\n');
+  });
+});
+
+describe('linuxHost.loadModule', () => {
+  it('passes on why modprobe could not', async () => {
+    const result = await linuxHost.loadModule('vfio_hook_no_such_module', 10_000);
+    assert.equal(result.kind, 'failed');
+    assert.match(result.reason, /vfio_hook_no_such_module|there is no modprobe on this machine/);
+    assert.doesNotMatch(result.reason, /\n/);
+  });
+
+  it('takes no option for a name', async () => {
+    const result = await linuxHost.loadModule('--version', 10_000);
+    assert.equal(result.kind, 'failed');
+  });
+});
+
+describe('linuxHost.holders', () => {
+  it('finds the processes that have a file open, not this one', async () => {
+    writeFileSync(path('node'), '');
+    const here = openSync(path('node'), 'r');
+    assert.deepEqual(linuxHost.holders(path('node')), []);
+    const other = spawn('sh', ['-c', 'exec 3< "$0"; echo open; exec cat', path('node')], { stdio: ['pipe', 'pipe', 'inherit'] });
+    await new Promise((resolve) => other.stdout.once('data', resolve));
+    while (linuxHost.holders(path('node'))[0]?.name !== 'cat') await new Promise((resolve) => setImmediate(resolve));
+    assert.deepEqual(linuxHost.holders(path('node')), [{ pid: other.pid, name: 'cat' }]);
+    const gone = new Promise((resolve) => other.once('close', resolve));
+    other.stdin.end();
+    await gone;
+    assert.deepEqual(linuxHost.holders(path('node')), []);
+    closeSync(here);
+  });
+
+  it('finds none for what is not there', () => {
+    mkdirSync(path('d'));
+    assert.deepEqual(linuxHost.holders(path('none')), []);
+  });
+});
