@@ -122,31 +122,33 @@ export interface Found {
   readonly path: string;
 }
 
-/** Looks up an absolute path. `follow`: whether a link at its end is followed. Undefined: ENOENT or ENOTDIR. */
-export function find(root: Directory, path: string, follow: boolean): Found | undefined {
-  let rest = path.split('/').filter((part) => part !== '' && part !== '.');
-  let here: Found = { node: root, path: '/' };
-  for (let links = 0; rest.length > 0;) {
-    const [name = '', ...after] = rest;
-    rest = after;
-    if (name === '..') {
-      const up = find(root, posix.dirname(here.path), true);
-      if (!up) return undefined;
-      here = up;
-      continue;
-    }
-    const node: Node | undefined = here.node.kind === 'directory' ? here.node.child(name) : undefined;
-    if (!node) return undefined;
-    if (node.kind === 'link' && (follow || rest.length > 0)) {
-      links += 1;
-      if (links > 40) return undefined;
-      rest = [...node.target.split('/').filter((part) => part !== ''), ...rest];
-      here = { node: root, path: '/' };
-    } else {
-      here = { node, path: posix.join(here.path, name) };
-    }
-  }
-  return here;
+/** Links that are followed on the way to one entry, as many as Linux follows (MAXSYMLINKS, include/linux/namei.h). */
+const MOST_LINKS = 40;
+
+/**
+ * The entry at an absolute path, every link on the way followed, and the last one when `follow` says so.
+ * Undefined when there is none, or when links run in a circle.
+ */
+export function find(root: Directory, path: string, follow: boolean, links = 0): Found | undefined {
+  if (links > MOST_LINKS) return undefined;
+  const slash = path.lastIndexOf('/');
+  const name = path.slice(slash + 1);
+  const parent = slash <= 0 ? { node: root, path: '' } : known(root, path.slice(0, slash), links);
+  if (name === '' || name === '.' || !parent) return parent;
+  if (name === '..') return known(root, posix.dirname(parent.path), links);
+  const node = parent.node.kind === 'directory' ? parent.node.child(name) : undefined;
+  if (node?.kind === 'link' && follow) return known(root, node.target, links + 1);
+  return node && { node, path: `${parent.path}/${name}` };
+}
+
+/** What was found below a root before: the same few directories are on the way to everything. */
+const found = new WeakMap<Directory, Map<string, Found | undefined>>();
+
+function known(root: Directory, path: string, links: number): Found | undefined {
+  const paths = found.get(root) ?? new Map<string, Found | undefined>();
+  found.set(root, paths);
+  if (!paths.has(path)) paths.set(path, find(root, path, true, links));
+  return paths.get(path);
 }
 
 /** A link's target as readlink(2) shows it in sysfs: relative to the directory the link is in. */

@@ -8,7 +8,7 @@ import { deviceLock, done, failed, then, type Outcome } from './work.ts';
 /** /sys/bus/pci (drivers/base/bus.c). */
 export function pciBus(state: MachineState): Directory {
   return directory({
-    devices: directory(mapValues(state.devices, (device) => link(devicePath(state, device)))),
+    devices: directory(mapValues(state.devices, (device) => () => link(devicePath(state, device)))),
     drivers: directory(mapValues(state.drivers, (driver) => () => driverDirectory(state, driver))),
     drivers_probe: { kind: 'file', store: (data) => storeDriversProbe(state, data) },
     drivers_autoprobe: {

@@ -77,9 +77,9 @@ function platformDevices(state: MachineState): Directory {
 }
 
 function groupDirectory(state: MachineState, group: Group): Directory {
-  const members: Record<string, Node> = {};
+  const members: Record<string, () => Node> = {};
   for (const device of groupMembers(state, group.number)) {
-    members[device.spec.address] = link(devicePath(state, device));
+    members[device.spec.address] = () => link(devicePath(state, device));
   }
   return directory({
     devices: directory(members),
