@@ -399,8 +399,11 @@ stage_all() {
   stage_file "$work/vfio-hook" "$PREFIX/sbin/vfio-hook" 755
   for file in "$source"/dist/*.cjs; do stage_file "$file" "$PREFIX/lib/vfio-hook/${file##*/}"; done
   stage_file "$source/schema/vfio-hook.schema.json" "$share/vfio-hook.schema.json"
-  for file in "$source"/README.md "$source"/CHANGELOG.md "$source"/LICENSE "$source"/dist/*.txt "$source"/docs/*.md; do
+  for file in "$source"/*.md "$source"/LICENSE "$source"/dist/*.txt; do
     if [ -f "$file" ]; then stage_file "$file" "$documents/${file##*/}"; fi
+  done
+  for file in "$source"/docs/*.md; do
+    if [ -f "$file" ]; then stage_file "$file" "$documents/docs/${file##*/}"; fi
   done
   for file in "$source"/examples/*/*; do
     kind=${file%/*}
@@ -441,7 +444,7 @@ install_all() {
 
 vfio-hook is installed. It needs no configuration: the guest's XML says which devices.
 Next:
-  vfio-hook plan GUEST     what would happen to the devices of a guest
+  virsh dumpxml GUEST | vfio-hook plan -     what a start would do to the devices
   virsh start GUEST        the hook moves them, and puts them back when the guest is off
 Settings, if you want any, go to $config/config.yaml and $config/domains/GUEST.yaml;
 examples are in $documents/examples/configs.

@@ -24,6 +24,7 @@ export function winstonLog(level: Severity, sink: Sink): Log {
     level: names[level],
     exitOnError: false,
     transports: [
+      // eslint-disable-next-line @typescript-eslint/no-unsafe-class-instance-assignment -- winston's own types call this class by two names
       new Transport({
         log: (info: { readonly entry: LogEntry }, next) => {
           sink.write(info.entry);

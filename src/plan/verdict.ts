@@ -52,9 +52,7 @@ export type RefuseCode =
   /** Virtual functions exist below the device */
   | 'virtual-functions'
   /** The requested BAR does not exist, cannot be resized or not to that size */
-  | 'bar'
-  /** An earlier kernel write for the device has not returned */
-  | 'stuck';
+  | 'bar';
 
 /** The device cannot be handed over, and so nothing is. */
 export interface RefuseVerdict {
