@@ -38,6 +38,15 @@ const LETTER =
   '\\u{3001}-\\u{fefe}\\u{ff00}-\\u{10ffff}';
 const NAME = `[${LETTER}][-.0-9\\u{b7}${LETTER}]*`;
 
+/** The same within ASCII, as nearly every document is: patterns over all of Unicode take longer to make than to use. */
+const ASCII_NAME = '[:A-Z_a-z][-.0-9:A-Z_a-z]*';
+
+/** XML 1.0 section 2.2: what is no character of XML; half a surrogate pair is no character at all. */
+// eslint-disable-next-line no-control-regex -- these characters are what is looked for
+const FORBIDDEN = /[\0-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\u{d800}-\u{dfff}]/u;
+// eslint-disable-next-line no-control-regex -- as above
+const FORBIDDEN_ASCII = /[\0-\x08\x0b\x0c\x0e-\x1f]/;
+
 interface Scan {
   readonly xml: string;
   readonly patterns: Patterns;
@@ -55,6 +64,7 @@ interface Patterns {
   readonly name: RegExp;
   readonly attribute: RegExp;
   readonly tagEnd: RegExp;
+  readonly forbidden: RegExp;
 }
 
 /**
@@ -77,14 +87,7 @@ export function outlineXml(xml: string): Outline {
   }
   const scan: Scan = {
     xml,
-    patterns: {
-      name: new RegExp(NAME, 'uy'),
-      attribute: new RegExp(
-        `[ \\t\\r\\n]+(${NAME})[ \\t\\r\\n]*=[ \\t\\r\\n]*(?:"([^<"]*)"|'([^<']*)')`,
-        'uy',
-      ),
-      tagEnd: /[ \t\r\n]*(\/?)>/y,
-    },
+    patterns: patternsFor(xml),
     at: declarationLength(xml),
     open: [],
     elements: 0,
@@ -103,6 +106,21 @@ export function outlineXml(xml: string): Outline {
   return { root: scan.root.name, startTag: scan.root.startTag, children: scan.children };
 }
 
+function patternsFor(xml: string): Patterns {
+  const ascii = /^[\0-\x7f]*$/.test(xml);
+  const name = ascii ? ASCII_NAME : NAME;
+  const flags = ascii ? 'y' : 'uy';
+  return {
+    name: new RegExp(name, flags),
+    attribute: new RegExp(
+      `[ \\t\\r\\n]+(${name})[ \\t\\r\\n]*=[ \\t\\r\\n]*(?:"([^<"]*)"|'([^<']*)')`,
+      flags,
+    ),
+    tagEnd: /[ \t\r\n]*(\/?)>/y,
+    forbidden: ascii ? FORBIDDEN_ASCII : FORBIDDEN,
+  };
+}
+
 /** Length of the XML declaration, 0 when there is none. Text in another encoding cannot have been decoded right. */
 function declarationLength(xml: string): number {
   const match =
@@ -116,10 +134,8 @@ function declarationLength(xml: string): number {
   return match?.[0].length ?? 0;
 }
 
-/** XML 1.0 section 2.2; the last range is half a surrogate pair, which is no character at all. */
 function refuseCharacters(scan: Scan): void {
-  // eslint-disable-next-line no-control-regex -- these characters are what is looked for
-  const match = /[\0-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\u{d800}-\u{dfff}]/u.exec(scan.xml);
+  const match = scan.patterns.forbidden.exec(scan.xml);
   if (match) deviation(scan, match.index, `${quoteName(match[0])} is no character of XML`);
 }
 
