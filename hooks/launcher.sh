@@ -27,9 +27,10 @@ if [ $is_hook = yes ] && [ $# -eq 4 ]; then
     case $call in
     prepare/begin)
         # One byte over the limit, so that Node sees that there is more.
-        xml=$(exec head -c 16777217)
+        xml=$(exec head -c 16777217 2>/dev/null)
+        # Names of devices, and what other spellings of them begin with: in XML, and in JSON for QEMU.
         case $xml in
-        *hostdev* | *nvme* | *vfio* | *'&#'* | *'<!'* | *'<?'*) ;;
+        *hostdev* | *nvme* | *vfio* | *'&#'* | *'<!'* | *'<?'* | *'\u'*) ;;
         '<domain'*'</domain>') held_claims || exit 0 ;;
         esac
         ;;
@@ -40,17 +41,22 @@ fi
 
 unset NODE_OPTIONS NODE_PATH NODE_EXTRA_CA_CERTS NODE_REPL_EXTERNAL_MODULE NODE_V8_COVERAGE NODE_DEBUG
 
-for node in "$chosen_node" /usr/bin/node /bin/node /usr/local/bin/node /usr/bin/nodejs /opt/node/bin/node; do
-    [ -n "$node" ] && [ -x "$node" ] || continue
-    if [ -n "$xml" ]; then
-        exec "$node" "$0" "$@" <<XML
+find_node() {
+    for node in "$chosen_node" /usr/bin/node /bin/node /usr/local/bin/node /usr/bin/nodejs /opt/node/bin/node; do
+        [ -n "$node" ] && [ -x "$node" ] && return 0
+    done
+    return 1
+}
+
+if find_node; then
+    [ -n "$xml" ] || exec "$node" "$0" "$@"
+    exec "$node" "$0" "$@" <<XML
 $xml
 XML
-    fi
-    exec "$node" "$0" "$@"
-done
+fi
 
-if [ $is_hook = no ] || [ "$call" = prepare/begin ]; then
+# A guest of a user's own session (qemu:///session) is none of our business.
+if [ $is_hook = no ] || { [ "$call" = prepare/begin ] && [ "$(id -u)" = 0 ]; }; then
     what='cannot run'
     [ $is_hook = yes ] && what="cannot start guest \"$(printf %s "$guest" | LC_ALL=C tr -c '[:alnum:]._ -' '?')\", which may be assigned host devices"
     printf 'vfio-hook: error: %s: there is no Node.js on this host\n' "$what" >&2

@@ -45,13 +45,16 @@ async function bundle(entry: string): Promise<string> {
   return file.text;
 }
 
-rmSync('dist', { recursive: true, force: true });
-mkdirSync('dist');
+/** Another directory is for the test that two builds are the same. */
+const out = process.argv[2] ?? 'dist';
+
+rmSync(out, { recursive: true, force: true });
+mkdirSync(out);
 writeFileSync(
-  'dist/vfio-hook',
+  `${out}/vfio-hook`,
   polyglot(readFileSync('hooks/launcher.sh', 'utf8'), await bundle('hooks/qemu.ts')),
 );
-chmodSync('dist/vfio-hook', 0o755);
+chmodSync(`${out}/vfio-hook`, 0o755);
 const parts = {
   cli: 'src/cli/main.ts',
   domain: 'src/domain/parse.ts',
@@ -59,7 +62,7 @@ const parts = {
   log: 'src/log/winston.ts',
   simulated: 'src/host/simulated/entry.ts',
 };
-for (const [name, entry] of Object.entries(parts)) writeFileSync(`dist/${name}.cjs`, await bundle(entry));
+for (const [name, entry] of Object.entries(parts)) writeFileSync(`${out}/${name}.cjs`, await bundle(entry));
 // The project's own package.json says "module", which a file without an ending would take for itself.
-writeFileSync('dist/package.json', `${JSON.stringify({ type: 'commonjs' })}\n`);
-writeFileSync('dist/THIRD-PARTY-LICENCES.txt', thirdPartyLicences(inputs));
+writeFileSync(`${out}/package.json`, `${JSON.stringify({ type: 'commonjs' })}\n`);
+writeFileSync(`${out}/THIRD-PARTY-LICENCES.txt`, thirdPartyLicences(inputs));

@@ -48,6 +48,11 @@ export class VfioHookError extends Error {
     this.path = facts.path;
     this.errno = facts.errno;
   }
+
+  /** Each part of the compiled program is a bundle with a copy of this class: an error of another part is one, too. */
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    return value instanceof Error && value.name === 'VfioHookError';
+  }
 }
 
 /** The errno name of a failed system call (`ENOENT`, …), or undefined when `error` is none. */

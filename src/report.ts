@@ -1,4 +1,4 @@
-import { writeSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, writeSync } from 'node:fs';
 import { errnoOf, VfioHookError } from './errors.ts';
 import { pause } from './pause.ts';
 import { escapeControl } from './text.ts';
@@ -28,13 +28,40 @@ const PAUSE_MS = 5;
  */
 export function sayOnStderr(line: string): void {
   const bytes = Buffer.from(`${line}\n`);
-  let at = 0;
-  for (let tries = 0; at < bytes.length && tries < TRIES; tries += 1) {
-    try {
-      at += writeSync(2, bytes, at);
-    } catch (error) {
-      if (errnoOf(error) !== 'EAGAIN') return;
-      pause(PAUSE_MS);
+  const fd = withoutBlocking(STDERR);
+  try {
+    for (let at = 0, tries = 0; at < bytes.length && tries < TRIES; tries += 1) {
+      at += writeWhatFits(fd, bytes, at);
     }
+  } catch {
+    // Said above: the line is lost.
+  } finally {
+    if (fd !== STDERR) closeSync(fd);
+  }
+}
+
+const STDERR = 2;
+
+/** Bytes written; 0, after a pause, while the pipe is full. */
+function writeWhatFits(fd: number, bytes: Uint8Array, at: number): number {
+  try {
+    return writeSync(fd, bytes, at);
+  } catch (error) {
+    if (errnoOf(error) !== 'EAGAIN') throw error;
+    pause(PAUSE_MS);
+    return 0;
+  }
+}
+
+/**
+ * A pipe opened again, as one that does not block: Node cannot set O_NONBLOCK on a descriptor that it has.
+ * The descriptor itself for everything else, and where /proc does not give the pipe.
+ */
+function withoutBlocking(fd: number): number {
+  try {
+    if (!fstatSync(fd).isFIFO()) return fd;
+    return openSync(`/proc/self/fd/${fd}`, constants.O_WRONLY | constants.O_NONBLOCK);
+  } catch {
+    return fd;
   }
 }

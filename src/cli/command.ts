@@ -1,4 +1,5 @@
 import type { Engine } from '../engine/engine.ts';
+import type { Host } from '../host/host.ts';
 import type { Parts } from '../parts.ts';
 import type { PciNames } from '../pci/names.ts';
 
@@ -28,7 +29,8 @@ export interface Terminal {
   /** Talks to the person on stderr. */
   readonly say: (line: string) => void;
   readonly colour: boolean;
-  readonly names: () => PciNames;
+  /** Names of devices, from the pci.ids of the machine that is looked at. */
+  readonly names: (host: Host) => PciNames;
   /** The engine over this machine, or over a simulated one. */
   readonly openEngine: (call: Call) => Engine;
   readonly parts: Parts;

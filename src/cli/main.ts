@@ -1,11 +1,13 @@
-import { readFileSync, writeSync } from 'node:fs';
+import { writeSync } from 'node:fs';
 import { parseArgs, type ParseArgsConfig } from 'node:util';
 import pc from 'picocolors';
 import { nearestWord } from '../config/nearest.ts';
-import { VfioHookError } from '../errors.ts';
+import { errnoOf, VfioHookError } from '../errors.ts';
 import { locations, openEngine } from '../hook/engine.ts';
+import type { Host } from '../host/host.ts';
 import { linuxHost } from '../host/linux/host.ts';
 import type { Parts } from '../parts.ts';
+import { pause } from '../pause.ts';
 import { pciNames } from '../pci/names.ts';
 import { errorLines, sayOnStderr } from '../report.ts';
 import { quoteName } from '../text.ts';
@@ -101,7 +103,8 @@ function openTerminal(parts: Parts): Terminal {
       printAll(`${text}\n`);
     },
     say: sayOnStderr,
-    names: () => pciNames(PCI_IDS.map(readIfThere).find((text) => text !== undefined)),
+    names: (host) =>
+      pciNames(PCI_IDS.map((path) => readIfThere(host, path)).find((text) => text !== undefined)),
     openEngine: (call) => {
       const machine = call.options.get('simulated-machine');
       return openEngine({
@@ -115,19 +118,26 @@ function openTerminal(parts: Parts): Terminal {
   };
 }
 
+/** Pause before a full terminal or pipe is tried again that somebody has made one that does not block. */
+const FULL_MS = 5;
+
 /** A reader that stops early (`| head`) is no error. */
 function printAll(text: string): void {
   const bytes = Buffer.from(text);
-  try {
-    for (let at = 0; at < bytes.length;) at += writeSync(1, bytes, at);
-  } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'EPIPE')) throw error;
+  for (let at = 0; at < bytes.length;) {
+    try {
+      at += writeSync(1, bytes, at);
+    } catch (error) {
+      if (errnoOf(error) === 'EPIPE') return;
+      if (errnoOf(error) !== 'EAGAIN') throw error;
+      pause(FULL_MS);
+    }
   }
 }
 
-function readIfThere(path: string): string | undefined {
+function readIfThere(host: Host, path: string): string | undefined {
   try {
-    return readFileSync(path, 'utf8');
+    return host.read(path);
   } catch {
     return undefined;
   }

@@ -37,7 +37,7 @@ export const plan: Command = {
     terminal.print(
       call.options.has('json')
         ? JSON.stringify(planJson(planned), null, 2)
-        : planText(planned, { names: terminal.names(), colour: terminal.colour }),
+        : planText(planned, { names: terminal.names(host), colour: terminal.colour }),
     );
     return refusals(planned.plan).length > 0 ? 2 : 0;
   },

@@ -28,7 +28,7 @@ export function planText({ plan, snapshot }: PlannedStart, { names, colour }: Re
   const refused = refusals(plan);
   if (refused.length > 0) {
     lines.push('', paint.red('refused: nothing would be changed, and the guest would not start'));
-    for (const hint of refused.flatMap(({ hints }) => hints)) lines.push(`  hint: ${hint}`);
+    for (const hint of new Set(refused.flatMap(({ hints }) => hints))) lines.push(`  hint: ${hint}`);
     return lines.join('\n');
   }
   lines.push(

@@ -3,10 +3,11 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import pc from 'picocolors';
 import type { Domain, PciHostdev } from '../domain/domain.ts';
-import { VfioHookError } from '../errors.ts';
+import { errnoOf, VfioHookError } from '../errors.ts';
 import { readDescription } from '../host/simulated/description.ts';
 import { MACHINE_FILE } from '../host/simulated/entry.ts';
 import { createMachineFile, type Machine } from '../host/simulated/machine.ts';
+import type { MachineSpec } from '../host/simulated/spec.ts';
 import { takeSnapshot } from '../host/take-snapshot.ts';
 import type { Snapshot } from '../pci/snapshot.ts';
 import { sysfs } from '../pci/sysfs.ts';
@@ -44,7 +45,7 @@ export const simulate: Command = {
     try {
       const machine = createMachineFile(
         join(directory, MACHINE_FILE),
-        readDescription(needed(options.get('host'), '--host')),
+        readMachine(needed(options.get('host'), '--host')),
       );
       const config = options.get('config');
       if (typeof config === 'string') copyConfig(config, join(directory, 'etc'), domain.name);
@@ -82,7 +83,8 @@ async function play(stage: Stage, terminal: Terminal): Promise<number> {
     const members = snapshot.devices.filter(({ address }) =>
       groups.some((group) => group.members.includes(address)),
     );
-    for (const line of deviceLines(members, terminal.names(), machine.state())) terminal.print(line);
+    for (const line of deviceLines(members, terminal.names(machine.host()), machine.state()))
+      terminal.print(line);
   };
 
   terminal.print(paint.bold(`Guest ${domain.name} on ${basename(machine.state().spec.name)}`));
@@ -128,6 +130,18 @@ async function wholeMachine(machine: Machine): Promise<Snapshot> {
   const host = machine.host();
   const groups = (host.list(sysfs.groups) ?? []).map(Number).sort((a, b) => a - b);
   return takeSnapshot(host, groups, { deadlineMs: 5000 });
+}
+
+function readMachine(path: string): MachineSpec {
+  try {
+    return readDescription(path);
+  } catch (error) {
+    if (error instanceof VfioHookError) throw error;
+    throw new VfioHookError('VH_USAGE', `cannot read ${path}: ${errnoOf(error) ?? String(error)}`, {
+      path,
+      hints: ['give a file that describes a machine, such as those in examples/hosts'],
+    });
+  }
 }
 
 function needed(value: string | true | undefined, option: string): string {

@@ -20,7 +20,8 @@ export const status: Command = {
     const stored = engine.store.all();
     const claims = stored.claims.map((claim) => ({ ...claim, left: reasonToLeave(engine, claim) }));
     const trouble =
-      stored.damaged.length > 0 || claims.some(({ state }) => state === 'incomplete' || state === 'stuck');
+      stored.damaged.length > 0 ||
+      claims.some(({ state, left }) => state === 'incomplete' || state === 'stuck' || left === undefined);
     if (call.options.has('json')) {
       terminal.print(
         JSON.stringify(

@@ -46,7 +46,7 @@ export function lockGroups(groups: readonly number[], options: LockOptions): Gro
   };
   const deadline = options.now() + options.timeoutMs;
   try {
-    for (const group of [...groups].sort((a, b) => a - b)) {
+    for (const group of [...new Set(groups)].sort((a, b) => a - b)) {
       held.push(lockGroup(group, join(directory, `group-${group}`), deadline, options));
     }
   } catch (error) {
@@ -57,15 +57,14 @@ export function lockGroups(groups: readonly number[], options: LockOptions): Gro
 }
 
 function lockGroup(group: number, path: string, deadline: number, options: LockOptions): number {
-  const { O_RDWR, O_CREAT, O_NOFOLLOW } = constants;
-  const fd = openSync(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0o600);
+  const fd = openLockFile(path);
   try {
     if (!flock(fd, 0)) {
       options.onWait(`waiting for ${holder(path)}, which works on IOMMU group ${group}`);
       if (!flock(fd, Math.max(0, deadline - options.now()))) {
         throw new VfioHookError(
           'VH_LOCK',
-          `IOMMU group ${group} is being worked on by ${holder(path)}, which did not finish in ${Math.round(options.timeoutMs / 1000)} s`,
+          `IOMMU group ${group} is being worked on by ${holder(path)}, which did not finish in ${options.timeoutMs / 1000} s`,
           { path, hints: ['see what it does: vfio-hook status; then try again'] },
         );
       }
@@ -75,6 +74,22 @@ function lockGroup(group: number, path: string, deadline: number, options: LockO
   } catch (error) {
     closeSync(fd);
     throw error;
+  }
+}
+
+function openLockFile(path: string): number {
+  const { O_RDWR, O_CREAT, O_NOFOLLOW } = constants;
+  try {
+    return openSync(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0o600);
+  } catch (error) {
+    const errno = errnoOf(error);
+    if (errno === undefined) throw error;
+    throw new VfioHookError('VH_LOCK', `cannot open ${path}: ${errno}`, {
+      path,
+      errno,
+      hints: ['nothing was changed; see: df -i /run'],
+      cause: error,
+    });
   }
 }
 

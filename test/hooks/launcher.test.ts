@@ -1,0 +1,459 @@
+import assert from 'node:assert/strict';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { BARE_ENVIRONMENT, repository, temporaryDirectory } from '../hook/compiled.ts';
+import { guest, hostdev, pci } from '../domain/documents.ts';
+import { launcher, type Launched } from './launched.ts';
+
+const WITH = guest(hostdev(pci(3)), { name: 'win11' });
+const WITHOUT = guest('', { name: 'win11' });
+const shells = ['dash', 'bash', 'busybox'].filter(
+  (name) => existsSync(`/bin/${name}`) || existsSync(`/usr/bin/${name}`),
+);
+
+/** Nothing was said, nothing failed. */
+function isQuiet(ended: Launched): void {
+  assert.deepEqual([ended.status, ended.signal, ended.stdout, ended.stderr], [0, null, '', '']);
+}
+
+describe('the launcher: which calls start Node', () => {
+  const it1 = launcher();
+  const table: readonly (readonly [call: readonly string[], withDevices: boolean, without: boolean])[] = [
+    [['prepare', 'begin', '-'], true, false],
+    [['start', 'begin', '-'], false, false],
+    [['started', 'begin', '-'], false, false],
+    [['stopped', 'end', '-'], false, false],
+    [['release', 'end', 'shutdown'], false, false],
+    [['release', 'end', 'from snapshot'], false, false],
+    [['release', 'end', '-'], false, false],
+    [['reconnect', 'begin', '-'], false, false],
+    [['migrate', 'begin', '-'], false, false],
+    [['restore', 'begin', '-'], false, false],
+    [['attach', 'begin', '-'], false, false],
+    [['prepare', 'end', '-'], false, false],
+    [['prepare', '-', '-'], false, false],
+    [['release', 'begin', '-'], false, false],
+    [['begin', 'prepare', '-'], false, false],
+    [['PREPARE', 'begin', '-'], false, false],
+    [['prepare/begin', '', '-'], false, false],
+    [['prepare*', 'begin', '-'], false, false],
+    [['*', '*', '*'], false, false],
+    [['', '', ''], false, false],
+    [['nonsense', '$(id)', '`id`'], false, false],
+    [['a later libvirt', 'knows more', 'than this'], false, false],
+  ];
+  for (const [call, withDevices, without] of table) {
+    it(`${JSON.stringify(call.join(' '))}: ${withDevices ? 'Node, when a host device is assigned' : 'never'}`, () => {
+      for (const [input, wanted] of [
+        [WITH, withDevices],
+        [WITHOUT, without],
+      ] as const) {
+        const ended = it1.call(['win11', ...call], { input });
+        isQuiet(ended);
+        assert.equal(ended.node !== undefined, wanted, input);
+      }
+    });
+  }
+
+  it('other numbers of arguments are left to Node, which knows that libvirt gives four', () => {
+    for (const args of [
+      [],
+      ['win11'],
+      ['win11', 'prepare', 'begin'],
+      ['win11', 'prepare', 'begin', '-', '--simulated-machine', '/x'],
+    ]) {
+      const { node } = it1.call(args, { input: WITHOUT });
+      assert.deepEqual(node?.args, [it1.hook, ...args]);
+      assert.equal(node.stdin.toString(), WITHOUT);
+    }
+  });
+
+  it('under the name vfio-hook it is the command, with any arguments', () => {
+    for (const args of [
+      [],
+      ['--help'],
+      ['win11', 'started', 'begin', '-'],
+      ['win11', 'prepare', 'begin', '-'],
+    ]) {
+      const { node } = it1.call(args, { program: it1.command, input: WITHOUT });
+      assert.deepEqual(node?.args, [it1.command, ...args]);
+      assert.equal(node.stdin.toString(), WITHOUT);
+    }
+  });
+
+  it('a name that only ends like vfio-hook is the hook', () => {
+    const link = join(it1.hook, '../not-vfio-hook');
+    symlinkSync(it1.command, link);
+    const ended = it1.call(['win11', 'started', 'begin', '-'], { program: link });
+    isQuiet(ended);
+    assert.equal(ended.node, undefined);
+  });
+});
+
+describe('the launcher: claims', () => {
+  const it1 = launcher();
+  const claimed = (name: string, ended: () => Launched): Launched => {
+    mkdirSync(it1.claims, { recursive: true });
+    writeFileSync(join(it1.claims, name), '');
+    try {
+      return ended();
+    } finally {
+      rmSync(it1.claims, { recursive: true });
+    }
+  };
+
+  it('with any claim on the host, a release is for Node', () => {
+    const { node } = claimed('82eef905-a0c9-4093-ab06-790e7ebe014c.json', () =>
+      it1.call(['win11', 'release', 'end', 'shutdown']),
+    );
+    assert.deepEqual(node?.args, [it1.hook, 'win11', 'release', 'end', 'shutdown']);
+  });
+
+  it('with any claim on the host, the start of a guest without host devices is for Node', () => {
+    const { node } = claimed('x.json', () =>
+      it1.call(['win11', 'prepare', 'begin', '-'], { input: WITHOUT }),
+    );
+    assert.equal(node?.stdin.toString().trim(), WITHOUT);
+  });
+
+  it('with any claim on the host, the other moments still need nothing', () => {
+    for (const moment of ['start', 'started', 'reconnect', 'migrate', 'restore', 'attach']) {
+      assert.equal(claimed('x.json', () => it1.call(['win11', moment, 'begin', '-'])).node, undefined);
+    }
+  });
+
+  it('an unfinished replacement and an empty directory are no claim', () => {
+    isQuiet(claimed('.x.json.new', () => it1.call(['win11', 'release', 'end', '-'])));
+    mkdirSync(it1.claims);
+    assert.equal(it1.call(['win11', 'release', 'end', '-']).node, undefined);
+    rmSync(it1.claims, { recursive: true });
+  });
+});
+
+describe('the launcher: names', () => {
+  const it1 = launcher();
+  const names: readonly string[] = [
+    '--help',
+    '--version',
+    '-rf',
+    '-e',
+    '-',
+    '--',
+    '..',
+    '.hidden',
+    '../../etc/passwd',
+    'a b',
+    '   ',
+    '',
+    'two\nlines',
+    "quote'quote",
+    'quote"quote',
+    '$(touch PWNED)',
+    '`touch PWNED`',
+    ';touch PWNED',
+    '|touch PWNED',
+    '$HOME ${PATH} *',
+    '\\n \\0 %s %d',
+    'XML',
+    'Gäste ü 客人',
+    '\u001b[2J\u001b]0;x\u0007',
+    'n'.repeat(300),
+  ];
+  for (const shell of shells) {
+    it(`${shell}: each reaches Node as it is, and none is executed`, () => {
+      const before = readdirSync(join(it1.hook, '..'));
+      for (const name of names) {
+        const { node, stderr } = it1.call([name, 'prepare', 'begin', '-'], { input: WITH, shell });
+        assert.deepEqual(node?.args.slice(1), [name, 'prepare', 'begin', '-'], JSON.stringify(name));
+        assert.equal(stderr, '');
+      }
+      assert.deepEqual(readdirSync(join(it1.hook, '..')), before);
+      assert.equal(existsSync('/PWNED'), false);
+    }).timeout(10_000);
+  }
+
+  it('hostile operations and reasons are not executed either', () => {
+    const extra = '$(touch PWNED)`touch PWNED`;touch PWNED';
+    isQuiet(it1.call([extra, extra, extra, extra]));
+    const { node } = it1.call(['x', 'prepare', 'begin', extra], { input: WITH });
+    assert.equal(node?.args.at(-1), extra);
+    assert.equal(existsSync('/PWNED'), false);
+  });
+});
+
+describe('the launcher: the XML on its way to Node', () => {
+  const it1 = launcher();
+  const inside = (text: Buffer): Buffer =>
+    Buffer.concat([Buffer.from('<domain><hostdev/>'), text, Buffer.from('</domain>')]);
+  const bytes = Buffer.from(Array.from({ length: 255 }, (_, index) => index + 1));
+  const documents: Readonly<Record<string, Buffer>> = {
+    'every byte but NUL': inside(bytes),
+    'every pair that dash marks its own text with': inside(
+      Buffer.from(
+        Array.from({ length: 0x90 - 0x80 }, (_, index) => [
+          0x80 + index,
+          0x41,
+          0x80 + index,
+          0x80 + index,
+        ]).flat(),
+      ),
+    ),
+    'everything that a here-document would expand': inside(
+      Buffer.from('$x ${PATH} $(id) `id` \\ \\$ \\\\ "\' $((1+1)) ~ *\nXML\nXML \n'),
+    ),
+    'blank lines before and inside': Buffer.from('\n\n\t<domain>\n\n<hostdev/>\r\n\n</domain>'),
+    '200 KB': inside(Buffer.from(`<!-- ${'ä客 '.repeat(28_000)} -->`)),
+    'no text that sh could judge': Buffer.from('hello'),
+  };
+  for (const shell of shells) {
+    for (const [title, sent] of Object.entries(documents)) {
+      it(`${shell}: ${title} arrives unchanged, but for the line ends at its end`, () => {
+        const { node, stderr } = it1.call(['x', 'prepare', 'begin', '-'], {
+          input: Buffer.concat([sent, Buffer.from('\n\n')]),
+          shell,
+        });
+        assert.ok(node);
+        assert.equal(stderr, '');
+        assert.deepEqual(node.stdin, Buffer.concat([sent, Buffer.from('\n')]));
+      });
+    }
+  }
+
+  it('nothing on stdin, and a closed stdin, are left to Node to refuse', () => {
+    assert.equal(it1.call(['x', 'prepare', 'begin', '-']).node?.stdin.length, 0);
+    const closed = spawnSync('sh', ['-c', 'exec "$0" x prepare begin - <&-', it1.hook], {
+      env: BARE_ENVIRONMENT,
+      encoding: 'utf8',
+    });
+    assert.deepEqual([closed.status, closed.stdout], [0, '']);
+    assert.match(readFileSync(join(it1.absentNode, '../notes/args'), 'utf8'), /prepare/);
+  });
+
+  it('of more than 16 MiB Node sees one byte too many, and the rest is not read', () => {
+    const { node } = it1.call(['x', 'prepare', 'begin', '-'], { input: Buffer.alloc(17 * 2 ** 20, 'x') });
+    assert.ok(node && node.stdin.length > 16 * 2 ** 20);
+    assert.ok(node.stdin.length < 16 * 2 ** 20 + 10);
+  });
+
+  it('calls that need nothing do not wait for stdin', async () => {
+    for (const args of [
+      ['x', 'started', 'begin', '-'],
+      ['x', 'release', 'end', '-'],
+    ]) {
+      const child = spawn(it1.hook, args, {
+        cwd: '/',
+        env: BARE_ENVIRONMENT,
+        stdio: ['pipe', 'ignore', 'ignore'],
+      });
+      // stdin stays open until the end.
+      const [status] = (await once(child, 'exit')) as [number | null];
+      child.stdin.destroy();
+      assert.equal(status, 0);
+    }
+  });
+});
+
+describe('the launcher: the environment', () => {
+  const it1 = launcher();
+  const evil = temporaryDirectory();
+  const hostile = {
+    NODE_OPTIONS: '--require=/tmp/evil.js',
+    NODE_PATH: '/tmp',
+    NODE_EXTRA_CA_CERTS: '/tmp/x',
+    NODE_REPL_EXTERNAL_MODULE: '/tmp/evil.js',
+    NODE_V8_COVERAGE: '/tmp',
+    NODE_DEBUG: 'fs',
+  };
+  for (const name of ['node', 'nodejs', 'vfio-hook']) {
+    writeFileSync(join(evil, name), `#!/bin/sh\ntouch '${evil}/executed'\n`, { mode: 0o755 });
+  }
+
+  it('no variable that makes Node load or write anything reaches it', () => {
+    const { node } = it1.call(['x', 'prepare', 'begin', '-'], {
+      input: WITH,
+      env: { ...BARE_ENVIRONMENT, ...hostile },
+    });
+    assert.ok(node);
+    assert.doesNotMatch(node.env, /^NODE_/m);
+    assert.match(node.env, /^LC_ALL=C$/m);
+  });
+
+  it('a node that PATH finds first is not executed, nor is one of BASH_ENV or ENV', () => {
+    const script = join(evil, 'profile');
+    writeFileSync(script, `touch '${evil}/executed'\n`);
+    const env = { LC_ALL: 'C', PATH: `${evil}:/bin:/usr/bin`, ENV: script, BASH_ENV: script };
+    assert.ok(it1.call(['x', 'prepare', 'begin', '-'], { input: WITH, env }).node);
+    assert.equal(existsSync(join(evil, 'executed')), false);
+  });
+
+  it('variables named like its own change nothing', () => {
+    const env = {
+      ...BARE_ENVIRONMENT,
+      xml: WITHOUT,
+      chosen_node: '/bin/false',
+      is_hook: 'no',
+      call: 'x',
+      guest: 'y',
+      node: '/bin/false',
+      claim: 'z',
+      what: 'w',
+    };
+    const ended = it1.call(['x', 'prepare', 'begin', '-'], { input: WITH, env });
+    isQuiet(ended);
+    assert.equal(ended.node?.stdin.toString().trim(), WITH);
+    assert.equal(it1.call(['x', 'started', 'begin', '-'], { env }).node, undefined);
+  });
+
+  it('an empty environment is enough', () => {
+    const { node, stderr } = it1.call(['x', 'prepare', 'begin', '-'], { input: WITH, env: {} });
+    assert.equal(stderr, '');
+    assert.equal(node?.stdin.toString().trim(), WITH);
+  });
+
+  it('without any program on PATH the XML still reaches Node, which is asked about every guest then', () => {
+    for (const input of [WITH, WITHOUT]) {
+      const { node } = it1.call(['x', 'prepare', 'begin', '-'], {
+        input,
+        env: { LC_ALL: 'C', PATH: '/nonexistent' },
+        shell: '/bin/sh',
+      });
+      assert.ok(node);
+    }
+  });
+});
+
+describe('the launcher: where Node is', () => {
+  it('the chosen one comes first', () => {
+    assert.ok(
+      launcher({ chosen: true, listed: true }).call(['x', 'prepare', 'begin', '-'], { input: WITH }).node,
+    );
+  });
+
+  it('without a chosen one, and with one that is gone, the fixed places are looked at in turn', () => {
+    assert.ok(
+      launcher({ chosen: false, listed: true }).call(['x', 'prepare', 'begin', '-'], { input: WITH }).node,
+    );
+    const it1 = launcher({ chosen: true, listed: true });
+    rmSync(it1.node);
+    assert.ok(it1.call(['x', 'prepare', 'begin', '-'], { input: WITH }).node);
+  });
+
+  it('a file that cannot be executed is passed over', () => {
+    const it1 = launcher({ chosen: true, listed: true });
+    chmodSync(it1.node, 0o644);
+    assert.ok(it1.call(['x', 'prepare', 'begin', '-'], { input: WITH }).node);
+  });
+});
+
+describe('the launcher without Node', () => {
+  const it1 = launcher({ chosen: false });
+  const refusal = (name: string): string =>
+    `vfio-hook: error: cannot start guest "${name}", which may be assigned host devices: there is no Node.js on this host\n` +
+    'vfio-hook: hint: install it (apt install nodejs) or run install.sh again with NODE=/path/to/node\n';
+
+  /** Only root's guests are refused: see the last but one. */
+  function needsRoot(context: Mocha.Context): void {
+    if (process.geteuid?.() === 0) return;
+    console.warn('        skipped: needs root');
+    context.skip();
+  }
+
+  it('refuses the start of a guest that may be assigned host devices', function () {
+    needsRoot(this);
+    for (const input of [WITH, '', 'garbage', WITH.slice(0, 100)]) {
+      const ended = it1.call(['win11', 'prepare', 'begin', '-'], { input });
+      assert.deepEqual([ended.status, ended.stdout, ended.stderr], [1, '', refusal('win11')]);
+    }
+  });
+
+  it('passes every other call', () => {
+    isQuiet(it1.call(['win11', 'prepare', 'begin', '-'], { input: WITHOUT }));
+    for (const [operation, sub] of [
+      ['start', 'begin'],
+      ['started', 'begin'],
+      ['stopped', 'end'],
+      ['release', 'end'],
+      ['reconnect', 'begin'],
+      ['migrate', 'begin'],
+      ['restore', 'begin'],
+      ['attach', 'begin'],
+      ['unknown', 'x'],
+    ] as const) {
+      isQuiet(it1.call(['win11', operation, sub, '-'], { input: WITH }));
+    }
+  });
+
+  it('passes a release although a claim is there: it could not be served, and libvirt would not listen', () => {
+    mkdirSync(it1.claims);
+    writeFileSync(join(it1.claims, 'x.json'), '');
+    isQuiet(it1.call(['win11', 'release', 'end', 'shutdown']));
+    rmSync(it1.claims, { recursive: true });
+  });
+
+  it('shows a hostile name without anything that drives a terminal', function () {
+    needsRoot(this);
+    const shown: readonly (readonly [string, string])[] = [
+      ['\u001b[2J', '??2J'],
+      ['a"b\nc', 'a?b?c'],
+      ['$(id)', '??id?'],
+      ['ü', '??'],
+      ['%s%n', '?s?n'],
+      ['-n', '-n'],
+    ];
+    for (const [name, text] of shown) {
+      assert.equal(it1.call([name, 'prepare', 'begin', '-'], { input: WITH }).stderr, refusal(text), name);
+    }
+  });
+
+  it('lets guests of a user’s own session start: they have no host devices to give', function () {
+    needsRoot(this);
+    isQuiet(it1.call(['win11', 'prepare', 'begin', '-'], { input: WITH, uid: 65_534 }));
+  });
+
+  it('says so to whoever calls the command', () => {
+    const ended = it1.call(['status'], { program: it1.command });
+    assert.equal(ended.status, 1);
+    assert.equal(
+      ended.stderr,
+      'vfio-hook: error: cannot run: there is no Node.js on this host\n' +
+        'vfio-hook: hint: install it (apt install nodejs) or run install.sh again with NODE=/path/to/node\n',
+    );
+  });
+});
+
+describe('hooks/launcher.sh', () => {
+  const source = join(repository, 'hooks/launcher.sh');
+
+  it('is sh for every shell that is here', () => {
+    assert.ok(shells.length > 0);
+    for (const shell of ['sh', ...shells]) {
+      const args = shell === 'busybox' ? ['sh', '-n', source] : ['-n', source];
+      const { status, stderr } = spawnSync(shell, args, { encoding: 'utf8' });
+      assert.deepEqual([status, stderr], [0, ''], shell);
+    }
+  });
+
+  it('passes shellcheck', function () {
+    const { error, status, stdout } = spawnSync('shellcheck', ['--shell=sh', source], { encoding: 'utf8' });
+    if (error) {
+      console.warn('        skipped: shellcheck is not installed');
+      this.skip();
+    }
+    assert.deepEqual([status, stdout], [0, '']);
+  });
+
+  it('holds nothing that ends a JavaScript comment', () => {
+    assert.ok(!readFileSync(source, 'utf8').includes('*/'));
+  });
+});
