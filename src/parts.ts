@@ -12,7 +12,10 @@ export interface PartExports {
   readonly 'cli.cjs': { main(args: readonly string[], parts: Parts): Promise<number> };
   readonly 'domain.cjs': { parseDomain(xml: string, expected: { readonly name: string }): Domain };
   readonly 'config.cjs': ConfigDecoder;
-  readonly 'log.cjs': { winstonLog(level: Severity, sink: Sink): Log };
+  readonly 'log.cjs': {
+    winstonLog(level: Severity, sink: Sink): Log;
+    verboseLog(sink: Sink, say: (line: string) => void): Log;
+  };
   readonly 'simulated.cjs': { openSimulatedHost(directory: string): Host };
 }
 

@@ -13,7 +13,7 @@ export interface Claim {
   readonly bootId: string;
   readonly guest: ClaimOwner;
   readonly state: ClaimState;
-  /** ISO 8601, UTC: when the guest first claimed the devices. */
+  /** ISO 8601, UTC: when the guest was last prepared. */
   readonly claimedAt: string;
   /** The run that wrote this state, so that another run can tell a live one from a dead one. */
   readonly writer: { readonly pid: number; readonly startTime: number };

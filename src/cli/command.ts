@@ -67,3 +67,10 @@ export const machineOption: OptionSpec = {
   about: 'work on a simulated machine',
   hidden: true,
 };
+
+/** The option of every command that changes something. */
+export const verboseOption: OptionSpec = {
+  name: 'verbose',
+  short: 'v',
+  about: 'say each step on stderr',
+};

@@ -18,7 +18,7 @@ export function overview(commands: readonly Command[]): string {
     ]),
     '',
     'Exit status: 0 done or nothing to do, 1 failed, 2 wrong usage; a command may say otherwise.',
-    'Errors come on stderr, each with a hint. Documentation: man vfio-hook',
+    'Errors come on stderr, each with a hint. Documentation: /usr/share/doc/vfio-hook',
   ].join('\n');
 }
 

@@ -107,13 +107,15 @@ function openTerminal(parts: Parts): Terminal {
       pciNames(PCI_IDS.map((path) => readIfThere(host, path)).find((text) => text !== undefined)),
     openEngine: (call) => {
       const machine = call.options.get('simulated-machine');
-      return openEngine({
+      const { open, sink } = openEngine({
         where: locations(typeof machine === 'string' ? machine : undefined),
         host: () =>
           typeof machine === 'string' ? parts.load('simulated.cjs').openSimulatedHost(machine) : linuxHost,
         decoder: () => parts.load('config.cjs'),
         interrupted: () => undefined,
-      }).open();
+      });
+      if (!call.options.has('verbose')) return open();
+      return { ...open(), log: parts.load('log.cjs').verboseLog(sink, sayOnStderr) };
     },
   };
 }

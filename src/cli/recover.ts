@@ -1,6 +1,6 @@
 import { refuseDamaged } from '../engine/claim-store.ts';
 import { recover as recoverClaims, type Recovery } from '../engine/recover.ts';
-import { jsonOption, machineOption, type Command } from './command.ts';
+import { jsonOption, machineOption, verboseOption, type Command } from './command.ts';
 
 /** `vfio-hook recover`: gives back what guests hold that are gone. */
 export const recover: Command = {
@@ -10,7 +10,12 @@ export const recover: Command = {
     'Puts back what a guest held whose release never came (libvirtd was killed, the hook was killed, a kernel\n' +
     'write hung). A claim whose guest still runs, or may just be starting, is left alone, with the reason.',
   operands: [],
-  options: [{ name: 'dry-run', short: 'n', about: 'only say what would be done' }, jsonOption, machineOption],
+  options: [
+    { name: 'dry-run', short: 'n', about: 'only say what would be done' },
+    verboseOption,
+    jsonOption,
+    machineOption,
+  ],
   examples: ['vfio-hook recover --dry-run', 'sudo vfio-hook recover'],
   run: async (call, terminal) => {
     const engine = terminal.openEngine(call);

@@ -1,8 +1,7 @@
-import { lstatSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Claim } from '../claim/claim.ts';
 import { decodeClaim, encodeClaim } from '../claim/decode.ts';
-import { errnoOf, VfioHookError } from '../errors.ts';
+import { VfioHookError } from '../errors.ts';
 import { makePrivateDirectory, removeFile, replaceFile } from './durable.ts';
 import { listTrustedDirectory, readTrustedFile, type TrustedTree } from './trusted-file.ts';
 
@@ -51,9 +50,10 @@ export function openClaimStore({ stateDirectory, trustedUid, bootId }: ClaimStor
     directory,
     all: () => readAll(tree, bootId),
     write: (claim) => {
+      const text = readable(encodeClaim(claim), file(claim.guest.uuid));
       makePrivateDirectory(stateDirectory, trustedUid);
       makePrivateDirectory(directory, trustedUid);
-      replaceFile(file(claim.guest.uuid), encodeClaim(claim));
+      replaceFile(file(claim.guest.uuid), text);
     },
     remove: (uuid) => {
       removeFile(file(uuid));
@@ -71,6 +71,16 @@ export function refuseDamaged(stored: StoredClaims): void {
   throw new VfioHookError('VH_CLAIM', `the claim ${first.path} cannot be trusted: ${first.reason}`, {
     path: first.path,
     hints: ['nothing was changed; look at the file, put its devices back by hand, then remove it'],
+  });
+}
+
+/** A claim that could not be read back would be found out when it is needed: after the host was changed. */
+function readable(text: string, path: string): string {
+  const decoded = decodeClaim(text);
+  if ('claim' in decoded) return text;
+  throw new VfioHookError('VH_CLAIM', `cannot write ${path}: it could not be read back: ${decoded.reason}`, {
+    path,
+    hints: ['nothing was changed; this is a fault of vfio-hook, please report it'],
   });
 }
 
@@ -104,11 +114,5 @@ function readOne(tree: TrustedTree, name: string): ReturnType<typeof decodeClaim
 
 /** Names that start with a dot are unfinished replacements of a run that died: the old file is still whole. */
 function claimFiles(tree: TrustedTree): string[] {
-  try {
-    lstatSync(tree.root);
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return [];
-    throw error;
-  }
   return (listTrustedDirectory(tree) ?? []).map(String).filter((name) => !name.startsWith('.'));
 }

@@ -63,7 +63,14 @@ export function removeFile(path: string): void {
     unlinkSync(path);
     syncDirectory(dirname(path));
   } catch (error) {
-    if (errnoOf(error) !== 'ENOENT') throw cannotStore(path, error);
+    const errno = errnoOf(error) ?? String(error);
+    if (errno === 'ENOENT' || errno === 'ENOTDIR') return;
+    throw new VfioHookError('VH_CLAIM', `cannot remove ${path}: ${errno}`, {
+      path,
+      errno,
+      hints: ['what it records is given back already; when the cause is gone: vfio-hook recover'],
+      cause: error,
+    });
   }
 }
 

@@ -45,6 +45,7 @@ export async function prepare(engine: Engine, domain: Domain): Promise<void> {
     refuseDamaged(stored);
     refuseBlocked(host, stored.claims, wanted);
     const own = stored.claims.find(({ guest }) => guest.uuid === domain.uuid);
+    if (own) refuseLiveRun(engine, own);
     const { plan } = await makePlan({
       host,
       guest: { name: domain.name, uuid: domain.uuid },
@@ -78,6 +79,20 @@ export async function prepare(engine: Engine, domain: Domain): Promise<void> {
   }
 }
 
+/**
+ * A run of the same guest on other groups holds other locks: it is there when libvirtd was killed while it
+ * waited for it, and the guest was started again with other devices.
+ */
+function refuseLiveRun({ host }: Engine, own: Claim): void {
+  const working = own.state === 'preparing' || own.state === 'restoring';
+  if (!working || !host.isAlive(own.writer)) return;
+  throw new VfioHookError(
+    'VH_LOCK',
+    `another run still works on the devices of guest ${quoteName(own.guest.name)} (pid ${own.writer.pid})`,
+    { hints: ['start the guest again when it has ended; see: vfio-hook status'] },
+  );
+}
+
 function ownClaim(engine: Engine, domain: Domain): Claim | undefined {
   return engine.store.all().claims.find(({ guest }) => guest.uuid === domain.uuid);
 }
@@ -109,8 +124,18 @@ async function handOver(engine: Engine, plan: Plan, config: Config): Promise<voi
   });
   const trouble = failure ?? recordHeld(engine, claim);
   if (!trouble) return;
-  const undone = await giveBack(engine, { ...claim, stuck: trouble.stuck ? [trouble.stuck] : [] });
+  const undone = await rollBack(engine, { ...claim, stuck: trouble.stuck ? [trouble.stuck] : [] });
   throw startError(plan, trouble, undone);
+}
+
+/** Why the start failed must be heard also when undoing it fails for a reason of its own. */
+async function rollBack(engine: Engine, claim: Claim): Promise<GiveBackResult> {
+  try {
+    return await giveBack(engine, claim);
+  } catch (error) {
+    if (!(error instanceof VfioHookError)) throw error;
+    return { kind: 'incomplete', leftovers: [error.message], stuck: claim.stuck };
+  }
 }
 
 /** A claim that cannot be finished is as bad as a step that failed: the guest must not start on it. */

@@ -2,6 +2,7 @@ import type { Claim } from '../claim/claim.ts';
 import { VfioHookError } from '../errors.ts';
 import { quoteName } from '../text.ts';
 import { blockedDevices } from './blocked.ts';
+import { refuseDamaged } from './claim-store.ts';
 import { defaultConfig } from '../config/config.ts';
 import type { Engine } from './engine.ts';
 import { giveBack, type GiveBackResult } from './give-back.ts';
@@ -11,16 +12,26 @@ import { guestHolder, lockGroups } from './lock.ts';
  * Gives back what a guest held, by what its claim says and nothing else: libvirt's XML at release is the live
  * one, with hot-plugged devices and without unplugged ones. A guest without a claim is none of our business.
  * Doing it twice does nothing the second time.
- * Throws VH_INCOMPLETE when something is not back; the claim says what, and `recover` retries.
+ * Throws VH_INCOMPLETE when something is not back; the claim says what, and `recover` retries. Throws VH_CLAIM
+ * when the guest has no claim that can be read and there is one that cannot.
  */
 export async function release(engine: Engine, guestName: string): Promise<void> {
-  const { claims } = engine.store.all();
-  for (const claim of claims.filter(({ guest }) => guest.name === guestName)) {
-    const started = engine.host.now();
-    const result = await giveBackLocked(engine, claim);
-    if (result === undefined) continue;
-    report(engine, claim, result, engine.host.now() - started);
+  const stored = engine.store.all();
+  const own = stored.claims.filter(({ guest }) => guest.name === guestName);
+  // A claim that cannot be read may be this guest's: then something is not given back, and that must be said.
+  if (own.length === 0) refuseDamaged(stored);
+  const troubles: VfioHookError[] = [];
+  for (const claim of own) {
+    try {
+      const started = engine.host.now();
+      const result = await giveBackLocked(engine, claim);
+      if (result !== undefined) report(engine, claim, result, engine.host.now() - started);
+    } catch (error) {
+      if (!(error instanceof VfioHookError)) throw error;
+      troubles.push(error);
+    }
   }
+  if (troubles[0]) throw troubles[0];
 }
 
 /**

@@ -24,5 +24,5 @@ export function logLine(entry: LogEntry): string {
 }
 
 function quoted(value: string): string {
-  return /^[\w.:/-]+$/.test(value) ? value : `"${escapeControl(value).replace(/["\\]/g, '\\$&')}"`;
+  return /^[\w.:/-]+$/.test(value) ? value : `"${escapeControl(value.replace(/["\\]/g, '\\$&'))}"`;
 }

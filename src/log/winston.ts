@@ -44,12 +44,15 @@ export function winstonLog(level: Severity, sink: Sink): Log {
   };
 }
 
-/** Writes each line as `vfio-hook: <line>` by `say`, for people at a terminal. */
-export function terminalSink(say: (line: string) => void): Sink {
-  return {
+/** The command's log with `--verbose`: everything, to the usual place and to the person at the terminal. */
+export function verboseLog(sink: Sink, say: (line: string) => void): Log {
+  return winstonLog('debug', {
     write: (entry) => {
+      sink.write(entry);
       say(`vfio-hook: ${logLine(entry)}`);
     },
-    close: () => undefined,
-  };
+    close: () => {
+      sink.close();
+    },
+  });
 }

@@ -1,3 +1,5 @@
+import type { Host } from '../host/host.ts';
+import type { PciAddress } from '../pci/address.ts';
 import { sysfs } from '../pci/sysfs.ts';
 import type { SetDriverOverride } from '../plan/step.ts';
 import { readDriverOverride } from './attributes.ts';
@@ -13,7 +15,7 @@ export const setDriverOverride: StepDefinition<SetDriverOverride> = {
   command: ({ device, to }) => `echo ${to ?? ''} > ${sysfs.driverOverride(device)}`.replace('  ', ' '),
   already: async ({ device, to }, host, deadlineMs) => {
     const { busy, override } = await readDriverOverride(host, device, deadlineMs);
-    return !busy && override === to && host.read(sysfs.attribute(device, 'vendor')) !== undefined;
+    return !busy && override === to && isPresent(host, device);
   },
   apply: async ({ device, to }, host, deadlineMs) => {
     const path = sysfs.driverOverride(device);
@@ -26,8 +28,14 @@ export const setDriverOverride: StepDefinition<SetDriverOverride> = {
   verify: async ({ device, to }, host, deadlineMs) => {
     const { busy, override } = await readDriverOverride(host, device, deadlineMs);
     if (busy) return 'the kernel does not answer: it is busy adding or removing the device';
+    // Nothing reads like no override.
+    if (!isPresent(host, device)) return 'the device is gone from the bus';
     return override === to
       ? undefined
       : `driver_override reads ${JSON.stringify(override ?? '(null)')} afterwards`;
   },
 };
+
+function isPresent(host: Host, device: PciAddress): boolean {
+  return host.read(sysfs.attribute(device, 'vendor')) !== undefined;
+}

@@ -303,7 +303,12 @@ describe('vfio-hook status and recover', () => {
     expectGolden('cli/golden/status-crashed.txt', shown(run(['status', ...on.option]), on));
     expectGolden('cli/golden/recover-dry-run.txt', shown(run(['recover', '--dry-run', ...on.option]), on));
     assert.equal(changes(on), count);
-    expectGolden('cli/golden/recover.txt', shown(run(['recover', ...on.option]), on));
+    const recovered = run(['recover', '--verbose', ...on.option]);
+    expectGolden('cli/golden/recover.txt', shown({ ...recovered, stderr: '' }, on));
+    assert.match(
+      recovered.stderr,
+      /^vfio-hook: step guest=\S+ device=0000:03:00\.1 step="unbind .*" result=done ms=\d+$/m,
+    );
     assert.deepEqual([picture(on), claims(on)], [before, {}]);
     assert.deepEqual(JSON.parse(run(['recover', '--json', ...on.option]).stdout), []);
   });

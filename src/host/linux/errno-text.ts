@@ -25,6 +25,12 @@ const texts: Readonly<Record<string, string>> = {
   'Operation not supported': 'EOPNOTSUPP',
   'Connection timed out': 'ETIMEDOUT',
   'Too many users': 'EUSERS',
+  'Too many levels of symbolic links': 'ELOOP',
+  'No data available': 'ENODATA',
+  'Protocol error': 'EPROTO',
+  'Remote I/O error': 'EREMOTEIO',
+  'Operation canceled': 'ECANCELED',
+  'Exec format error': 'ENOEXEC',
   // The kernel's own ENOTSUPP (include/linux/errno.h), which it should not but does show to user space.
   'Unknown error 524': 'ENOTSUPP',
   'I/O error': 'EIO',

@@ -39,11 +39,12 @@ function expandConsole(text: string): ConsoleSpec {
   return { kind: 'firmware', platformDevice: text };
 }
 
-/** libvirt.so.0 as distributions install it: major, minor and micro as 11003.0 for 11.3.0. */
+/** libvirt.so.0 as distributions install it, a link to the file whose name has major, minor and micro: 11003.0 for 11.3.0. */
 function libvirtFile(version: string | undefined): Record<string, string> {
   if (version === undefined) return {};
   const [major = 0, minor = 0, micro = 0] = version.split('.').map(Number);
-  return { [`/usr/lib/x86_64-linux-gnu/libvirt.so.0.${major * 1000 + minor}.${micro}`]: '' };
+  const library = '/usr/lib/x86_64-linux-gnu/libvirt.so.0';
+  return { [library]: `-> ${library}.${major * 1000 + minor}.${micro}` };
 }
 
 /** Every driver that a device names, with the ids of all devices that name it; drivers in use come first. */

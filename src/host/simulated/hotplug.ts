@@ -1,13 +1,21 @@
 import { assignBelow, barSpec } from './bars.ts';
 import { probeUnderLock } from './driver-core.ts';
 import { dropEmptyGroup, joinGroup } from './groups.ts';
+import { resetMethodsWhenFound } from './power.ts';
 import { profileOf } from './profile.ts';
 import type { DeviceSpec } from './spec.ts';
 import { deviceByUid, type Device, type MachineState, type RemovedDevice } from './state.ts';
 import { deviceLock, done, failed, then, type Outcome, type Work } from './work.ts';
 
-/** Puts a device on the bus, driverless, without addresses for its BARs. */
-export function addDevice(state: MachineState, spec: DeviceSpec): Device {
+/**
+ * Puts a device on the bus, driverless, without addresses for its BARs. `resetMethods`: those that work as it is
+ * added, when they are not those of the spec.
+ */
+export function addDevice(
+  state: MachineState,
+  spec: DeviceSpec,
+  resetMethods: readonly string[] = spec.resetMethods,
+): Device {
   const group = joinGroup(state, spec);
   const device: Device = {
     uid: (state.next.uid += 1),
@@ -15,7 +23,8 @@ export function addDevice(state: MachineState, spec: DeviceSpec): Device {
     linked: false,
     ...(spec.driverOverride !== undefined && { driverOverride: spec.driverOverride }),
     ...(group !== undefined && { group }),
-    resetMethods: [...spec.resetMethods],
+    resettable: resetMethods.length > 0,
+    resetMethods: [...resetMethods],
     powerControl: spec.powerControl,
     powerState: 'D0',
     d3coldAllowed: spec.d3coldAllowed,
@@ -77,7 +86,7 @@ export function rescan(state: MachineState): Outcome {
       const { behind } = card.spec;
       if (behind !== undefined && !state.devices[behind]) continue;
       state.removed = state.removed.filter((each) => each !== card);
-      const device = addDevice(state, card.spec);
+      const device = addDevice(state, card.spec, resetMethodsWhenFound(state, card.spec));
       device.bars = card.bars.map((bar) => ({ ...bar }));
       found.push(device);
       again = true;
@@ -99,7 +108,6 @@ function asFound(device: Device): RemovedDevice {
   const found: { -readonly [Key in keyof DeviceSpec]: DeviceSpec[Key] } = {
     ...spec,
     powerControl: 'on',
-    d3coldAllowed: true,
     ...(spec.sriov && { sriov: { ...spec.sriov, numVfs: 0 } }),
   };
   delete found.driverOverride;

@@ -45,7 +45,7 @@ function factsOf(device: Device): Record<string, string> {
     [`${address} d3cold allowed`]: device.d3coldAllowed ? '1' : '0',
   };
   if (!isBridge(device.spec)) facts[`${address} enable`] = String(device.enabled);
-  if (device.spec.resetMethods.length > 0) facts[`${address} reset methods`] = device.resetMethods.join(' ');
+  if (device.resettable) facts[`${address} reset methods`] = device.resetMethods.join(' ');
   if (device.spec.sriov) facts[`${address} virtual functions`] = String(device.numVfs);
   if (device.spec.sriov) facts[`${address} vf autoprobe`] = device.vfAutoprobe ? '1' : '0';
   if (device.vgpuType !== undefined) facts[`${address} vgpu type`] = String(device.vgpuType);

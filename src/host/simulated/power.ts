@@ -1,4 +1,5 @@
-import { deviceByUid, type Device, type MachineState } from './state.ts';
+import type { DeviceSpec } from './spec.ts';
+import { deviceByUid, isBridge, type Device, type MachineState } from './state.ts';
 import { done, failed, type Outcome } from './work.ts';
 
 /** A write of `auto` or `on` to power/control, the device's lock held (drivers/base/power/sysfs.c:control_store). */
@@ -30,16 +31,43 @@ export function resetDevice(state: MachineState, uid: number): Outcome {
 }
 
 /**
- * A write to `reset_method` (drivers/pci/pci.c:reset_method_store): an empty line switches every method off,
- * `default` restores them, any unknown or unsupported name is EINVAL and changes nothing.
+ * Reset methods that work now, in the kernel's order. `bus`, a secondary bus reset, is only for a device that is
+ * alone on its bus (drivers/pci/pci.c:pci_parent_bus_reset) and no bridge; it may still be in the list that was
+ * made when the bus was scanned, before the siblings were there.
  */
-export function setResetMethods(device: Device, text: string): 'EINVAL' | undefined {
+export function workingResetMethods(state: MachineState, device: Device): string[] {
+  const methods = resetMethodsWhenFound(state, device.spec);
+  return isBridge(device.spec) ? methods.filter((method) => method !== 'bus') : methods;
+}
+
+/** The same for a device that a scan of the bus comes upon; what is behind a bridge is not known yet. */
+export function resetMethodsWhenFound(state: MachineState, spec: DeviceSpec): string[] {
+  const isAlone = siblings(state, spec).length === 0;
+  return spec.resetMethods.filter((method) => method !== 'bus' || isAlone);
+}
+
+/**
+ * A write to `reset_method` (drivers/pci/pci.c:reset_method_store): an empty line switches every method off,
+ * `default` makes the list of what works now, any unknown name and any method that does not work now is EINVAL
+ * and changes nothing.
+ */
+export function setResetMethods(state: MachineState, device: Device, text: string): 'EINVAL' | undefined {
+  const working = workingResetMethods(state, device);
   const words = text.split(/\s+/).filter((word) => word !== '');
   if (words.length === 1 && words[0] === 'default') {
-    device.resetMethods = [...device.spec.resetMethods];
+    device.resetMethods = working;
     return undefined;
   }
-  if (!words.every((word) => device.spec.resetMethods.includes(word))) return 'EINVAL';
+  if (!words.every((word) => working.includes(word))) return 'EINVAL';
   device.resetMethods = words;
   return undefined;
+}
+
+/** Other devices on the same bus, without the device's own virtual functions. */
+function siblings(state: MachineState, { address, behind }: DeviceSpec): Device[] {
+  if (behind === undefined) return [];
+  return Object.values(state.devices).filter(
+    (each) =>
+      each.spec.address !== address && each.spec.behind === behind && each.spec.physicalFunction !== address,
+  );
 }

@@ -57,6 +57,8 @@ export interface Device {
   driverOverride?: string;
   /** Number of the IOMMU group. */
   group?: number;
+  /** Whether `reset` and `reset_method` are there: a method worked as the device was added. */
+  readonly resettable: boolean;
   /** Reset methods that are enabled. */
   resetMethods: string[];
   powerControl: 'auto' | 'on';

@@ -19,7 +19,7 @@ export function deviceDirectory(state: MachineState, device: Device): Directory 
   const entries: Record<string, Node | (() => Node)> = {
     ...identity(state, device),
     ...binding(state, device),
-    ...power(device),
+    ...power(state, device),
     ...barAttributes(state, device),
     ...(device.spec.sriov ? sriovAttributes(state, device) : {}),
   };
@@ -147,7 +147,7 @@ function vgpuDirectory(device: Device): Directory {
   });
 }
 
-function power(device: Device): Record<string, Node> {
+function power(state: MachineState, device: Device): Record<string, Node> {
   const { uid } = device;
   const key = deviceLock(uid);
   const control = (data: string): Outcome => {
@@ -184,14 +184,14 @@ function power(device: Device): Record<string, Node> {
     },
   };
   // Both files exist only when a method worked as the device was added.
-  if (device.spec.resetMethods.length > 0) {
+  if (device.resettable) {
     entries['reset'] = { kind: 'file', uid, store: reset };
     entries['reset_method'] = {
       kind: 'file',
       uid,
       text: () => `${device.resetMethods.join(' ')}\n`,
       store: (data) => {
-        const errno = setResetMethods(device, cString(data));
+        const errno = setResetMethods(state, device, cString(data));
         return errno === undefined ? done : failed(errno);
       },
     };

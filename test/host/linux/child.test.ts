@@ -21,7 +21,10 @@ describe('runBounded', () => {
 
   it('passes on a fixed environment and the root directory, and nothing of this process', async () => {
     process.env['VFIO_HOOK_TEST_SECRET'] = 'secret';
-    const result = await runBounded('sh', ['-c', 'pwd; env | sort'], { deadlineMs: 5000, environment: { EXTRA: 'yes' } });
+    const result = await runBounded('sh', ['-c', 'pwd; env | sort'], {
+      deadlineMs: 5000,
+      environment: { EXTRA: 'yes' },
+    });
     Reflect.deleteProperty(process.env, 'VFIO_HOOK_TEST_SECRET');
     assert.equal(result.kind, 'exited');
     const [directory, ...variables] = result.stdout.trimEnd().split('\n');

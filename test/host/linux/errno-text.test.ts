@@ -36,9 +36,35 @@ describe('errnoFromMessage', () => {
 
   /** Answers that drivers and the PCI core give to writes. */
   const answers = [
-    'EPERM', 'ENOENT', 'EINTR', 'EIO', 'ENXIO', 'EAGAIN', 'ENOMEM', 'EACCES', 'EFAULT', 'EBUSY', 'EEXIST',
-    'ENODEV', 'ENOTDIR', 'EISDIR', 'EINVAL', 'EFBIG', 'ENOSPC', 'EROFS', 'EPIPE', 'ERANGE', 'ENOSYS', 'ENOTTY',
-    'EOPNOTSUPP', 'ETIMEDOUT', 'ELOOP', 'ENODATA', 'EPROTO', 'ECANCELED', 'ENOEXEC',
+    'EPERM',
+    'ENOENT',
+    'EINTR',
+    'EIO',
+    'ENXIO',
+    'EAGAIN',
+    'ENOMEM',
+    'EACCES',
+    'EFAULT',
+    'EBUSY',
+    'EEXIST',
+    'ENODEV',
+    'ENOTDIR',
+    'EISDIR',
+    'EINVAL',
+    'EFBIG',
+    'ENOSPC',
+    'EROFS',
+    'EPIPE',
+    'ERANGE',
+    'ENOSYS',
+    'ENOTTY',
+    'EOPNOTSUPP',
+    'ETIMEDOUT',
+    'ELOOP',
+    'ENODATA',
+    'EPROTO',
+    'ECANCELED',
+    'ENOEXEC',
   ] as const;
   it('reads what this system’s own C library prints for each', function () {
     const numbers = answers.map((name) => constants.errno[name as keyof typeof constants.errno]);
@@ -49,6 +75,9 @@ describe('errnoFromMessage', () => {
     });
     if (perl.error) this.skip();
     const texts = perl.stdout.trimEnd().split('\n');
-    assert.deepEqual(texts.map((text) => errnoFromMessage(ddSays(text))), answers);
+    assert.deepEqual(
+      texts.map((text) => errnoFromMessage(ddSays(text))),
+      answers,
+    );
   });
 });

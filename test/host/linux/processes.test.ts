@@ -2,7 +2,13 @@ import assert from 'node:assert/strict';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { copyFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { blockedWrites, holdersOf, isAlive, startTimeOf, WRITER_VARIABLE } from '../../../src/host/linux/processes.ts';
+import {
+  blockedWrites,
+  holdersOf,
+  isAlive,
+  startTimeOf,
+  WRITER_VARIABLE,
+} from '../../../src/host/linux/processes.ts';
 import { stateDirectory } from '../../scenario.ts';
 
 let directory = '';
@@ -23,7 +29,11 @@ afterEach(async () => {
 });
 
 /** A program that runs until it is killed; resolves once it is that program, with these arguments. */
-async function running(command: string, args: readonly string[], more: { argv0?: string; env?: NodeJS.ProcessEnv } = {}): Promise<number> {
+async function running(
+  command: string,
+  args: readonly string[],
+  more: { argv0?: string; env?: NodeJS.ProcessEnv } = {},
+): Promise<number> {
   const child = spawn(command, args, { stdio: ['pipe', 'ignore', 'inherit'], ...more });
   children.push(child);
   await new Promise((resolve, reject) => child.once('spawn', resolve).once('error', reject));
@@ -85,7 +95,7 @@ describe('isAlive', () => {
       });
     });
     if (pid === undefined) this.skip();
-    await until(() => /\) Z /.test(readFileSync(`/proc/${pid}/stat`, 'utf8')));
+    await until(() => readFileSync(`/proc/${pid}/stat`, 'utf8').includes(') Z '));
     assert.equal(isAlive({ pid, startTime: startTimeOf(pid)! }), false);
   });
 });
@@ -94,7 +104,10 @@ describe('holdersOf', () => {
   /** A process that has the node open, called as libvirt calls QEMU. */
   async function qemu(node: string, ...args: readonly string[]): Promise<number> {
     // tail -f keeps the file open; what follows `--` it takes for files that are not there.
-    const child = spawn('tail', ['-q', '-F', node, '--', ...args], { argv0: 'qemu-system-x86_64', stdio: 'ignore' });
+    const child = spawn('tail', ['-q', '-F', node, '--', ...args], {
+      argv0: 'qemu-system-x86_64',
+      stdio: 'ignore',
+    });
     children.push(child);
     await until(() => holdersOf(node).length > 0);
     return child.pid!;
@@ -110,7 +123,7 @@ describe('holdersOf', () => {
     [[], undefined],
   ];
   for (const [args, guest] of names) {
-    it(`takes ${JSON.stringify(guest) ?? 'no name'} for the guest’s from ${JSON.stringify(args)}`, async () => {
+    it(`takes ${guest === undefined ? 'no name' : JSON.stringify(guest)} for the guest’s from ${JSON.stringify(args)}`, async () => {
       const node = join(directory, 'node');
       writeFileSync(node, '');
       const pid = await qemu(node, ...args);
@@ -121,7 +134,10 @@ describe('holdersOf', () => {
 
 describe('blockedWrites', () => {
   it('knows a writer by its environment, with a path and a value', async () => {
-    const env = { ...process.env, [WRITER_VARIABLE]: '/sys/bus/pci/devices/0000:03:00.0/driver_override a b' };
+    const env = {
+      ...process.env,
+      [WRITER_VARIABLE]: '/sys/bus/pci/devices/0000:03:00.0/driver_override a b',
+    };
     const pid = await running('sleep', ['60'], { env });
     await until(() => blockedWrites().some((blocked) => blocked.writer.pid === pid));
     assert.deepEqual(

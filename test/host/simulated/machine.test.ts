@@ -11,7 +11,7 @@ describe('a machine', () => {
       /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\n$/,
     );
     assert.match(host.read('/proc/cmdline') ?? '', /amd_iommu=on/);
-    assert.deepEqual(host.list('/usr/lib/x86_64-linux-gnu'), ['libvirt.so.0.11003.0']);
+    assert.deepEqual(host.list('/usr/lib/x86_64-linux-gnu'), ['libvirt.so.0']);
   });
 
   it('shows what the host uses', () => {

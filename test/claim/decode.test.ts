@@ -1,0 +1,230 @@
+import assert from 'node:assert/strict';
+import fc from 'fast-check';
+import {
+  claimStates,
+  type Claim,
+  type ClaimedDevice,
+  type Original,
+  type StuckWrite,
+} from '../../src/claim/claim.ts';
+import { decodeClaim, encodeClaim } from '../../src/claim/decode.ts';
+import { pciAddress, type PciAddress } from '../../src/pci/address.ts';
+
+const whole: Claim = {
+  version: 1,
+  bootId: 'f8a9f0b2-0000-4000-8000-000000000001',
+  guest: { name: 'win11', uuid: '7d0c1e0a-54b2-4c7e-9a55-0d3b8f1c2a01' },
+  state: 'held',
+  claimedAt: '2026-01-02T03:04:05.000Z',
+  writer: { pid: 1234, startTime: 5678 },
+  kernelWriteTimeout: 30_000,
+  groups: [16],
+  devices: [
+    {
+      address: '0000:03:00.0' as PciAddress,
+      group: 16,
+      vendor: '1002',
+      device: '744c',
+      driver: 'vfio-pci',
+      original: {
+        driver: 'amdgpu',
+        module: 'amdgpu',
+        driverOverride: 'amdgpu',
+        bars: [{ bar: 2, size: 2 ** 28 }],
+        powerControl: 'auto',
+        resetMethods: ['flr', 'bus'],
+      },
+    },
+  ],
+  stuck: [
+    {
+      device: '0000:03:00.1' as PciAddress,
+      step: 'unbind 0000:03:00.1 from snd_hda_intel',
+      path: '/sys/bus/pci/drivers/snd_hda_intel/unbind',
+      writer: { pid: 4321, startTime: 9 },
+    },
+  ],
+  leftovers: ['cannot bind 0000:03:00.0 to amdgpu: EIO'],
+};
+
+/** A copy with one value replaced; the path is written with dots. */
+function changed(path: string, value: unknown): string {
+  const copy = JSON.parse(JSON.stringify(whole)) as Record<string, unknown>;
+  const keys = path.split('.');
+  const last = keys.pop()!;
+  const parent = keys.reduce<Record<string, unknown>>((at, key) => at[key] as Record<string, unknown>, copy);
+  if (value === undefined) Reflect.deleteProperty(parent, last);
+  else parent[last] = value;
+  return JSON.stringify(copy);
+}
+
+function reason(text: string): string {
+  const decoded = decodeClaim(text);
+  assert.ok('reason' in decoded, 'it was accepted');
+  return decoded.reason;
+}
+
+const device = 'devices.0';
+const original = 'devices.0.original';
+
+/** What is wrong, the value in the place of the right one, and what is said about it. */
+const deviations: readonly (readonly [path: string, value: unknown, reason: string])[] = [
+  ['version', 2, 'its version is 2, not 1'],
+  ['version', undefined, 'its version is undefined, not 1'],
+  ['version', '1', 'its version is "1", not 1'],
+  ['bootId', undefined, 'bootId is no text'],
+  ['guest', [], 'guest is no object'],
+  ['guest.uuid', 7, 'uuid is no text'],
+  ['guest.name', null, 'name is no text'],
+  ['state', 'owned', '"owned" is no state of a claim'],
+  ['state', undefined, 'undefined is no state of a claim'],
+  ['claimedAt', 1, 'claimedAt is no text'],
+  ['writer', null, 'writer is no object'],
+  ['writer.pid', '1', 'pid is no number'],
+  ['kernelWriteTimeout', null, 'kernelWriteTimeout is no number'],
+  ['groups', {}, 'groups is no list'],
+  ['groups', [-1], 'groups is no whole number'],
+  ['groups', [1.5], 'groups is no whole number'],
+  ['groups', ['16'], 'groups is no whole number'],
+  ['devices', undefined, 'devices is no list'],
+  ['devices', [null], 'devices is no object'],
+  [`${device}.address`, '0000:03:00.8', '"0000:03:00.8" is no PCI address'],
+  [`${device}.address`, '../../0000:03:00.0', '"../../0000:03:00.0" is no PCI address'],
+  [`${device}.address`, 3, '3 is no PCI address'],
+  [`${device}.group`, undefined, 'group is no whole number'],
+  [`${device}.vendor`, undefined, 'vendor is no text'],
+  [`${device}.driver`, '../amdgpu', '"../amdgpu" is no name that the kernel gives'],
+  [`${device}.driver`, '', '"" is no name that the kernel gives'],
+  [`${device}.driver`, 5, 'driver is no text'],
+  [original, undefined, 'original is no object'],
+  [`${original}.driver`, 'a/b', '"a/b" is no name that the kernel gives'],
+  [`${original}.driver`, '..', '".." is no name that the kernel gives'],
+  [`${original}.driver`, 'amdgpu\n', '"amdgpu\\n" is no name that the kernel gives'],
+  [`${original}.module`, '--remove', '"--remove" is no name that the kernel gives'],
+  [`${original}.module`, 'x'.repeat(65), `"${'x'.repeat(65)}" is no name that the kernel gives`],
+  [`${original}.driverOverride`, 'a\nb', '"a\\nb" is no name that the kernel gives'],
+  [`${original}.driverOverride`, '', '"" is no name that the kernel gives'],
+  [`${original}.bars`, undefined, 'bars is no list'],
+  [`${original}.bars.0.bar`, 6, 'BAR 6 does not exist'],
+  [`${original}.bars.0.bar`, -1, 'bar is no whole number'],
+  [`${original}.bars.0.size`, '256M', 'size is no number'],
+  [`${original}.resetMethods`, 'flr', 'resetMethods is no list'],
+  [`${original}.resetMethods`, ['flr\n'], '"flr\\n" is no name that the kernel gives'],
+  ['stuck', undefined, 'stuck is no list'],
+  ['stuck.0.device', 'none', '"none" is no PCI address'],
+  ['stuck.0.writer', undefined, 'writer is no object'],
+  ['leftovers', 'none', 'leftovers is no list'],
+];
+
+describe('decodeClaim', () => {
+  it('reads what encodeClaim wrote', () => {
+    assert.deepEqual(decodeClaim(encodeClaim(whole)), { claim: whole });
+  });
+
+  it('reads a claim with nothing that may be absent', () => {
+    const least: Claim = {
+      ...whole,
+      devices: [
+        { address: whole.devices[0]!.address, group: 0, vendor: '', device: '', original: { bars: [] } },
+      ],
+      stuck: [{ step: 'load module vfio-pci', path: 'modprobe vfio-pci', writer: { pid: 1, startTime: 1 } }],
+      leftovers: [],
+    };
+    assert.deepEqual(decodeClaim(encodeClaim(least)), { claim: least });
+  });
+
+  it('ignores what it does not know, and takes nothing from it', () => {
+    assert.deepEqual(decodeClaim(changed('colour', 'blue')), { claim: whole });
+    const unknown = decodeClaim(changed(`${original}.powerControl`, 'off'));
+    assert.ok('claim' in unknown && !('powerControl' in unknown.claim.devices[0]!.original));
+    const polluted = encodeClaim(whole).replace('{', '{"__proto__":{"polluted":1},');
+    assert.deepEqual(decodeClaim(polluted), { claim: whole });
+    assert.equal('polluted' in {}, false);
+  });
+
+  for (const [path, value, said] of deviations) {
+    it(`refuses ${path} as ${value === undefined ? 'absent' : JSON.stringify(value).slice(0, 30)}`, () => {
+      assert.equal(reason(changed(path, value)), said);
+    });
+  }
+
+  it('says why it cannot read what is no JSON document, or no object', () => {
+    assert.equal(reason(''), 'the file is empty');
+    assert.equal(reason(' \n'), 'the file is empty');
+    assert.equal(reason('{"version": 1'), 'the file is no whole JSON document');
+    assert.equal(reason('[]'), 'claim is no object');
+    assert.equal(reason('null'), 'claim is no object');
+    assert.equal(reason('1'), 'claim is no object');
+  });
+
+  it('accepts no two concatenated claims, as a replaced file without truncation would be', () => {
+    assert.equal(reason(encodeClaim(whole) + encodeClaim(whole)), 'the file is no whole JSON document');
+  });
+
+  it('never throws, whatever it is given', () => {
+    fc.assert(
+      fc.property(fc.oneof(fc.string({ unit: 'binary' }), fc.json()), (text) => {
+        const decoded = decodeClaim(text);
+        assert.ok('claim' in decoded || decoded.reason.length > 0);
+      }),
+    );
+    const paths = deviations.map(([path]) => path);
+    fc.assert(
+      fc.property(fc.constantFrom(...paths), fc.jsonValue(), (path, value) => {
+        const decoded = decodeClaim(changed(path, value));
+        if ('claim' in decoded) assert.ok(decodeClaim(encodeClaim(decoded.claim)));
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it('reads back every claim that can be written', () => {
+    fc.assert(
+      fc.property(claims, (claim) => {
+        assert.deepEqual(decodeClaim(encodeClaim(claim)), { claim });
+      }),
+    );
+  });
+});
+
+const address = fc
+  .record({ domain: fc.nat(0xffff), bus: fc.nat(0xff), slot: fc.nat(0x1f), function: fc.nat(7) })
+  .map((parts) => pciAddress(parts)!);
+/** Driver names as they occur: vfio-pci, snd_hda_intel, 8139cp, "Intel AGP". */
+const name = fc.stringMatching(/^[A-Za-z0-9_+][A-Za-z0-9_+ .-]{0,20}$/);
+const identity = fc.record({ pid: fc.nat(), startTime: fc.nat() });
+const originals: fc.Arbitrary<Original> = fc.record(
+  {
+    driver: name,
+    module: name,
+    driverOverride: fc.string({ minLength: 1, unit: 'binary' }).filter((text) => !/[\n\0]/.test(text)),
+    bars: fc.array(fc.record({ bar: fc.nat(5), size: fc.nat() })),
+    powerControl: fc.constantFrom('auto' as const, 'on' as const),
+    resetMethods: fc.array(fc.constantFrom('flr', 'af_flr', 'pm', 'bus', 'cxl_bus', 'device_specific')),
+  },
+  { requiredKeys: ['bars'] },
+);
+const devices: fc.Arbitrary<ClaimedDevice> = fc.record(
+  { address, group: fc.nat(), vendor: fc.string(), device: fc.string(), driver: name, original: originals },
+  { requiredKeys: ['address', 'group', 'vendor', 'device', 'original'] },
+);
+const stuck: fc.Arbitrary<StuckWrite> = fc.record(
+  { device: address, step: fc.string(), path: fc.string(), writer: identity },
+  { requiredKeys: ['step', 'path', 'writer'] },
+);
+// Cloned, since fast-check makes some of its records without a prototype.
+const claims = fc
+  .record({
+    version: fc.constant(1 as const),
+    bootId: fc.uuid(),
+    guest: fc.record({ name: fc.string({ unit: 'binary' }), uuid: fc.uuid() }),
+    state: fc.constantFrom(...claimStates),
+    claimedAt: fc.string(),
+    writer: identity,
+    kernelWriteTimeout: fc.nat(),
+    groups: fc.array(fc.nat()),
+    devices: fc.array(devices),
+    stuck: fc.array(stuck),
+    leftovers: fc.array(fc.string()),
+  })
+  .map((claim): Claim => structuredClone(claim));

@@ -1,0 +1,137 @@
+import assert from 'node:assert/strict';
+import { execute, type ExecuteOptions, type Failure } from '../../src/engine/execute.ts';
+import { createMachine, type Machine } from '../../src/host/simulated/machine.ts';
+import type { LogEntry } from '../../src/log/log.ts';
+import type { Step } from '../../src/plan/step.ts';
+import { machineSpec, pci } from '../scenario.ts';
+
+const GPU = pci('0000:03:00.0');
+const SOUND = pci('0000:03:00.1');
+const steps: readonly Step[] = [
+  { kind: 'set-driver-override', device: GPU, to: 'vfio-pci' },
+  { kind: 'unbind', device: GPU, driver: 'amdgpu' },
+  { kind: 'set-driver-override', device: SOUND, to: 'vfio-pci' },
+  { kind: 'set-power-control', device: GPU, to: 'auto' },
+];
+
+function run(
+  machine: Machine,
+  rest: Partial<ExecuteOptions> = {},
+): { done: Promise<readonly Failure[]>; log: LogEntry[] } {
+  const log: LogEntry[] = [];
+  const done = execute(steps, {
+    host: machine.host(),
+    log: { write: (entry) => log.push(entry), close: () => undefined },
+    guest: 'win11',
+    deadlineMs: 2500,
+    onFailure: 'stop',
+    ...rest,
+  });
+  return { done, log };
+}
+
+const paths = (machine: Machine): string[] =>
+  machine.journal().map(({ path }) => path.split('/').slice(-2).join('/'));
+
+describe('execute', () => {
+  let machine: Machine;
+  beforeEach(() => {
+    machine = createMachine(machineSpec('amd-rdna3-desktop'));
+  });
+
+  it('does the steps in order, and logs each before the next', async () => {
+    const { done, log } = run(machine);
+    assert.deepEqual(await done, []);
+    assert.deepEqual(paths(machine), [
+      `${GPU}/driver_override`,
+      'amdgpu/unbind',
+      `${SOUND}/driver_override`,
+      'power/control',
+    ]);
+    assert.deepEqual(
+      log.map(({ severity, message, guest, device, result }) => [severity, message, guest, device, result]),
+      [GPU, GPU, SOUND, GPU].map((device) => ['info', 'step', 'win11', device, 'done']),
+    );
+    assert.ok(log.every(({ durationMs }) => durationMs !== undefined && durationMs >= 0));
+  });
+
+  it('logs what is so already as skipped', async () => {
+    await run(machine).done;
+    const { done, log } = run(machine);
+    assert.deepEqual(await done, []);
+    assert.deepEqual(
+      log.map(({ result }) => result),
+      ['skipped', 'skipped', 'skipped', 'skipped'],
+    );
+    assert.equal(machine.journal().length, 4);
+  });
+
+  it('stops at the first failure when all or nothing is wanted', async () => {
+    machine.perform({ do: 'fault', rule: { path: '*/unbind', effect: { kind: 'fail', errno: 'EBUSY' } } });
+    const { done, log } = run(machine);
+    const failures = await done;
+    assert.deepEqual(failures, [
+      { step: steps[1], sentence: `cannot unbind ${GPU} from amdgpu: EBUSY`, hints: [], errno: 'EBUSY' },
+    ]);
+    assert.deepEqual(paths(machine), [`${GPU}/driver_override`, 'amdgpu/unbind']);
+    assert.deepEqual([log.at(-1)?.severity, log.at(-1)?.result], ['err', 'failed: EBUSY']);
+  });
+
+  it('goes on with the other devices when as much as can be is wanted', async () => {
+    machine.perform({ do: 'fault', rule: { path: '*/unbind', effect: { kind: 'fail', errno: 'EBUSY' } } });
+    const failures = await run(machine, { onFailure: 'next-device' }).done;
+    assert.deepEqual(
+      failures.map(({ step }) => step),
+      [steps[1]],
+    );
+    assert.deepEqual(paths(machine), [`${GPU}/driver_override`, 'amdgpu/unbind', `${SOUND}/driver_override`]);
+  });
+
+  it('reports a write that does not return with its device, its attribute and its writer', async () => {
+    machine.perform({ do: 'fault', rule: { path: '*/unbind', effect: { kind: 'hang' } } });
+    const [failure] = await run(machine).done;
+    const pid = failure?.stuck?.writer.pid;
+    assert.equal(
+      failure?.sentence,
+      `cannot unbind ${GPU} from amdgpu: the kernel did not finish within 2.5 s (process ${pid ?? '?'} still waits in it)`,
+    );
+    assert.deepEqual(
+      { ...failure.stuck, writer: 0 },
+      {
+        device: GPU,
+        step: `unbind ${GPU} from amdgpu`,
+        path: '/sys/bus/pci/drivers/amdgpu/unbind',
+        writer: 0,
+      },
+    );
+    assert.deepEqual(failure.hints, ['end the program that uses the device; see: vfio-hook status']);
+  });
+
+  it('asks before each step whether to stop, and writes nothing more then', async () => {
+    let asked = 0;
+    const interrupted = (): string | undefined => ((asked += 1) === 3 ? 'SIGTERM' : undefined);
+    const failures = await run(machine, { interrupted }).done;
+    assert.deepEqual(failures, [
+      {
+        step: steps[2],
+        sentence: `stopped before: set driver override of ${SOUND} to vfio-pci (SIGTERM)`,
+        hints: [],
+      },
+    ]);
+    assert.equal(machine.journal().length, 2);
+  });
+
+  it('takes an error of this process itself for a failed step', async () => {
+    const host = machine.host();
+    const broken = {
+      ...host,
+      readLink: (path: string) => {
+        if (path.endsWith('/driver'))
+          throw Object.assign(new Error('EMFILE: too many open files'), { code: 'EMFILE' });
+        return host.readLink(path);
+      },
+    };
+    const [failure] = await run(machine, { host: broken }).done;
+    assert.equal(failure?.sentence, `cannot unbind ${GPU} from amdgpu: EMFILE: too many open files`);
+  });
+});

@@ -1,0 +1,175 @@
+import assert from 'node:assert/strict';
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Recovery } from '../../src/engine/recover.ts';
+import { guest, scenarios, type Scenario } from '../scenario.ts';
+
+const GPU = '0000:03:00.0';
+const win11 = guest('win11', GPU);
+
+/** Who, what and why, in one line for each claim. */
+const shown = (recoveries: readonly Recovery[]): string[] =>
+  recoveries.map((each) => [`${each.guest.name}: ${each.outcome}`, ...each.reasons].join('; '));
+
+/** A prepare that dies after it has taken the devices from their drivers. */
+async function crashedStart(s: Scenario): Promise<void> {
+  s.fault({ kind: 'kill', when: 'after' }, { path: '*/vfio-pci/bind' });
+  await assert.rejects(s.prepare(win11));
+}
+
+interface Case {
+  readonly name: string;
+  readonly first: (s: Scenario) => Promise<void> | void;
+  readonly says: readonly string[];
+  /** Whether everything is as before afterwards. */
+  readonly restored: boolean;
+}
+
+const cases: readonly Case[] = [
+  { name: 'has nothing to do on a host without claims', first: () => undefined, says: [], restored: true },
+  {
+    name: 'gives back what a start that was killed has left',
+    first: crashedStart,
+    says: ['win11: restored'],
+    restored: true,
+  },
+  {
+    name: 'leaves a guest that is running',
+    first: async (s) => {
+      await s.prepare(win11);
+      s.happens({ do: 'open-group', devices: [GPU], guest: 'win11', pid: 4321 });
+      s.time.now += 3_600_000;
+    },
+    says: ['win11: left; the guest is running: IOMMU group 16 is open in qemu-system-x86 (pid 4321)'],
+    restored: false,
+  },
+  {
+    name: 'leaves a guest whose devices were handed over just now: libvirt is about to start it',
+    first: async (s) => {
+      await s.prepare(win11);
+      s.time.now += 59_000;
+    },
+    says: ['win11: left; the guest may be starting: its devices were handed over 59 s ago'],
+    restored: false,
+  },
+  {
+    name: 'gives back what a guest held that is gone without a release',
+    first: async (s) => {
+      await s.prepare(win11);
+      s.time.now += 61_000;
+    },
+    says: ['win11: restored'],
+    restored: true,
+  },
+  {
+    name: 'does not take a claim from the future, after the clock was set back, for a fresh one',
+    first: async (s) => {
+      await s.prepare(win11);
+      s.time.now -= 3_600_000;
+    },
+    says: ['win11: restored'],
+    restored: true,
+  },
+  {
+    name: 'leaves a claim on which a run is at work',
+    first: async (s) => {
+      await crashedStart(s);
+      const [file] = readdirSync(join(s.directory, 'run/claims'));
+      const [claim] = s.claims();
+      const alive = s.machine.host().self();
+      s.damage(file!, JSON.stringify({ ...claim, writer: alive }));
+    },
+    says: ['win11: left; a run is at work on it (pid PID)'],
+    restored: false,
+  },
+  {
+    name: 'reports what somebody else has changed meanwhile',
+    first: async (s) => {
+      await s.prepare(win11);
+      s.time.now += 61_000;
+      s.happens({ do: 'unplug', device: '0000:03:00.1' });
+    },
+    says: ['win11: restored; 0000:03:00.1 is gone from the bus'],
+    restored: false,
+  },
+];
+
+describe('recover', () => {
+  const scenario = scenarios();
+
+  for (const { name, first, says, restored } of cases) {
+    it(name, async () => {
+      const s = scenario();
+      await first(s);
+      s.writes();
+      const before = [s.observation(), s.claims()];
+      const planned = await s.recover({ dryRun: true });
+      assert.deepEqual([s.observation(), s.claims()], before, 'a dry run changes nothing');
+      assert.deepEqual(s.writes(), []);
+      assert.deepEqual(
+        planned.map(({ outcome }) => outcome),
+        says.map((line) => (line.includes(': left') ? 'left' : 'would-restore')),
+      );
+
+      const done = shown(await s.recover()).map((line) =>
+        line.replace(/at work on it \(pid \d+\)/, 'at work on it (pid PID)'),
+      );
+      assert.deepEqual(done, says);
+      if (restored) s.nothingDiffers();
+      if (says.some((line) => line.includes(': left'))) assert.deepEqual(s.writes(), []);
+    });
+  }
+
+  it('goes on to the next claim when one cannot be given back', async () => {
+    const s = scenario();
+    await s.prepare(win11);
+    await s.prepare(guest('usb', '0000:0f:00.3'));
+    s.time.now += 61_000;
+    s.fault({ kind: 'fail', errno: 'EIO' }, { path: '*/amdgpu/bind' });
+    const done = shown(await s.recover()).sort();
+    assert.equal(done.length, 2);
+    assert.equal(done[0], 'usb: restored');
+    assert.match(done[1]!, /^win11: incomplete; cannot bind 0000:03:00.0 to amdgpu: EIO/);
+    assert.deepEqual(shown(await s.recover()), ['win11: restored']);
+    s.nothingDiffers();
+  });
+
+  it('reports a claim that cannot be given back for another reason than the kernel’s', async () => {
+    const s = scenario();
+    await crashedStart(s);
+    s.wrapStore = (store) => ({
+      ...store,
+      remove: () => {
+        throw Object.assign(new Error('cannot remove it'), { code: 'EROFS' });
+      },
+    });
+    assert.deepEqual(shown(await s.recover()), ['win11: incomplete; cannot remove it']);
+    s.wrapStore = (store) => store;
+    await s.recover();
+    s.nothingDiffers();
+  });
+
+  it('removes the claims of an earlier boot, except in a dry run', async () => {
+    const s = scenario();
+    await s.prepare(win11);
+    s.happens({ do: 'reboot' });
+    const files = (): string[] => readdirSync(join(s.directory, 'run/claims'));
+    await s.recover({ dryRun: true });
+    assert.equal(files().length, 1);
+    s.writes();
+    assert.deepEqual(await s.recover(), []);
+    assert.deepEqual(s.writes(), []);
+    assert.deepEqual(files(), []);
+  });
+
+  it('leaves what cannot be trusted where it is', async () => {
+    const s = scenario();
+    await crashedStart(s);
+    const [file] = readdirSync(join(s.directory, 'run/claims'));
+    s.damage(file!, '');
+    s.writes();
+    assert.deepEqual(await s.recover(), []);
+    assert.deepEqual(s.writes(), []);
+    assert.deepEqual(readdirSync(join(s.directory, 'run/claims')), [file]);
+  });
+});

@@ -1,0 +1,220 @@
+import assert from 'node:assert/strict';
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { failureOf, guest, scenarios, type Scenario } from '../scenario.ts';
+
+const GPU = '0000:03:00.0';
+const SOUND = '0000:03:00.1';
+const USB = '0000:0f:00.3';
+const win11 = guest('win11', GPU);
+
+/** A release that finds the host otherwise than the start left it. */
+interface Surprise {
+  readonly name: string;
+  readonly first: (s: Scenario) => Promise<void> | void;
+  readonly writes: readonly string[];
+  /** Warnings in the log. */
+  readonly notes: readonly string[];
+  /** What differs from before the start afterwards, by the doing of others. */
+  readonly differs?: Readonly<Record<string, string | undefined>>;
+}
+
+const endOf = (device: string, driver: string): readonly string[] => [
+  `vfio-pci/unbind < ${device}`,
+  `${device}/driver_override < ""`,
+  `${driver}/bind < ${device}`,
+];
+
+const surprises: readonly Surprise[] = [
+  {
+    name: 'a device that is gone from the bus: the others are given back',
+    first: (s) => {
+      s.happens({ do: 'unplug', device: GPU });
+    },
+    writes: [...endOf(SOUND, 'snd_hda_intel'), `${SOUND}/power/control < auto`],
+    notes: [`${GPU} is gone from the bus`],
+  },
+  {
+    name: 'a device that somebody bound to a third driver: it stays there',
+    first: (s) => s.moveByHand(SOUND, 'pci-stub'),
+    writes: endOf(GPU, 'amdgpu'),
+    notes: [`${SOUND} was bound to "pci-stub" by somebody else meanwhile`],
+    differs: {
+      [`${SOUND} driver`]: 'pci-stub',
+      [`${SOUND} driver override`]: 'pci-stub',
+      [`${SOUND} enable`]: '0',
+      [`${SOUND} power control`]: 'on',
+    },
+  },
+  {
+    name: 'a device that somebody gave back to its own driver: only its attributes are put back',
+    first: (s) => s.moveByHand(SOUND, 'snd_hda_intel'),
+    writes: [
+      `vfio-pci/unbind < ${GPU}`,
+      `${GPU}/driver_override < ""`,
+      `${SOUND}/driver_override < ""`,
+      `amdgpu/bind < ${GPU}`,
+      `${SOUND}/power/control < auto`,
+    ],
+    notes: [],
+  },
+  {
+    name: 'a device that somebody took from vfio-pci',
+    first: async (s) => {
+      await s.moveByHand(GPU, 'none');
+      await s.byHand(`/sys/bus/pci/devices/${GPU}/driver_override`, '');
+    },
+    writes: [
+      `vfio-pci/unbind < ${SOUND}`,
+      `${SOUND}/driver_override < ""`,
+      `amdgpu/bind < ${GPU}`,
+      `snd_hda_intel/bind < ${SOUND}`,
+      `${SOUND}/power/control < auto`,
+    ],
+    notes: [],
+  },
+];
+
+describe('release finds', () => {
+  const scenario = scenarios();
+
+  for (const { name, first, writes, notes, differs = {} } of surprises) {
+    it(name, async () => {
+      const s = scenario();
+      const before = s.observation();
+      await s.prepare(win11);
+      await first(s);
+      s.writes();
+      await s.release('win11');
+      assert.deepEqual(s.writes(), writes);
+      assert.deepEqual(
+        s.log.filter(({ severity }) => severity === 'warning').map(({ message }) => message),
+        notes,
+      );
+      assert.deepEqual(s.claims(), []);
+      const now = s.observation();
+      for (const [fact, value] of Object.entries(before)) {
+        if (now[fact] === undefined) assert.ok(fact.includes(GPU), fact);
+        else assert.equal(now[fact], fact in differs ? differs[fact] : value, fact);
+      }
+    });
+  }
+
+  it('another card at the address: it is left alone', async () => {
+    const s = scenario();
+    await s.prepare(win11);
+    s.happens({ do: 'unplug', device: GPU }, { do: 'unplug', device: SOUND });
+    s.machine.store.update((state) => {
+      const spec = state.spec.devices.find(({ address }) => address === GPU)!;
+      state.removed.push({
+        spec: { ...spec, vendor: '8086', device: '56a0' },
+        bars: spec.bars.map(({ index, size }) => ({ index, size, start: -1 })),
+      });
+    });
+    await s.byHand('/sys/bus/pci/rescan', '1');
+    s.writes();
+    await s.release('win11');
+    assert.deepEqual(s.writes(), []);
+    assert.ok(s.log.some(({ message }) => message === `another device sits at ${GPU} now (8086:56a0)`));
+    assert.deepEqual(s.claims(), []);
+  });
+});
+
+describe('release', () => {
+  const scenario = scenarios();
+
+  it('does nothing the second time', async () => {
+    const s = scenario();
+    await s.prepare(win11);
+    await s.release('win11');
+    s.writes();
+    await s.release('win11');
+    assert.deepEqual(s.writes(), []);
+    s.nothingDiffers();
+  });
+
+  it('does nothing, and makes no directory, for a guest that was never prepared', async () => {
+    const s = scenario();
+    await s.release('win11');
+    await s.release('../../etc/passwd');
+    assert.deepEqual(s.writes(), []);
+    assert.equal(existsSync(join(s.directory, 'run')), false);
+  });
+
+  it('gives back what its own guest held and nothing else', async () => {
+    const s = scenario();
+    await s.prepare(win11);
+    await s.prepare(guest('other', USB));
+    await s.release('win11');
+    assert.equal(s.driver(GPU), 'amdgpu');
+    assert.equal(s.driver(USB), 'vfio-pci');
+    assert.deepEqual(
+      s.claims().map((claim) => claim.guest.name),
+      ['other'],
+    );
+  });
+
+  it('touches nothing while somebody has the group open, and says who', async () => {
+    const s = scenario();
+    await s.prepare(win11);
+    s.happens({ do: 'open-group', devices: [GPU], guest: 'win11', pid: 4321 });
+    s.writes();
+    const error = await failureOf(s.release('win11'));
+    assert.equal(error.code, 'VH_BUSY');
+    assert.equal(
+      error.message,
+      'the devices of guest "win11" are not given back: IOMMU group 16 is open in qemu-system-x86 (pid 4321)',
+    );
+    assert.deepEqual(s.writes(), []);
+    assert.deepEqual(
+      s.claims().map(({ state }) => state),
+      ['held'],
+    );
+    s.happens({ do: 'close-group', guest: 'win11' });
+    await s.release('win11');
+    s.nothingDiffers();
+  });
+
+  it('gives back every claim under the name, also when the first of them fails', async () => {
+    const s = scenario();
+    await s.prepare({ ...guest('win11', USB), uuid: '00000000-0000-4000-8000-000000000000' });
+    await s.prepare({ ...guest('win11', GPU), uuid: 'ffffffff-0000-4000-8000-000000000000' });
+    s.fault({ kind: 'fail', errno: 'EIO' }, { path: '*/xhci_hcd/bind' });
+    const error = await failureOf(s.release('win11'));
+    assert.equal(error.code, 'VH_INCOMPLETE');
+    assert.equal(s.driver(GPU), 'amdgpu');
+    await s.release('win11');
+    s.nothingDiffers();
+  });
+
+  it('says that a claim cannot be trusted, when none of this guest can be read', async () => {
+    const s = scenario();
+    await s.prepare(win11);
+    const [file] = readdirSync(join(s.directory, 'run/claims'));
+    s.damage(file!, '{');
+    s.writes();
+    const error = await failureOf(s.release('win11'));
+    assert.equal(error.code, 'VH_CLAIM');
+    assert.match(error.message, /^the claim .*\.json cannot be trusted: the file is no whole JSON document$/);
+    assert.deepEqual(s.writes(), []);
+  });
+
+  it('goes on when the disk is full, since the originals are on it already', async () => {
+    const s = scenario();
+    await s.prepare(win11);
+    s.wrapStore = fullDisk;
+    await s.release('win11');
+    s.wrapStore = (store) => store;
+    assert.ok(
+      s.log.some(({ severity, message }) => severity === 'warning' && message.endsWith('ENOSPC, continuing')),
+    );
+    s.nothingDiffers();
+  });
+});
+
+const fullDisk: Scenario['wrapStore'] = (store) => ({
+  ...store,
+  write: () => {
+    throw Object.assign(new Error('cannot write the claim: ENOSPC'), { code: 'ENOSPC' });
+  },
+});

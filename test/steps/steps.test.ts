@@ -1,0 +1,315 @@
+import assert from 'node:assert/strict';
+import type { Host, WriteResult } from '../../src/host/host.ts';
+import type { FaultEffect } from '../../src/host/simulated/faults.ts';
+import { createMachine, type Machine } from '../../src/host/simulated/machine.ts';
+import { stepDevice, type Step } from '../../src/plan/step.ts';
+import type { StepOutcome } from '../../src/steps/definition.ts';
+import { describeStep, doStep, stepCommand } from '../../src/steps/index.ts';
+import { machineSpec, pci } from '../scenario.ts';
+
+const MIB = 2 ** 20;
+const GPU = pci('0000:03:00.0');
+const SOUND = pci('0000:03:00.1');
+const USB = pci('0000:0f:00.3');
+const NVME = pci('0000:04:00.0');
+const at = (device: string, name: string): string => `/sys/bus/pci/devices/${device}/${name}`;
+
+/** One step on a fresh machine: what is said of it, what it writes, and what each way of going wrong comes to. */
+interface Row {
+  readonly step: Step;
+  /** Puts the machine where the step can be done. */
+  readonly first?: (machine: Machine) => Promise<void>;
+  readonly says: string;
+  readonly command: string;
+  readonly path: string;
+  readonly value: string;
+  /** What is wrong when the write lies. */
+  readonly lie: string;
+  /** Reason for an errno that has a sentence of its own. */
+  readonly refused: readonly (readonly [
+    errno: Extract<FaultEffect, { kind: 'fail' }>['errno'],
+    reason: string,
+  ])[];
+}
+
+const write =
+  (...writes: readonly (readonly [path: string, value: string])[]) =>
+  async (machine: Machine): Promise<void> => {
+    for (const [path, value] of writes)
+      assert.equal((await machine.host().write(path, value, 100)).kind, 'written', path);
+  };
+const unbindGpu = write(['/sys/bus/pci/drivers/amdgpu/unbind', GPU]);
+
+const rows: readonly Row[] = [
+  {
+    step: { kind: 'set-driver-override', device: GPU, to: 'vfio-pci' },
+    says: `set driver override of ${GPU} to vfio-pci`,
+    command: `echo vfio-pci > ${at(GPU, 'driver_override')}`,
+    path: at(GPU, 'driver_override'),
+    value: 'vfio-pci\n',
+    lie: 'driver_override reads "(null)" afterwards',
+    refused: [
+      ['EINVAL', 'EINVAL (the kernel takes no such driver name)'],
+      ['ENODEV', 'ENODEV (the device is gone from the bus)'],
+    ],
+  },
+  {
+    step: { kind: 'set-driver-override', device: GPU },
+    first: write([at(GPU, 'driver_override'), 'vfio-pci']),
+    says: `clear driver override of ${GPU}`,
+    command: `echo > ${at(GPU, 'driver_override')}`,
+    path: at(GPU, 'driver_override'),
+    value: '\n',
+    lie: 'driver_override reads "vfio-pci" afterwards',
+    refused: [['ENOMEM', 'ENOMEM']],
+  },
+  {
+    step: { kind: 'unbind', device: GPU, driver: 'amdgpu' },
+    says: `unbind ${GPU} from amdgpu`,
+    command: `echo ${GPU} > /sys/bus/pci/drivers/amdgpu/unbind`,
+    path: '/sys/bus/pci/drivers/amdgpu/unbind',
+    value: `${GPU}\n`,
+    lie: 'it is bound to amdgpu afterwards',
+    refused: [
+      ['ENODEV', 'ENODEV (it is not bound to amdgpu any more)'],
+      ['EACCES', 'EACCES (the driver amdgpu cannot be unbound by hand)'],
+      ['EIO', 'EIO'],
+    ],
+  },
+  {
+    step: { kind: 'bind', device: GPU, driver: 'amdgpu' },
+    first: unbindGpu,
+    says: `bind ${GPU} to amdgpu`,
+    command: `echo ${GPU} > /sys/bus/pci/drivers/amdgpu/bind`,
+    path: '/sys/bus/pci/drivers/amdgpu/bind',
+    value: `${GPU}\n`,
+    lie: 'it is driverless afterwards',
+    refused: [
+      ['EBUSY', 'EBUSY (another driver took it meanwhile, or a guest owns its IOMMU group)'],
+      ['ENODEV', 'ENODEV (amdgpu does not accept the device, or its driver override names another driver)'],
+      ['EAGAIN', 'EAGAIN (amdgpu waits for another device first)'],
+    ],
+  },
+  {
+    step: { kind: 'resize-bar', device: GPU, bar: 2, from: 256 * MIB, to: 8 * MIB },
+    first: unbindGpu,
+    says: `resize BAR 2 of ${GPU} from 256 MiB to 8 MiB`,
+    command: `echo 3 > ${at(GPU, 'resource2_resize')}`,
+    path: at(GPU, 'resource2_resize'),
+    value: '3\n',
+    lie: 'it is 256 MiB afterwards',
+    refused: [
+      ['EBUSY', 'EBUSY (a driver still holds the device)'],
+      ['EINVAL', 'EINVAL (the device does not offer this size)'],
+      ['ENOTSUPP', 'ENOTSUPP (the firmware forbids moving the BARs)'],
+    ],
+  },
+  {
+    step: { kind: 'set-power-control', device: SOUND, to: 'on' },
+    says: `set power control of ${SOUND} to on`,
+    command: `echo on > ${at(SOUND, 'power/control')}`,
+    path: at(SOUND, 'power/control'),
+    value: 'on\n',
+    lie: 'power/control reads "auto" afterwards',
+    refused: [['ENODEV', 'ENODEV (the device is gone from the bus)']],
+  },
+  {
+    step: { kind: 'set-reset-methods', device: NVME, to: ['bus'] },
+    says: `set reset methods of ${NVME} to bus`,
+    command: `echo "bus" > ${at(NVME, 'reset_method')}`,
+    path: at(NVME, 'reset_method'),
+    value: 'bus\n',
+    lie: 'reset_method reads "flr bus" afterwards',
+    refused: [['EINVAL', 'EINVAL (the device does not have one of these methods)']],
+  },
+  {
+    step: { kind: 'set-reset-methods', device: NVME, to: [] },
+    says: `set reset methods of ${NVME} to none`,
+    command: `echo "" > ${at(NVME, 'reset_method')}`,
+    path: at(NVME, 'reset_method'),
+    value: '\n',
+    lie: 'reset_method reads "flr bus" afterwards',
+    refused: [],
+  },
+  {
+    step: { kind: 'load-module', module: 'vfio-pci', driver: 'vfio-pci' },
+    says: 'load module vfio-pci',
+    command: 'modprobe vfio-pci',
+    path: 'vfio-pci',
+    value: '',
+    lie: 'module vfio-pci is loaded, but there is no PCI driver "vfio-pci"',
+    refused: [['EPERM', 'could not load module vfio-pci: EPERM']],
+  },
+];
+
+async function machineFor(row: Row): Promise<Machine> {
+  const machine = createMachine(machineSpec('amd-rdna3-desktop'));
+  await row.first?.(machine);
+  return machine;
+}
+
+describe('doStep', () => {
+  for (const row of rows) {
+    const { step, says, command, path, value } = row;
+    describe(says, () => {
+      const run = (machine: Machine): Promise<StepOutcome> => doStep(step, machine.host(), 1000);
+      const on = step.kind === 'load-module' ? 'load' : 'write';
+
+      it('says what it does, also as a shell user would type it', () => {
+        assert.equal(describeStep(step), says);
+        assert.equal(stepCommand(step), command);
+        assert.equal(stepDevice(step), step.kind === 'load-module' ? undefined : step.device);
+      });
+
+      it('makes one write, and none when the host is so already', async () => {
+        const machine = await machineFor(row);
+        const seen = machine.journal().length;
+        assert.deepEqual(await run(machine), { kind: 'done' });
+        const journal = machine.journal().slice(seen);
+        assert.deepEqual(
+          journal.map((entry) => [entry.path, entry.value, entry.result]),
+          [[path, value, 'ok']],
+        );
+        assert.deepEqual(await run(machine), { kind: 'skipped' });
+        assert.equal(machine.journal().length, seen + 1);
+      });
+
+      it('finds out a write that only says that it succeeded', async () => {
+        const machine = await machineFor(row);
+        machine.perform({ do: 'fault', rule: { on, path, effect: { kind: 'lie' } } });
+        assert.deepEqual(await run(machine), {
+          kind: 'failed',
+          reason: `the kernel reported success, but ${row.lie}`,
+        });
+      });
+
+      it('names a write that does not return, and who waits in it', async () => {
+        const machine = await machineFor(row);
+        machine.perform({ do: 'fault', rule: { on, path, effect: { kind: 'hang' } } });
+        const outcome = await run(machine);
+        assert.equal(outcome.kind, 'stuck');
+        assert.equal(outcome.path, step.kind === 'load-module' ? command : path);
+        assert.ok(machine.host().isAlive(outcome.writer));
+      });
+
+      for (const [errno, reason] of row.refused) {
+        it(`says what ${errno} means here`, async () => {
+          const machine = await machineFor(row);
+          machine.perform({ do: 'fault', rule: { on, path, effect: { kind: 'fail', errno } } });
+          const outcome = await run(machine);
+          assert.equal(outcome.kind, 'failed');
+          assert.equal(outcome.reason, reason);
+          assert.equal(outcome.errno, step.kind === 'load-module' ? undefined : errno);
+        });
+      }
+
+      it('takes a refused write for done when the host is as wished all the same', async () => {
+        if (step.kind === 'load-module') return;
+        const machine = await machineFor(row);
+        const real = machine.host();
+        // Two processes do the same in the same moment: the other one was faster, and this one is told EBUSY.
+        const beaten: Host = {
+          ...real,
+          write: async (...call): Promise<WriteResult> => {
+            await real.write(...call);
+            return { kind: 'refused', errno: 'EBUSY' };
+          },
+        };
+        assert.deepEqual(await doStep(step, beaten, 1000), { kind: 'done' });
+      });
+    });
+  }
+
+  const gone = pci('0000:7f:00.0');
+  const withoutDevice: readonly (readonly [step: Step, reason: RegExp])[] = [
+    [
+      { kind: 'set-driver-override', device: gone, to: 'vfio-pci' },
+      /^ENOENT \(the device is gone from the bus\)$/,
+    ],
+    [{ kind: 'set-driver-override', device: gone }, /^ENOENT \(the device is gone from the bus\)$/],
+    [{ kind: 'bind', device: gone, driver: 'amdgpu' }, /^ENODEV/],
+    [{ kind: 'bind', device: GPU, driver: 'nothing' }, /^ENOENT \(there is no driver nothing\)$/],
+    [{ kind: 'unbind', device: GPU, driver: 'nothing' }, /^ENOENT \(there is no driver nothing any more\)$/],
+    [{ kind: 'resize-bar', device: gone, bar: 0, from: 0, to: MIB }, /^ENOENT/],
+    [{ kind: 'set-power-control', device: gone, to: 'on' }, /^ENOENT/],
+    [{ kind: 'set-reset-methods', device: gone, to: ['flr'] }, /^ENOENT/],
+    [{ kind: 'load-module', module: 'nothing', driver: 'nothing' }, /^Module nothing not found$/],
+  ];
+  for (const [step, reason] of withoutDevice) {
+    it(`fails where there is nothing: ${describeStep(step)}`, async () => {
+      const outcome = await doStep(step, createMachine(machineSpec('amd-rdna3-desktop')).host(), 1000);
+      assert.equal(outcome.kind, 'failed');
+      assert.match(outcome.reason, reason);
+    });
+  }
+
+  it('refuses a BAR size that is no power of two before it writes anything', async () => {
+    const machine = createMachine(machineSpec('amd-rdna3-desktop'));
+    const step: Step = { kind: 'resize-bar', device: GPU, bar: 2, from: 256 * MIB, to: 3 * MIB };
+    assert.deepEqual(await doStep(step, machine.host(), 1000), {
+      kind: 'failed',
+      reason: '3 MiB is no size that a BAR can have',
+    });
+    assert.match(stepCommand(step), /^echo \? > /);
+    assert.deepEqual(machine.journal(), []);
+  });
+
+  it('does not take the missing link of a device that is being unbound for an unbound device when asked to bind it', async () => {
+    const machine = createMachine(machineSpec('amd-rdna3-desktop'));
+    machine.perform({ do: 'hold-node', path: '/dev/snd/controlC1', program: 'pipewire' });
+    const host = machine.host();
+    assert.equal(
+      (await doStep({ kind: 'unbind', device: SOUND, driver: 'snd_hda_intel' }, host, 100)).kind,
+      'stuck',
+    );
+    assert.equal(
+      (await doStep({ kind: 'bind', device: SOUND, driver: 'snd_hda_intel' }, host, 100)).kind,
+      'stuck',
+    );
+  });
+
+  it('says that the kernel is busy when a read of the override does not return (Linux 6.1)', async () => {
+    const machine = createMachine(machineSpec('amd-rdna3-desktop', { kernel: '6.1' }));
+    machine.perform({ do: 'hold-node', path: '/dev/snd/controlC1', program: 'pipewire' });
+    const host = machine.host();
+    await doStep({ kind: 'unbind', device: SOUND, driver: 'snd_hda_intel' }, host, 100);
+    const outcome = await doStep({ kind: 'set-driver-override', device: SOUND, to: 'vfio-pci' }, host, 100);
+    assert.equal(outcome.kind, 'stuck');
+    const silent: Host = {
+      ...host,
+      readLocked: (paths) => Promise.resolve({ kind: 'stuck', path: paths[0]! }),
+    };
+    assert.deepEqual(
+      await doStep({ kind: 'set-driver-override', device: USB, to: 'vfio-pci' }, silent, 100),
+      {
+        kind: 'failed',
+        reason:
+          'the kernel reported success, but the kernel does not answer: it is busy adding or removing the device',
+      },
+    );
+  });
+
+  for (const [rollback, lost] of [
+    ['weak', `BAR 2 of ${GPU}`],
+    ['lost', `BAR 0 of ${GPU} and BAR 2 of ${GPU}`],
+  ] as const) {
+    it(`sees which BARs the kernel has lost over a resize, roll-back ${rollback}`, async () => {
+      const spec = machineSpec('amd-rdna3-desktop', {
+        resizeRollback: rollback,
+        window: { start: 512 * 2 ** 30, size: 17 * 2 ** 30 },
+      });
+      const machine = createMachine(spec);
+      await unbindGpu(machine);
+      const step: Step = { kind: 'resize-bar', device: GPU, bar: 0, from: 16 * 2 ** 30, to: 32 * 2 ** 30 };
+      const outcome = await doStep(step, machine.host(), 1000);
+      assert.equal(outcome.kind, 'failed');
+      assert.ok(
+        outcome.reason.startsWith(`the kernel lost ${lost} over it (ENOSPC (the bridge above has no room`),
+        outcome.reason,
+      );
+      assert.deepEqual(outcome.hints, [
+        `bring the BARs back once nothing uses the card: echo 1 > ${at(GPU, 'remove')}; echo 1 > /sys/bus/pci/rescan`,
+      ]);
+    });
+  }
+});
