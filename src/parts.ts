@@ -10,7 +10,9 @@ import type { Log, Severity } from './log/log.ts';
 /** The files beside the entrypoint, by name. What each exports. */
 export interface PartExports {
   readonly 'cli.cjs': { main(args: readonly string[], parts: Parts): Promise<number> };
-  readonly 'domain.cjs': { parseDomain(xml: string, expected: { readonly name: string }): Domain };
+  readonly 'domain.cjs': {
+    readonly parseDomain: (xml: string, expected: { readonly name: string }) => Domain;
+  };
   readonly 'config.cjs': ConfigDecoder;
   readonly 'log.cjs': {
     winstonLog(level: Severity, sink: Sink): Log;

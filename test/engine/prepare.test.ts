@@ -259,7 +259,8 @@ describe('prepare', () => {
     const s = scenario();
     await s.prepare(guest('win11', GPU));
     const [claim] = s.claims();
-    const busy = { ...claim!, state: 'preparing' as const, writer: s.machine.host().self() };
+    const { pid, startTime } = s.machine.host().self();
+    const busy = { ...claim!, state: 'preparing' as const, writer: { pid, startTime } };
     s.engine().store.write(busy);
     s.writes();
     const failure = await failureOf(s.prepare(guest('win11', GPU)));
