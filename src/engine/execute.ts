@@ -1,3 +1,4 @@
+import { setImmediate as turn } from 'node:timers/promises';
 import type { StuckWrite } from '../claim/claim.ts';
 import type { Host } from '../host/host.ts';
 import type { Log } from '../log/log.ts';
@@ -55,6 +56,8 @@ export async function execute(steps: readonly Step[], options: ExecuteOptions): 
 async function executeStep(step: Step, options: ExecuteOptions): Promise<Failure | undefined> {
   const { host, log, guest, deadlineMs } = options;
   const what = describeStep(step);
+  // A signal is heard between two turns of the event loop, and steps that return at once make none.
+  await turn();
   const interrupted = options.interrupted?.();
   if (interrupted !== undefined)
     return { step, sentence: `stopped before: ${what} (${interrupted})`, hints: [] };

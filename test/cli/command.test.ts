@@ -307,7 +307,7 @@ describe('vfio-hook status and recover', () => {
     expectGolden('cli/golden/recover.txt', shown({ ...recovered, stderr: '' }, on));
     assert.match(
       recovered.stderr,
-      /^vfio-hook: step guest=\S+ device=0000:03:00\.1 step="unbind .*" result=done ms=\d+$/m,
+      /^vfio-hook: step guest=\S+ device=0000:03:00\.0 step="unbind .*" result=done ms=\d+$/m,
     );
     assert.deepEqual([picture(on), claims(on)], [before, {}]);
     assert.deepEqual(JSON.parse(run(['recover', '--json', ...on.option]).stdout), []);

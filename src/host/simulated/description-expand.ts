@@ -2,7 +2,7 @@ import type { Description, DeviceDescription } from './description-schema.ts';
 import { driversOfEveryMachine, isBuiltin, knownDriver, vfioModules } from './known-drivers.ts';
 import { moduleName } from './modules.ts';
 import { inService } from './description-service.ts';
-import type { ConsoleSpec, DeviceSpec, DriverSpec, MachineSpec, ModuleSpec } from './spec.ts';
+import type { BarSpec, ConsoleSpec, DeviceSpec, DriverSpec, MachineSpec, ModuleSpec } from './spec.ts';
 
 /** The machine that a description stands for: drivers with their id tables, modules, device nodes, /proc files. */
 export function expand(description: Description): MachineSpec {
@@ -120,7 +120,7 @@ function expandDevice(device: DeviceDescription, service: ReturnType<typeof inSe
     ...(device.group !== undefined && { group: device.group }),
     ...(device.driver !== undefined && { driver: device.driver }),
     ...(device.override !== undefined && { driverOverride: device.override }),
-    bars: Object.entries(device.bars).map(([index, bar]) => ({ index: Number(index), ...bar })),
+    bars: expandBars(device.bars),
     resetMethods: device.reset,
     powerControl: device.power,
     d3coldAllowed: device.d3cold,
@@ -132,6 +132,7 @@ function expandDevice(device: DeviceDescription, service: ReturnType<typeof inSe
         offset: sriov.offset,
         stride: sriov.stride,
         vfDevice: sriov.vfDevice,
+        vfBars: expandBars(sriov.vfBars),
         ...(sriov.vgpuType !== undefined && { vgpuType: sriov.vgpuType }),
       },
     }),
@@ -139,4 +140,8 @@ function expandDevice(device: DeviceDescription, service: ReturnType<typeof inSe
     claimedNodes: service.claimed,
     entries: { ...service.entries, ...device.entries },
   };
+}
+
+function expandBars(bars: DeviceDescription['bars']): BarSpec[] {
+  return Object.entries(bars).map(([index, bar]) => ({ index: Number(index), ...bar }));
 }

@@ -45,6 +45,11 @@ const bar = v.strictObject({
   ),
 });
 
+const bars = v.optional(
+  v.record(v.pipe(v.string(), v.regex(/^[0-5]$/, 'a BAR has a number from 0 to 5')), bar),
+  {},
+);
+
 const disk = v.strictObject({
   /** Name of the whole disk, such as nvme0n1. */
   name,
@@ -59,6 +64,7 @@ const sriov = v.strictObject({
   stride: v.optional(v.number(), 2),
   vfDevice: digits(4),
   vfDriver: v.optional(name),
+  vfBars: bars,
   /** NVIDIA's vendor framework: fresh VFs have this vGPU type, 0 for none. */
   vgpuType: v.optional(v.number()),
 });
@@ -77,10 +83,7 @@ const device = v.strictObject({
   /** Further drivers that take such a device, loaded or not. */
   drivers: v.optional(v.array(name), []),
   override: v.optional(name),
-  bars: v.optional(
-    v.record(v.pipe(v.string(), v.regex(/^[0-5]$/, 'a BAR has a number from 0 to 5')), bar),
-    {},
-  ),
+  bars,
   reset: v.optional(v.array(name), []),
   power: v.optional(v.picklist(['auto', 'on']), 'on'),
   d3cold: v.optional(v.boolean(), true),

@@ -142,6 +142,7 @@ export interface SriovSpec {
   readonly offset: number;
   readonly stride: number;
   readonly vfDevice: string;
+  readonly vfBars: readonly BarSpec[];
   /** current_vgpu_type of fresh VFs; absent when it is no such card. */
   readonly vgpuType?: number;
 }

@@ -6,6 +6,9 @@ import type { DeviceSpec, SriovSpec } from './spec.ts';
 import { deviceByUid, driverOf, type Device, type MachineState } from './state.ts';
 import { busLock, done, failed, then, type Outcome, type Work } from './work.ts';
 
+/** Where the BARs of virtual functions are: in the room that the firmware gave the physical one for them. */
+const vfBarBase = 0xfe000000;
+
 /**
  * A write of an accepted number to sriov_numvfs, the physical function's lock held
  * (drivers/pci/iov.c:sriov_numvfs_store): the current number changes nothing, whoever holds the device; a
@@ -30,6 +33,7 @@ export function makeVfs(state: MachineState, uid: number, count: number): Outcom
   const added: Device[] = [];
   for (let index = 0; index < count; index += 1) {
     const vf = addDevice(state, vfSpec(device.spec, sriov, index));
+    for (const bar of vf.bars) bar.start = vfBarBase + (index * 6 + bar.index) * bar.size;
     // vfio-pci's own virtual functions get it as their override (vfio_pci_core.c:vfio_pci_bus_notifier).
     if (driverOf(state, device)?.spec.vfio && device.driver !== undefined) vf.driverOverride = device.driver;
     added.push(vf);
@@ -84,10 +88,11 @@ function vfSpec(physical: DeviceSpec, sriov: SriovSpec, index: number): DeviceSp
     revision: physical.revision,
     class: physical.class,
     ...(physical.behind !== undefined && { behind: physical.behind }),
-    bars: [],
+    bars: sriov.vfBars,
     resetMethods: ['flr'],
     powerControl: 'on',
-    d3coldAllowed: true,
+    // Virtual functions have no power management capability (drivers/pci/pci.c:pci_pm_init).
+    d3coldAllowed: false,
     physicalFunction: physical.address,
     ...(sriov.vgpuType !== undefined && { vgpuType: sriov.vgpuType }),
     nodes: [],
