@@ -37,6 +37,7 @@ exit $status
  * what Node makes, for a remote login, hence --norc.
  */
 export async function measure(form: Form): Promise<Sample> {
+  form.before?.();
   const child = spawn('bash', ['--norc', '-c', stopwatch, 'bash', ...form.command], {
     env: environment,
     cwd: '/',

@@ -10,7 +10,6 @@ import type { Store } from './store.ts';
 interface Known {
   /** Kept open: as long as the file has its name, its link count is 1, and no other file gets its inode. */
   readonly fd: number;
-  readonly text: string;
   readonly state: MachineState;
 }
 
@@ -24,11 +23,14 @@ export function fileStore(path: string): Store {
   const current = (): Known => {
     if (known && fstatSync(known.fd).nlink > 0) return known;
     const fd = openSync(path, 'r');
-    const text = readFileSync(fd, 'utf8');
-    return know({ fd, text, state: JSON.parse(text) as MachineState });
+    return know({ fd, state: JSON.parse(readFileSync(fd, 'utf8')) as MachineState });
+  };
+  const forget = (): void => {
+    if (known) closeSync(known.fd);
+    known = undefined;
   };
   const know = (next: Known): Known => {
-    if (known) closeSync(known.fd);
+    forget();
     known = next;
     return next;
   };
@@ -36,12 +38,17 @@ export function fileStore(path: string): Store {
     read: (look) => look(current().state),
     update: (change) =>
       withFileLock(`${path}.lock`, () => {
-        const state = JSON.parse(current().text) as MachineState;
-        catchUp(state, now());
-        const result = change(state);
-        const text = JSON.stringify(state);
-        know({ fd: replace(path, text), text, state });
-        return result;
+        // Changed in place, under another identity: what was made of the old one is not asked for again.
+        const state = { ...current().state };
+        try {
+          catchUp(state, now());
+          const result = change(state);
+          know({ fd: replace(path, JSON.stringify(state)), state });
+          return result;
+        } catch (error) {
+          forget();
+          throw error;
+        }
       }),
     now,
     pause: async (ms) => {
