@@ -5,6 +5,8 @@
 let passed = 0;
 let failed = 0;
 let skipped = 0;
+/** mocha calls the teardown twice when it runs the tests in a process of their own. */
+let announced = false;
 
 export const mochaHooks = {
   afterEach(this: Mocha.Context): void {
@@ -15,6 +17,8 @@ export const mochaHooks = {
 };
 
 export function mochaGlobalTeardown(): void {
+  if (announced) return;
+  announced = true;
   // Written when the process ends, so that it comes after the reporter's summary.
   process.once('exit', () => {
     const skips = skipped > 0 ? `, ${skipped} skipped` : '';

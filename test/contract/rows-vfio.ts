@@ -156,7 +156,7 @@ export const vfioRows: readonly Row[] = [
     expect: 'ok',
     after: [
       reads('nic', 'power/control', 'on'),
-      reads('nic', 'power_state', 'D0'),
+      reads('nic', 'power_state', 'unknown'),
       groupNode('nic', false),
       { link: '{dev nic}/vfio-dev', is: null },
     ],

@@ -3,6 +3,7 @@ import { bindingRows } from './rows-binding.ts';
 import { blockedRows } from './rows-blocked.ts';
 import { deviceRows } from './rows-devices.ts';
 import { overrideRows } from './rows-override.ts';
+import { powerRows } from './rows-power.ts';
 import { resourceRows } from './rows-resources.ts';
 import { vfioRows } from './rows-vfio.ts';
 
@@ -13,5 +14,6 @@ export const table: readonly Row[] = [
   ...blockedRows,
   ...vfioRows,
   ...deviceRows,
+  ...powerRows,
   ...resourceRows,
 ];

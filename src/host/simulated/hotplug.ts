@@ -82,7 +82,8 @@ export function rescan(state: MachineState): Outcome {
   const found: Device[] = [];
   for (let again = true; again;) {
     again = false;
-    for (const card of [...state.removed]) {
+    // The bus is scanned in the order of the addresses, whatever went first.
+    for (const card of [...state.removed].sort((a, b) => (a.spec.address < b.spec.address ? -1 : 1))) {
       const { behind } = card.spec;
       if (behind !== undefined && !state.devices[behind]) continue;
       state.removed = state.removed.filter((each) => each !== card);

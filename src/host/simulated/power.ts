@@ -7,7 +7,7 @@ export function setPowerControl(state: MachineState, uid: number, value: 'auto' 
   const device = deviceByUid(state, uid);
   if (!device) return failed('ENODEV');
   device.powerControl = value;
-  if (value === 'on') device.powerState = 'D0';
+  if (value === 'on' && device.powerState !== 'unknown') device.powerState = 'D0';
   return done;
 }
 
@@ -18,6 +18,7 @@ export function setEnabled(state: MachineState, uid: number, on: boolean): Outco
   if (device.driver !== undefined) return failed('EBUSY');
   if (!on && device.enabled === 0) return failed('EIO');
   device.enabled += on ? 1 : -1;
+  if (on) device.powerState = 'D0';
   return done;
 }
 

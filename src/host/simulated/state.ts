@@ -62,7 +62,8 @@ export interface Device {
   /** Reset methods that are enabled. */
   resetMethods: string[];
   powerControl: 'auto' | 'on';
-  powerState: 'D0' | 'D3hot' | 'D3cold';
+  /** `unknown`: awake, but a driver that has left may have done anything (drivers/pci/pci-driver.c:pci_device_remove). */
+  powerState: 'D0' | 'D3hot' | 'D3cold' | 'unknown';
   d3coldAllowed: boolean;
   /** Count of the `enable` attribute. */
   enabled: number;

@@ -167,7 +167,7 @@ function power(state: MachineState, device: Device): Record<string, Node> {
   const entries: Record<string, Node> = {
     power: directory({
       control: { kind: 'file', uid, text: () => `${device.powerControl}\n`, store: control },
-      runtime_status: text(() => (device.powerState === 'D0' ? 'active\n' : 'suspended\n')),
+      runtime_status: text(() => (device.powerState.startsWith('D3') ? 'suspended\n' : 'active\n')),
     }),
     power_state: text(() => `${device.powerState}\n`),
     enable: { kind: 'file', uid, text: () => `${device.enabled}\n`, store: enable },

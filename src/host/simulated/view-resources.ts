@@ -55,7 +55,8 @@ export function sriovAttributes(state: MachineState, device: Device): Record<str
       text: () => `${device.numVfs}\n`,
       store: (data) => {
         const count = kernelNumber(data, 0xffff);
-        if (typeof count === 'string') return failed(count);
+        // Whatever kstrtou16 says, the answer is EINVAL.
+        if (typeof count === 'string') return failed('EINVAL');
         if (count > capability.totalVfs) return failed('ERANGE');
         return then({ do: 'lock', key: deviceLock(uid) }, { do: 'numvfs', uid, count });
       },

@@ -69,6 +69,33 @@ describe('removing and finding again', () => {
     assert.equal(groupOf(machine, radeon.audio), groupOf(machine, radeon.gpu));
   });
 
+  it('beside a sibling leaves a device without the reset method bus, and so without the files', async () => {
+    const host = example('lab-q35').host();
+    const nic = '0000:05:01.0';
+    assert.equal(host.read(attribute(nic, 'reset_method')), 'bus\n');
+    await answer(host, attribute(nic, 'remove'), '1');
+    await answer(host, '/sys/bus/pci/rescan', '1');
+    assert.equal(host.read(attribute(nic, 'reset_method')), undefined);
+    assert.ok(!host.list(attribute(nic, ''))?.includes('reset'));
+    await answer(host, attribute('0000:04:00.0', 'remove'), '1');
+    await answer(host, '/sys/bus/pci/rescan', '1');
+    assert.equal(host.read(attribute(nic, 'reset_method')), 'bus\n');
+  });
+
+  it('gives a device the d3cold_allowed that it had at boot', async () => {
+    const host = example('lab-q35').host();
+    for (const [address, is] of [
+      ['0000:07:00.0', '1'],
+      ['0000:08:00.0', '0'],
+    ] as const) {
+      const path = attribute(address, 'd3cold_allowed');
+      assert.equal(await answer(host, path, is === '1' ? '0' : '1'), 'ok');
+      await answer(host, attribute(address, 'remove'), '1');
+      await answer(host, '/sys/bus/pci/rescan', '1');
+      assert.equal(host.read(path), `${is}\n`);
+    }
+  });
+
   it('is not possible below a bridge that is still gone', async () => {
     const machine = example('amd-rdna3-desktop');
     machine.perform({ do: 'unplug', device: upstream });

@@ -23,6 +23,31 @@ describe('reset_method', () => {
     });
   }
 
+  it('made anew has no bus for a device with siblings, nor for a bridge, and none can be written', async () => {
+    for (const [address, before, after] of [
+      ['0000:01:00.0', 'bus', ''],
+      ['0000:01:00.1', undefined, undefined],
+      ['0000:04:00.0', 'pm bus', 'pm'],
+      ['0000:05:01.0', 'bus', ''],
+      ['0000:06:00.0', 'bus', 'bus'],
+    ] as const) {
+      const host = example('lab-q35').host();
+      const path = attribute(address, 'reset_method');
+      assert.equal(host.read(path)?.trimEnd(), before, address);
+      if (after === undefined) continue;
+      assert.equal(await answer(host, path, 'default'), 'ok');
+      assert.equal(host.read(path)?.trimEnd(), after, address);
+      assert.equal(await answer(host, path, 'bus'), after === 'bus' ? 'ok' : 'EINVAL');
+    }
+  });
+
+  it('keeps bus on a physical function whose virtual ones are there', async () => {
+    const host = example('lab-q35').host();
+    const igb = '0000:02:00.0';
+    assert.equal(await answer(host, attribute(igb, 'sriov_numvfs'), '2'), 'ok');
+    assert.equal(await answer(host, attribute(igb, 'reset_method'), 'bus'), 'ok');
+  });
+
   it('is not there for a device that cannot be reset, nor is reset', () => {
     const host = example('amd-rdna3-desktop').host();
     for (const name of ['reset', 'reset_method']) {
@@ -74,5 +99,22 @@ describe('enable', () => {
     assert.equal(await answer(host, path, 'x'), 'EINVAL');
     assert.equal(await answer(host, path, '0'), 'ok');
     assert.equal(host.read(path), '1\n');
+  });
+});
+
+describe('power_state', () => {
+  it('is unknown once a driver has left, until a driver or `enable` wakes the device', async () => {
+    const host = example('amd-rdna3-desktop').host();
+    const state = (): string | undefined => host.read(attribute(nvme, 'power_state'));
+    assert.equal(state(), 'D0\n');
+    await answer(host, '/sys/bus/pci/drivers/nvme/unbind', nvme);
+    assert.equal(state(), 'unknown\n');
+    assert.equal(host.read(attribute(nvme, 'power/runtime_status')), 'active\n');
+    await answer(host, attribute(nvme, 'power/control'), 'on');
+    assert.equal(state(), 'unknown\n', 'it is awake already, so nothing is done');
+    assert.equal(await answer(host, attribute(nvme, 'enable'), '1'), 'ok');
+    assert.equal(state(), 'D0\n');
+    await answer(host, '/sys/bus/pci/drivers/nvme/bind', nvme);
+    assert.equal(state(), 'D0\n');
   });
 });

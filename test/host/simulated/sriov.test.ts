@@ -3,7 +3,7 @@ import { vfAddress } from '../../../src/host/simulated/sriov.ts';
 import { answer, attribute, driverShown, example } from './machines.ts';
 
 const port = { first: '0000:17:00.0', second: '0000:17:00.1' } as const;
-const capability = { totalVfs: 7, numVfs: 0, vfDevice: '10ca' };
+const capability = { totalVfs: 7, numVfs: 0, vfDevice: '10ca', vfBars: [] };
 
 describe('vfAddress', () => {
   const rows = [
@@ -50,6 +50,19 @@ describe('virtual functions', () => {
     assert.equal(await answer(host, numvfs, '0'), 'ok');
     assert.equal(host.list(attribute('0000:17:0a.1', '')), undefined);
     assert.equal(host.list('/sys/kernel/iommu_groups')?.length, groups);
+  });
+
+  it('have BARs and no d3cold, since they have no power management capability', async () => {
+    const machine = example('lab-q35');
+    const host = machine.host();
+    await answer(host, attribute('0000:02:00.0', 'sriov_numvfs'), '7');
+    assert.equal(host.read(attribute('0000:02:11.4', 'd3cold_allowed')), '0\n');
+    const bars = Object.values(machine.state().devices).flatMap((each) =>
+      each.spec.physicalFunction === undefined ? [] : each.bars.map(({ size, start }) => ({ size, start })),
+    );
+    assert.equal(bars.length, 14);
+    assert.ok(bars.every(({ size }) => size === 16384));
+    assert.equal(new Set(bars.map(({ start }) => start)).size, 14, 'no two at one address');
   });
 
   it('hold up the driver of the physical function while a guest has one', async () => {

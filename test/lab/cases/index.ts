@@ -1,0 +1,60 @@
+import type { LabCase } from '../guest/case.ts';
+import { must } from '../guest/execute.ts';
+import { configureLibvirtd, startLibvirtd } from '../guest/libvirtd.ts';
+import { installProduct } from '../guest/product.ts';
+import { hostModules } from '../guest/topology.ts';
+import type { Order } from '../protocol.ts';
+import { appArmorCases, enforceProfile } from './apparmor.ts';
+import { contractCases } from './contract.ts';
+import { enduranceCases } from './endurance.ts';
+import { interruptionCases } from './interruptions.ts';
+import { lifeCycleCases } from './life-cycle.ts';
+import { refusalCases } from './refusals.ts';
+import { sequenceCases } from './sequences.ts';
+import { smokeCases } from './smoke.ts';
+import { srIovCases } from './sr-iov.ts';
+import { timingCases } from './timings.ts';
+
+/** Prepares the machine for a series and gives its cases. host/series.ts has the same names. */
+export async function casesOf(order: Order): Promise<readonly LabCase[]> {
+  // Without bochs the console stays in text mode.
+  const modules = hostModules.filter((name) => name !== 'bochs' || order.series !== 'contract-text-console');
+  await must('modprobe', ['--all', ...modules]);
+  switch (order.series) {
+    case 'devices':
+      return smokeCases;
+    case 'life-cycle':
+      await installAndStart();
+      return [
+        ...lifeCycleCases,
+        ...srIovCases,
+        ...interruptionCases,
+        ...refusalCases(order),
+        ...timingCases,
+        ...enduranceCases(order.cycles),
+      ];
+    case 'contract':
+      return contractCases('normal');
+    case 'contract-no-iommu':
+      return contractCases('no-iommu');
+    case 'contract-two-bars':
+      return contractCases('rebar-pair');
+    case 'contract-text-console':
+      return contractCases('vga-console');
+    case 'differential':
+      return sequenceCases();
+    case 'apparmor':
+      await enforceProfile();
+      await installAndStart();
+      return appArmorCases;
+    default:
+      throw new Error(`no series "${order.series}"`);
+  }
+}
+
+/** libvirtd looks for hooks when it starts, so the hook comes first. */
+async function installAndStart(): Promise<void> {
+  await installProduct();
+  configureLibvirtd();
+  await startLibvirtd();
+}

@@ -1,0 +1,145 @@
+import assert from 'node:assert/strict';
+import { closeSync, existsSync, openSync, readdirSync, rmSync } from 'node:fs';
+import process from 'node:process';
+import { setImmediate } from 'node:timers/promises';
+
+import type { LabCase } from '../guest/case.ts';
+import { Domain } from '../guest/domain.ts';
+import { must } from '../guest/execute.ts';
+import { expectDriver } from '../guest/expect.ts';
+import { processesWith, restartLibvirtd, startLibvirtd, stopLibvirtd } from '../guest/libvirtd.ts';
+import { configure, vfioHook } from '../guest/product.ts';
+import { attribute, driverOf } from '../guest/sysfs.ts';
+import { devices } from '../guest/topology.ts';
+import { waitFor } from '../guest/wait.ts';
+import { card } from './life-cycle.ts';
+
+/**
+ * Starts the guest and ends libvirtd in the middle of prepare, right after the first host driver was taken away; then
+ * the hook gets this signal.
+ */
+async function interruptPrepare(domain: Domain, signal: 'SIGCONT' | 'SIGKILL'): Promise<void> {
+  const start = domain.tryStart().catch(() => undefined);
+  const deadline = performance.now() + 60_000;
+  while (driverOf(devices.gpuAudio) === 'snd_hda_intel') {
+    assert.ok(performance.now() < deadline, 'the hook took nothing away');
+    await setImmediate();
+  }
+  const hook = processesWith(domain.name, 'prepare');
+  assert.ok(hook.length > 0, 'the hook was faster than this case');
+  // Stopped until libvirtd is gone, so that it is in the middle of its work then.
+  for (const pid of hook) process.kill(pid, 'SIGSTOP');
+  await stopLibvirtd('SIGKILL');
+  for (const pid of hook) process.kill(pid, signal);
+  await start;
+}
+
+export const interruptionCases: readonly LabCase[] = [
+  {
+    name: 'libvirtd is killed -9 during prepare: the hook ends its work, and recover gives the devices back',
+    limit: 200,
+    async run(context) {
+      const domain = await Domain.define(context, 'interrupted', card);
+      await interruptPrepare(domain, 'SIGCONT');
+      await waitFor(
+        'the end of the hook',
+        60,
+        () => processesWith(domain.name, 'prepare').length === 0 || undefined,
+      );
+      await startLibvirtd();
+      assert.equal(await domain.state(), 'shut off');
+      const early = await vfioHook('recover');
+      assert.match(early.stdout, /left alone\n.*may be starting/, early.stderr);
+      // A guest that has not come by then is not on its way any more. The clock is moved in place of waiting.
+      await must('date', ['--set', '+61 seconds']);
+      const { status, stdout, stderr } = await vfioHook('recover');
+      assert.equal(status, 0, stderr);
+      expectDriver('snd_hda_intel', devices.gpuAudio);
+      expectDriver(undefined, devices.gpu);
+      context.note(stdout.trim());
+    },
+  },
+  {
+    name: 'libvirtd and the hook are killed -9 during prepare: recover gives the devices back',
+    limit: 200,
+    async run(context) {
+      const domain = await Domain.define(context, 'interrupted', card);
+      await interruptPrepare(domain, 'SIGKILL');
+      await startLibvirtd();
+      const { status, stderr } = await vfioHook('recover');
+      assert.equal(status, 0, stderr);
+      expectDriver('snd_hda_intel', devices.gpuAudio);
+    },
+  },
+  {
+    name: 'libvirtd and the hook are killed -9 during prepare: the next start works, and its end gives all back',
+    limit: 240,
+    async run(context) {
+      const domain = await Domain.define(context, 'interrupted', card);
+      await interruptPrepare(domain, 'SIGKILL');
+      await startLibvirtd();
+      await domain.start();
+      expectDriver('vfio-pci', devices.gpu, devices.gpuAudio);
+      await domain.shutdown();
+    },
+  },
+  {
+    name: 'recover leaves the devices of a running guest alone',
+    limit: 200,
+    async run(context) {
+      const domain = await Domain.define(context, 'running', card);
+      await domain.start();
+      const { status, stderr } = await vfioHook('recover');
+      assert.equal(status, 0, stderr);
+      expectDriver('vfio-pci', devices.gpu, devices.gpuAudio);
+      assert.equal(await domain.state(), 'running');
+      await domain.destroy();
+    },
+  },
+  {
+    name: 'a guest that libvirtd starts on its own (autostart) gets its devices',
+    limit: 200,
+    async run(context) {
+      const domain = await Domain.define(context, 'automatic', card);
+      await must('virsh', ['-q', 'autostart', domain.name]);
+      context.afterwards(async () => {
+        await must('virsh', ['-q', 'autostart', '--disable', domain.name]);
+      });
+      // libvirtd starts guests once in the life of a host; this file is how it knows.
+      rmSync('/run/libvirt/qemu/autostarted', { force: true });
+      await restartLibvirtd();
+      await waitFor('the guest', 60, async () => (await domain.state()) === 'running' || undefined);
+      await domain.runs();
+      expectDriver('vfio-pci', devices.gpu, devices.gpuAudio);
+      await domain.destroy();
+    },
+  },
+  {
+    name: 'a program holds the sound card open: the start is refused in time, and recover finishes the job later',
+    limit: 240,
+    async run(context) {
+      const domain = await Domain.define(context, 'held', card);
+      configure(context, 'held', 'timeouts: { kernelWrite: 3s }\n');
+      const holder = openSync(soundControl(devices.gpuAudio), 'r');
+      try {
+        const { status, stderr, milliseconds } = await domain.tryStart();
+        assert.notEqual(status, 0);
+        assert.match(stderr, new RegExp(devices.gpuAudio.replace('.', '\\.')));
+        assert.ok(milliseconds < 60_000, `${Math.round(milliseconds)} ms until the refusal`);
+      } finally {
+        closeSync(holder);
+      }
+      await waitFor('recover to finish the job', 60, async () => {
+        await vfioHook('recover');
+        return driverOf(devices.gpuAudio) === 'snd_hda_intel' || undefined;
+      });
+      assert.ok(existsSync(soundControl(devices.gpuAudio)));
+    },
+  },
+];
+
+/** The control node of a sound card: as long as one is open, the driver's remove() does not return. */
+function soundControl(device: string): string {
+  const cardName = readdirSync(attribute(device, 'sound')).find((name) => name.startsWith('card'));
+  return `/dev/snd/controlC${cardName?.slice('card'.length) ?? ''}`;
+}

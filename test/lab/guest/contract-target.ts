@@ -1,0 +1,92 @@
+import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+
+import type { Answer, ContractTarget, Operation, Role } from '../../contract/contract.ts';
+import { execute } from './execute.ts';
+import type { KernelCaller } from './kernel-caller.ts';
+import { attribute, linkName } from './sysfs.ts';
+import { devices } from './topology.ts';
+
+export const contractAddresses: Readonly<Record<Role, string>> = {
+  gpu: devices.consoleGpu,
+  gpuAudio: devices.consoleAudio,
+  igb: devices.igb,
+  vf0: '0000:02:10.0',
+  vf1: '0000:02:10.2',
+  nvme: devices.nvme,
+  bridge: devices.bridge,
+  bridgeNic: devices.bridgeNic,
+  bridgeAudio: devices.bridgeSound,
+  nic: devices.nic,
+  rebar: devices.gpu,
+  rebarSibling: devices.gpuAudio,
+  rootPort: '0000:00:04.0',
+};
+
+/**
+ * Milliseconds after which a call counts as blocked. igb sleeps a second whenever virtual functions come or go
+ * (kernel drivers/pci/iov.c:sriov_disable), and everything is slow here.
+ */
+const patience = { igb: 8000, others: 3000 };
+
+/** The contract's view of this machine's own kernel. */
+export function realTarget(caller: KernelCaller): ContractTarget {
+  return {
+    addresses: contractAddresses,
+    perform: async (operation) => perform(caller, operation),
+    text: (path) => undefinedWhenAbsent(() => readFileSync(path, 'latin1')),
+    link: (path) => undefinedWhenAbsent(() => readlinkSync(path)),
+    exists: (path) => existsSync(path),
+  };
+}
+
+async function perform(caller: KernelCaller, operation: Operation): Promise<Answer> {
+  if ('write' in operation) {
+    const slow = `${operation.write} ${operation.data}`.includes(contractAddresses.igb);
+    const create = operation.create === true ? ['create'] : [];
+    const time = slow ? patience.igb : patience.others;
+    return caller.call(time, 'write', operation.write, hex(operation.data), ...create);
+  }
+  if ('read' in operation) return caller.call(patience.others, 'read', operation.read);
+  if ('load' in operation)
+    return (await execute('modprobe', [operation.load])).status === 0 ? 'ok' : 'failed';
+  if ('unload' in operation) return caller.call(patience.others, 'delete-module', operation.unload);
+  if ('openGroup' in operation) {
+    const members = operation.openGroup.map((role) => contractAddresses[role]);
+    const group = linkName(attribute(members[0] ?? '', 'iommu_group')) ?? '';
+    return caller.hold(operation.guest, 'open-group', `/dev/vfio/${group}`, ...members);
+  }
+  if ('closeGroup' in operation) return letGo(caller, operation.closeGroup);
+  if ('holdNode' in operation) return caller.hold(operation.holdNode, 'hold', nodeOf(operation.holdNode));
+  if ('releaseNode' in operation) return letGo(caller, operation.releaseNode);
+  if ('keepOpen' in operation) return caller.hold(operation.as, 'keep-open', operation.keepOpen);
+  if ('writeOpen' in operation) return caller.writeHeld(operation.writeOpen, hex(operation.data));
+  if ('tryOpen' in operation) return caller.call(patience.others, 'try-open', operation.tryOpen);
+  caller.killBlocked();
+  return 'ok';
+}
+
+async function letGo(caller: KernelCaller, name: string): Promise<Answer> {
+  await caller.letGo(name);
+  return 'ok';
+}
+
+/** The control node of a sound card: the only kind of node that the table holds open. */
+function nodeOf(role: Role): string {
+  const card = readdirSync(attribute(contractAddresses[role], 'sound')).find((name) =>
+    name.startsWith('card'),
+  );
+  return `/dev/snd/controlC${card?.slice('card'.length) ?? ''}`;
+}
+
+function hex(text: string): string {
+  return Buffer.from(text, 'latin1').toString('hex');
+}
+
+/** Undefined for whatever keeps a file from being read: absent, or of a device that is gone. */
+function undefinedWhenAbsent<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,106 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { closeSync, openSync, readFileSync } from 'node:fs';
+import { setTimeout as pause } from 'node:timers/promises';
+
+import type { Emulator } from './emulator.ts';
+
+/** One start of the emulated machine and what happens until it is off. */
+export interface BootOptions {
+  readonly emulator: Emulator;
+  /** QEMU's arguments, after those of the emulator. */
+  readonly args: readonly string[];
+  /** File for what appears on the serial console. */
+  readonly console: string;
+  /** Seconds after which the machine is switched off, whatever it does. */
+  readonly limit: number;
+  /** Called about twice a second while the lab runs, and once when it has ended. */
+  readonly progress: () => void;
+}
+
+/** How a lab ended. */
+export interface BootResult {
+  /** `failed`: the program in the lab ended with an error of its own, outside of any case. */
+  readonly end: 'finished' | 'failed' | 'died' | 'time limit' | 'never booted';
+  /** Boots that did not reach the first script; each one is worth a line, since it may be more than the emulator. */
+  readonly hangs: number;
+}
+
+/** An emulated boot that reaches its first script at all needs 7 to 15 seconds; a hung one stays hung. */
+const bootLimit = 60;
+const tries = 3;
+
+/** Boots the lab and waits until it is off. The boot is tried again when it hangs; what runs in it never is. */
+export async function boot(options: BootOptions): Promise<BootResult> {
+  for (let hangs = 0; hangs < tries; hangs += 1) {
+    const output = openSync(options.console, 'w');
+    const machine = spawn(options.emulator.program, [...options.emulator.args, ...options.args], {
+      env: { ...process.env, ...options.emulator.env },
+      stdio: ['ignore', output, output],
+    });
+    closeSync(output);
+    const stop = (): void => void machine.kill('SIGKILL');
+    const release = stopWithThisProcess(stop);
+    try {
+      const started = await waitUntil(machine, bootLimit, () => consoleHas(options.console, 'LAB: init'));
+      if (!started) continue;
+      const ended = await waitUntil(
+        machine,
+        options.limit,
+        () => {
+          options.progress();
+          return false;
+        },
+        500,
+      );
+      if (!ended && isRunning(machine)) return { end: 'time limit', hangs };
+      const status = /LAB: ended with status (\d+)/.exec(readFileSync(options.console, 'latin1'))?.[1];
+      return { end: status === undefined ? 'died' : status === '0' ? 'finished' : 'failed', hangs };
+    } finally {
+      stop();
+      release();
+      await waitUntil(machine, 10, () => false);
+      options.progress();
+    }
+  }
+  return { end: 'never booted', hangs: tries };
+}
+
+/**
+ * Has the machine end when this process does, by a signal too: nobody else would end it.
+ * @returns what undoes it
+ */
+function stopWithThisProcess(stop: () => void): () => void {
+  const onSignal = (signal: NodeJS.Signals): void => {
+    stop();
+    // The handler is gone by now, so that this is the end.
+    process.kill(process.pid, signal);
+  };
+  process.once('exit', stop).once('SIGINT', onSignal).once('SIGTERM', onSignal);
+  return () => {
+    process.off('exit', stop).off('SIGINT', onSignal).off('SIGTERM', onSignal);
+  };
+}
+
+function isRunning(machine: ChildProcess): boolean {
+  return machine.exitCode === null && machine.signalCode === null;
+}
+
+function consoleHas(file: string, text: string): boolean {
+  return readFileSync(file, 'latin1').includes(text);
+}
+
+/** Waits for the condition, the end of the machine or the limit in seconds; tells whether the condition came true. */
+async function waitUntil(
+  machine: ChildProcess,
+  limit: number,
+  condition: () => boolean,
+  interval = 100,
+): Promise<boolean> {
+  const deadline = performance.now() + limit * 1000;
+  while (performance.now() < deadline) {
+    if (condition()) return true;
+    if (!isRunning(machine)) return false;
+    await pause(interval);
+  }
+  return false;
+}

@@ -1,0 +1,92 @@
+import type { Image } from './image.ts';
+
+/**
+ * The card with a resizable BAR 2 at 08:00: a graphics card with an audio function, the device alone, or two of it
+ * as two functions whose BARs share a bridge window.
+ */
+export type Card = 'graphics' | 'plain' | 'two BARs';
+
+const cards: Readonly<Record<Card, readonly string[]>> = {
+  graphics: [
+    'rebar-gpu,bus=rp7,addr=0x0.0,vendor=0x10de,device=0x2684,class=0x0300,multifunction=on',
+    ...['ich9-intel-hda,id=hda1,bus=rp7,addr=0x0.1', 'hda-duplex,bus=hda1.0,audiodev=silent'],
+  ],
+  plain: ['rebar-gpu,bus=rp7,addr=0x0.0'],
+  'two BARs': ['rebar-gpu,bus=rp7,addr=0x0.0,multifunction=on', 'rebar-gpu,bus=rp7,addr=0x0.1'],
+};
+
+/** What a boot needs to know besides the fixed topology. */
+export interface MachineParts {
+  readonly card: Card;
+  readonly image: Image;
+  /** The directory that the lab sees as /share, read and write. */
+  readonly share: string;
+  /** 64 MiB file behind the NVMe disk; never written. */
+  readonly nvme: string;
+  /** More kernel parameters. */
+  readonly append: string;
+}
+
+const parameters = [
+  ...['console=ttyS0', 'quiet', 'panic=-1', 'random.trust_cpu=on', 'mitigations=off', 'nmi_watchdog=0'],
+  // On a busy machine the kernel's timer self-test can miss its ticks and panic.
+  ...['no_timer_check', 'intel_iommu=on'],
+];
+
+/** A root port of the first six, seven with the resizable BAR's: functions of slot 4, each its own IOMMU group. */
+const rootPorts = [1, 2, 3, 4, 5, 6, 7].map((n) =>
+  device(`pcie-root-port,id=rp${n},bus=pcie.0,chassis=${n},slot=${n},addr=0x4.${n - 1}`, n === 1),
+);
+
+function device(description: string, multifunction = false): string {
+  return multifunction ? `${description},multifunction=on` : description;
+}
+
+/**
+ * The devices of the lab, in the order in which the kernel numbers their buses. test/lab/guest/topology.ts has the
+ * same list from the guest's side.
+ */
+const devices = [
+  ...rootPorts,
+  // 01:00.0 display on bochs-drm, 01:00.1 audio: the card that has the boot console.
+  device('VGA,id=gpu0,bus=rp1,addr=0x0.0,vgamem_mb=16', true),
+  ...['ich9-intel-hda,id=hda0,bus=rp1,addr=0x0.1', 'hda-duplex,bus=hda0.0,audiodev=silent'],
+  // 02:00.0 network card with SR-IOV.
+  'igb,bus=rp2,netdev=n0',
+  // 03:00.0 disk.
+  'nvme,serial=lab,drive=nvme,bus=rp3',
+  // 04:00.0 bridge; 05:01.0 and 05:02.0 behind it are in its group.
+  ...[
+    'pcie-pci-bridge,id=br1,bus=rp4',
+    'e1000,bus=br1,addr=1,netdev=n1',
+    'AC97,bus=br1,addr=2,audiodev=silent',
+  ],
+  // 06:00.0 USB controller with the keyboard, 07:00.0 network card: groups of one.
+  ...['qemu-xhci,id=xhci,bus=rp5', 'usb-kbd,bus=xhci.0', 'e1000e,bus=rp6,netdev=n2'],
+  // Root ports without ACS, functions of one slot: they share a group with 09:00.0 and 0a:00.0 behind them.
+  device('ioh3420,id=rp8,bus=pcie.0,chassis=8,slot=8,addr=0x5.0', true),
+  'ioh3420,id=rp9,bus=pcie.0,chassis=9,slot=9,addr=0x5.1',
+  ...['e1000e,bus=rp8,netdev=n3', 'qemu-xhci,id=xhci2,bus=rp9'],
+  'virtio-gpu-pci,bus=pcie.0,addr=0x6',
+];
+
+/** QEMU's arguments for the machine of the lab: pure emulation, so that neither KVM nor a device of this machine is used. */
+export function machineArguments({ card, image, share, nvme, append }: MachineParts): readonly string[] {
+  const networks = [0, 1, 2, 3].flatMap((n) => ['-netdev', `user,id=n${n},restrict=on`]);
+  return [
+    // Five-level paging costs time for nothing under emulation.
+    ...['-accel', 'tcg,thread=multi,tb-size=512', '-cpu', 'max,la57=off', '-smp', '2', '-m', '3072'],
+    ...['-machine', 'q35,hpet=off', '-device', 'intel-iommu,intremap=on'],
+    // The default 64-bit window is too small for a BAR of 16 GiB.
+    ...['-global', 'q35-pcihost.pci-hole64-size=64G'],
+    ...['-nodefaults', '-display', 'none', '-vga', 'none', '-no-reboot', '-serial', 'stdio'],
+    ...['-kernel', image.kernel, '-initrd', image.initrd, '-append', [...parameters, append].join(' ')],
+    ...['-drive', `file=${image.disk},if=none,id=root,format=raw,snapshot=on,cache=unsafe`],
+    ...['-device', 'virtio-blk-pci,drive=root,bus=pcie.0,addr=0x2'],
+    ...['-fsdev', `local,id=share,path=${share},security_model=none`],
+    ...['-device', 'virtio-9p-pci,fsdev=share,mount_tag=share,bus=pcie.0,addr=0x3'],
+    ...['-drive', `file=${nvme},if=none,id=nvme,format=raw,snapshot=on`],
+    ...['-audiodev', 'none,id=silent', ...networks],
+    ...[...devices, ...cards[card]].flatMap((description) => ['-device', description]),
+  ];
+}

@@ -1,0 +1,94 @@
+import { existsSync, readFileSync } from 'node:fs';
+
+import type { CaseEnds, LabEvent } from '../protocol.ts';
+
+/** Counts over all labs of a run. */
+export interface Totals {
+  passed: number;
+  failed: number;
+  skipped: number;
+}
+
+/** Prints the events of one lab as they appear in its file, in the manner of mocha, and counts them. */
+export class LabReport {
+  readonly #file: string;
+  readonly #totals: Totals;
+  #seen = 0;
+  #running: string | undefined;
+  #left: number | undefined;
+
+  constructor(file: string, totals: Totals) {
+    this.#file = file;
+    this.#totals = totals;
+  }
+
+  /** Prints what is new. */
+  update(): void {
+    if (!existsSync(this.#file)) return;
+    const text = readFileSync(this.#file, 'utf8');
+    // A line is complete with its newline.
+    const lines = text
+      .slice(0, text.lastIndexOf('\n') + 1)
+      .split('\n')
+      .filter((line) => line !== '');
+    for (const line of lines.slice(this.#seen)) this.#print(JSON.parse(line) as LabEvent);
+    this.#seen = lines.length;
+  }
+
+  /**
+   * To be called when the lab is off: a case that began and never ended is the one that killed it, and cases that
+   * were announced and never ran are failures too.
+   */
+  close(end: string): void {
+    this.update();
+    if (this.#running !== undefined) {
+      this.#fail(this.#running, `the lab ended during this case (${end})`);
+      this.#left = (this.#left ?? 1) - 1;
+    }
+    if (this.#left === undefined) this.#fail('the lab', `no case began (${end})`);
+    else if (this.#left > 0) {
+      this.#totals.failed += this.#left;
+      console.log(`    ✗ ${this.#left} more cases did not run`);
+    }
+  }
+
+  #print(event: LabEvent): void {
+    switch (event.event) {
+      case 'versions':
+        console.log(`    ${event.kernel}, libvirt ${event.libvirt}, QEMU ${event.qemu}, Node ${event.node}`);
+        this.#left = event.cases;
+        return;
+      case 'begin':
+        this.#running = event.name;
+        return;
+      case 'end':
+        this.#running = undefined;
+        this.#left = (this.#left ?? 0) - 1;
+        this.#printEnd(event);
+    }
+  }
+
+  #printEnd({ name, result, milliseconds, reason, notes }: CaseEnds): void {
+    const seconds = `(${(milliseconds / 1000).toFixed(1)} s)`;
+    switch (result) {
+      case 'passed':
+        this.#totals.passed += 1;
+        console.log(`    ✔ ${name} ${seconds}`);
+        break;
+      case 'skipped':
+        this.#totals.skipped += 1;
+        console.log(`    - ${name}: skipped, ${reason ?? ''}`);
+        break;
+      case 'failed':
+        this.#fail(`${name} ${seconds}`, reason ?? '');
+        break;
+    }
+    for (const note of notes) console.log(`        ${note}`);
+  }
+
+  #fail(name: string, reason: string): void {
+    this.#totals.failed += 1;
+    console.log(`    ✗ ${name}`);
+    for (const line of reason.split('\n')) console.log(`        ${line}`);
+  }
+}

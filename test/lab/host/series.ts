@@ -1,0 +1,27 @@
+import type { Card } from './machine.ts';
+
+/** One boot and the list of cases that runs in it. */
+export interface Series {
+  /** Also the name of the list in cases/index.ts. */
+  readonly name: string;
+  /** Seconds for the whole lab; the cases have limits of their own inside. */
+  readonly limit: number;
+  /** Which card is at 08:00: see host/machine.ts. */
+  readonly card: Card;
+  /** More kernel parameters. */
+  readonly append: string;
+  /** Whether the cases install the product; otherwise it need not be built. */
+  readonly needsProduct: boolean;
+}
+
+/** In the order in which they run: what the others stand on comes first. */
+export const allSeries: readonly Series[] = [
+  { name: 'devices', limit: 300, card: 'graphics', append: '', needsProduct: false },
+  { name: 'contract', limit: 1500, card: 'plain', append: '', needsProduct: false },
+  { name: 'contract-no-iommu', limit: 120, card: 'plain', append: 'intel_iommu=off', needsProduct: false },
+  { name: 'contract-two-bars', limit: 120, card: 'two BARs', append: '', needsProduct: false },
+  { name: 'contract-text-console', limit: 120, card: 'plain', append: '', needsProduct: false },
+  { name: 'differential', limit: 1500, card: 'plain', append: '', needsProduct: false },
+  { name: 'life-cycle', limit: 2400, card: 'graphics', append: '', needsProduct: true },
+  { name: 'apparmor', limit: 600, card: 'graphics', append: '', needsProduct: true },
+];

@@ -1,0 +1,100 @@
+import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+
+import { buildSync } from 'esbuild';
+
+import type { Order } from '../protocol.ts';
+import { run } from './command.ts';
+import { LabError } from './lab-error.ts';
+import { labSource } from './source.ts';
+
+/** The directory of one boot: the share that the lab sees, and what stays outside. */
+export interface RunDirectory {
+  readonly share: string;
+  readonly nvme: string;
+  readonly console: string;
+  readonly events: string;
+  /** Golden texts as the lab found them, when it was asked to write them. */
+  readonly golden: string;
+}
+
+/** Puts together what the lab needs in its share: the bundled cases, the product, the golden texts, its order. */
+export function prepareShare(
+  directory: string,
+  order: Order,
+  product: string | undefined,
+  log: string,
+): RunDirectory {
+  rmSync(directory, { recursive: true, force: true });
+  const share = path.join(directory, 'share');
+  mkdirSync(path.join(share, 'golden'), { recursive: true });
+  bundle(path.join(share, 'lab.cjs'));
+  assembleBootSector(path.join(share, 'boot-sector'), log);
+  cpSync(path.join(labSource, 'golden'), path.join(share, 'golden'), { recursive: true });
+  for (const name of ['usual-hook', 'kernel-call.pl'])
+    cpSync(path.join(labSource, 'guest', name), path.join(share, name));
+  if (product !== undefined) copyProduct(product, path.join(share, 'product'));
+  writeFileSync(path.join(share, 'order.json'), JSON.stringify(order));
+  const run: RunDirectory = {
+    share,
+    nvme: path.join(directory, 'nvme.img'),
+    console: path.join(directory, 'console.log'),
+    events: path.join(share, 'events.jsonl'),
+    golden: path.join(share, 'golden'),
+  };
+  writeFileSync(run.events, '');
+  writeFileSync(run.nvme, '');
+  truncateSync(run.nvme, 64 * 1024 * 1024);
+  return run;
+}
+
+/** The cases as one file without dependencies, for the oldest Node of the suites. */
+function bundle(output: string): void {
+  buildSync({
+    entryPoints: [path.join(labSource, 'guest', 'main.ts')],
+    outfile: output,
+    bundle: true,
+    platform: 'node',
+    format: 'cjs',
+    target: 'node18.20',
+    sourcemap: 'inline',
+    logLevel: 'error',
+  });
+}
+
+function assembleBootSector(output: string, log: string): void {
+  const object = `${output}.o`;
+  run(log, 'as', ['--32', path.join(labSource, 'guest', 'boot-sector.s'), '-o', object]);
+  run(log, 'ld', [
+    '-m',
+    'elf_i386',
+    '-Ttext',
+    '0x7c00',
+    '--oformat',
+    'binary',
+    '-e',
+    'start',
+    object,
+    '-o',
+    output,
+  ]);
+  rmSync(object);
+  truncateSync(output, 1024 * 1024);
+}
+
+/** @throws LabError when the product is not built */
+function copyProduct(product: string, target: string): void {
+  for (const name of ['dist/vfio-hook', 'install.sh', 'package.json']) {
+    if (!existsSync(path.join(product, name))) {
+      throw new LabError(`no ${path.join(product, name)}: build the product first (npm run build)`);
+    }
+  }
+  // What a published package holds, no more: a file that is missing from that list is missing here too.
+  const description = JSON.parse(readFileSync(path.join(product, 'package.json'), 'utf8')) as {
+    readonly files: readonly string[];
+  };
+  for (const name of ['package.json', ...description.files]) {
+    const source = path.join(product, name);
+    if (existsSync(source)) cpSync(source, path.join(target, name), { recursive: true });
+  }
+}

@@ -1,0 +1,115 @@
+/** `npm run test:lab`: builds the labs, boots them, reports. See test/lab/README.md. */
+import { cpSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import process from 'node:process';
+
+import { boot } from './host/boot.ts';
+import { emulator } from './host/emulator.ts';
+import { type Image, image } from './host/image.ts';
+import { labDirectory } from './host/lab-directory.ts';
+import { LabError } from './host/lab-error.ts';
+import { machineArguments } from './host/machine.ts';
+import { type Options, parseOptions } from './host/options.ts';
+import { writePredictions } from './host/predictions.ts';
+import { rebarDevice } from './host/rebar-device.ts';
+import { LabReport, type Totals } from './host/report.ts';
+import { meetRequirements } from './host/requirements.ts';
+import { rootfs } from './host/rootfs.ts';
+import type { Series } from './host/series.ts';
+import { prepareShare } from './host/share.ts';
+import { labSource, repository } from './host/source.ts';
+import { emulatorSuite, type Suite } from './host/suite.ts';
+
+async function main(): Promise<void> {
+  const options = parseOptions(process.argv.slice(2));
+  const lab = labDirectory(repository);
+  meetRequirements(lab.log('requirements'));
+
+  console.log('the lab');
+  const emulatorRoot = rootfs(lab, emulatorSuite);
+  const preload = path.resolve(rebarDevice(lab, emulatorSuite, emulatorRoot));
+  const qemu = emulator(emulatorRoot.directory, preload);
+  const totals: Totals = { passed: 0, failed: 0, skipped: 0 };
+
+  for (const suite of options.suites) {
+    const parts = image(lab, suite, rootfs(lab, suite));
+    for (const series of options.series) {
+      const directory = lab.path('run', `${suite}-${series.name}`);
+      await runSeries({ options, suite, series, parts, qemu, directory, log: lab.log('share'), totals });
+    }
+  }
+  const skips = totals.skipped > 0 ? `, ${totals.skipped} skipped` : '';
+  console.log(`\n${totals.passed} passed, ${totals.failed} failed${skips}`);
+  process.exitCode = totals.failed === 0 && totals.passed > 0 ? 0 : 1;
+}
+
+interface SeriesRun {
+  readonly options: Options;
+  readonly suite: Suite;
+  readonly series: Series;
+  readonly parts: Image;
+  readonly qemu: ReturnType<typeof emulator>;
+  readonly directory: string;
+  readonly log: string;
+  readonly totals: Totals;
+}
+
+async function runSeries({
+  options,
+  suite,
+  series,
+  parts,
+  qemu,
+  directory,
+  log,
+  totals,
+}: SeriesRun): Promise<void> {
+  const order = {
+    suite,
+    series: series.name,
+    cycles: options.cycles,
+    sequences: options.sequences,
+    seed: options.seed,
+    updateGolden: options.updateGolden,
+    ...(options.only === undefined ? {} : { only: options.only }),
+  };
+  const product = series.needsProduct ? path.resolve(options.product ?? repository) : undefined;
+  const run = prepareShare(directory, order, product, log);
+  if (series.name === 'differential') await writePredictions(run.share, suite, options);
+  console.log(`\n  ${suite}: ${series.name}`);
+  const started = performance.now();
+  const report = new LabReport(run.events, totals);
+  const { end, hangs } = await boot({
+    emulator: qemu,
+    args: machineArguments({
+      card: series.card,
+      image: parts,
+      share: run.share,
+      nvme: run.nvme,
+      append: series.append,
+    }),
+    console: run.console,
+    limit: series.limit,
+    progress: () => {
+      report.update();
+    },
+  });
+  if (hangs > 0) console.log(`    boot repeated: ${hangs} did not reach the first script in time`);
+  report.close(end);
+  if (end !== 'finished') console.log(`    ${end}; the end of ${run.console}:\n${lastLines(run.console)}`);
+  if (options.updateGolden) cpSync(run.golden, path.join(labSource, 'golden'), { recursive: true });
+  console.log(`    ${((performance.now() - started) / 1000).toFixed(0)} s with boot`);
+}
+
+function lastLines(file: string): string {
+  const lines = readFileSync(file, 'latin1').replaceAll('\r', '').trimEnd().split('\n').slice(-12);
+  return lines.map((line) => `      ${line}`).join('\n');
+}
+
+try {
+  await main();
+} catch (error) {
+  if (!(error instanceof LabError)) throw error;
+  console.error(`test:lab: ${error.message}`);
+  process.exitCode = 1;
+}
