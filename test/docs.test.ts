@@ -25,6 +25,7 @@ describe('the documents', () => {
       'README.md',
       'SECURITY.md',
       'docs/architecture.md',
+      'docs/benchmarks.md',
       'docs/coexistence.md',
       'docs/configuration.md',
       'docs/decisions.md',
