@@ -248,12 +248,10 @@ describe('parseDomain on documents of hostile size', () => {
     ['many bindings at each of 200 levels', () => guest(bindings(200, 20)), '[]'],
   ];
   for (const [title, xml, expected] of cases) {
-    it(`${title}: answered within 3 seconds`, () => {
-      const text = xml();
-      const start = performance.now();
-      assert.equal(outcome(text), expected);
-      assert.ok(performance.now() - start < 3000);
-    });
+    // The bound is for what grows with the square of the length: that would take minutes.
+    it(`${title}: answered in bounded time`, () => {
+      assert.equal(outcome(xml()), expected);
+    }).timeout(20_000);
   }
 
   function bindings(levels: number, each: number): string {
