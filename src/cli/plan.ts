@@ -1,7 +1,7 @@
 import { refuseBlocked } from '../engine/blocked.ts';
 import { refuseDamaged } from '../engine/claim-store.ts';
 import { makePlan } from '../engine/make-plan.ts';
-import type { PciHostdev } from '../domain/domain.ts';
+import { pciHostdevs } from '../domain/domain.ts';
 import { groupsOf } from '../host/take-snapshot.ts';
 import { refusals } from '../plan/plan.ts';
 import { jsonOption, machineOption, type Command } from './command.ts';
@@ -23,7 +23,7 @@ export const plan: Command = {
     const domain = readDomainFile(call.operands[0] ?? '-');
     const engine = terminal.openEngine(call);
     const { host } = engine;
-    const hostdevs = domain.hostdevs.filter((hostdev): hostdev is PciHostdev => hostdev.kind !== 'mdev');
+    const hostdevs = pciHostdevs(domain);
     const guest = { name: domain.name, uuid: domain.uuid };
     const groups = groupsOf(
       host,

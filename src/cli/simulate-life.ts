@@ -1,4 +1,5 @@
 import { execa } from 'execa';
+import { childEnvironment } from '../child-environment.ts';
 import type { Domain } from '../domain/domain.ts';
 import type { Operation } from '../host/simulated/operation.ts';
 
@@ -44,7 +45,7 @@ export async function callHook(
   const result = await execa(hook, [...call.arguments, '--simulated-machine', machine], {
     inputFile: xmlFile,
     extendEnv: false,
-    env: { LC_ALL: 'C', PATH: '/usr/sbin:/usr/bin:/sbin:/bin' },
+    env: childEnvironment,
     cwd: '/',
     reject: false,
   });

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import pc from 'picocolors';
-import type { Domain, PciHostdev } from '../domain/domain.ts';
+import { pciHostdevs, type Domain } from '../domain/domain.ts';
 import { errnoOf, VfioHookError } from '../errors.ts';
 import { readDescription } from '../host/simulated/description.ts';
 import { MACHINE_FILE } from '../host/simulated/entry.ts';
@@ -75,7 +75,7 @@ async function play(stage: Stage, terminal: Terminal): Promise<number> {
   const { machine, domain } = stage;
   const paint = pc.createColors(terminal.colour);
   const before = await wholeMachine(machine);
-  const wanted = domain.hostdevs.filter((hostdev): hostdev is PciHostdev => hostdev.kind !== 'mdev');
+  const wanted = pciHostdevs(domain);
   const groups = before.groups.filter((group) =>
     wanted.some(({ address }) => group.members.includes(address)),
   );

@@ -47,3 +47,8 @@ export interface MdevHostdev {
   readonly model?: string;
   readonly managed: boolean;
 }
+
+/** The PCI devices among a guest's assigned devices, in document order. */
+export function pciHostdevs(domain: Domain): PciHostdev[] {
+  return domain.hostdevs.filter((hostdev): hostdev is PciHostdev => hostdev.kind !== 'mdev');
+}

@@ -1,9 +1,11 @@
 import { spawnSync } from 'node:child_process';
 import { closeSync, constants, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
+import { childEnvironment } from '../child-environment.ts';
 import { errnoOf, VfioHookError } from '../errors.ts';
 import { quoteName } from '../text.ts';
 import { makePrivateDirectory } from './durable.ts';
+import type { Engine } from './engine.ts';
 
 /** What a run holds while it works on IOMMU groups. */
 export interface GroupLocks {
@@ -108,7 +110,7 @@ function flock(fd: number, waitMs: number): boolean {
   const result = spawnSync('flock', ['-x', ...wait, '-E', String(NOT_IN_TIME), '3'], {
     stdio: ['ignore', 'ignore', 'ignore', fd],
     cwd: '/',
-    env: { LC_ALL: 'C', PATH: '/usr/sbin:/usr/bin:/sbin:/bin' },
+    env: childEnvironment,
   });
   if (result.status === 0) return true;
   if (result.status === NOT_IN_TIME) return false;
@@ -128,6 +130,25 @@ function holder(path: string): string {
   } catch {
     return 'another run';
   }
+}
+
+/** {@link lockGroups} for a guest's run; that it has to wait, and for whom, goes to the log. */
+export function lockForGuest(
+  engine: Engine,
+  guest: string,
+  groups: readonly number[],
+  timeoutMs: number,
+): GroupLocks {
+  const { host, log } = engine;
+  return lockGroups(groups, {
+    ...engine,
+    timeoutMs,
+    who: guestHolder(guest),
+    now: () => host.now(),
+    onWait: (sentence) => {
+      log.write({ severity: 'notice', message: sentence, guest });
+    },
+  });
 }
 
 /** How a guest is named in its lock file. */

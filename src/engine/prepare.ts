@@ -1,6 +1,6 @@
 import type { Claim } from '../claim/claim.ts';
 import type { Config } from '../config/config.ts';
-import type { Domain, PciHostdev } from '../domain/domain.ts';
+import { pciHostdevs, type Domain } from '../domain/domain.ts';
 import { VfioHookError } from '../errors.ts';
 import { groupsOf } from '../host/take-snapshot.ts';
 import type { Plan } from '../plan/plan.ts';
@@ -10,7 +10,7 @@ import { refuseDamaged } from './claim-store.ts';
 import type { Engine } from './engine.ts';
 import { execute, type Failure } from './execute.ts';
 import { giveBack, type GiveBackResult } from './give-back.ts';
-import { guestHolder, lockGroups } from './lock.ts';
+import { lockForGuest } from './lock.ts';
 import { makePlan, refusalError } from './make-plan.ts';
 
 /**
@@ -20,7 +20,7 @@ import { makePlan, refusalError } from './make-plan.ts';
  */
 export async function prepare(engine: Engine, domain: Domain): Promise<void> {
   const { host, store, log } = engine;
-  const hostdevs = domain.hostdevs.filter((hostdev): hostdev is PciHostdev => hostdev.kind !== 'mdev');
+  const hostdevs = pciHostdevs(domain);
   const before = ownClaim(engine, domain);
   if (hostdevs.length === 0 && !before) return;
 
@@ -31,15 +31,7 @@ export async function prepare(engine: Engine, domain: Domain): Promise<void> {
     hostdevs.map(({ address }) => address),
   );
   const groups = [...new Set([...wanted, ...(before?.groups ?? [])])];
-  const locks = lockGroups(groups, {
-    ...engine,
-    timeoutMs: config.timeouts.lock,
-    who: guestHolder(domain.name),
-    now: () => host.now(),
-    onWait: (sentence) => {
-      log.write({ severity: 'notice', message: sentence, guest: domain.name });
-    },
-  });
+  const locks = lockForGuest(engine, domain.name, groups, config.timeouts.lock);
   try {
     const stored = store.all();
     refuseDamaged(stored);

@@ -6,7 +6,7 @@ import { refuseDamaged } from './claim-store.ts';
 import { defaultConfig } from '../config/config.ts';
 import type { Engine } from './engine.ts';
 import { giveBack, type GiveBackResult } from './give-back.ts';
-import { guestHolder, lockGroups } from './lock.ts';
+import { lockForGuest } from './lock.ts';
 
 /**
  * Gives back what a guest held, by what its claim says and nothing else: libvirt's XML at release is the live
@@ -39,18 +39,9 @@ export async function release(engine: Engine, guestName: string): Promise<void> 
  * Undefined when another run has dealt with it meanwhile.
  */
 export async function giveBackLocked(engine: Engine, claim: Claim): Promise<GiveBackResult | undefined> {
-  const { host, store, log } = engine;
-  const locks = lockGroups(claim.groups, {
-    ...engine,
-    timeoutMs: defaultConfig.timeouts.lock,
-    who: guestHolder(claim.guest.name),
-    now: () => host.now(),
-    onWait: (sentence) => {
-      log.write({ severity: 'notice', message: sentence, guest: claim.guest.name });
-    },
-  });
+  const locks = lockForGuest(engine, claim.guest.name, claim.groups, defaultConfig.timeouts.lock);
   try {
-    const now = store.all().claims;
+    const now = engine.store.all().claims;
     const current = now.find(({ guest }) => guest.uuid === claim.guest.uuid);
     if (!current) return undefined;
     return await giveBack(engine, { ...current, stuck: stillStuck(engine, current) });

@@ -1,5 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import { childEnvironment } from '../child-environment.ts';
 import { severityNumber, type Sink } from './file.ts';
 import { logLine } from './line.ts';
 
@@ -44,7 +45,7 @@ function startLogger(): ChildProcess {
     stdio: ['pipe', 'ignore', 'ignore'],
     detached: true,
     cwd: '/',
-    env: { LC_ALL: 'C', PATH: '/usr/sbin:/usr/bin:/sbin:/bin' },
+    env: childEnvironment,
   });
   // No logger, or one that ended: the lines are lost.
   child.on('error', () => undefined);

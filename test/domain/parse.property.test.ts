@@ -168,7 +168,8 @@ describe('parseDomain, properties', () => {
     );
   });
 
-  it('a change of one attribute value never adds a device', () => {
+  // An NVMe controller behind several disks is one device: given another address at one of them, it is two.
+  it('a change of one attribute value never adds a device, but parts those that stood for one', () => {
     const value = fc.string({ maxLength: 6 }).filter((text) => !/['<&]/.test(text));
     fc.assert(
       fc.property(fc.nat(documents.length - 1), fc.nat(), value, (document, index, text) => {
@@ -178,10 +179,13 @@ describe('parseDomain, properties', () => {
         const changed = `${xml.slice(0, chosen.index)}='${text}'${xml.slice(chosen.index + chosen[0].length)}`;
         const after = outcome(changed);
         if (after === 'refused') return;
-        const count = (list: string): number => (JSON.parse(list) as unknown[]).length;
-        assert.ok(count(after) <= count(outcome(xml)));
+        const devices = (list: string) => JSON.parse(list) as { readonly kind?: string }[];
+        const before = devices(outcome(xml));
+        const disks = [...xml.matchAll(/<source type='pci'/g)].length;
+        const repeated = disks - before.filter(({ kind }) => kind === 'nvme').length;
+        assert.ok(devices(after).length <= before.length + repeated);
       }),
-      { numRuns: 500 },
+      { numRuns: 500, examples: [[4, 1761847113, '1']] },
     );
   });
 

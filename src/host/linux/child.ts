@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { childEnvironment } from '../../child-environment.ts';
 import type { ProcessIdentity } from '../host.ts';
 import { startTimeOf } from './processes.ts';
 
@@ -7,9 +8,6 @@ export type ChildResult =
   | { readonly kind: 'exited'; readonly status: number; readonly stdout: string; readonly stderr: string }
   | { readonly kind: 'missing'; readonly command: string }
   | { readonly kind: 'stuck'; readonly writer: ProcessIdentity };
-
-/** What every child gets, and nothing of ours: fixed texts of errors, fixed places of programs. */
-const fixedEnvironment = { LC_ALL: 'C', PATH: '/usr/sbin:/usr/bin:/sbin:/bin' };
 
 /** Text kept of a child's output, in characters. */
 const KEPT = 65_536;
@@ -31,7 +29,7 @@ export function runBounded(
       stdio: ['pipe', 'pipe', 'pipe'],
       detached: true,
       cwd: '/',
-      env: { ...fixedEnvironment, ...options.environment },
+      env: { ...childEnvironment, ...options.environment },
     });
     const identity = { pid: child.pid ?? -1, startTime: startTimeOf(child.pid ?? -1) ?? -1 };
     let stdout = '';

@@ -24,9 +24,6 @@ const numbers = {
 
 export type Errno = keyof typeof numbers;
 
-/** Every name, for reading descriptions of faults. */
-export const errnoNames = Object.keys(numbers) as readonly Errno[];
-
 /** An error as Node makes it of a failed system call. */
 export function errnoError(code: Errno, call: string, path: string): NodeJS.ErrnoException {
   return Object.assign(new Error(`${code}: ${call} '${path}'`), {
