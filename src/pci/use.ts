@@ -1,0 +1,38 @@
+import type { PciAddress } from './address.ts';
+
+/** Why the host needs a device. These are the words of `allow` in the configuration. */
+export type UseReason = (typeof useReasons)[number];
+
+/** Every {@link UseReason}. */
+export const useReasons = [
+  /** A file system is mounted from it, also through partitions, dm, LUKS, LVM, md, bcache or ZFS */
+  'mounted',
+  /** The host swaps to it */
+  'swap',
+  /** One of its disks cannot be opened exclusively: something else has claimed it */
+  'disk-in-use',
+  /** The default route leads through it */
+  'default-route',
+  /** A session of ssh comes in through it */
+  'ssh',
+  /** It is a port of a bridge, a bond or a team, and has a carrier */
+  'bridge-port',
+  /** Firmware chose it as the primary display at boot */
+  'boot-vga',
+  /** The text console is on it */
+  'console',
+  /** Processes have its device nodes open */
+  'held',
+  /** Every keyboard of the host is behind it */
+  'last-keyboard',
+] as const;
+
+/** One thing on the host that needs a device. Plain data, as it was when the snapshot was taken. */
+export interface DeviceUse {
+  readonly device: PciAddress;
+  readonly reason: UseReason;
+  /** The exact thing, as a sentence without a capital and a period: `/dev/nvme0n1p2 is mounted at /home`. */
+  readonly detail: string;
+  /** What to do about it, one sentence or command each. */
+  readonly hints: readonly string[];
+}
