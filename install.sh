@@ -15,6 +15,8 @@ wrapper=$hooks/qemu.d/00-kept-by-vfio-hook
 # Outside of hooks/: says that the kept hook is ours to put back.
 marker=/var/lib/vfio-hook/kept-hook
 config=/etc/vfio-hook
+# Runs `vfio-hook recover` before each start of libvirt's daemon.
+unit=vfio-hook-recover.service
 oldest_node='18.20'
 newline='
 '
@@ -389,15 +391,42 @@ reload() {
   fi
 }
 
+# with_systemd: whether systemd runs here and is ours to talk to
+with_systemd() {
+  [ -z "$DESTDIR" ] && [ -d /run/systemd/system ] && command -v systemctl >/dev/null
+}
+
+enable_unit() {
+  if ! with_systemd; then return; fi
+  if [ "$dry_run" = yes ]; then
+    say "would enable $unit"
+  elif systemctl daemon-reload && systemctl --quiet enable "$unit"; then
+    say "enabled $unit"
+  else
+    warn "cannot enable $unit; devices of guests that libvirt lost track of then wait for: vfio-hook recover"
+  fi
+}
+
+disable_unit() {
+  if ! with_systemd || ! exists "$units/$unit"; then return; fi
+  if [ "$dry_run" = yes ]; then
+    say "would disable $unit"
+  else
+    systemctl --quiet disable "$unit" || warn "cannot disable $unit"
+  fi
+}
+
 # ---- the two things this script does ----
 
-# stage_all: everything that is installed. A systemd unit would be one more line here.
+# stage_all: everything that is installed
 stage_all() {
   stage_hook
   make_directory "$config"
   make_directory "$config/domains"
   stage_file "$work/vfio-hook" "$PREFIX/sbin/vfio-hook" 755
   for file in "$source"/dist/*.cjs; do stage_file "$file" "$PREFIX/lib/vfio-hook/${file##*/}"; done
+  sed "s|@PREFIX@|$PREFIX|g" "$source/systemd/$unit" >"$work/unit"
+  stage_file "$work/unit" "$units/$unit"
   stage_file "$source/schema/vfio-hook.schema.json" "$share/vfio-hook.schema.json"
   for file in "$source"/*.md "$source"/LICENSE "$source"/dist/*.txt; do
     if [ -f "$file" ]; then stage_file "$file" "$documents/${file##*/}"; fi
@@ -413,7 +442,7 @@ stage_all() {
 }
 
 install_all() {
-  for file in dist/vfio-hook schema/vfio-hook.schema.json; do
+  for file in dist/vfio-hook schema/vfio-hook.schema.json "systemd/$unit"; do
     [ -f "$source/$file" ] || fail "there is no $source/$file" 'npm ci && npm run build'
   done
   set -- "$source"/dist/*.cjs
@@ -438,6 +467,7 @@ install_all() {
   remove_each "$stale"
   made=''
   relabel
+  enable_unit
   reload_libvirt
   if [ "$dry_run" = yes ]; then return; fi
   cat <<END
@@ -461,6 +491,7 @@ uninstall_all() {
     return
   fi
   uninstall_hook
+  disable_unit
   remove_each "$(listed f)"
   directories=$(listed d)
   remove "$manifest"
@@ -532,6 +563,8 @@ case $PREFIX in */) PREFIX=${PREFIX%/} ;; esac
 case $DESTDIR in '' | /*) ;; *) fail "DESTDIR is no absolute path: $DESTDIR" ;; esac
 case $PREFIX in /?*) ;; *) fail "PREFIX is no absolute path below /: $PREFIX" ;; esac
 case $DESTDIR$PREFIX in *"$newline"*) fail 'DESTDIR and PREFIX must not contain a line break' ;; esac
+# The systemd unit has it in a line in which other characters mean something.
+case $PREFIX in *[!A-Za-z0-9/._+-]*) fail "PREFIX may have letters, digits and / . _ + - only: $PREFIX" ;; esac
 if [ -z "$DESTDIR" ] && [ "$dry_run" = no ] && [ "$(id -u)" != 0 ]; then
   fail 'only root can install into the system' "sudo $0"
 fi
@@ -539,6 +572,11 @@ source=$(cd "$(dirname "$0")" && pwd -P)
 share=$PREFIX/share/vfio-hook
 documents=$PREFIX/share/doc/vfio-hook
 manifest=$share/installed
+# Where systemd looks.
+case $PREFIX in
+  /usr | /usr/local) units=$PREFIX/lib/systemd/system ;;
+  *) units=/etc/systemd/system ;;
+esac
 
 case $action in
   install) install_all ;;

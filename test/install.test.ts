@@ -28,6 +28,7 @@ const WRAPPER = '/etc/libvirt/hooks/qemu.d/00-kept-by-vfio-hook';
 const MARKER = '/var/lib/vfio-hook/kept-hook';
 const RECORD = '/usr/share/vfio-hook/installed';
 const PROGRAM = '/usr/sbin/vfio-hook';
+const UNIT = 'vfio-hook-recover.service';
 const SYMLINKED = 'l 777 /usr/sbin/vfio-hook';
 
 let work = '';
@@ -136,7 +137,7 @@ beforeEach(() => {
   source = join(work, 'source');
   root = join(work, 'root');
   node = '/usr/bin/node';
-  for (const folder of ['dist', 'schema', 'docs', 'examples/configs'])
+  for (const folder of ['dist', 'schema', 'docs', 'examples/configs', 'systemd'])
     mkdirSync(join(source, folder), { recursive: true });
   mkdirSync(root);
   copyFileSync(join(repository, 'install.sh'), join(source, 'install.sh'));
@@ -144,6 +145,7 @@ beforeEach(() => {
   writeFileSync(join(source, 'dist/cli.cjs'), 'cli');
   writeFileSync(join(source, 'dist/config.cjs'), 'config');
   writeFileSync(join(source, 'schema/vfio-hook.schema.json'), '{}');
+  writeFileSync(join(source, 'systemd', UNIT), 'ExecStart=@PREFIX@/sbin/vfio-hook recover');
   writeFileSync(join(source, 'README.md'), 'readme');
   writeFileSync(join(source, 'docs/coexistence.md'), 'coexistence');
   writeFileSync(join(source, 'examples/configs/config.yaml'), 'example');
@@ -211,6 +213,9 @@ describe('install.sh', () => {
         '/etc/vfio-hook/domains': 'd 755',
         '/usr': 'd 755',
         '/usr/lib': 'd 755',
+        '/usr/lib/systemd': 'd 755',
+        '/usr/lib/systemd/system': 'd 755',
+        [`/usr/lib/systemd/system/${UNIT}`]: 'f 644 ExecStart=/usr/sbin/vfio-hook recover',
         '/usr/lib/vfio-hook': 'd 755',
         '/usr/lib/vfio-hook/cli.cjs': 'f 644 cli',
         '/usr/lib/vfio-hook/config.cjs': 'f 644 config',
@@ -653,6 +658,7 @@ describe('install.sh', () => {
       ['a relative DESTDIR', { DESTDIR: 'x' }, 'DESTDIR is no absolute path: x'],
       ['a relative PREFIX', { PREFIX: 'usr' }, 'PREFIX is no absolute path below /: usr'],
       ['PREFIX=/', { PREFIX: '/' }, 'PREFIX is no absolute path below /: '],
+      ['a quote in PREFIX', { PREFIX: '/a"b' }, 'PREFIX may have letters, digits and'],
       ['a line break in PREFIX', { PREFIX: '/a\nb' }, 'DESTDIR and PREFIX must not contain a line break'],
     ] as const) {
       it(`with ${sentence}`, () => {
@@ -783,6 +789,30 @@ describe('install.sh', () => {
       assert.deepEqual(tree(), now);
       succeeds(['--uninstall'], { PREFIX: '/usr/local' });
       assert.deepEqual(tree(), {});
+    });
+
+    it('puts the unit where systemd looks, whatever PREFIX is', () => {
+      succeeds([], { PREFIX: '/usr/local' });
+      assert.match(
+        tree()[`/usr/local/lib/systemd/system/${UNIT}`]!,
+        /ExecStart=\/usr\/local\/sbin\/vfio-hook/,
+      );
+      succeeds(['--uninstall'], { PREFIX: '/usr/local' });
+      succeeds([], { PREFIX: '/opt/vfio' });
+      assert.match(tree()[`/etc/systemd/system/${UNIT}`]!, /ExecStart=\/opt\/vfio\/sbin\/vfio-hook/);
+    });
+
+    it('has a unit that systemd understands (skipped without systemd-analyze)', function () {
+      if (spawnSync('systemd-analyze', ['--version']).status !== 0) this.skip();
+      const text = readFileSync(join(repository, 'systemd', UNIT), 'utf8')
+        .replace('@PREFIX@/sbin/vfio-hook', '/bin/true')
+        .replaceAll('@PREFIX@', '/usr');
+      writeFileSync(join(work, UNIT), text);
+      const { status, stderr } = spawnSync('systemd-analyze', ['verify', '--man=no', join(work, UNIT)], {
+        encoding: 'utf8',
+      });
+      assert.equal(status, 0, stderr);
+      assert.doesNotMatch(stderr, /vfio-hook/);
     });
 
     it('takes blanks and quotes in DESTDIR', () => {

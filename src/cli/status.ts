@@ -18,7 +18,8 @@ export const status: Command = {
   run: (call, terminal) => {
     const engine = terminal.openEngine(call);
     const stored = engine.store.all();
-    const claims = stored.claims.map((claim) => ({ ...claim, left: reasonToLeave(engine, claim) }));
+    const libvirt = engine.host.libvirtProcesses();
+    const claims = stored.claims.map((claim) => ({ ...claim, left: reasonToLeave(engine, claim, libvirt) }));
     const trouble =
       stored.damaged.length > 0 ||
       claims.some(({ state, left }) => state === 'incomplete' || state === 'stuck' || left === undefined);

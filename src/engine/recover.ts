@@ -2,6 +2,8 @@ import type { Claim } from '../claim/claim.ts';
 import { errnoOf, VfioHookError } from '../errors.ts';
 import { sysfs } from '../pci/sysfs.ts';
 import type { Engine } from './engine.ts';
+import type { LibvirtProcesses } from '../host/host.ts';
+import { quoteName } from '../text.ts';
 import { giveBackLocked } from './release.ts';
 
 /** What `recover` did with one claim, or would do. */
@@ -12,7 +14,10 @@ export interface Recovery {
   readonly reasons: readonly string[];
 }
 
-/** libvirt starts QEMU within seconds of the hook's end; a claim younger than this may be a guest on its way. */
+/**
+ * libvirt starts QEMU within seconds of the hook's end; a claim younger than this may be a guest on its way,
+ * as long as there is a daemon that could start it.
+ */
 const STARTING_MS = 60_000;
 
 /**
@@ -25,8 +30,9 @@ export async function recover(engine: Engine, options: { readonly dryRun: boolea
   if (!options.dryRun) {
     for (const uuid of stored.outdated) engine.store.remove(uuid);
   }
+  const libvirt = stored.claims.length > 0 ? engine.host.libvirtProcesses() : noLibvirt;
   for (const claim of stored.claims) {
-    const why = reasonToLeave(engine, claim);
+    const why = reasonToLeave(engine, claim, libvirt);
     if (why !== undefined) done.push({ guest: claim.guest, outcome: 'left', reasons: [why] });
     else if (options.dryRun) done.push({ guest: claim.guest, outcome: 'would-restore', reasons: [] });
     else done.push(await recoverOne(engine, claim));
@@ -34,18 +40,25 @@ export async function recover(engine: Engine, options: { readonly dryRun: boolea
   return done;
 }
 
+const noLibvirt: LibvirtProcesses = { daemons: [], guests: [] };
+
 /** Why a claim's devices must stay where they are; undefined when its guest is gone. */
-export function reasonToLeave(engine: Engine, claim: Claim): string | undefined {
+export function reasonToLeave(engine: Engine, claim: Claim, libvirt: LibvirtProcesses): string | undefined {
   const { host } = engine;
   for (const group of claim.groups) {
     if (host.tryOpen(sysfs.vfioGroup(group)) !== 'busy') continue;
     const [holder] = host.holders(sysfs.vfioGroup(group));
     return `the guest is running: IOMMU group ${group} is open${holder ? ` in ${holder.name} (pid ${holder.pid})` : ''}`;
   }
+  // A guest that is handed its devices late in its start, or has lost them, still runs.
+  const qemu = libvirt.guests.find(({ guest, uuid }) =>
+    uuid === undefined ? guest === claim.guest.name : uuid === claim.guest.uuid,
+  );
+  if (qemu) return `the guest is running: ${quoteName(qemu.name)} (pid ${qemu.pid})`;
   const working = claim.state === 'preparing' || claim.state === 'restoring';
   if (working && host.isAlive(claim.writer)) return `a run is at work on it (pid ${claim.writer.pid})`;
   const age = engine.clock().getTime() - Date.parse(claim.claimedAt);
-  if (claim.state === 'held' && age >= 0 && age < STARTING_MS) {
+  if (claim.state === 'held' && age >= 0 && age < STARTING_MS && libvirt.daemons.length > 0) {
     return `the guest may be starting: its devices were handed over ${Math.round(age / 1000)} s ago`;
   }
   return undefined;

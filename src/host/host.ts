@@ -28,6 +28,8 @@ export interface Host {
   loadModule(name: string, deadlineMs: number): Promise<ModuleResult>;
   /** The processes that have a device node open, or an empty list. For messages; never for decisions about safety alone. */
   holders(path: string): readonly Holder[];
+  /** libvirt's QEMU daemons and guests. Looks at every process of the host: for recovery, not for a start. */
+  libvirtProcesses(): LibvirtProcesses;
   /** Writes of this program that still wait in the kernel, also those of runs that have died since. */
   blockedWrites(): readonly BlockedWrite[];
   /** Whether the process that was once seen is still there: same pid and same start time. */
@@ -52,6 +54,22 @@ export interface Holder {
   readonly name: string;
   /** Name of the guest when the process is a QEMU that libvirt started. */
   readonly guest?: string;
+}
+
+/** What of libvirt runs. */
+export interface LibvirtProcesses {
+  /** Pids of libvirtd and virtqemud. */
+  readonly daemons: readonly number[];
+  readonly guests: readonly GuestProcess[];
+}
+
+/** A QEMU that libvirt started. */
+export interface GuestProcess {
+  readonly pid: number;
+  /** Short name of the program, such as `qemu-system-x86`. */
+  readonly name: string;
+  readonly guest: string;
+  readonly uuid?: string;
 }
 
 /** A write of this program that has not returned. */

@@ -53,6 +53,25 @@ const cases: readonly Case[] = [
     restored: false,
   },
   {
+    name: 'gives back what was handed over just now, when no daemon of libvirt is there to start the guest',
+    first: async (s) => {
+      await s.prepare(win11);
+      s.happens({ do: 'stop-libvirt' });
+    },
+    says: ['win11: restored'],
+    restored: true,
+  },
+  {
+    name: 'leaves a guest whose QEMU runs without having opened its devices, also when the daemon has died',
+    first: async (s) => {
+      await s.prepare(win11);
+      s.happens({ do: 'start-qemu', guest: 'win11', pid: 4321 }, { do: 'stop-libvirt' });
+      s.time.now += 3_600_000;
+    },
+    says: ['win11: left; the guest is running: "qemu-system-x86" (pid 4321)'],
+    restored: false,
+  },
+  {
     name: 'gives back what a guest held that is gone without a release',
     first: async (s) => {
       await s.prepare(win11);

@@ -41,6 +41,7 @@ export function fakeHost({ files = {}, links = {}, bytes = {}, empty = [] }: Sho
     write: refuse,
     loadModule: refuse,
     holders: () => [],
+    libvirtProcesses: () => ({ daemons: [], guests: [] }),
     blockedWrites: () => [],
     isAlive: () => false,
     self: () => ({ pid: 1, startTime: 1 }),

@@ -3,7 +3,14 @@ import { errnoOf } from '../../errors.ts';
 import type { Host, LockedRead, ModuleResult, WriteResult } from '../host.ts';
 import { runBounded } from './child.ts';
 import { errnoFromMessage } from './errno-text.ts';
-import { blockedWrites, holdersOf, isAlive, startTimeOf, WRITER_VARIABLE } from './processes.ts';
+import {
+  blockedWrites,
+  holdersOf,
+  isAlive,
+  libvirtProcesses,
+  startTimeOf,
+  WRITER_VARIABLE,
+} from './processes.ts';
 
 /** The real kernel of this machine. */
 export const linuxHost: Host = {
@@ -17,6 +24,7 @@ export const linuxHost: Host = {
   write,
   loadModule,
   holders: holdersOf,
+  libvirtProcesses,
   blockedWrites,
   isAlive,
   self: () => ({ pid: process.pid, startTime: startTimeOf(process.pid) ?? -1 }),

@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
-import type { BlockedWrite, Holder, ProcessIdentity } from '../host.ts';
+import type { BlockedWrite, GuestProcess, Holder, LibvirtProcesses, ProcessIdentity } from '../host.ts';
 
 /** Start time of a process in clock ticks after boot, or undefined when it is gone. */
 export function startTimeOf(pid: number): number | undefined {
@@ -28,6 +28,25 @@ export function holdersOf(path: string): Holder[] {
         ...(guest !== undefined && { guest }),
       };
     });
+}
+
+/** Programs that start QEMU guests for libvirt: the one daemon for everything, and the one of its modular daemons. */
+const DAEMONS = ['libvirtd', 'virtqemud'];
+
+/** libvirt's QEMU daemons, and the QEMU processes that have a guest's name, as libvirt gives it. */
+export function libvirtProcesses(): LibvirtProcesses {
+  const daemons: number[] = [];
+  const guests: GuestProcess[] = [];
+  for (const pid of pids()) {
+    const name = readProc(pid, 'comm')?.trim() ?? '';
+    if (DAEMONS.includes(name)) daemons.push(pid);
+    if (!name.startsWith('qemu')) continue;
+    const args = commandLine(pid);
+    const guest = guestName(args);
+    const uuid = args.includes('-uuid') ? args[args.indexOf('-uuid') + 1] : undefined;
+    if (guest !== undefined) guests.push({ pid, name, guest, ...(uuid !== undefined && { uuid }) });
+  }
+  return { daemons, guests };
 }
 
 /** Name of the variable in a writer's environment that says what it writes: `<path> <value>`. */

@@ -7,6 +7,9 @@ import type { MachineSpec } from './spec.ts';
 import type { Device, MachineState } from './state.ts';
 import { makeVfs, vfsOf } from './sriov.ts';
 
+/** The daemon's pid on every machine. */
+const LIBVIRTD = 812;
+
 /** What goes on from one boot of a machine to the next. */
 export type Carried = Pick<MachineState, 'clock' | 'next' | 'faults' | 'schedule' | 'journal'>;
 
@@ -30,6 +33,7 @@ export function build(spec: MachineSpec, boot: number, carried?: Carried): Machi
     locks: {},
     tasks: [],
     processes: [],
+    daemon: { pid: LIBVIRTD, startTime: 1, name: 'libvirtd' },
     opens: [],
     consoles: consolesAtBoot(spec.console),
     ...(spec.console.kind === 'firmware' && { firmwareFramebuffer: spec.console.platformDevice }),

@@ -2,6 +2,7 @@ import type {
   BlockedWrite,
   Holder,
   Host,
+  LibvirtProcesses,
   LockedRead,
   ModuleResult,
   ProcessIdentity,
@@ -134,6 +135,7 @@ export function simulatedHost(store: Store, options: SimulatedHostOptions = {}):
     loadModule: (name, deadlineMs) => moduleCall('load', name, deadlineMs),
     unloadModule: (name, deadlineMs) => moduleCall('unload', name, deadlineMs),
     holders: (path) => look((state) => holdersOfNode(state, path)),
+    libvirtProcesses: () => look(libvirtProcesses),
     blockedWrites: () => look(blockedWrites),
     isAlive: (process) => look((state) => isAlive(state, process)),
     self: () => self,
@@ -199,6 +201,15 @@ function holdersOfNode(state: MachineState, path: string): Holder[] {
   return state.processes
     .filter((process) => pids.has(process.pid))
     .map(({ pid, name, guest }) => ({ pid, name, ...(guest !== undefined && { guest }) }));
+}
+
+function libvirtProcesses({ daemon, processes }: MachineState): LibvirtProcesses {
+  return {
+    daemons: daemon ? [daemon.pid] : [],
+    guests: processes.flatMap(({ pid, name, guest }) =>
+      guest !== undefined && name.startsWith('qemu') ? [{ pid, name, guest }] : [],
+    ),
+  };
 }
 
 function blockedWrites(state: MachineState): BlockedWrite[] {

@@ -14,6 +14,10 @@ export type Operation =
     }
   /** The guest's QEMU ends, or closes what it has open. */
   | { readonly do: 'close-group'; readonly guest: string }
+  /** A QEMU of this guest runs, with no device open yet, or not any more. `close-group` ends it. */
+  | { readonly do: 'start-qemu'; readonly guest: string; readonly pid?: number }
+  /** libvirt's daemon ends. Its guests go on. */
+  | { readonly do: 'stop-libvirt' }
   /** A process opens a device node such as /dev/snd/controlC0. */
   | { readonly do: 'hold-node'; readonly path: string; readonly program: string; readonly guest?: string }
   | { readonly do: 'release-node'; readonly path: string }

@@ -35,6 +35,9 @@ export function perform(state: MachineState, operation: Operation): OperationRes
   return result;
 }
 
+/** As Debian's libvirt starts it; the kernel keeps 15 characters of a name. */
+const QEMU = 'qemu-system-x86';
+
 /** The process of this guest's QEMU. */
 export function guestProcess(state: MachineState, guest: string): Process | undefined {
   return state.processes.find((process) => process.guest === guest && process.name.startsWith('qemu'));
@@ -49,6 +52,12 @@ function change(state: MachineState, operation: Operation): OperationResult {
       if (process) endProcess(state, process);
       return completed;
     }
+    case 'start-qemu':
+      startProcess(state, QEMU, operation.guest, operation.pid);
+      return completed;
+    case 'stop-libvirt':
+      delete state.daemon;
+      return completed;
     case 'hold-node': {
       const device = Object.values(state.devices).find((each) =>
         nodesOf(state, each).includes(operation.path),
@@ -127,7 +136,7 @@ export function faultRule(description: FaultDescription, id: string): FaultRule 
 
 function open(state: MachineState, operation: Extract<Operation, { do: 'open-group' }>): OperationResult {
   const running = guestProcess(state, operation.guest);
-  const process = running ?? startProcess(state, 'qemu-system-x86', operation.guest, operation.pid);
+  const process = running ?? startProcess(state, QEMU, operation.guest, operation.pid);
   for (const address of operation.devices) {
     const device = state.devices[address];
     const group = device?.group;

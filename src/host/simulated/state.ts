@@ -32,6 +32,8 @@ export interface MachineState {
   /** System calls that have not returned. */
   tasks: Task[];
   processes: Process[];
+  /** libvirt's daemon; absent while it does not run. */
+  daemon?: Process;
   opens: OpenNode[];
   consoles: Console[];
   /** The firmware's frame buffer, by its platform device; absent once it was evicted. */

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { spawn, type ChildProcess } from 'node:child_process';
-import { copyFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   blockedWrites,
   holdersOf,
   isAlive,
+  libvirtProcesses,
   startTimeOf,
   WRITER_VARIABLE,
 } from '../../../src/host/linux/processes.ts';
@@ -32,7 +33,7 @@ afterEach(async () => {
 async function running(
   command: string,
   args: readonly string[],
-  more: { argv0?: string; env?: NodeJS.ProcessEnv } = {},
+  more: { argv0?: string; env?: NodeJS.ProcessEnv; stdio?: 'ignore' } = {},
 ): Promise<number> {
   const child = spawn(command, args, { stdio: ['pipe', 'ignore', 'inherit'], ...more });
   children.push(child);
@@ -130,6 +131,43 @@ describe('holdersOf', () => {
       assert.deepEqual(holdersOf(node), [{ pid, name: 'tail', ...(guest !== undefined && { guest }) }]);
     });
   }
+});
+
+describe('libvirtProcesses', () => {
+  /** A program whose short name is that of the file, as `comm` has it. */
+  async function named(name: string, ...args: readonly string[]): Promise<number> {
+    const program = join(directory, name);
+    copyFileSync('/usr/bin/tail', program);
+    chmodSync(program, 0o755);
+    return running(program, ['-q', '-F', '/dev/null', '--', ...args], { stdio: 'ignore' });
+  }
+
+  it('finds daemons and guests with name and UUID, and no other program of such arguments', async () => {
+    const uuid = '7d0c1e0a-54b2-4c7e-9a55-0d3b8f1c2a01';
+    const name = ['-name', 'guest=win11,debug-threads=on'];
+    const daemons = [await named('libvirtd'), await named('virtqemud')];
+    const guests = [
+      await named('qemu-system-x86', ...name, '-uuid', uuid),
+      await named('qemu-kvm', '-name', 'other'),
+    ];
+    const strangers = [await named('vim', ...name), await named('qemu-img'), await named('libvirtd.old')];
+    const ours = (pid: number): boolean => [...daemons, ...guests, ...strangers].includes(pid);
+    const found = (): ReturnType<typeof libvirtProcesses> => {
+      const all = libvirtProcesses();
+      return { daemons: all.daemons.filter(ours), guests: all.guests.filter(({ pid }) => ours(pid)) };
+    };
+    await until(() => found().daemons.length === 2 && found().guests.length === 2);
+    assert.deepEqual([...found().daemons].sort(), [...daemons].sort());
+    assert.deepEqual(
+      found()
+        .guests.map(({ name: program, guest, uuid: id }) => [program, guest, id])
+        .sort(),
+      [
+        ['qemu-kvm', 'other', undefined],
+        ['qemu-system-x86', 'win11', uuid],
+      ],
+    );
+  });
 });
 
 describe('blockedWrites', () => {
