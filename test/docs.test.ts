@@ -30,6 +30,7 @@ describe('the documents', () => {
       'docs/configuration.md',
       'docs/decisions.md',
       'docs/errors.md',
+      'docs/failure-modes.md',
       'docs/json.md',
       'docs/kernel-notes.md',
       'docs/recovery.md',
@@ -84,6 +85,7 @@ describe('the documents', () => {
       'README.md',
       'docs/configuration.md',
       'docs/errors.md',
+      'docs/failure-modes.md',
       'docs/troubleshooting.md',
     ].filter((document) => examplesOf(document).length === 0);
     assert.deepEqual(without, []);

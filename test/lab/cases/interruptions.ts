@@ -60,6 +60,24 @@ export const interruptionCases: readonly LabCase[] = [
     },
   },
   {
+    name: 'recover before the next start of libvirtd, as its systemd unit runs it, gives the devices back at once',
+    limit: 200,
+    async run(context) {
+      const domain = await Domain.define(context, 'interrupted', card);
+      await interruptPrepare(domain, 'SIGCONT');
+      await waitFor(
+        'the end of the hook',
+        60,
+        () => processesWith(domain.name, 'prepare').length === 0 || undefined,
+      );
+      const { status, stderr } = await vfioHook('recover');
+      assert.equal(status, 0, stderr);
+      expectDriver('snd_hda_intel', devices.gpuAudio);
+      expectDriver(undefined, devices.gpu);
+      await startLibvirtd();
+    },
+  },
+  {
     name: 'libvirtd and the hook are killed -9 during prepare: recover gives the devices back',
     limit: 200,
     async run(context) {

@@ -1,0 +1,184 @@
+import assert from 'node:assert/strict';
+import type { FaultDescription } from '../../src/host/simulated/operation.ts';
+import { callHook, installation, type Ended } from './compiled.ts';
+import {
+  call,
+  changes,
+  claims,
+  configure,
+  exampleGuest,
+  fault,
+  guestWith,
+  picture,
+  stage,
+  succeeds,
+  type Stage,
+} from './stage.ts';
+
+/*
+ * Each kind of call that can wait in the kernel for ever is made to, in the compiled hook. It comes back within its
+ * deadline and a second, says what waits, and leaves a claim that `recover` finishes once the kernel lets go.
+ */
+
+const DEADLINE_MS = 400;
+const GPU = '0000:03:00.0';
+const SOUND = '0000:03:00.1';
+const win11 = exampleGuest('windows-11-rx7900xtx');
+const rival = guestWith([GPU], { name: 'rival', uuid: 'b7a1e0d2-0d57-4b6b-9a43-4e1a2b9f0c11' });
+
+interface Hang {
+  readonly what: string;
+  readonly rule: Omit<FaultDescription, 'effect'>;
+  /** What the first line names. */
+  readonly names: string;
+  /** Happens to the machine before the call. */
+  readonly given?: (on: Stage) => void;
+}
+
+const starts: readonly Hang[] = [
+  { what: 'loading vfio-pci', rule: { on: 'load', path: 'vfio-pci' }, names: 'load module vfio-pci' },
+  {
+    what: 'setting an override',
+    rule: { path: `*/${SOUND}/driver_override` },
+    names: `set driver override of ${SOUND}`,
+  },
+  {
+    what: 'unbinding the sound function',
+    rule: { path: '*/snd_hda_intel/unbind', value: SOUND },
+    names: `unbind ${SOUND} from snd_hda_intel`,
+  },
+  {
+    what: 'unbinding the graphics function',
+    rule: { path: '*/amdgpu/unbind', value: GPU },
+    names: `unbind ${GPU} from amdgpu`,
+  },
+  { what: 'resizing a BAR', rule: { path: `*/${GPU}/resource2_resize` }, names: `resize BAR 2 of ${GPU}` },
+  {
+    what: 'binding to vfio-pci',
+    rule: { path: '*/vfio-pci/bind', value: GPU },
+    names: `bind ${GPU} to vfio-pci`,
+  },
+];
+
+const ends: readonly Hang[] = [
+  {
+    what: 'unbinding from vfio-pci',
+    rule: { path: '*/vfio-pci/unbind', value: SOUND },
+    names: `unbind ${SOUND} from vfio-pci`,
+  },
+  {
+    what: 'resizing the BAR back',
+    rule: { path: `*/${GPU}/resource2_resize` },
+    names: `resize BAR 2 of ${GPU}`,
+  },
+  {
+    what: 'clearing an override',
+    rule: { path: `*/${SOUND}/driver_override` },
+    names: `clear driver override of ${SOUND}`,
+  },
+  { what: 'binding to amdgpu', rule: { path: '*/amdgpu/bind', value: GPU }, names: `bind ${GPU} to amdgpu` },
+  {
+    what: 'binding to snd_hda_intel',
+    rule: { path: '*/snd_hda_intel/bind', value: SOUND },
+    names: `bind ${SOUND} to snd_hda_intel`,
+  },
+  {
+    what: 'setting power control',
+    rule: { path: `*/${SOUND}/power/control` },
+    names: `set power control of ${SOUND}`,
+  },
+  {
+    what: 'loading the host driver again',
+    rule: { on: 'load', path: 'snd_hda_intel' },
+    names: 'load module snd_hda_intel',
+    given: ({ machine }) => {
+      machine.perform({ do: 'unload', module: 'snd_hda_intel' });
+    },
+  },
+];
+
+/** The machine with a configuration that needs every kind of write. */
+function machine(): Stage {
+  const on = stage('amd-rdna3-desktop', (spec) => ({
+    ...spec,
+    // The other card of that driver: with it the module could not be unloaded.
+    devices: spec.devices.filter(({ address }) => address !== '0000:0f:00.1'),
+  }));
+  configure(
+    on,
+    'config.yaml',
+    `timeouts: { kernelWrite: ${DEADLINE_MS}ms }\ndevices:\n  - { match: "${GPU}", bars: { 2: 8MiB } }\n`,
+  );
+  return on;
+}
+
+function command(on: Stage, ...args: readonly string[]): Ended {
+  return callHook([...args, ...on.option], { program: installation().command });
+}
+
+/** The call comes back in time, with status 1 and this in its first line. */
+function comesBack(on: Stage, moment: 'prepare' | 'release', names: string): void {
+  const started = performance.now();
+  const ended = call(on, win11, moment);
+  const took = performance.now() - started;
+  assert.ok(took < DEADLINE_MS + 1000, `it took ${took.toFixed(0)} ms`);
+  assert.equal(ended.status, 1, ended.stderr);
+  const [first = ''] = ended.stderr.split('\n');
+  assert.ok(first.startsWith('vfio-hook: error: '), first);
+  assert.ok(first.includes(names), first);
+}
+
+/** From here on: known to everybody, touched by nobody, and over once the kernel lets go. */
+function isLeftAloneUntilItReturns(on: Stage, names: string, before: unknown): void {
+  const claim = claims(on)[`${win11.uuid}.json`];
+  assert.equal(claim?.state, 'stuck');
+  assert.equal(claim.stuck.length, 1);
+  const status = command(on, 'status');
+  assert.equal(status.status, 2, status.stderr);
+  assert.ok(status.stdout.includes(names), status.stdout);
+
+  const count = changes(on);
+  const other = call(on, rival, 'prepare');
+  assert.equal(other.status, 1, other.stderr);
+  assert.equal(changes(on), count, 'a write was made beside one that has not returned');
+
+  on.machine.perform({ do: 'release-fault', id: 'hang' });
+  const recovered = command(on, 'recover');
+  assert.deepEqual([recovered.status, recovered.stderr], [0, '']);
+  assert.deepEqual([picture(on), claims(on)], [before, {}]);
+  assert.equal(command(on, 'status').status, 0);
+}
+
+describe('a call that waits in the kernel for ever', function () {
+  this.timeout(60_000);
+
+  for (const { what, rule, names } of starts) {
+    it(`does not keep libvirt waiting at the start: ${what}`, () => {
+      const on = machine();
+      const before = picture(on);
+      fault(on, { id: 'hang', times: 1, ...rule, effect: { kind: 'hang' } });
+      comesBack(on, 'prepare', names);
+      isLeftAloneUntilItReturns(on, names, before);
+    });
+  }
+
+  for (const { what, rule, names, given } of ends) {
+    it(`does not keep libvirt waiting at the end: ${what}`, () => {
+      const on = machine();
+      const before = picture(on);
+      succeeds(on, win11, 'prepare');
+      given?.(on);
+      fault(on, { id: 'hang', times: 1, ...rule, effect: { kind: 'hang' } });
+      comesBack(on, 'release', names);
+      isLeftAloneUntilItReturns(on, names, before);
+    });
+  }
+
+  it('is refused at once when it is a read', () => {
+    const on = machine();
+    const before = picture(on);
+    fault(on, { id: 'hang', on: 'read', path: `*/${SOUND}/driver_override`, effect: { kind: 'hang' } });
+    comesBack(on, 'prepare', SOUND);
+    assert.deepEqual([picture(on), claims(on)], [before, {}]);
+  });
+});

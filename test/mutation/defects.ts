@@ -1,0 +1,690 @@
+/** One defect that somebody could make: a piece of source and what it becomes. */
+export interface Defect {
+  /** What is wrong with the program then, as a sentence without a subject. */
+  readonly name: string;
+  /** File below src/. */
+  readonly file: string;
+  /** Text that is in the file exactly once. */
+  readonly find: string;
+  readonly replace: string;
+  /** Why no test can tell; only for a defect that changes nothing that matters. */
+  readonly survives?: string;
+}
+
+const plan: readonly Defect[] = [
+  {
+    name: 'forgets the siblings: only assigned devices are moved',
+    file: 'plan/plan.ts',
+    find: 'const judged = snapshot.devices.map(',
+    replace:
+      'const judged = snapshot.devices.filter(({ address }) => input.hostdevs.some((each) => each.address === address)).map(',
+  },
+  {
+    name: 'makes steps although a member is refused',
+    file: 'plan/plan.ts',
+    find: 'steps: refused ? [] : orderSteps(judged, snapshot),',
+    replace: 'steps: orderSteps(judged, snapshot),',
+  },
+  {
+    name: 'takes its own claim for a rival’s',
+    file: 'plan/plan.ts',
+    find: 'input.claims.filter((claim) => claim !== own)',
+    replace: 'input.claims',
+  },
+  {
+    name: 'sees no rivals',
+    file: 'plan/plan.ts',
+    find: 'input.claims.filter((claim) => claim !== own)',
+    replace: '[]',
+  },
+  {
+    name: 'overwrites the originals of an earlier claim',
+    file: 'plan/plan.ts',
+    find: 'if (earlier) return { ...earlier, bars: [...earlier.bars, ...added] };',
+    replace: '',
+  },
+  {
+    name: 'records the new BAR size as the original',
+    file: 'plan/plan.ts',
+    find: 'map(({ bar, from }) => ({ bar, size: from }))',
+    replace: 'map(({ bar, to }) => ({ bar, size: to }))',
+  },
+  {
+    name: 'does not record the original driver',
+    file: 'plan/plan.ts',
+    find: '...(device.driver !== undefined && { driver: device.driver }),',
+    replace: '',
+  },
+  {
+    name: 'does not record an earlier driver override',
+    file: 'plan/plan.ts',
+    find: '...(device.driverOverride !== undefined && { driverOverride: device.driverOverride }),',
+    replace: '',
+  },
+  {
+    name: 'does not record power control',
+    file: 'plan/plan.ts',
+    find: '...(device.powerControl !== undefined && { powerControl: device.powerControl }),',
+    replace: '',
+  },
+  {
+    name: 'does not record reset methods',
+    file: 'plan/plan.ts',
+    find: '...(device.resetMethods !== undefined && { resetMethods: device.resetMethods }),',
+    replace: '',
+  },
+  {
+    name: 'does not record the module of the driver',
+    file: 'plan/plan.ts',
+    find: '...(device.driverModule !== undefined && { module: device.driverModule }),',
+    replace: '',
+  },
+  {
+    name: 'unbinds function 0 first',
+    file: 'plan/plan.ts',
+    find: 'const highestFirst = [...moved].reverse();',
+    replace: 'const highestFirst = [...moved];',
+  },
+  {
+    name: 'loads no module',
+    file: 'plan/plan.ts',
+    find: 'moved.map(({ driver }) => driver).filter((driver) => !snapshot.drivers.includes(driver)),',
+    replace: '[],',
+  },
+  {
+    name: 'orders the refusals of companions first',
+    file: 'plan/plan.ts',
+    find: 'Number(b.assigned) - Number(a.assigned)',
+    replace: 'Number(a.assigned) - Number(b.assigned)',
+  },
+  {
+    name: 'hands over a group that a guest has open',
+    file: 'plan/judge.ts',
+    find: 'if (group?.open) {',
+    replace: 'if (group?.open === undefined) {',
+  },
+  {
+    name: 'hands over a device of another guest',
+    file: 'plan/judge.ts',
+    find: 'if (rival) {',
+    replace: 'if (rival && rival.devices.length === 0) {',
+  },
+  {
+    name: 'binds bridges',
+    file: 'plan/judge.ts',
+    find: "if (device.headerType !== 'endpoint') {",
+    replace: "if (device.headerType === 'cardbus') {",
+  },
+  {
+    name: 'lets every bridge driver stay',
+    file: 'plan/judge.ts',
+    find: 'return major < 5 || (major === 5 && minor < 19);',
+    replace: 'return true;',
+  },
+  {
+    name: 'takes chipset functions from the host',
+    file: 'plan/judge.ts',
+    find: 'if (isSystemClass(device.class)) return true;',
+    replace: '',
+  },
+  {
+    name: 'moves a function with a vGPU on it',
+    file: 'plan/judge.ts',
+    find: 'if (device.vgpuType !== undefined && device.vgpuType > 0) {',
+    replace: 'if (device.vgpuType !== undefined && device.vgpuType > 1e9) {',
+  },
+  {
+    name: 'hands over a physical function with virtual ones',
+    file: 'plan/judge.ts',
+    find: '(device.sriov?.numVfs ?? 0) > 0 && !device.onVfio',
+    replace: '(device.sriov?.numVfs ?? 0) < 0 && !device.onVfio',
+  },
+  {
+    name: 'takes a managed network function before libvirt has saved its MAC address',
+    file: 'plan/judge.ts',
+    find: 'hostdev.managed &&',
+    replace: '!hostdev.managed &&',
+  },
+  {
+    name: 'does not accept a BAR size as it is',
+    file: 'plan/bars.ts',
+    find: 'if (bar.size !== size) changes.push(',
+    replace: 'changes.push(',
+  },
+  {
+    name: 'accepts a BAR size that the device does not offer',
+    file: 'plan/bars.ts',
+    find: 'if (!bar.sizes.includes(size)) {',
+    replace: 'if (bar.sizes.length === 0) {',
+  },
+  {
+    name: 'prefers the XML’s driver to the configuration’s',
+    file: 'plan/driver.ts',
+    find: 'wishes.configured ?? wishes.model',
+    replace: 'wishes.model ?? wishes.configured',
+  },
+  {
+    name: 'takes a variant driver where libvirt would not',
+    file: 'plan/driver.ts',
+    find: 'major >= 10 ?',
+    replace: 'major >= 0 ?',
+  },
+  {
+    name: 'restores a device that has left its place to another one',
+    file: 'plan/restore.ts',
+    find: 'device.vendor !== claimed.vendor || device.device !== claimed.device',
+    replace: 'device.vendor !== claimed.vendor && device.device !== claimed.device',
+  },
+  {
+    name: 'takes a device from whoever bound it meanwhile',
+    file: 'plan/restore.ts',
+    find: 'if (!ours && !home) {',
+    replace: 'if (!ours && !home && device.driver === undefined) {',
+  },
+  {
+    name: 'leaves the BARs as the guest had them',
+    file: 'plan/restore.ts',
+    find: '.filter(({ from, to }) => from !== to);',
+    replace: '.filter(({ from, to }) => from === to && from < 0);',
+  },
+  {
+    name: 'does not clear the driver override',
+    file: 'plan/restore.ts',
+    find: 'overrides: overrideSteps(device, late ? undefined : original.driverOverride),',
+    replace: 'overrides: [],',
+  },
+  {
+    name: 'brings an override of another driver back before the bind',
+    file: 'plan/restore.ts',
+    find: 'original.driverOverride !== original.driver;',
+    replace: 'original.driverOverride === original.driver;',
+  },
+  {
+    name: 'gives a driver to a device that had none',
+    file: 'plan/restore.ts',
+    find: 'moves && original.driver !== undefined\n',
+    replace: "moves && (original.driver ?? '') !== 'none'\n",
+  },
+  {
+    name: 'does not restore power control after a move',
+    file: 'plan/restore.ts',
+    find: '(moves || device.powerControl !== original.powerControl)',
+    replace: '(!moves && device.powerControl !== original.powerControl)',
+  },
+  {
+    name: 'does not restore reset methods',
+    file: 'plan/restore.ts',
+    find: "methods.join(' ') !== device.resetMethods.join(' ')",
+    replace: "methods.join(' ') !== methods.join(' ')",
+  },
+  {
+    name: 'does not load the host driver’s module again',
+    file: 'plan/restore.ts',
+    find: '.filter(([driver]) => !snapshot.drivers.includes(driver))',
+    replace: '.filter(([driver]) => snapshot.drivers.includes(driver) && driver === "")',
+  },
+  {
+    name: 'binds before the BARs have their size again',
+    file: 'plan/restore.ts',
+    find: '      ...ways.flatMap((way) => way.resizes),\n      ...ways.flatMap((way) => way.overrides),',
+    replace: '      ...ways.flatMap((way) => way.overrides),',
+  },
+];
+
+const steps: readonly Defect[] = [
+  {
+    name: 'believes every write',
+    file: 'steps/index.ts',
+    find: "  if (wrong === undefined) return outcome;\n  return { kind: 'failed',",
+    replace: "  if (wrong !== '') return outcome;\n  return { kind: 'failed',",
+  },
+  {
+    name: 'calls a refused write a failure although the host is as wished',
+    file: 'steps/index.ts',
+    find: 'return wrong === undefined && outcome.errno !== undefined ?',
+    replace: 'return wrong === "" && outcome.errno !== undefined ?',
+  },
+  {
+    name: 'calls a refused write a success',
+    file: 'steps/index.ts',
+    find: 'return wrong === undefined && outcome.errno !== undefined ?',
+    replace: 'return outcome.errno !== undefined ?',
+  },
+  {
+    name: 'reads back after a write that has not returned',
+    file: 'steps/index.ts',
+    find: "  if (outcome.kind === 'stuck') return outcome;\n",
+    replace: '',
+  },
+  {
+    name: 'writes what is so already',
+    file: 'steps/index.ts',
+    find: "if (await definition.already(step, host, deadlineMs)) return { kind: 'skipped' };",
+    replace: 'await definition.already(step, host, deadlineMs);',
+  },
+  {
+    name: 'does not read back a bind',
+    file: 'steps/bind.ts',
+    find: 'now === driver ? undefined :',
+    replace: "now !== '' ? undefined :",
+  },
+  {
+    name: 'does not read back an unbind',
+    file: 'steps/unbind.ts',
+    find: 'driver === undefined ? undefined : `it is',
+    replace: "driver !== '' ? undefined : `it is",
+  },
+  {
+    name: 'does not read back an override',
+    file: 'steps/set-driver-override.ts',
+    find: 'return override === to\n',
+    replace: "return override !== ''\n",
+  },
+  {
+    name: 'clears an override by no write at all',
+    file: 'steps/set-driver-override.ts',
+    find: "return outcomeOf(await host.write(path, to ?? '', deadlineMs), path, {",
+    replace:
+      "return outcomeOf(to === undefined ? { kind: 'written' } : await host.write(path, to, deadlineMs), path, {",
+  },
+  {
+    name: 'takes a vanished device for one without an override',
+    file: 'steps/set-driver-override.ts',
+    find: 'return !busy && override === to && isPresent(host, device);',
+    replace: 'return !busy && override === to;',
+  },
+  {
+    name: 'does not see BARs that the kernel lost',
+    file: 'steps/resize-bar.ts',
+    find: 'if (lost.length === 0) return result;',
+    replace: 'if (lost.length >= 0) return result;',
+  },
+  {
+    name: 'does not look at the BARs of the card’s other functions',
+    file: 'steps/resize-bar.ts',
+    find: 'const slot = device.slice(0, -1);',
+    replace: 'const slot = device;',
+  },
+  {
+    name: 'does not read back the size of a BAR',
+    file: 'steps/resize-bar.ts',
+    find: 'size === to ? undefined : `it is',
+    replace: 'size !== -1 ? undefined : `it is',
+  },
+  {
+    name: 'writes the size in MiB and not its power of two',
+    file: 'steps/resize-bar.ts',
+    find: 'await host.write(path, String(bit), deadlineMs)',
+    replace: 'await host.write(path, String(to / 2 ** 20), deadlineMs)',
+  },
+  {
+    name: 'does not read back power control',
+    file: 'steps/set-power-control.ts',
+    find: 'now === to ? undefined :',
+    replace: "now !== '' ? undefined :",
+  },
+  {
+    name: 'does not read back reset methods',
+    file: 'steps/set-reset-methods.ts',
+    find: "now === to.join(' ') ? undefined :",
+    replace: "now !== 'x' ? undefined :",
+  },
+  {
+    name: 'takes a loaded module for a registered driver',
+    file: 'steps/load-module.ts',
+    find: 'host.list(sysfs.driver(driver)) === undefined\n',
+    replace: 'host.list(sysfs.driver(driver))?.length === -1\n',
+  },
+];
+
+const engine: readonly Defect[] = [
+  {
+    name: 'writes the claim after the first change',
+    file: 'engine/prepare.ts',
+    find: '  store.write(claim);\n  const [failure]',
+    replace: '  const [failure]',
+  },
+  {
+    name: 'does not undo what was done',
+    file: 'engine/prepare.ts',
+    find: 'const undone = await rollBack(engine, { ...claim, stuck: trouble.stuck ? [trouble.stuck] : [] });',
+    replace: "const undone = { kind: 'restored', notes: [] } as GiveBackResult; void rollBack;",
+  },
+  {
+    name: 'goes on after a step that failed',
+    file: 'engine/prepare.ts',
+    find: "onFailure: 'stop',",
+    replace: "onFailure: 'next-device',",
+  },
+  {
+    name: 'forgets the write that has not returned',
+    file: 'engine/prepare.ts',
+    find: 'stuck: trouble.stuck ? [trouble.stuck] : [] });',
+    replace: 'stuck: [] });',
+  },
+  {
+    name: 'starts the guest on a claim that it could not finish',
+    file: 'engine/prepare.ts',
+    find: 'const trouble = failure ?? recordHeld(engine, claim);',
+    replace: 'recordHeld(engine, claim); const trouble: Trouble | undefined = failure;',
+  },
+  {
+    name: 'takes no lock',
+    file: 'engine/prepare.ts',
+    find: 'const locks = lockForGuest(engine, domain.name, groups, config.timeouts.lock);',
+    replace: 'const locks = lockForGuest(engine, domain.name, [], config.timeouts.lock);',
+  },
+  {
+    name: 'keeps its locks for ever',
+    file: 'engine/prepare.ts',
+    find: '    locks.release();\n',
+    replace: '',
+    survives: 'the process ends right after, and the kernel frees the locks of a process that ends',
+  },
+  {
+    name: 'hands over beside a claim that it cannot read',
+    file: 'engine/prepare.ts',
+    find: '    refuseDamaged(stored);\n',
+    replace: '',
+  },
+  {
+    name: 'touches a device whose earlier write has not returned',
+    file: 'engine/prepare.ts',
+    find: '    refuseBlocked(host, stored.claims, wanted);\n',
+    replace: '',
+  },
+  {
+    name: 'forgets devices that the guest is not assigned any more',
+    file: 'engine/prepare.ts',
+    find: 'if (own) await giveBackDropped(engine, own, plan);',
+    replace: '',
+  },
+  {
+    name: 'takes the claim from another run of the same guest that is at work',
+    file: 'engine/prepare.ts',
+    find: '    if (own) refuseLiveRun(engine, own);\n',
+    replace: '',
+  },
+  {
+    name: 'ignores a refusal',
+    file: 'engine/prepare.ts',
+    find: 'if (refused) throw refused;',
+    replace: '',
+  },
+  {
+    name: 'ignores a signal',
+    file: 'engine/prepare.ts',
+    find: '    interrupted: engine.interrupted,\n',
+    replace: '',
+  },
+  {
+    name: 'restores a group that a guest has open',
+    file: 'engine/give-back.ts',
+    find: "host.tryOpen(sysfs.vfioGroup(group)) === 'busy'",
+    replace: "host.tryOpen(sysfs.vfioGroup(group)) === 'denied'",
+  },
+  {
+    name: 'removes the claim although something is not back',
+    file: 'engine/give-back.ts',
+    find: 'if (leftovers.length > 0) {',
+    replace: 'if (leftovers.length > 1e9) {',
+  },
+  {
+    name: 'touches a device whose write still waits while it gives back',
+    file: 'engine/give-back.ts',
+    find: 'only.filter(({ address }) => !blocked.includes(address))',
+    replace: 'only',
+  },
+  {
+    name: 'believes that it is done when no step failed',
+    file: 'engine/give-back.ts',
+    find: 'const PASSES = 2;',
+    replace: 'const PASSES = 0;',
+  },
+  {
+    name: 'looks once only after giving back',
+    file: 'engine/give-back.ts',
+    find: 'const PASSES = 2;',
+    replace: 'const PASSES = 1;',
+  },
+  {
+    name: 'drops the claim when only some of its devices were given back',
+    file: 'engine/give-back.ts',
+    find: 'if (kept.length > 0) engine.store.write({ ...claim, devices: kept });\n  else engine',
+    replace: 'engine',
+  },
+  {
+    name: 'does not give back because the claim cannot be updated',
+    file: 'engine/give-back.ts',
+    find: '    const message = error instanceof Error ? error.message : String(error);\n',
+    replace: '    if (error instanceof Error) throw error;\n    const message = String(error);\n',
+  },
+  {
+    name: 'ends the whole way back at the first failure',
+    file: 'engine/give-back.ts',
+    find: "onFailure: 'next-device',",
+    replace: "onFailure: 'stop',",
+  },
+  {
+    name: 'gives back by the claim from before it had the lock',
+    file: 'engine/release.ts',
+    find: 'if (!current) return undefined;\n    return await giveBack(engine, { ...current,',
+    replace: 'return await giveBack(engine, { ...claim,',
+  },
+  {
+    name: 'does not look for writes of a run that died',
+    file: 'engine/release.ts',
+    find: 'return [...claim.stuck, ...found];',
+    replace: 'return found.length < 0 ? found : claim.stuck;',
+  },
+  {
+    name: 'says nothing when a release is not complete',
+    file: 'engine/release.ts',
+    find: 'if (troubles[0]) throw troubles[0];',
+    replace: '',
+  },
+  {
+    name: 'recovers under a running guest',
+    file: 'engine/recover.ts',
+    find: "if (host.tryOpen(sysfs.vfioGroup(group)) !== 'busy') continue;",
+    replace: "if (host.tryOpen(sysfs.vfioGroup(group)) !== 'denied') continue;",
+  },
+  {
+    name: 'recovers under a guest that is starting',
+    file: 'engine/recover.ts',
+    find: 'age >= 0 && age < STARTING_MS &&',
+    replace: 'age >= 0 && age < 0 &&',
+  },
+  {
+    name: 'recovers under a run that is at work',
+    file: 'engine/recover.ts',
+    find: 'if (working && host.isAlive(claim.writer))',
+    replace: 'if (working && !host.isAlive(claim.writer))',
+  },
+  {
+    name: 'recovers under a QEMU that has not opened its devices',
+    file: 'engine/recover.ts',
+    find: '  if (qemu) return',
+    replace: '  if (qemu && qemu.pid < 0) return',
+  },
+  {
+    name: 'changes the host in a dry run',
+    file: 'engine/recover.ts',
+    find: 'else if (options.dryRun) done.push(',
+    replace: 'else if (options.dryRun && done.length > 1e9) done.push(',
+  },
+  {
+    name: 'does not look at processes after a crash',
+    file: 'engine/blocked.ts',
+    find: 'const found = crashed ? host.blockedWrites().flatMap(deviceOf) : [];',
+    replace: 'const found = crashed ? [] : host.blockedWrites().flatMap(deviceOf);',
+  },
+  {
+    name: 'trusts a writer’s pid without its start time',
+    file: 'host/linux/processes.ts',
+    find: 'if (stat === undefined || startTimeOf(pid) !== startTime) return false;',
+    replace: 'if (stat === undefined) return false;',
+  },
+  {
+    name: 'takes the locks in the order in which the groups are named',
+    file: 'engine/lock.ts',
+    find: '[...new Set(groups)].sort((a, b) => a - b)',
+    replace: '[...new Set(groups)]',
+  },
+  {
+    name: 'waits for a lock without an end',
+    file: 'engine/lock.ts',
+    find: 'Math.max(0, deadline - options.now())',
+    replace: 'Math.max(60_000, deadline - options.now())',
+  },
+  {
+    name: 'goes on without the lock when the time is up',
+    file: 'engine/lock.ts',
+    find: 'if (result.status === NOT_IN_TIME) return false;',
+    replace: 'if (result.status === NOT_IN_TIME) return waitMs > 0;',
+  },
+  {
+    name: 'follows a link in place of a lock file',
+    file: 'engine/lock.ts',
+    find: 'O_RDWR | O_CREAT | O_NOFOLLOW, 0o600',
+    replace: 'O_RDWR | O_CREAT, 0o600',
+  },
+  {
+    name: 'writes the claim in its place, without renaming',
+    file: 'engine/durable.ts',
+    find: 'const temporary = join(directory, `.${basename(path)}.new`);',
+    replace: 'const temporary = join(directory, `${basename(path)}`);',
+  },
+  {
+    name: 'does not sync the claim',
+    file: 'engine/durable.ts',
+    find: '      fsyncSync(fd);\n    } finally {\n      closeSync(fd);\n    }\n    renameSync',
+    replace: '    } finally {\n      closeSync(fd);\n    }\n    renameSync',
+  },
+  {
+    name: 'accepts a state directory that others can enter',
+    file: 'engine/durable.ts',
+    find: '(stats.mode & 0o077) === 0',
+    replace: '(stats.mode & 0o007) >= 0',
+  },
+  {
+    name: 'trusts a claim of an earlier boot',
+    file: 'engine/claim-store.ts',
+    find: 'read.claim.bootId !== bootId',
+    replace: "read.claim.bootId === ''",
+  },
+  {
+    name: 'trusts a claim under another guest’s name',
+    file: 'engine/claim-store.ts',
+    find: '`${read.claim.guest.uuid}.json` !== name',
+    replace: "name === ''",
+  },
+  {
+    name: 'ignores claims that cannot be read',
+    file: 'engine/claim-store.ts',
+    find: "if ('reason' in read) damaged.push({ path, reason: read.reason });",
+    replace: "if ('reason' in read) continue;",
+  },
+  {
+    name: 'gives a step no deadline of its own',
+    file: 'engine/execute.ts',
+    find: 'const outcome = await attempt(step, host, deadlineMs);',
+    replace: 'const outcome = await attempt(step, host, deadlineMs * 1000);',
+  },
+  {
+    name: 'goes on with a device after one of its steps failed',
+    file: 'engine/execute.ts',
+    find: 'if (device !== undefined) given.add(device);',
+    replace: '',
+  },
+];
+
+const hostDefects: readonly Defect[] = [
+  {
+    name: 'ignores the deadline of a child',
+    file: 'host/linux/child.ts',
+    find: '}, options.deadlineMs);',
+    replace: '}, options.deadlineMs + 3_600_000);',
+  },
+  {
+    name: 'keeps the pipes of a child that hangs',
+    file: 'host/linux/child.ts',
+    find: 'for (const stream of [child.stdin, child.stdout, child.stderr]) stream.destroy();',
+    replace: '',
+  },
+  {
+    name: 'waits for a child that hangs',
+    file: 'host/linux/child.ts',
+    find: '      child.unref();\n',
+    replace: '',
+  },
+  {
+    name: 'runs children in its own session, so that a signal to the hook reaches them',
+    file: 'host/linux/child.ts',
+    find: '      detached: true,\n',
+    replace: '',
+  },
+  {
+    name: 'leaves out the newline of a write',
+    file: 'host/linux/host.ts',
+    find: 'input: `${value}\\n`,',
+    replace: 'input: value,',
+  },
+  {
+    name: 'creates attributes that are not there',
+    file: 'host/linux/host.ts',
+    find: "'conv=nocreat,notrunc'",
+    replace: "'conv=notrunc'",
+  },
+  {
+    name: 'takes every answer of the kernel for a success',
+    file: 'host/linux/host.ts',
+    find: "return result.status === 0\n        ? { kind: 'written' }",
+    replace: "return result.status >= 0\n        ? { kind: 'written' }",
+  },
+  {
+    name: 'takes a busy VFIO group for a free one',
+    file: 'host/linux/host.ts',
+    find: "if (errno === 'EBUSY') return 'busy';",
+    replace: '',
+  },
+  {
+    name: 'counts a dead process that is not reaped yet as alive',
+    file: 'host/linux/processes.ts',
+    find: "return stat.charAt(stat.lastIndexOf(')') + 2) !== 'Z';",
+    replace: 'return true;',
+  },
+  {
+    name: 'does not mark its writers',
+    file: 'host/linux/host.ts',
+    find: '    environment: { [WRITER_VARIABLE]: `${path} ${value}` },\n',
+    replace: '',
+  },
+  {
+    name: 'believes any user’s process that says it is a writer',
+    file: 'host/linux/processes.ts',
+    find: 'if (ownerOf(pid) !== process.geteuid?.()) return [];',
+    replace: '',
+  },
+  {
+    name: 'reads "(null)" as the name of a driver',
+    file: 'host/read-device.ts',
+    find: "line === '(null)' ||",
+    replace: '',
+  },
+  {
+    name: 'sees no members of a group but the assigned device',
+    file: 'host/take-snapshot.ts',
+    find: 'members: addresses.flatMap(({ address }) => address ?? []),',
+    replace: 'members: addresses.flatMap(({ address }) => address ?? []).slice(0, 1),',
+  },
+  {
+    name: 'sees no members of a group that are no PCI devices',
+    file: 'host/take-snapshot.ts',
+    find: 'otherMembers: addresses.flatMap(({ name, address }) => (address ? [] : [name])),',
+    replace: 'otherMembers: [],',
+  },
+];
+
+/** Every defect, by the folder that it is in. */
+export const defects: readonly Defect[] = [...plan, ...steps, ...engine, ...hostDefects];
