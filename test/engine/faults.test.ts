@@ -7,6 +7,7 @@ import {
   openScenario,
   scenarios,
   stateDirectory,
+  type Scenario,
   type ScenarioOptions,
 } from '../scenario.ts';
 import { rmSync } from 'node:fs';
@@ -79,6 +80,17 @@ const shown = ({ operation, path, value }: JournalEntry): string =>
 
 const { start, end } = await undisturbed();
 
+/** What was written of the way there after a write had failed; what undoes it is another write. */
+function onward(s: Scenario): string[] {
+  const made = s.machine.journal();
+  const failed = made.findIndex(({ result }) => result !== 'ok');
+  const ahead = start.slice(failed + 1).map(shown);
+  return made
+    .slice(failed + 1)
+    .map(shown)
+    .filter((write) => ahead.includes(write));
+}
+
 describe('a kernel write that fails', () => {
   const scenario = scenarios();
 
@@ -93,6 +105,7 @@ describe('a kernel write that fails', () => {
         s.fault({ kind: 'fail', errno }, onlyThis(write));
         const error = await failureOf(s.prepare(win11));
         assert.equal(error.code, 'VH_KERNEL');
+        assert.deepEqual(onward(s), [], 'it went on after the failure');
         assert.match(
           error.message,
           /^cannot (load|set|unbind|resize|bind) .*; guest "win11" is not started and everything is as it was$/,

@@ -289,6 +289,28 @@ describe('doStep', () => {
     );
   });
 
+  it('sees that another function of the card has lost a BAR over a resize that succeeded', async () => {
+    const machine = createMachine(machineSpec('amd-rdna3-desktop'));
+    await unbindGpu(machine);
+    const host = machine.host();
+    const path = at(SOUND, 'resource');
+    const none = '0x0000000000000000';
+    const gone = host.read(path)!.replace(/^.*/, [none, none, none].join(' '));
+    let written = false;
+    const forgetful: Host = {
+      ...host,
+      read: (each) => (written && each === path ? gone : host.read(each)),
+      write: async (...args) => {
+        written = true;
+        return host.write(...args);
+      },
+    };
+    const step: Step = { kind: 'resize-bar', device: GPU, bar: 2, from: 256 * MIB, to: 8 * MIB };
+    const outcome = await doStep(step, forgetful, 1000);
+    assert.equal(outcome.kind, 'failed');
+    assert.equal(outcome.reason, `the kernel lost BAR 0 of ${SOUND} over it`);
+  });
+
   for (const [rollback, lost] of [
     ['weak', `BAR 2 of ${GPU}`],
     ['lost', `BAR 0 of ${GPU} and BAR 2 of ${GPU}`],

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { rmSync, writeFileSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 
 import type { CaseContext, LabCase } from '../guest/case.ts';
 import { Domain } from '../guest/domain.ts';
@@ -9,9 +9,97 @@ import { expectDriver } from '../guest/expect.ts';
 import { Golden } from '../guest/golden.ts';
 import { configure } from '../guest/product.ts';
 import { differences, takeSnapshot } from '../guest/snapshot.ts';
+import { attribute, read } from '../guest/sysfs.ts';
 import { devices } from '../guest/topology.ts';
+import { waitFor } from '../guest/wait.ts';
 import type { Order } from '../protocol.ts';
 import { card } from './life-cycle.ts';
+
+/** The network interface of a device. */
+function interfaceOf(device: string): string {
+  return readdirSync(attribute(device, 'net'))[0] ?? '';
+}
+
+/** A device that the host needs must be refused before it is touched, also when it is not the assigned one. */
+const needed: readonly Refusal[] = [
+  {
+    guest: 'root-disk',
+    why: 'the device is the disk that the host runs from',
+    assignments: [{ address: devices.rootDisk }],
+  },
+  {
+    guest: 'mounted',
+    why: 'a file system of the NVMe disk is mounted',
+    assignments: [{ address: devices.nvme }],
+    async prepare(context) {
+      await must('mkfs.ext4', ['-q', '-F', '/dev/nvme0n1']);
+      await must('mount', ['/dev/nvme0n1', '/mnt']);
+      context.afterwards(async () => {
+        await must('umount', ['/mnt']);
+      });
+    },
+  },
+  {
+    guest: 'swap',
+    why: 'the host swaps to the NVMe disk',
+    assignments: [{ address: devices.nvme }],
+    async prepare(context) {
+      await must('mkswap', ['--force', '--quiet', '/dev/nvme0n1']);
+      await must('swapon', ['/dev/nvme0n1']);
+      context.afterwards(async () => {
+        await must('swapoff', ['/dev/nvme0n1']);
+      });
+    },
+  },
+  {
+    guest: 'default-route',
+    why: 'the default route leads through the network card',
+    assignments: [{ address: devices.nic }],
+    async prepare(context) {
+      const name = interfaceOf(devices.nic);
+      await must('ip', ['addr', 'add', '192.0.2.2/24', 'dev', name]);
+      await must('ip', ['link', 'set', name, 'up']);
+      await must('ip', ['route', 'add', 'default', 'via', '192.0.2.1']);
+      context.afterwards(async () => {
+        await must('ip', ['addr', 'flush', 'dev', name]);
+        await must('ip', ['link', 'set', name, 'down']);
+      });
+    },
+  },
+  {
+    guest: 'bridge-port',
+    why: 'a companion, which the XML does not name, is the port of a bridge',
+    assignments: [{ address: devices.bridgeSound }],
+    async prepare(context) {
+      const name = interfaceOf(devices.bridgeNic);
+      await must('ip', ['link', 'add', 'br0', 'type', 'bridge']);
+      context.afterwards(async () => {
+        await must('ip', ['link', 'del', 'br0']);
+        await must('ip', ['link', 'set', name, 'down']);
+      });
+      await must('ip', ['link', 'set', name, 'master', 'br0']);
+      await must('ip', ['link', 'set', name, 'up']);
+      await waitFor('a carrier', 20, () => read(`/sys/class/net/${name}/carrier`) === '1' || undefined);
+    },
+  },
+  {
+    guest: 'held-sound',
+    why: 'a program has the sound device of a companion open',
+    assignments: [{ address: devices.gpu }],
+    prepare(context) {
+      const [card = ''] = readdirSync(attribute(devices.gpuAudio, 'sound'));
+      const fd = openSync(`/dev/snd/controlC${card.replace('card', '')}`, 'r');
+      context.afterwards(() => {
+        closeSync(fd);
+      });
+    },
+  },
+  {
+    guest: 'console',
+    why: 'the boot console is on the graphics card',
+    assignments: [{ address: devices.consoleGpu }],
+  },
+];
 
 /** A start that the hook must refuse, having changed nothing. */
 interface Refusal {
@@ -75,7 +163,7 @@ const refusals: readonly Refusal[] = [
 export function refusalCases(order: Order): readonly LabCase[] {
   const golden = new Golden(order);
   return [
-    ...refusals.map(({ guest, why, assignments, prepare }): LabCase => ({
+    ...[...refusals, ...needed].map(({ guest, why, assignments, prepare }): LabCase => ({
       name: `the start is refused: ${why}`,
       async run(context) {
         const before = takeSnapshot();
