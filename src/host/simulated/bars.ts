@@ -135,7 +135,7 @@ function placeBlock(block: Block, start: number): void {
 }
 
 /** Bridges above a device, from the nearest upwards, that have nothing else below them. */
-function bridgesThatMayMove(state: MachineState, device: Device): Device[] {
+export function bridgesThatMayMove(state: MachineState, device: Device): Device[] {
   const movable: Device[] = [];
   let below = device;
   for (let bridge = bridgeAbove(state, device); bridge; bridge = bridgeAbove(state, bridge)) {

@@ -17,6 +17,8 @@ export interface Profile {
   readonly autoprobeCoversHotAdd: boolean;
   /** `none`: there are no resourceN_resize files. */
   readonly resize: 'none' | ResizeRollback;
+  /** A resize while a BAR of a sibling keeps the window in its place; Linux 6.1 does not even try, whatever the size. */
+  readonly resizeBesideSibling: 'ENOENT' | 'ENOSPC';
   /** When vfio-pci looks at its parameter disable_idle_d3. */
   readonly idleD3Read: 'load' | 'bind';
   /** Whether devices on a vfio driver have a `vfio-dev` directory. */
@@ -35,6 +37,7 @@ const profiles: Readonly<Record<KernelVersion, Profile>> = {
     groupTypeInUse: 'EINVAL',
     autoprobeCoversHotAdd: false,
     resize: 'none',
+    resizeBesideSibling: 'ENOENT',
     idleD3Read: 'load',
     vfioDev: false,
     evictsConsole: false,
@@ -47,6 +50,7 @@ const profiles: Readonly<Record<KernelVersion, Profile>> = {
     groupTypeInUse: 'EINVAL',
     autoprobeCoversHotAdd: false,
     resize: 'weak',
+    resizeBesideSibling: 'ENOENT',
     idleD3Read: 'load',
     vfioDev: true,
     evictsConsole: true,
@@ -59,6 +63,7 @@ const profiles: Readonly<Record<KernelVersion, Profile>> = {
     groupTypeInUse: 'EPERM',
     autoprobeCoversHotAdd: false,
     resize: 'weak',
+    resizeBesideSibling: 'ENOSPC',
     idleD3Read: 'load',
     vfioDev: true,
     evictsConsole: true,
@@ -71,6 +76,7 @@ const profiles: Readonly<Record<KernelVersion, Profile>> = {
     groupTypeInUse: 'EPERM',
     autoprobeCoversHotAdd: true,
     resize: 'full',
+    resizeBesideSibling: 'ENOSPC',
     idleD3Read: 'bind',
     vfioDev: true,
     evictsConsole: true,

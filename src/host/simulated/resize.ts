@@ -1,4 +1,4 @@
-import { assignBars, barSpec, bridgeAbove } from './bars.ts';
+import { assignBars, barSpec, bridgeAbove, bridgesThatMayMove } from './bars.ts';
 import { evictConsole } from './consoles.ts';
 import { profileOf } from './profile.ts';
 import { deviceByUid, logLine, type Device, type MachineState } from './state.ts';
@@ -27,11 +27,22 @@ export function resize(state: MachineState, uid: number, index: number, bit: num
     if (barSpec(device, each.index)?.kind === kind && kind === 'pref64') each.start = -1;
   }
   bar.size = size;
+  // drivers/pci/setup-bus.c:pci_reassign_bridge_resources, when it could release no window.
+  if (kind === 'pref64' && holdsWindows(state, device)) {
+    restore(device, before);
+    return failed('ENOENT');
+  }
   if (kind !== 'pref64' || assignBars(state, device)) return done;
   restore(device, before);
   loseBars(state, device, index);
   logLine(state, `pci ${device.spec.address}: BAR ${index}: no space, old value restored`);
   return failed('ENOSPC');
+}
+
+/** Whether the kernel gives up since another function keeps the nearest bridge's window. */
+function holdsWindows(state: MachineState, device: Device): boolean {
+  if (profileOf(state.spec.kernel).resizeBesideSibling !== 'ENOENT') return false;
+  return bridgeAbove(state, device) !== undefined && bridgesThatMayMove(state, device).length === 0;
 }
 
 /** What a weak roll-back leaves without an address. */
