@@ -3,7 +3,7 @@
  * stays in the code that is tested. `host/linux` talks to the real kernel, `host/simulated` to one in memory.
  *
  * - Paths are absolute and are those of the real machine in both (`/sys/bus/pci/…`): see src/pci/sysfs.ts.
- * - `read`, `readLink`, `list` and `tryOpen` are synchronous and only for what the kernel answers at once.
+ * - `read`, `readLink`, `list`, `tryOpen` and `openExclusive` are synchronous and only for what the kernel answers at once.
  * - Whatever may wait for a device's lock goes through `readLocked`, `write` or `loadModule`: asynchronous,
  *   under a deadline, in a child process where the kernel is real, since a task that waits in the kernel
  *   cannot be ended and would take the hook, and libvirt with it, along.
@@ -20,6 +20,12 @@ export interface Host {
   list(path: string): readonly string[] | undefined;
   /** Opens and closes a device node: `busy` (EBUSY) is how VFIO says that a guest has the group. */
   tryOpen(path: string): 'free' | 'busy' | 'absent' | 'denied';
+  /**
+   * Opens a block device exclusively (O_EXCL), for reading, and closes it: `busy` is how the kernel says that
+   * a file system, swap space, a volume or a pool has it or a part of it (block/bdev.c:bd_may_claim). `denied`
+   * is every other refusal: then nobody knows.
+   */
+  openExclusive(path: string): 'free' | 'busy' | 'absent' | 'denied';
   /** Reads attributes whose read takes the device's lock (`driver_override` on Linux 6.1, `sriov_numvfs` on all). */
   readLocked(paths: readonly string[], deadlineMs: number): Promise<LockedRead>;
   /** Makes one write(2) of `value` and a newline to an existing attribute. An empty value writes the newline alone. */

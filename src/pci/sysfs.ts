@@ -16,6 +16,14 @@ export const sysfs = {
   bootId: '/proc/sys/kernel/random/boot_id',
   kernelRelease: '/proc/sys/kernel/osrelease',
   commandLine: '/proc/cmdline',
+  blocks: '/sys/class/block',
+  nvmeSubsystems: '/sys/class/nvme-subsystem',
+  btrfs: '/sys/fs/btrfs',
+  bluetooth: '/sys/class/bluetooth',
+  inputDevices: '/proc/bus/input/devices',
+  swaps: '/proc/swaps',
+  /** What this process sees mounted, and what the host's first process does. */
+  mountTables: ['/proc/self/mountinfo', '/proc/1/mountinfo'],
   device: (address: PciAddress): string => `/sys/bus/pci/devices/${address}`,
   attribute: (address: PciAddress, name: string): string => `/sys/bus/pci/devices/${address}/${name}`,
   driverOverride: (address: PciAddress): string => `/sys/bus/pci/devices/${address}/driver_override`,
@@ -27,5 +35,11 @@ export const sysfs = {
   groupDevices: (group: number): string => `/sys/kernel/iommu_groups/${group}/devices`,
   groupType: (group: number): string => `/sys/kernel/iommu_groups/${group}/type`,
   vfioGroup: (group: number): string => `/dev/vfio/${group}`,
+  block: (name: string): string => `/sys/class/block/${name}`,
+  blockAttribute: (name: string, attribute: string): string => `/sys/class/block/${name}/${attribute}`,
+  /** A block device's node; sysfs writes `!` for the slash in a name such as `cciss/c0d0`. */
+  node: (name: string): string => `/dev/${name.replaceAll('!', '/')}`,
+  /** What udev knows of the block device `major:minor`. */
+  udevBlock: (number: string): string => `/run/udev/data/b${number}`,
   modulesAlias: (release: string): string => `/lib/modules/${release}/modules.alias`,
 } as const;

@@ -64,7 +64,9 @@ export function simulatedTarget(machine: Machine): ContractTarget {
     if ('writeOpen' in operation) return writeOpen(machine, operation.writeOpen, operation.data);
     if ('tryOpen' in operation) {
       const answers = { free: 'ok', busy: 'EBUSY', absent: 'ENOENT', denied: 'EACCES' } as const;
-      return answers[host.tryOpen(operation.tryOpen)];
+      // As the lab does it: a group can be opened once, a disk exclusively once.
+      const path = operation.tryOpen;
+      return answers[path.startsWith('/dev/vfio/') ? host.tryOpen(path) : host.openExclusive(path)];
     }
     // The writer of a blocked call has no say in it any more: killing it changes nothing.
     return 'ok';

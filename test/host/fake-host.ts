@@ -7,10 +7,12 @@ export interface Shown {
   readonly bytes?: Readonly<Record<string, Uint8Array>>;
   /** Directories without anything in them. */
   readonly empty?: readonly string[];
+  /** What opening a block device exclusively comes to; others are absent. */
+  readonly exclusive?: Readonly<Record<string, 'free' | 'busy' | 'absent' | 'denied'>>;
 }
 
 /** A host that shows exactly this and refuses every write, for tests of code that only reads. */
-export function fakeHost({ files = {}, links = {}, bytes = {}, empty = [] }: Shown): Host {
+export function fakeHost({ files = {}, links = {}, bytes = {}, empty = [], exclusive = {} }: Shown): Host {
   const paths = [
     ...Object.keys(files),
     ...Object.keys(links),
@@ -33,6 +35,7 @@ export function fakeHost({ files = {}, links = {}, bytes = {}, empty = [] }: Sho
       return [...new Set(below.map((each) => each.split('/')[0] ?? '').filter((name) => name !== ''))].sort();
     },
     tryOpen: () => 'absent',
+    openExclusive: (path) => exclusive[path] ?? 'absent',
     readLocked: (wanted) =>
       Promise.resolve({
         kind: 'read',

@@ -17,9 +17,10 @@ export const linuxHost: Host = {
   kind: 'linux',
   read: (path) => orAbsent(() => readFileSync(path, 'utf8')),
   readBytes: (path, length) => orAbsent(() => firstBytes(path, length)),
-  readLink: (path) => orAbsent(() => readlinkSync(path)),
+  readLink,
   list: (path) => orAbsent(() => readdirSync(path).sort()),
   tryOpen,
+  openExclusive,
   readLocked,
   write,
   loadModule,
@@ -37,6 +38,16 @@ function orAbsent<T>(access: () => T): T | undefined {
     return access();
   } catch (error) {
     if (['ENOENT', 'ENOTDIR', 'ENODEV'].includes(errnoOf(error) ?? '')) return undefined;
+    throw error;
+  }
+}
+
+/** EINVAL is what readlink(2) says of anything that is no link. */
+function readLink(path: string): string | undefined {
+  try {
+    return orAbsent(() => readlinkSync(path));
+  } catch (error) {
+    if (errnoOf(error) === 'EINVAL') return undefined;
     throw error;
   }
 }
@@ -60,6 +71,21 @@ function tryOpen(path: string): 'free' | 'busy' | 'absent' | 'denied' {
     const errno = errnoOf(error);
     if (errno === 'EBUSY') return 'busy';
     return errno === 'EACCES' || errno === 'EPERM' ? 'denied' : 'absent';
+  }
+}
+
+/** What says that there is no such device: no node, or a node that nothing is behind any more. */
+const NO_DEVICE: readonly (string | undefined)[] = ['ENOENT', 'ENOTDIR', 'ENODEV', 'ENXIO'];
+
+/** O_NONBLOCK: a drive without a medium is not waited for. Closing what was open for reading only is no event to udev. */
+function openExclusive(path: string): 'free' | 'busy' | 'absent' | 'denied' {
+  try {
+    closeSync(openSync(path, constants.O_RDONLY | constants.O_EXCL | constants.O_NONBLOCK));
+    return 'free';
+  } catch (error) {
+    const errno = errnoOf(error);
+    if (errno === 'EBUSY') return 'busy';
+    return NO_DEVICE.includes(errno) ? 'absent' : 'denied';
   }
 }
 

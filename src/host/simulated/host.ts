@@ -12,7 +12,7 @@ import { errnoError } from './errno.ts';
 import { nextFault, type FaultRule } from './faults.ts';
 import { isDue, submit, type Call } from './kernel.ts';
 import { processAlive, thisProcess } from './process.ts';
-import { listNames, readBytes, readLinkText, readText, tryNode } from './read.ts';
+import { claimNode, listNames, readBytes, readLinkText, readText, tryNode } from './read.ts';
 import type { MachineState } from './state.ts';
 import type { Store } from './store.ts';
 
@@ -120,6 +120,7 @@ export function simulatedHost(store: Store, options: SimulatedHostOptions = {}):
     readLink: (path) => look((state) => readLinkText(state, path)),
     list: (path) => look((state) => listNames(state, path)),
     tryOpen: (path) => look((state) => tryNode(state, path)),
+    openExclusive: (path) => look((state) => claimNode(state, path)),
     readLocked: async (paths, deadlineMs) => {
       const deadline = store.now() + deadlineMs;
       const texts = new Map<string, string>();

@@ -60,6 +60,13 @@ export function tryNode(state: MachineState, path: string): 'free' | 'busy' | 'a
   return found.node.kind === 'node' ? found.node.open() : 'free';
 }
 
+/** Opens a device node exclusively and closes it. */
+export function claimNode(state: MachineState, path: string): 'free' | 'busy' | 'absent' {
+  const found = find(treeOf(state), path, true);
+  if (found?.node.kind !== 'node') return found ? 'free' : 'absent';
+  return found.node.claim?.() ?? 'free';
+}
+
 function openFile(state: MachineState, path: string): File | undefined {
   const found = find(treeOf(state), path, true);
   if (!found) return undefined;

@@ -33,6 +33,8 @@ export interface File {
 export interface DeviceNode {
   readonly kind: 'node';
   readonly open: () => 'free' | 'busy';
+  /** What opening with O_EXCL comes to, for block devices; absent: free. */
+  readonly claim?: () => 'free' | 'busy';
 }
 
 /** Makes each child once: a snapshot walks the same directories hundreds of times. */

@@ -1,0 +1,104 @@
+import { sysfs } from '../../pci/sysfs.ts';
+import type { DeviceUse } from '../../pci/use.ts';
+import type { Host } from '../host.ts';
+import type { Claimed, Mounted, Swap } from './follow.ts';
+import { layerOf } from './stack.ts';
+import { isPlain, listed, plainOrQuoted } from './words.ts';
+
+/** A use in words, before it is said of which device. */
+export type Sentence = Omit<DeviceUse, 'device'>;
+
+/** The shortest way to one file system or swap space, and every disk or partition that it begins at. */
+export interface Way<Use extends Mounted | Swap> {
+  readonly bases: readonly string[];
+  readonly finding: Use;
+}
+
+/** `nvme0n1p3 is mounted at /home through dm-0 (LUKS cryptroot) and dm-1 (LVM vg0-home)`. */
+export function mountedUse(host: Host, { bases, finding }: Way<Mounted>): Sentence {
+  const { mountPoints, chain, type, members, pool } = finding;
+  const at = listed(mountPoints.map(plainOrQuoted), 'places');
+  const through = [
+    ...chain.map((name) => layerOf(host, name).words),
+    ...(pool === undefined ? [] : [`the ZFS pool ${plainOrQuoted(pool)}`]),
+  ];
+  const share =
+    members === undefined ? '' : `, as part of a ${plainOrQuoted(type)} file system on ${members} devices`;
+  const last = chain.at(-1) ?? bases[0] ?? '';
+  return {
+    reason: 'mounted',
+    detail: `${subject(bases)} mounted at ${at}${throughText(through)}${share}`,
+    hints: mountPoints.includes('/')
+      ? ['the host runs from it: give the guest another disk']
+      : [
+          ...(pool !== undefined ? exportPool(pool) : umount(mountPoints, last)),
+          ...closeCommands(host, chain),
+        ],
+  };
+}
+
+/** `nvme0n1p2 is swap space of the host`. */
+export function swapUse(host: Host, { bases, finding }: Way<Swap>): Sentence {
+  const through = finding.chain.map((name) => layerOf(host, name).words);
+  return {
+    reason: 'swap',
+    detail: `${subject(bases)} swap space of the host${throughText(through)}`,
+    hints: [`swapoff ${sysfs.node(finding.key)}`, ...closeCommands(host, finding.chain)],
+  };
+}
+
+/** `nvme0n1p3 carries dm-0 (LUKS cryptroot), which is active, with nothing mounted from it`. */
+export function claimedUse(host: Host, base: string, { layers, answer, pool }: Claimed): Sentence {
+  const node = sysfs.node(base);
+  const owner = pool === undefined ? undefined : `the ZFS pool ${plainOrQuoted(pool)}`;
+  const look = `see what has it: lsblk -f ${node}, then zpool status, fuser -v ${node}`;
+  const letGo = pool === undefined ? [] : exportPool(pool);
+  if (layers.length === 0) {
+    const detail = {
+      busy: `${base} is in use by ${owner ?? 'something that has opened it for itself alone'}`,
+      denied: `${base} cannot be opened, so it may be in use`,
+      free: `${base} is in use`,
+    }[answer];
+    return { reason: 'disk-in-use', detail, hints: letGo.length > 0 ? letGo : [look] };
+  }
+  const words = listed(
+    layers.map((name) => layerOf(host, name).words),
+    'devices',
+  );
+  const [which, them] = layers.length === 1 ? ['is', 'it'] : ['are', 'them'];
+  const state = {
+    busy: `${which} in use by ${owner ?? 'something that has no mount here'}`,
+    denied: `${which} active and may be in use`,
+    free: `${which} active, with nothing mounted from ${them}`,
+  }[answer];
+  return {
+    reason: 'disk-in-use',
+    detail: `${base} carries ${words}, which ${state}`,
+    hints: [...letGo, ...closeCommands(host, layers)],
+  };
+}
+
+function subject(bases: readonly string[]): string {
+  return `${listed(bases, 'partitions')} ${bases.length === 1 ? 'is' : 'are'}`;
+}
+
+function throughText(layers: readonly string[]): string {
+  return layers.length === 0 ? '' : ` through ${listed(layers, 'devices')}`;
+}
+
+/** A mount point that cannot be typed as it is shown is named by its device. */
+function umount(mountPoints: readonly string[], device: string): string[] {
+  return mountPoints.every(isPlain)
+    ? [`umount ${mountPoints.join(' ')}`]
+    : [`umount --all-targets ${sysfs.node(device)}`];
+}
+
+function exportPool(pool: string): string[] {
+  return isPlain(pool) ? [`zpool export ${pool}`] : [];
+}
+
+/** What takes the devices above a disk apart, the uppermost first. */
+function closeCommands(host: Host, chain: readonly string[]): string[] {
+  const commands = [...chain].reverse().flatMap((name) => layerOf(host, name).close ?? []);
+  return [...new Set(commands)];
+}

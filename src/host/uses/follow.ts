@@ -1,0 +1,120 @@
+import type { Host } from '../host.ts';
+import { sysfs } from '../../pci/sysfs.ts';
+import { holdersOf, partitionsOf, type Disk } from './block.ts';
+import { fileSystemsOn, mountPointsOfPool, poolOf, type Storage } from './storage.ts';
+
+/** A mounted file system. */
+export interface Mounted {
+  readonly kind: 'mounted';
+  /** The same for every way that leads to the same file system. */
+  readonly key: string;
+  /** Block devices on the way, from the disk or partition upwards. */
+  readonly chain: readonly string[];
+  readonly mountPoints: readonly string[];
+  readonly type: string;
+  /** How many block devices the file system is on; absent for one, and for ZFS. */
+  readonly members?: number;
+  readonly pool?: string;
+}
+
+/** Swap space. */
+export interface Swap {
+  readonly kind: 'swap';
+  /** The block device that is the swap space. */
+  readonly key: string;
+  readonly chain: readonly string[];
+}
+
+/** Something has it, and no mount and no swap space says what for. */
+export interface Claimed {
+  readonly kind: 'claimed';
+  /** Block devices that are made of it. */
+  readonly layers: readonly string[];
+  /** What opening the uppermost of them exclusively came to, or it itself when there are none. */
+  readonly answer: 'free' | 'busy' | 'denied';
+  readonly pool?: string;
+}
+
+/** What following the devices above a disk or a partition upwards has led to. */
+export type Finding = Mounted | Swap | Claimed;
+
+/** A finding and the disk or partition from which it was reached. */
+export interface Found {
+  readonly base: string;
+  readonly finding: Finding;
+}
+
+/**
+ * Everything that a disk and its partitions are used for; empty when the host can do without the disk.
+ * Who claims a partition claims the disk along with it, and the other way round: only what nothing known
+ * explains is opened exclusively.
+ */
+export function followDisk(host: Host, storage: Storage, disk: Disk): Found[] {
+  const find = (base: string, ask: boolean): Found[] =>
+    follow(host, storage, { base, ask }).map((finding) => ({ base, finding }));
+  const own = find(disk.name, false);
+  const ofPartitions = disk.partitions.flatMap((partition) => find(partition, own.length === 0));
+  if (own.length > 0 || ofPartitions.length > 0) return [...own, ...ofPartitions];
+  return find(disk.name, true);
+}
+
+/** A block device and those that lead up to it from the disk, itself at the end; empty for the disk or partition. */
+interface Reached {
+  readonly name: string;
+  readonly chain: readonly string[];
+}
+
+/** `ask`: whether a disk or partition of which nothing is known is opened exclusively. */
+function follow(
+  host: Host,
+  storage: Storage,
+  { base, ask }: { readonly base: string; readonly ask: boolean },
+): Finding[] {
+  const reached = climb(host, storage, { name: base, chain: [] });
+  const uses = reached.flatMap((each) => usesOf(host, storage, each));
+  if (uses.length > 0) return uses;
+  const layers = [...new Set(reached.flatMap(({ chain }) => chain))];
+  if (layers.length === 0 && !ask) return [];
+  const tops = reached.filter(({ name }) => devicesAbove(host, storage, name, base).length === 0);
+  const answers = tops.map((top) => ({ top, answer: host.openExclusive(sysfs.node(top.name)) }));
+  const taken =
+    answers.find(({ answer }) => answer === 'busy') ?? answers.find(({ answer }) => answer === 'denied');
+  if (layers.length === 0 && !taken) return [];
+  const pool = taken && poolOf(host, taken.top.name);
+  const mountPoints = pool === undefined ? [] : mountPointsOfPool(storage, pool);
+  if (taken && pool !== undefined && mountPoints.length > 0) {
+    return [{ kind: 'mounted', key: `pool ${pool}`, chain: taken.top.chain, mountPoints, type: 'zfs', pool }];
+  }
+  const answer = taken?.answer === 'busy' ? 'busy' : taken ? 'denied' : 'free';
+  return [{ kind: 'claimed', layers, answer, ...(pool !== undefined && { pool }) }];
+}
+
+/** A block device and everything above it, what is lower first. Links that run in a circle are followed once. */
+function climb(host: Host, storage: Storage, from: Reached): Reached[] {
+  const base = from.chain.length === 0 ? from.name : undefined;
+  const above = devicesAbove(host, storage, from.name, base).filter((name) => !from.chain.includes(name));
+  return [from, ...above.flatMap((name) => climb(host, storage, { name, chain: [...from.chain, name] }))];
+}
+
+/** The partitions of a disk are looked at on their own; those of an md array are reached through it. */
+function devicesAbove(host: Host, storage: Storage, name: string, base: string | undefined): string[] {
+  return [
+    ...(name === base ? [] : partitionsOf(storage.blocks, name)),
+    ...holdersOf(host, name),
+    ...(storage.loops.get(name) ?? []),
+  ];
+}
+
+function usesOf(host: Host, storage: Storage, { name, chain }: Reached): Finding[] {
+  const mounted = fileSystemsOn(host, storage, name).map(
+    ({ number, type, mountPoints, devices }): Finding => ({
+      kind: 'mounted',
+      key: number,
+      chain,
+      type,
+      mountPoints,
+      ...(devices.size > 1 && { members: devices.size }),
+    }),
+  );
+  return storage.swaps.has(name) ? [...mounted, { kind: 'swap', key: name, chain }] : mounted;
+}
