@@ -1,13 +1,20 @@
 import type { Description, DeviceDescription } from './description-schema.ts';
 import { driversOfEveryMachine, isBuiltin, knownDriver, vfioModules } from './known-drivers.ts';
 import { moduleName } from './modules.ts';
-import { inService } from './description-service.ts';
+import { expandKeyboards } from './description-keyboards.ts';
+import { inService, joined, nothing, type Service } from './description-service.ts';
+import { expandStorage } from './description-storage.ts';
 import type { BarSpec, ConsoleSpec, DeviceSpec, DriverSpec, MachineSpec, ModuleSpec } from './spec.ts';
 
 /** The machine that a description stands for: drivers with their id tables, modules, device nodes, /proc files. */
 export function expand(description: Description): MachineSpec {
   const drivers = expandDrivers(description);
-  const service = description.devices.map(inService);
+  const storage = expandStorage(description.devices);
+  const input = expandKeyboards(description);
+  const service = description.devices.map((device, index): Service => {
+    const parts = [storage.services[index], input.services[index], inService(device)];
+    return parts.reduce<Service>((sum, part) => (part ? joined(sum, part) : sum), nothing);
+  });
   return {
     name: description.name,
     kernel: description.kernel,
@@ -20,13 +27,15 @@ export function expand(description: Description): MachineSpec {
     console: expandConsole(description.console),
     drivers,
     modules: expandModules(description, drivers),
-    devices: description.devices.map((device, index) =>
-      expandDevice(device, service[index] ?? { entries: {}, nodes: [], claimed: [] }),
-    ),
+    devices: description.devices.map((device, index) => expandDevice(device, service[index] ?? nothing)),
     mdevTypes: description.mdev,
+    volumes: storage.volumes,
+    keyboards: input.keyboards,
     files: {
-      '/proc/self/mountinfo': service.map((each) => each.mountinfo ?? '').join(''),
-      '/proc/swaps': `Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n${service.map((each) => each.swaps ?? '').join('')}`,
+      '/proc/self/mountinfo': storage.mountinfo,
+      '/proc/1/mountinfo': storage.mountinfo,
+      '/proc/swaps': `Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n${storage.swaps}`,
+      ...storage.files,
       '/proc/net/route': `Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n${service.map((each) => each.route ?? '').join('')}`,
       ...libvirtFile(description.libvirt),
       ...description.files,
@@ -103,7 +112,7 @@ function expandModules(description: Description, drivers: readonly DriverSpec[])
   return modules;
 }
 
-function expandDevice(device: DeviceDescription, service: ReturnType<typeof inService>): DeviceSpec {
+function expandDevice(device: DeviceDescription, service: Service): DeviceSpec {
   const [vendor = '', id = ''] = device.id.split(':');
   const [subsystemVendor = '', subsystemDevice = ''] = device.subsystem.split(':');
   const { sriov } = device;
@@ -139,6 +148,7 @@ function expandDevice(device: DeviceDescription, service: ReturnType<typeof inSe
     nodes: [...service.nodes, ...device.nodes],
     claimedNodes: service.claimed,
     entries: { ...service.entries, ...device.entries },
+    ...(service.keyboards && { keyboards: service.keyboards }),
   };
 }
 

@@ -1,4 +1,5 @@
 import * as v from 'valibot';
+import { diskSchema } from './description-disk.ts';
 
 /**
  * What a file in examples/hosts/ may say. Numbers that are written in hexadecimal are texts in YAML, in
@@ -50,11 +51,13 @@ const bars = v.optional(
   {},
 );
 
-const disk = v.strictObject({
-  /** Name of the whole disk, such as nvme0n1. */
-  name,
-  /** Where its partitions (or the disk) are mounted, `swap` for swap space, null for not at all. */
-  partitions: v.optional(v.record(v.string(), v.nullable(v.string())), {}),
+const keyboard = v.strictObject({
+  /** As the keyboard says it. */
+  name: v.string(),
+  /** Port of the USB controller that it, or its Bluetooth adapter, is plugged into, such as 1-3. */
+  usb: v.pipe(v.string(), v.regex(/^\d+-\d+$/, 'a port is a text such as 1-3')),
+  /** The Bluetooth adapter that it is connected to, such as hci0. */
+  bluetooth: v.optional(name),
 });
 
 const sriov = v.strictObject({
@@ -90,7 +93,9 @@ const device = v.strictObject({
   bootVga: v.optional(v.boolean()),
   sriov: v.optional(sriov),
   /** What it is for the host: names as the kernel gives them. */
-  disk: v.optional(disk),
+  disk: v.optional(diskSchema),
+  disks: v.optional(v.array(diskSchema), []),
+  keyboards: v.optional(v.array(keyboard), []),
   net: v.optional(
     v.strictObject({
       name,
@@ -127,6 +132,8 @@ export const descriptionSchema = v.strictObject({
     v.array(v.strictObject({ parent: name, type: name, name, instances: v.pipe(v.number(), v.minValue(1)) })),
     [],
   ),
+  /** Names of keyboards on the board's own controller (i8042). */
+  keyboards: v.optional(v.array(v.string()), []),
   files: v.optional(v.record(v.string(), v.string()), {}),
   devices: v.array(device),
 });

@@ -23,6 +23,9 @@ export interface MachineSpec {
   readonly modules: readonly ModuleSpec[];
   readonly devices: readonly DeviceSpec[];
   readonly mdevTypes: readonly MdevTypeSpec[];
+  readonly volumes: readonly VolumeSpec[];
+  /** Keyboards that hang on no PCI device, with their paths below /sys/devices. */
+  readonly keyboards: readonly KeyboardSpec[];
   /** Further text files by absolute path, such as /proc/swaps. */
   readonly files: Readonly<Record<string, string>>;
 }
@@ -116,13 +119,38 @@ export interface DeviceSpec {
   readonly vgpuType?: number;
   /** Device nodes that exist while the host driver holds the device. */
   readonly nodes: readonly string[];
-  /** Disks among the nodes that the host has claimed (mounted, swap, a member of a volume). */
+  /** Disks among the nodes that the host has claimed: they cannot be opened exclusively (mounted, swap, a member of a volume). */
   readonly claimedNodes: readonly string[];
   /**
    * Text files below the device's directory while the host driver holds it, such as `net/eth0/operstate`; a
    * path that ends in `/` is an empty directory, a text `-> /path` makes a link.
    */
   readonly entries: Readonly<Record<string, string>>;
+  /** Keyboards that are there while the host driver holds the device, with their paths below its directory. */
+  readonly keyboards?: readonly KeyboardSpec[];
+}
+
+/** A block device that belongs to no PCI device: a mapping, an array, a namespace that several controllers reach. */
+export interface VolumeSpec {
+  /** As the kernel names it, such as dm-0. */
+  readonly name: string;
+  /** Its directory below /sys/devices/virtual. */
+  readonly directory: string;
+  /** Text files below /sys/devices/virtual, written as those of a device; a `dev` makes a block device. */
+  readonly entries: Readonly<Record<string, string>>;
+  /** Device nodes, and links to them: `/dev/mapper/root -> /dev/dm-0`. */
+  readonly nodes: readonly string[];
+  /** Those of the nodes that are claimed. */
+  readonly claimed: readonly string[];
+  /** Directories of the NVMe controllers that reach it, from the PCI address on; it goes with the last of them. */
+  readonly controllers?: readonly string[];
+}
+
+export interface KeyboardSpec {
+  readonly name: string;
+  readonly path: string;
+  /** BUS_* number of the kind of connection, four hexadecimal digits (include/uapi/linux/input.h). */
+  readonly bus: string;
 }
 
 export interface BarSpec {

@@ -13,10 +13,13 @@ import {
   textTree,
   type Directory,
   type DeviceNode,
+  type Link,
   type Node,
 } from './tree.ts';
 import { mapValues, pciBus } from './view-bus.ts';
+import { swapsText, virtualDevices, volumeClasses, volumeNodes } from './view-block.ts';
 import { deviceDirectory, isInService } from './view-device.ts';
+import { inputDevicesText } from './view-input.ts';
 import { done, failed, type Outcome } from './work.ts';
 
 /** Everything below /. */
@@ -68,7 +71,11 @@ function realDevices(state: MachineState): Directory {
       below[device.spec.address] = () => deviceDirectory(state, device);
     }
   }
-  return directory({ ...mapValues(roots, (below) => directory(below)), platform: platformDevices(state) });
+  return directory({
+    ...mapValues(roots, (below) => directory(below)),
+    platform: platformDevices(state),
+    virtual: () => virtualDevices(state),
+  });
 }
 
 function platformDevices(state: MachineState): Directory {
@@ -165,6 +172,7 @@ function classDirectory(state: MachineState): Directory {
       ]),
     ),
     ...(state.spec.mdevTypes.length > 0 && { mdev_bus: mdevBus(state) }),
+    ...volumeClasses(state),
   };
   for (const device of Object.values(state.devices)) {
     if (!isInService(state, device)) continue;
@@ -177,10 +185,11 @@ function classDirectory(state: MachineState): Directory {
   return directory(mapValues(classes, (entries) => directory(entries)));
 }
 
-const CLASS_ENTRY = /(?:^|\/)(net|drm|sound|nvme|block|graphics)\/([^/]+)(?=\/|$)/g;
+const CLASS_ENTRY = /(?:^|\/)(net|drm|sound|nvme|block|graphics|bluetooth)\/([^/]+)(?=\/|$)/g;
 /** NVMe namespaces and partitions are in the class block without a directory of that name. */
-const DISK = /(?:^|\/)nvme\d+\/(nvme\d+n\d+)(?=\/|$)/g;
-const PARTITION = /\/(?:nvme\d+n\d+|sd[a-z]+)\/(nvme\d+n\d+p\d+|sd[a-z]+\d+)(?=\/|$)/g;
+const DISK = /(?:^|\/)nvme\d+\/(nvme\d+(?:c\d+)?n\d+)(?=\/|$)/g;
+const PARTITION =
+  /\/(?:nvme\d+n\d+|mmcblk\d+|[sv]d[a-z]+)\/(nvme\d+n\d+p\d+|mmcblk\d+p\d+|[sv]d[a-z]+\d+)(?=\/|$)/g;
 
 function classEntries(path: string): { kind: string; name: string; end: number }[] {
   const entries = (pattern: RegExp, kind?: string): { kind: string; name: string; end: number }[] =>
@@ -195,16 +204,18 @@ function classEntries(path: string): { kind: string; name: string; end: number }
 /** /dev: the nodes of devices in service, and VFIO's. */
 function devDirectory(state: MachineState): Directory {
   const tree: Record<string, Node | Record<string, Node>> = {};
-  const put = (path: string, node: DeviceNode): void => {
+  const put = (path: string, node: DeviceNode | Link): void => {
     const [first = '', second] = path.replace('/dev/', '').split('/');
     if (second === undefined) tree[first] = node;
     else tree[first] = { ...(tree[first] as Record<string, Node> | undefined), [second]: node };
   };
   for (const device of Object.values(state.devices)) {
     for (const path of nodesOf(state, device)) {
-      put(path, { kind: 'node', open: () => (device.spec.claimedNodes.includes(path) ? 'busy' : 'free') });
+      const claim = (): 'free' | 'busy' => (device.spec.claimedNodes.includes(path) ? 'busy' : 'free');
+      put(path, { kind: 'node', open: () => 'free', claim });
     }
   }
+  for (const [path, node] of volumeNodes(state)) put(path, node);
   if (state.modules['vfio']) put('/dev/vfio/vfio', { kind: 'node', open: () => 'free' });
   for (const group of Object.values(state.groups)) {
     const isMdev = Object.values(state.mdevs).some((mdev) => mdev.group === group.number);
@@ -221,7 +232,10 @@ export function nodesOf(state: MachineState, device: Device): readonly string[] 
 }
 
 function procDirectory(state: MachineState): Directory {
+  const swaps = swapsText(state);
   return directory({
+    bus: directory({ input: directory({ devices: text(() => inputDevicesText(state)) }) }),
+    ...(swaps !== undefined && { swaps: text(() => swaps) }),
     cmdline: text(() => `${state.spec.commandLine}\n`),
     sys: directory({
       kernel: directory({

@@ -18,13 +18,14 @@ describe('a machine', () => {
     const host = example('amd-rdna3-desktop').host();
     assert.match(
       host.read('/proc/self/mountinfo') ?? '',
-      / 259:66 \/ \/ rw,relatime shared:1 - ext4 \/dev\/nvme0n1p2 rw\n/,
+      / 259:2 \/ \/ rw,relatime shared:1 - ext4 \/dev\/nvme0n1p2 rw\n/,
     );
     assert.match(host.read('/proc/swaps') ?? '', /^\/dev\/nvme0n1p3\t/m);
     assert.match(host.read('/proc/net/route') ?? '', /^enp5s0\t00000000\t/m);
-    assert.equal(host.read('/sys/class/block/nvme0n1p2/dev'), '259:66\n');
-    assert.equal(host.tryOpen('/dev/nvme0n1'), 'busy');
-    assert.equal(host.tryOpen('/dev/nvme0n1p1'), 'busy');
+    assert.equal(host.read('/sys/class/block/nvme0n1p2/dev'), '259:2\n');
+    assert.equal(host.openExclusive('/dev/nvme0n1'), 'busy');
+    assert.equal(host.tryOpen('/dev/nvme0n1'), 'free');
+    assert.equal(host.openExclusive('/dev/nvme0n1p1'), 'busy');
     const nvme = attribute('0000:04:00.0', 'nvme/nvme0/nvme0n1/nvme0n1p3/holders');
     assert.deepEqual(host.list(nvme), []);
   });
