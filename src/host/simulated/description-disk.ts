@@ -24,6 +24,8 @@ type Member = { readonly mount?: string | undefined } & (
 );
 
 const name = v.pipe(v.string(), v.minLength(1));
+const WHAT =
+  'null, a mount point, swap, or one of luks, lvm, multipath, md, bcache, btrfs and zfs with its name';
 const use: v.GenericSchema<DiskUse> = v.lazy(() =>
   v.union(
     [
@@ -37,17 +39,19 @@ const use: v.GenericSchema<DiskUse> = v.lazy(() =>
       v.strictObject({ btrfs: name, mount: v.optional(name) }),
       v.strictObject({ zfs: name, mount: v.optional(name) }),
     ],
-    'null, a mount point, swap, or one of luks, lvm, multipath, md, bcache, btrfs and zfs with its name',
+    WHAT,
   ),
 );
-const holds = v.optional(v.union([v.array(use), use]));
+/** One of them or several. */
+const uses = v.union([v.array(use), use], WHAT);
+const holds = v.optional(uses);
 
 /** A disk of a device. */
 export const diskSchema = v.strictObject({
   /** Name of the whole disk, such as nvme0n1 or sda. */
   name: matching(/^(?:nvme\d+n\d+|[sv]d[a-z]|mmcblk\d+)$/, 'nvme0n1, sda, vda or mmcblk0'),
   /** What is on its partitions, or on the disk itself. */
-  partitions: v.optional(v.record(v.string(), v.union([v.array(use), use])), {}),
+  partitions: v.optional(v.record(v.string(), uses), {}),
   /** Port of the USB controller that it is plugged into, such as 1-4. */
   usb: v.optional(matching(/^\d+-\d+$/, '1-4')),
   /**

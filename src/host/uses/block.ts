@@ -1,3 +1,4 @@
+import { errnoOf } from '../../errors.ts';
 import type { PciAddress } from '../../pci/address.ts';
 import { sysfs } from '../../pci/sysfs.ts';
 import type { Host } from '../host.ts';
@@ -98,11 +99,21 @@ export function nameOfNode(host: Host, blocks: BlockDevices, path: string): stri
     const mapped = /^\/dev\/mapper\/(.+)$/.exec(node)?.[1];
     const byMap = mapped === undefined ? undefined : nameOfMapping(host, blocks, mapped);
     if (byMap !== undefined) return byMap;
-    const target = host.readLink(node);
+    const target = linkTarget(host, node);
     if (target === undefined) return undefined;
     node = target.startsWith('/') ? target : join(node, target);
   }
   return undefined;
+}
+
+/** Undefined also for a node of its own, which readlink(2) calls EINVAL. */
+function linkTarget(host: Host, path: string): string | undefined {
+  try {
+    return host.readLink(path);
+  } catch (error) {
+    if (errnoOf(error) === 'EINVAL') return undefined;
+    throw error;
+  }
 }
 
 /** /dev/mapper may have a node of its own in place of a link, and udev writes odd characters as \xHH there. */

@@ -74,7 +74,7 @@ export function claimedUse(host: Host, base: string, { layers, answer, pool }: C
   return {
     reason: 'disk-in-use',
     detail: `${base} carries ${words}, which ${state}`,
-    hints: [...letGo, ...closeCommands(host, layers)],
+    hints: [...(answer !== 'free' && letGo.length === 0 ? [look] : letGo), ...closeCommands(host, layers)],
   };
 }
 

@@ -63,6 +63,7 @@ describe('linuxHost reads', () => {
       assert.equal(linuxHost.readLink(missing), undefined);
       assert.equal(linuxHost.list(missing), undefined);
       assert.equal(linuxHost.tryOpen(missing), 'absent');
+      assert.equal(linuxHost.openExclusive(missing), 'absent');
     }
   });
 
@@ -78,6 +79,33 @@ describe('linuxHost reads', () => {
     if (isRoot) return;
     chmodSync(path('node'), 0);
     assert.equal(linuxHost.tryOpen(path('node')), 'denied');
+  });
+
+  it('whether a block device can be opened exclusively', function () {
+    // Any that nobody uses, of those that are on most machines.
+    const names = Array.from({ length: 8 }, (_, index) => `/dev/loop${index}`);
+    const node = names.find((each) => linuxHost.openExclusive(each) === 'free');
+    if (node === undefined) {
+      console.warn('        skipped: no loop device that this user may open');
+      this.skip();
+    }
+    const claim = openSync(node, constants.O_RDONLY | constants.O_EXCL);
+    try {
+      assert.equal(linuxHost.openExclusive(node), 'busy');
+    } finally {
+      closeSync(claim);
+    }
+    assert.equal(linuxHost.openExclusive(node), 'free');
+  });
+
+  it('an exclusive opening that is refused for another reason', function () {
+    writeFileSync(path('node'), '');
+    if (isRoot) {
+      console.warn('        skipped: root may open everything');
+      this.skip();
+    }
+    chmodSync(path('node'), 0);
+    assert.equal(linuxHost.openExclusive(path('node')), 'denied');
   });
 
   it('monotonic milliseconds', () => {

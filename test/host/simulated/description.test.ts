@@ -110,6 +110,13 @@ describe('parseDescription', () => {
       device('bootVga: true').replace('030000', '030200'),
       /boot VGA without class 0300/,
     ],
+    ['a disk with an odd name', device('disk: { name: disk0 }'), /disk\.name: a name such as nvme0n1/],
+    [
+      'something on a disk that is nothing known',
+      device('disk: { name: sda, partitions: { sda1: { lvms: vg0 } } }'),
+      /partitions\.sda1: null, a mount point, swap, or one of luks, lvm/,
+    ],
+    ['a keyboard without a port', device('keyboards: [{ name: K }]'), /keyboards\.0\.usb/],
     ['a megabyte of text', `# ${'x'.repeat(1_000_001)}`, /longer than a megabyte/],
   ] as const;
   for (const [what, text, message] of refusals) {
