@@ -79,7 +79,7 @@ export function claimedUse(host: Host, base: string, { layers, answer, pool }: C
 }
 
 function subject(bases: readonly string[]): string {
-  return `${listed(bases, 'partitions')} ${bases.length === 1 ? 'is' : 'are'}`;
+  return `${listed(bases, 'devices')} ${bases.length === 1 ? 'is' : 'are'}`;
 }
 
 function throughText(layers: readonly string[]): string {

@@ -1,5 +1,5 @@
-import type { Host } from '../host.ts';
 import { sysfs } from '../../pci/sysfs.ts';
+import type { Host } from '../host.ts';
 import { holdersOf, partitionsOf, type Disk } from './block.ts';
 import { fileSystemsOn, mountPointsOfPool, poolOf, type Storage } from './storage.ts';
 
@@ -62,6 +62,8 @@ export function followDisk(host: Host, storage: Storage, disk: Disk): Found[] {
 interface Reached {
   readonly name: string;
   readonly chain: readonly string[];
+  /** What is made of it. */
+  readonly above: readonly string[];
 }
 
 /** `ask`: whether a disk or partition of which nothing is known is opened exclusively. */
@@ -70,12 +72,12 @@ function follow(
   storage: Storage,
   { base, ask }: { readonly base: string; readonly ask: boolean },
 ): Finding[] {
-  const reached = climb(host, storage, { name: base, chain: [] });
+  const reached = climb(host, storage, base);
   const uses = reached.flatMap((each) => usesOf(host, storage, each));
   if (uses.length > 0) return uses;
-  const layers = [...new Set(reached.flatMap(({ chain }) => chain))];
+  const layers = reached.slice(1).map(({ name }) => name);
   if (layers.length === 0 && !ask) return [];
-  const tops = reached.filter(({ name }) => devicesAbove(host, storage, name, base).length === 0);
+  const tops = reached.filter(({ above }) => above.length === 0);
   const answers = tops.map((top) => ({ top, answer: host.openExclusive(sysfs.node(top.name)) }));
   const taken =
     answers.find(({ answer }) => answer === 'busy') ?? answers.find(({ answer }) => answer === 'denied');
@@ -89,15 +91,25 @@ function follow(
   return [{ kind: 'claimed', layers, answer, ...(pool !== undefined && { pool }) }];
 }
 
-/** A block device and everything above it, what is lower first. Links that run in a circle are followed once. */
-function climb(host: Host, storage: Storage, from: Reached): Reached[] {
-  const base = from.chain.length === 0 ? from.name : undefined;
-  const above = devicesAbove(host, storage, from.name, base).filter((name) => !from.chain.includes(name));
-  return [from, ...above.flatMap((name) => climb(host, storage, { name, chain: [...from.chain, name] }))];
+/** A disk or partition and everything above it, each once and by the shortest way: what is lower comes first. */
+function climb(host: Host, storage: Storage, base: string): Reached[] {
+  const reached: Reached[] = [];
+  const seen = new Set([base]);
+  const next: Omit<Reached, 'above'>[] = [{ name: base, chain: [] }];
+  for (let at = next.shift(); at; at = next.shift()) {
+    const { name, chain } = at;
+    const above = devicesAbove(host, storage, name, base);
+    reached.push({ name, chain, above });
+    for (const each of above.filter((one) => !seen.has(one))) {
+      seen.add(each);
+      next.push({ name: each, chain: [...chain, each] });
+    }
+  }
+  return reached;
 }
 
 /** The partitions of a disk are looked at on their own; those of an md array are reached through it. */
-function devicesAbove(host: Host, storage: Storage, name: string, base: string | undefined): string[] {
+function devicesAbove(host: Host, storage: Storage, name: string, base: string): string[] {
   return [
     ...(name === base ? [] : partitionsOf(storage.blocks, name)),
     ...holdersOf(host, name),
