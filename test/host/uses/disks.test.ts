@@ -382,6 +382,11 @@ const trees: readonly { readonly name: string; readonly host: Shown; readonly us
     uses: ['mounted: nvme0n1 is mounted at /srv'],
   },
   {
+    name: 'a root file system whose source is no node, as without an initramfs',
+    host: blocks({ nvme0n1: [NVME, '259:0'] }, mount('1 0 259:0 / / rw - ext4 /dev/root rw')),
+    uses: ['mounted: nvme0n1 is mounted at /'],
+  },
+  {
     name: 'a disk that cannot be looked at',
     host: blocks({ nvme0n1: [NVME, '259:0'] }, { exclusive: { '/dev/nvme0n1': 'denied' } }),
     uses: ['disk-in-use: nvme0n1 cannot be opened, so it may be in use'],
