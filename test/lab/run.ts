@@ -31,16 +31,34 @@ async function main(): Promise<void> {
   const qemu = emulator(emulatorRoot.directory, preload);
   const totals: Totals = { passed: 0, failed: 0, skipped: 0 };
 
-  for (const suite of options.suites) {
-    const parts = image(lab, suite, rootfs(lab, suite));
+  // Before the first boot: building waits for its programs, and a boot must be watched.
+  const images = new Map(options.suites.map((suite) => [suite, image(lab, suite, rootfs(lab, suite))]));
+  const runSuite = async ([suite, parts]: readonly [Suite, Image]): Promise<void> => {
+    const print = printer(options, suite);
     for (const series of options.series) {
       const directory = lab.path('run', `${suite}-${series.name}`);
-      await runSeries({ options, suite, series, parts, qemu, directory, log: lab.log('share'), totals });
+      const log = lab.log('share');
+      await runSeries({ options, suite, series, parts, qemu, directory, log, totals, print });
     }
-  }
+  };
+  const started = performance.now();
+  if (options.together) await Promise.all([...images].map(runSuite));
+  else for (const each of images) await runSuite(each);
+  console.log(`\n${minutes(performance.now() - started)} for all boots`);
   const skips = totals.skipped > 0 ? `, ${totals.skipped} skipped` : '';
   console.log(`\n${totals.passed} passed, ${totals.failed} failed${skips}`);
   process.exitCode = totals.failed === 0 && totals.passed > 0 ? 0 : 1;
+}
+
+/** Lines of suites that run beside each other begin with the suite's name. */
+function printer({ together, suites }: Options, suite: Suite): (line: string) => void {
+  return (line) => {
+    console.log(together && suites.length > 1 ? `${suite.padEnd(9)}${line}` : line);
+  };
+}
+
+function minutes(milliseconds: number): string {
+  return `${Math.floor(milliseconds / 60_000)} min ${Math.floor((milliseconds / 1000) % 60)} s`;
 }
 
 interface SeriesRun {
@@ -52,6 +70,7 @@ interface SeriesRun {
   readonly directory: string;
   readonly log: string;
   readonly totals: Totals;
+  readonly print: (line: string) => void;
 }
 
 async function runSeries({
@@ -63,6 +82,7 @@ async function runSeries({
   directory,
   log,
   totals,
+  print,
 }: SeriesRun): Promise<void> {
   const order = {
     suite,
@@ -76,9 +96,10 @@ async function runSeries({
   const product = series.needsProduct ? path.resolve(options.product ?? repository) : undefined;
   const run = prepareShare(directory, order, product, log);
   if (series.name === 'differential') await writePredictions(run.share, suite, options);
-  console.log(`\n  ${suite}: ${series.name}`);
+  print('');
+  print(`  ${suite}: ${series.name}`);
   const started = performance.now();
-  const report = new LabReport(run.events, totals);
+  const report = new LabReport(run.events, totals, print);
   const { end, hangs } = await boot({
     emulator: qemu,
     args: machineArguments({
@@ -94,11 +115,11 @@ async function runSeries({
       report.update();
     },
   });
-  if (hangs > 0) console.log(`    boot repeated: ${hangs} did not reach the first script in time`);
+  if (hangs > 0) print(`    boot repeated: ${hangs} did not reach the first script in time`);
   report.close(end);
-  if (end !== 'finished') console.log(`    ${end}; the end of ${run.console}:\n${lastLines(run.console)}`);
+  if (end !== 'finished') print(`    ${end}; the end of ${run.console}:\n${lastLines(run.console)}`);
   if (options.updateGolden) cpSync(run.golden, path.join(labSource, 'golden'), { recursive: true });
-  console.log(`    ${((performance.now() - started) / 1000).toFixed(0)} s with boot`);
+  print(`    ${((performance.now() - started) / 1000).toFixed(0)} s with boot`);
 }
 
 function lastLines(file: string): string {

@@ -15,6 +15,8 @@ export interface Options {
   /** Directory with dist/ and install.sh; the repository unless told otherwise. */
   readonly product: string | undefined;
   readonly updateGolden: boolean;
+  /** Whether the suites run beside each other; golden texts are written by one at a time. */
+  readonly together: boolean;
 }
 
 export const usage = `usage: npm run test:lab -- [options]
@@ -25,6 +27,7 @@ export const usage = `usage: npm run test:lab -- [options]
   --sequences N     how many random sequences both kernels do, in each suite (default: 150)
   --seed N          what they are made from (default: a new one, printed)
   --product DIR     the directory that holds dist/ and install.sh (default: this repository)
+  --one-at-a-time   one suite after the other, for times that can be compared (default: all at once)
   --update-golden   write the golden texts in place of comparing them
 `;
 
@@ -43,6 +46,7 @@ export function parseOptions(args: readonly string[]): Options {
     seed: values.seed === undefined ? Math.floor(Math.random() * 2 ** 31) : count('--seed', values.seed),
     product: values.product,
     updateGolden: values['update-golden'],
+    together: !values['one-at-a-time'] && !values['update-golden'],
   };
 }
 
@@ -58,6 +62,7 @@ function parse(args: readonly string[]) {
         sequences: { type: 'string', default: '150' },
         seed: { type: 'string' },
         product: { type: 'string' },
+        'one-at-a-time': { type: 'boolean', default: false },
         'update-golden': { type: 'boolean', default: false },
       },
     });

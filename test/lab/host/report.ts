@@ -13,13 +13,16 @@ export interface Totals {
 export class LabReport {
   readonly #file: string;
   readonly #totals: Totals;
+  readonly #print: (line: string) => void;
   #seen = 0;
   #running: string | undefined;
   #left: number | undefined;
 
-  constructor(file: string, totals: Totals) {
+  /** `print` gets each line. */
+  constructor(file: string, totals: Totals, print: (line: string) => void) {
     this.#file = file;
     this.#totals = totals;
+    this.#print = print;
   }
 
   /** Prints what is new. */
@@ -31,7 +34,7 @@ export class LabReport {
       .slice(0, text.lastIndexOf('\n') + 1)
       .split('\n')
       .filter((line) => line !== '');
-    for (const line of lines.slice(this.#seen)) this.#print(JSON.parse(line) as LabEvent);
+    for (const line of lines.slice(this.#seen)) this.#tell(JSON.parse(line) as LabEvent);
     this.#seen = lines.length;
   }
 
@@ -48,14 +51,14 @@ export class LabReport {
     if (this.#left === undefined) this.#fail('the lab', `no case began (${end})`);
     else if (this.#left > 0) {
       this.#totals.failed += this.#left;
-      console.log(`    ✗ ${this.#left} more cases did not run`);
+      this.#print(`    ✗ ${this.#left} more cases did not run`);
     }
   }
 
-  #print(event: LabEvent): void {
+  #tell(event: LabEvent): void {
     switch (event.event) {
       case 'versions':
-        console.log(`    ${event.kernel}, libvirt ${event.libvirt}, QEMU ${event.qemu}, Node ${event.node}`);
+        this.#print(`    ${event.kernel}, libvirt ${event.libvirt}, QEMU ${event.qemu}, Node ${event.node}`);
         this.#left = event.cases;
         return;
       case 'begin':
@@ -64,31 +67,31 @@ export class LabReport {
       case 'end':
         this.#running = undefined;
         this.#left = (this.#left ?? 0) - 1;
-        this.#printEnd(event);
+        this.#tellEnd(event);
     }
   }
 
-  #printEnd({ name, result, milliseconds, reason, notes }: CaseEnds): void {
+  #tellEnd({ name, result, milliseconds, reason, notes }: CaseEnds): void {
     const seconds = `(${(milliseconds / 1000).toFixed(1)} s)`;
     switch (result) {
       case 'passed':
         this.#totals.passed += 1;
-        console.log(`    ✔ ${name} ${seconds}`);
+        this.#print(`    ✔ ${name} ${seconds}`);
         break;
       case 'skipped':
         this.#totals.skipped += 1;
-        console.log(`    - ${name}: skipped, ${reason ?? ''}`);
+        this.#print(`    - ${name}: skipped, ${reason ?? ''}`);
         break;
       case 'failed':
         this.#fail(`${name} ${seconds}`, reason ?? '');
         break;
     }
-    for (const note of notes) console.log(`        ${note}`);
+    for (const note of notes) this.#print(`        ${note}`);
   }
 
   #fail(name: string, reason: string): void {
     this.#totals.failed += 1;
-    console.log(`    ✗ ${name}`);
-    for (const line of reason.split('\n')) console.log(`        ${line}`);
+    this.#print(`    ✗ ${name}`);
+    for (const line of reason.split('\n')) this.#print(`        ${line}`);
   }
 }
