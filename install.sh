@@ -428,6 +428,14 @@ stage_all() {
   sed "s|@PREFIX@|$PREFIX|g" "$source/systemd/$unit" >"$work/unit"
   stage_file "$work/unit" "$units/$unit"
   stage_file "$source/schema/vfio-hook.schema.json" "$share/vfio-hook.schema.json"
+  for file in "$source"/man/*.8; do stage_file "$file" "$PREFIX/share/man/man8/${file##*/}"; done
+  for file in "$source"/man/*.5; do stage_file "$file" "$PREFIX/share/man/man5/${file##*/}"; done
+  stage_file "$source/completions/vfio-hook.bash" "$PREFIX/share/bash-completion/completions/vfio-hook"
+  stage_file "$source/completions/vfio-hook.fish" "$PREFIX/share/fish/vendor_completions.d/vfio-hook.fish"
+  # Debian's zsh does not look into site-functions below /usr.
+  functions=$PREFIX/share/zsh/site-functions
+  if [ -d "$DESTDIR$PREFIX/share/zsh/vendor-completions" ]; then functions=$PREFIX/share/zsh/vendor-completions; fi
+  stage_file "$source/completions/_vfio-hook" "$functions/_vfio-hook"
   for file in "$source"/*.md "$source"/LICENSE "$source"/dist/*.txt; do
     if [ -f "$file" ]; then stage_file "$file" "$documents/${file##*/}"; fi
   done
@@ -442,7 +450,7 @@ stage_all() {
 }
 
 install_all() {
-  for file in dist/vfio-hook schema/vfio-hook.schema.json "systemd/$unit"; do
+  for file in dist/vfio-hook schema/vfio-hook.schema.json "systemd/$unit" man/vfio-hook.8 completions/vfio-hook.bash; do
     [ -f "$source/$file" ] || fail "there is no $source/$file" 'npm ci && npm run build'
   done
   set -- "$source"/dist/*.cjs

@@ -137,7 +137,7 @@ beforeEach(() => {
   source = join(work, 'source');
   root = join(work, 'root');
   node = '/usr/bin/node';
-  for (const folder of ['dist', 'schema', 'docs', 'examples/configs', 'systemd'])
+  for (const folder of ['dist', 'schema', 'docs', 'examples/configs', 'systemd', 'man', 'completions'])
     mkdirSync(join(source, folder), { recursive: true });
   mkdirSync(root);
   copyFileSync(join(repository, 'install.sh'), join(source, 'install.sh'));
@@ -146,6 +146,10 @@ beforeEach(() => {
   writeFileSync(join(source, 'dist/config.cjs'), 'config');
   writeFileSync(join(source, 'schema/vfio-hook.schema.json'), '{}');
   writeFileSync(join(source, 'systemd', UNIT), 'ExecStart=@PREFIX@/sbin/vfio-hook recover');
+  writeFileSync(join(source, 'man/vfio-hook.8'), 'manual');
+  writeFileSync(join(source, 'man/vfio-hook.yaml.5'), 'format');
+  for (const name of ['vfio-hook.bash', 'vfio-hook.fish', '_vfio-hook'])
+    writeFileSync(join(source, 'completions', name), name);
   writeFileSync(join(source, 'README.md'), 'readme');
   writeFileSync(join(source, 'docs/coexistence.md'), 'coexistence');
   writeFileSync(join(source, 'examples/configs/config.yaml'), 'example');
@@ -222,6 +226,9 @@ describe('install.sh', () => {
         '/usr/sbin': 'd 755',
         [PROGRAM]: `f 755 ${launcher.replace("\nchosen_node=''\n", `\nchosen_node='${node}'\n`)}`,
         '/usr/share': 'd 755',
+        '/usr/share/bash-completion': 'd 755',
+        '/usr/share/bash-completion/completions': 'd 755',
+        '/usr/share/bash-completion/completions/vfio-hook': 'f 644 vfio-hook.bash',
         '/usr/share/doc': 'd 755',
         '/usr/share/doc/vfio-hook': 'd 755',
         '/usr/share/doc/vfio-hook/README.md': 'f 644 readme',
@@ -230,12 +237,30 @@ describe('install.sh', () => {
         '/usr/share/doc/vfio-hook/examples': 'd 755',
         '/usr/share/doc/vfio-hook/examples/configs': 'd 755',
         '/usr/share/doc/vfio-hook/examples/configs/config.yaml': 'f 644 example',
+        '/usr/share/fish': 'd 755',
+        '/usr/share/fish/vendor_completions.d': 'd 755',
+        '/usr/share/fish/vendor_completions.d/vfio-hook.fish': 'f 644 vfio-hook.fish',
+        '/usr/share/man': 'd 755',
+        '/usr/share/man/man5': 'd 755',
+        '/usr/share/man/man5/vfio-hook.yaml.5': 'f 644 format',
+        '/usr/share/man/man8': 'd 755',
+        '/usr/share/man/man8/vfio-hook.8': 'f 644 manual',
         '/usr/share/vfio-hook': 'd 755',
         '/usr/share/vfio-hook/vfio-hook.schema.json': 'f 644 {}',
+        '/usr/share/zsh': 'd 755',
+        '/usr/share/zsh/site-functions': 'd 755',
+        '/usr/share/zsh/site-functions/_vfio-hook': 'f 644 _vfio-hook',
       });
       assert.match(record!, /^f 644 d /);
       for (const word of [`installed ${PROGRAM}`, `linked ${HOOK}`, 'virsh start', 'vfio-hook plan'])
         assert.ok(out.includes(word), word);
+    });
+
+    it('puts the completions for zsh where Debian’s looks', () => {
+      mkdirSync(join(root, 'usr/share/zsh/vendor-completions'), { recursive: true });
+      succeeds();
+      assert.ok(tree()['/usr/share/zsh/vendor-completions/_vfio-hook']);
+      assert.equal(tree()['/usr/share/zsh/site-functions'], undefined);
     });
 
     it('does not depend on the umask of whoever runs it', () => {

@@ -22,13 +22,24 @@ export function overview(commands: readonly Command[]): string {
   ].join('\n');
 }
 
+/** The options that a person is told of. */
+export function shownOptions(command: Command): readonly OptionSpec[] {
+  return command.options.filter(({ hidden }) => hidden !== true);
+}
+
+/** `plan [OPTION…] GUEST`. */
+export function usageLine(command: Command): string {
+  const operands = command.operands.map(({ name, optional }) => (optional === true ? `[${name}]` : name));
+  const options = shownOptions(command).length > 0 ? ['[OPTION…]'] : [];
+  return [command.name, ...options, ...operands].join(' ');
+}
+
 /** The help of one sub-command. */
 export function commandHelp(command: Command): string {
-  const operands = command.operands.map(({ name, optional }) => (optional === true ? `[${name}]` : name));
-  const shown = command.options.filter(({ hidden }) => hidden !== true);
+  const shown = shownOptions(command);
   const statuses = Object.entries(command.statuses ?? {});
   return [
-    ['Usage: vfio-hook', command.name, ...(shown.length > 0 ? ['[OPTION…]'] : []), ...operands].join(' '),
+    `Usage: vfio-hook ${usageLine(command)}`,
     '',
     command.details,
     ...section(

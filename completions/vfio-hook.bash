@@ -1,0 +1,63 @@
+# bash completion for vfio-hook. Made by scripts/completions.ts from the table of sub-commands.
+
+_vfio_hook_guests() {
+  local file
+  for file in /etc/libvirt/qemu/*.xml; do
+    file=${file##*/}
+    [ "$file" = '*.xml' ] || printf '%s\n' "${file%.xml}"
+  done
+}
+
+_vfio_hook_addresses() {
+  local device
+  for device in /sys/bus/pci/devices/*; do
+    device=${device##*/}
+    [ "$device" = '*' ] || printf '%s\n' "$device"
+  done
+}
+
+_vfio_hook_value() {
+  case $1 in
+    simulate:--host) compgen -f -- "$current" ;;
+    simulate:--domain) compgen -f -- "$current" ;;
+    simulate:--config) compgen -f -- "$current" ;;
+    *) return 1 ;;
+  esac
+}
+
+_vfio_hook_words() {
+  local command=$1
+  case $command in
+    plan) printf '%s\n' --json --help; compgen -f -- "$current" ;;
+    status) printf '%s\n' --json --help; : ;;
+    recover) printf '%s\n' --dry-run --verbose --json --help; : ;;
+    hostdevs) printf '%s\n' --json --help; compgen -f -- "$current" ;;
+    simulate) printf '%s\n' --host --domain --config --help; : ;;
+    *) printf '%s\n' plan status recover hostdevs simulate help --help --version ;;
+  esac
+}
+
+_vfio_hook() {
+  local current before command='' word words
+  # A colon ends a word for readline, and addresses have colons: the line is cut at blanks here.
+  local line=${COMP_LINE:0:COMP_POINT}
+  read -r -a words <<<"$line"
+  if [[ $line == *[[:space:]] ]]; then words+=(''); fi
+  current=${words[-1]}
+  before=${words[-2]}
+  if ((${#words[@]} > 2)); then command=${words[1]}; fi
+  COMPREPLY=()
+  local offered
+  offered=$(_vfio_hook_value "$command:$before") || offered=$(_vfio_hook_words "$command")
+  # What readline replaces begins after the last colon.
+  local kept=''
+  if [[ $current == *:* && $COMP_WORDBREAKS == *:* ]]; then kept=${current%"${current##*:}"}; fi
+  while IFS= read -r word; do
+    if [[ -n $word && $word == "$current"* ]]; then
+      word=${word#"$kept"}
+      COMPREPLY+=("$(printf '%q' "$word")")
+    fi
+  done <<<"$offered"
+}
+
+complete -F _vfio_hook vfio-hook

@@ -1,0 +1,35 @@
+# fish completion for vfio-hook. Made by scripts/completions.ts from the table of sub-commands.
+
+function __vfio_hook_guests
+    for file in /etc/libvirt/qemu/*.xml
+        string replace -r '.*/(.*)\.xml$' '$1' -- $file
+    end
+end
+
+function __vfio_hook_addresses
+    for device in /sys/bus/pci/devices/*
+        string replace -r '.*/' '' -- $device
+    end
+end
+
+complete -c vfio-hook -s h -l help -d 'help'
+complete -c vfio-hook -n __fish_use_subcommand -s V -l version -d 'version'
+complete -c vfio-hook -f -n __fish_use_subcommand -a plan -d 'show exactly what the start of a guest would do to the host'
+complete -c vfio-hook -n '__fish_seen_subcommand_from plan' -F
+complete -c vfio-hook -n '__fish_seen_subcommand_from plan' -l json -d 'print JSON instead of text'
+complete -c vfio-hook -f -n __fish_use_subcommand -a status -d 'show which guest holds which devices, and what is not back yet'
+complete -c vfio-hook -n '__fish_seen_subcommand_from status' -f
+complete -c vfio-hook -n '__fish_seen_subcommand_from status' -l json -d 'print JSON instead of text'
+complete -c vfio-hook -f -n __fish_use_subcommand -a recover -d 'give back the devices of guests that are gone'
+complete -c vfio-hook -n '__fish_seen_subcommand_from recover' -f
+complete -c vfio-hook -n '__fish_seen_subcommand_from recover' -s n -l dry-run -d 'only say what would be done'
+complete -c vfio-hook -n '__fish_seen_subcommand_from recover' -s v -l verbose -d 'say each step on stderr'
+complete -c vfio-hook -n '__fish_seen_subcommand_from recover' -l json -d 'print JSON instead of text'
+complete -c vfio-hook -f -n __fish_use_subcommand -a hostdevs -d 'list the host devices that a domain XML assigns'
+complete -c vfio-hook -n '__fish_seen_subcommand_from hostdevs' -F
+complete -c vfio-hook -n '__fish_seen_subcommand_from hostdevs' -l json -d 'print JSON instead of text'
+complete -c vfio-hook -f -n __fish_use_subcommand -a simulate -d 'play a guest’s whole life on a simulated machine'
+complete -c vfio-hook -n '__fish_seen_subcommand_from simulate' -f
+complete -c vfio-hook -n '__fish_seen_subcommand_from simulate' -l host -r -F -d 'description of the machine, such as examples/hosts/amd-rdna3-desktop.yaml'
+complete -c vfio-hook -n '__fish_seen_subcommand_from simulate' -l domain -r -F -d 'domain XML of the guest'
+complete -c vfio-hook -n '__fish_seen_subcommand_from simulate' -l config -r -F -d 'configuration of the guest, as in /etc/vfio-hook/domains'
