@@ -115,7 +115,7 @@ function expandModules(description: Description, drivers: readonly DriverSpec[])
 function expandDevice(device: DeviceDescription, service: Service): DeviceSpec {
   const [vendor = '', id = ''] = device.id.split(':');
   const [subsystemVendor = '', subsystemDevice = ''] = device.subsystem.split(':');
-  const { sriov } = device;
+  const { link, sriov } = device;
   return {
     address: device.address,
     ...(device.name !== undefined && { name: device.name }),
@@ -127,6 +127,10 @@ function expandDevice(device: DeviceDescription, service: Service): DeviceSpec {
     class: device.class,
     ...(device.behind !== undefined && { behind: device.behind }),
     ...(device.group !== undefined && { group: device.group }),
+    ...(device.numa !== undefined && { numaNode: device.numa }),
+    ...(link && {
+      link: { ...link, maxSpeed: link.maxSpeed ?? link.speed, maxWidth: link.maxWidth ?? link.width },
+    }),
     ...(device.driver !== undefined && { driver: device.driver }),
     ...(device.override !== undefined && { driverOverride: device.override }),
     bars: expandBars(device.bars),

@@ -72,6 +72,9 @@ const sriov = v.strictObject({
   vgpuType: v.optional(v.number()),
 });
 
+const speed = v.picklist([2.5, 5, 8, 16, 32, 64], 'a link has 2.5, 5, 8, 16, 32 or 64 GT/s');
+const width = v.picklist([1, 2, 4, 8, 12, 16, 32], 'a link has 1, 2, 4, 8, 12, 16 or 32 lanes');
+
 const device = v.strictObject({
   address,
   name: v.optional(name),
@@ -81,6 +84,11 @@ const device = v.strictObject({
   revision: v.optional(digits(2), '00'),
   behind: v.optional(address),
   group: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0))),
+  numa: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0))),
+  /** The PCI Express link: GT/s and lanes. Absent maxima: it runs at its best. */
+  link: v.optional(
+    v.strictObject({ speed, width, maxSpeed: v.optional(speed), maxWidth: v.optional(width) }),
+  ),
   /** The driver that has it after boot. */
   driver: v.optional(name),
   /** Further drivers that take such a device, loaded or not. */

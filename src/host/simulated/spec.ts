@@ -103,6 +103,8 @@ export interface DeviceSpec {
   readonly behind?: string;
   /** Which devices share a group: those with the same key. It is also the group's number after boot. */
   readonly group?: number;
+  readonly numaNode?: number;
+  readonly link?: LinkSpec;
   /** The driver that holds the device after boot. */
   readonly driver?: string;
   readonly driverOverride?: string;
@@ -151,6 +153,14 @@ export interface KeyboardSpec {
   readonly path: string;
   /** BUS_* number of the kind of connection, four hexadecimal digits (include/uapi/linux/input.h). */
   readonly bus: string;
+}
+
+/** A PCI Express link: GT/s for each lane, and lanes; as it is, and what the device could do. */
+export interface LinkSpec {
+  readonly speed: number;
+  readonly width: number;
+  readonly maxSpeed: number;
+  readonly maxWidth: number;
 }
 
 export interface BarSpec {

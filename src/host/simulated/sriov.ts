@@ -88,6 +88,7 @@ function vfSpec(physical: DeviceSpec, sriov: SriovSpec, index: number): DeviceSp
     revision: physical.revision,
     class: physical.class,
     ...(physical.behind !== undefined && { behind: physical.behind }),
+    ...(physical.numaNode !== undefined && { numaNode: physical.numaNode }),
     bars: sriov.vfBars,
     resetMethods: ['flr'],
     powerControl: 'on',

@@ -1,5 +1,6 @@
 import { profileOf } from './profile.ts';
 import { setResetMethods } from './power.ts';
+import type { LinkSpec } from './spec.ts';
 import { devicePath, driverOf, isBridge, type Device, type MachineState } from './state.ts';
 import { barAttributes, sriovAttributes } from './view-resources.ts';
 import { cString, kernelNumber, writtenName } from './text.ts';
@@ -71,10 +72,22 @@ function identity(state: MachineState, device: Device): Record<string, Node> {
       text: uevent,
       ...(profileOf(state.spec.kernel).lockedOverride && { readLock: deviceLock(device.uid) }),
     },
-    numa_node: line('-1'),
+    numa_node: line(String(spec.numaNode ?? -1)),
+    ...(spec.link && linkAttributes(spec.link)),
     config: { kind: 'file', text: () => '', bytes: () => configSpace(state, device) },
     subsystem: link('/sys/bus/pci'),
     ...(spec.class.startsWith('0300') && { boot_vga: line(spec.bootVga ? '1' : '0') }),
+  };
+}
+
+/** drivers/pci/pci-sysfs.c: current_link_speed_show and its neighbours; only PCI Express devices have them. */
+function linkAttributes({ speed, width, maxSpeed, maxWidth }: LinkSpec): Record<string, Node> {
+  const words = (gigatransfers: number): string => `${gigatransfers.toFixed(1)} GT/s PCIe\n`;
+  return {
+    current_link_speed: text(() => words(speed)),
+    current_link_width: text(() => `${width}\n`),
+    max_link_speed: text(() => words(maxSpeed)),
+    max_link_width: text(() => `${maxWidth}\n`),
   };
 }
 
