@@ -29,6 +29,8 @@ export interface Terminal {
   /** Talks to the person on stderr. */
   readonly say: (line: string) => void;
   readonly colour: boolean;
+  /** Columns of the terminal that stdout is; undefined when it is none, and lines may have any length. */
+  readonly columns: number | undefined;
   /** Names of devices, from the pci.ids of the machine that is looked at. */
   readonly names: (host: Host) => PciNames;
   /** The engine over this machine, or over a simulated one. */
@@ -48,6 +50,8 @@ export interface Command {
     readonly name: string;
     readonly about: string;
     readonly optional?: boolean;
+    /** The last one may be given more than once. */
+    readonly repeated?: boolean;
   }[];
   readonly options: readonly OptionSpec[];
   /** Exit statuses other than 0 done, 1 failed. */

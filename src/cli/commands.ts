@@ -1,4 +1,5 @@
 import type { Command } from './command.ts';
+import { groups } from './groups.ts';
 import { hostdevs } from './hostdevs.ts';
 import { plan } from './plan.ts';
 import { recover } from './recover.ts';
@@ -6,4 +7,4 @@ import { simulate } from './simulate.ts';
 import { status } from './status.ts';
 
 /** Every sub-command, in the order of the help. */
-export const commands: readonly Command[] = [plan, status, recover, hostdevs, simulate];
+export const commands: readonly Command[] = [plan, status, recover, groups, hostdevs, simulate];

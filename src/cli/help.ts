@@ -29,7 +29,10 @@ export function shownOptions(command: Command): readonly OptionSpec[] {
 
 /** `plan [OPTION…] GUEST`. */
 export function usageLine(command: Command): string {
-  const operands = command.operands.map(({ name, optional }) => (optional === true ? `[${name}]` : name));
+  const operands = command.operands.map(({ name, optional, repeated }) => {
+    const written = repeated === true ? `${name}…` : name;
+    return optional === true ? `[${written}]` : written;
+  });
   const options = shownOptions(command).length > 0 ? ['[OPTION…]'] : [];
   return [command.name, ...options, ...operands].join(' ');
 }

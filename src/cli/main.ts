@@ -81,7 +81,8 @@ function readCall(command: Command, args: readonly string[]): Call {
       strict: true,
     });
     const least = command.operands.filter(({ optional }) => optional !== true).length;
-    if (positionals.length < least || positionals.length > command.operands.length) {
+    const most = command.operands.some(({ repeated }) => repeated) ? Infinity : command.operands.length;
+    if (positionals.length < least || positionals.length > most) {
       const wanted = command.operands.map(({ name }) => name).join(' ') || 'no operand';
       throw new VfioHookError('VH_USAGE', `vfio-hook ${command.name} takes ${wanted}`, { hints: [usage] });
     }
@@ -99,6 +100,8 @@ function openTerminal(parts: Parts): Terminal {
   return {
     parts,
     colour: pc.isColorSupported && process.stdout.isTTY,
+    // A terminal that does not say its size has 0 columns.
+    columns: (process.stdout.isTTY && process.stdout.columns) || undefined,
     print: (text) => {
       printAll(`${text}\n`);
     },

@@ -8,7 +8,7 @@ import { readDescription } from '../host/simulated/description.ts';
 import { MACHINE_FILE } from '../host/simulated/entry.ts';
 import { createMachineFile, type Machine } from '../host/simulated/machine.ts';
 import type { MachineSpec } from '../host/simulated/spec.ts';
-import { takeSnapshot } from '../host/take-snapshot.ts';
+import { allGroups, takeSnapshot } from '../host/take-snapshot.ts';
 import type { Snapshot } from '../pci/snapshot.ts';
 import { sysfs } from '../pci/sysfs.ts';
 import type { Command, Terminal } from './command.ts';
@@ -128,8 +128,8 @@ async function step(stage: Stage, call: HookCall, terminal: Terminal): Promise<b
 
 async function wholeMachine(machine: Machine): Promise<Snapshot> {
   const host = machine.host();
-  const groups = (host.list(sysfs.groups) ?? []).map(Number).sort((a, b) => a - b);
-  return takeSnapshot(host, groups, { deadlineMs: 5000 });
+  const hasGroups = host.list(sysfs.groups)?.[0] !== undefined;
+  return takeSnapshot(host, hasGroups ? allGroups(host) : [], { deadlineMs: 5000 });
 }
 
 function readMachine(path: string): MachineSpec {

@@ -40,6 +40,24 @@ export function presentGroups(host: Host, addresses: readonly PciAddress[]): num
   );
 }
 
+/**
+ * The number of every IOMMU group, ascending. Throws VH_NO_IOMMU when there is none.
+ * Mediated devices have groups, too: such a group has no PCI member.
+ */
+export function allGroups(host: Host): number[] {
+  const groups = (host.list(sysfs.groups) ?? []).map(Number).filter(Number.isInteger);
+  if (groups.length === 0) {
+    throw new VfioHookError('VH_NO_IOMMU', 'this host has no IOMMU groups: the IOMMU is off', {
+      hints: IOMMU_OFF,
+    });
+  }
+  return groups.sort((a, b) => a - b);
+}
+
+const IOMMU_OFF = [
+  'turn on VT-d (Intel) or AMD-Vi/IOMMU (AMD) in the firmware setup; on Intel add intel_iommu=on to the kernel command line, on AMD see that amd_iommu=off is not there',
+];
+
 function noGroup(host: Host, address: PciAddress): VfioHookError {
   const anyGroup = (host.list(sysfs.groups) ?? []).length > 0;
   return new VfioHookError(
@@ -49,11 +67,7 @@ function noGroup(host: Host, address: PciAddress): VfioHookError {
       : `${address} cannot be given to a guest: the IOMMU is off`,
     {
       device: address,
-      hints: anyGroup
-        ? ['the device is not behind an IOMMU of this board']
-        : [
-            'turn on VT-d (Intel) or AMD-Vi/IOMMU (AMD) in the firmware setup; on Intel add intel_iommu=on to the kernel command line, on AMD see that amd_iommu=off is not there',
-          ],
+      hints: anyGroup ? ['the device is not behind an IOMMU of this board'] : IOMMU_OFF,
     },
   );
 }

@@ -32,6 +32,17 @@ export function isSystemClass(code: string): boolean {
   return /^(?:0c05|080[0-467])/.test(code);
 }
 
+/** Classes that people hand to guests, by their first digits. */
+const GIVEN = ['01', '02', '03', '04', '0805', '0b40', '0c00', '0c03', '0d', '12'] as const;
+
+/**
+ * What people hand to guests: storage, network, graphics, sound and video, co-processors and accelerators, FireWire,
+ * USB, SD hosts, radio. Others can be handed over, too, but few would look for them in a listing.
+ */
+export function isOftenGiven(code: string): boolean {
+  return GIVEN.some((prefix) => code.startsWith(prefix));
+}
+
 /** What people call a class or subclass; for a machine without pci.ids. By its first digits. */
 const NAMES: ReadonlyMap<string, string> = new Map([
   ['00', 'Unclassified device'],

@@ -6,20 +6,59 @@ export interface VfioAlias {
   readonly module: string;
 }
 
+/** One line `alias pci:… module`: a driver of the host for certain devices. The fields are those of {@link VfioAlias}. */
+export type HostAlias = VfioAlias;
+
+/** depmod puts one more `*` behind each pattern of a module (scripts/mod/file2alias.c:do_pci_entry), which says nothing. */
 const FIELDS =
-  /^v([0-9A-F]{8}|\*)d([0-9A-F]{8}|\*)sv([0-9A-F]{8}|\*)sd([0-9A-F]{8}|\*)bc([0-9A-F]{2}|\*)sc([0-9A-F]{2}|\*)i([0-9A-F]{2}|\*)$/i;
+  /^v([0-9A-F]{8}|\*)d([0-9A-F]{8}|\*)sv([0-9A-F]{8}|\*)sd([0-9A-F]{8}|\*)bc([0-9A-F]{2}|\*)sc([0-9A-F]{2}|\*)i([0-9A-F]{2}|\*)\*?$/i;
 
 /** The `alias vfio_pci:` lines of a modules.alias file, in the file's order. Other lines are passed over. */
 export function parseVfioAliases(text: string): VfioAlias[] {
-  const marker = 'alias vfio_pci:';
+  return parseAliases(text, 'vfio_pci');
+}
+
+/** The `alias pci:` lines of a modules.alias file that name one of these vendors (four hexadecimal digits) or all of them. */
+export function parseHostAliases(text: string, vendors: readonly string[]): HostAlias[] {
+  return [...vendors.map((vendor) => `v0000${vendor.toUpperCase()}`), 'v*'].flatMap((start) =>
+    parseAliases(text, 'pci', start),
+  );
+}
+
+/**
+ * The same of a modules.builtin.modinfo file, which has them for the drivers that are part of the kernel itself:
+ * `nvme.alias=pci:…`, each ended by a NUL (Linux 5.2 and later).
+ */
+export function parseBuiltinAliases(text: string): HostAlias[] {
+  return [...text.matchAll(/(?<=^|\0)([\w-]+)\.alias=pci:([^\0]+)/g)].map(
+    ([, module = '', pattern = '']) => ({ pattern, module }),
+  );
+}
+
+function parseAliases(text: string, kind: 'pci' | 'vfio_pci', start = ''): VfioAlias[] {
+  const prefix = `alias ${kind}:`;
+  const marker = `${prefix}${start}`;
   const found: VfioAlias[] = [];
-  // The file has 20,000 lines and more, of which a dozen matter: search, do not split.
+  // The file has 20,000 lines and more, of which few matter: search, do not split.
   for (let at = text.indexOf(marker); at !== -1; at = text.indexOf(marker, at + 1)) {
     const end = text.indexOf('\n', at);
-    const [pattern, module] = text.slice(at + marker.length, end === -1 ? undefined : end).split(/\s+/);
+    const line = text.slice(at + prefix.length, end === -1 ? undefined : end);
+    const [pattern, module] = line.split(/\s+/);
     if (pattern && module) found.push({ pattern, module });
   }
   return found;
+}
+
+/**
+ * The module of the host that fits a device best: the one whose pattern has the fewest `*`, the first of equals.
+ * The kernel itself asks every driver that fits, in an order that nobody can tell beforehand; of a general driver
+ * and one for this very device this names the latter.
+ */
+export function bestHostModule(modalias: string, aliases: readonly HostAlias[]): string | undefined {
+  return bestVfioAlias(
+    modalias,
+    aliases.filter(({ module }) => !module.includes('vfio')),
+  )?.module;
 }
 
 /**

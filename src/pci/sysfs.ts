@@ -41,5 +41,6 @@ export const sysfs = {
   node: (name: string): string => `/dev/${name.replaceAll('!', '/')}`,
   /** What udev knows of the block device `major:minor`. */
   udevBlock: (number: string): string => `/run/udev/data/b${number}`,
+  builtinModules: (release: string): string => `/lib/modules/${release}/modules.builtin.modinfo`,
   modulesAlias: (release: string): string => `/lib/modules/${release}/modules.alias`,
 } as const;

@@ -1,0 +1,213 @@
+import pc from 'picocolors';
+import type { InspectedDevice, InspectedGroup } from '../engine/inspect.ts';
+import { formatBarSize, type Bar } from '../pci/bar.ts';
+import { isDisplay } from '../pci/class.ts';
+import type { PciDevice } from '../pci/device.ts';
+import type { PciNames } from '../pci/names.ts';
+import { acsHints } from '../plan/group-verdict.ts';
+import { escapeControl, quoteName } from '../text.ts';
+import { shorten, wrap } from './fit.ts';
+import type { RenderOptions } from './render-plan.ts';
+
+/** How groups are rendered for people. */
+export interface GroupsRenderOptions extends RenderOptions {
+  /** Columns that there are; undefined: as many as it takes. */
+  readonly columns: number | undefined;
+}
+
+/** The groups to show in full, and those to count only. */
+export interface GroupsToRender {
+  readonly shown: readonly InspectedGroup[];
+  readonly rest: readonly InspectedGroup[];
+}
+
+/** A tree for each group, then a line about the rest. Words, not colour alone, carry the meaning. */
+export function groupsText({ shown, rest }: GroupsToRender, options: GroupsRenderOptions): string {
+  const paint = pc.createColors(options.colour);
+  const hints = new Set(shown.flatMap(({ verdict }) => verdict.reasons.flatMap((reason) => reason.hints)));
+  const blocks = shown.map((group) => groupTree(group, options).join('\n'));
+  const notes = acsHints.filter((hint) => hints.has(hint));
+  if (notes.length > 0) {
+    blocks.push(notes.flatMap((note) => hanging('note: ', note, options.columns)).join('\n'));
+  }
+  if (rest.length > 0) {
+    const numbers = ranges(rest.map(({ group }) => group.number));
+    const what = rest.length === 1 ? '1 more group has' : `${rest.length} more groups have`;
+    const line = `${what} only bridges and parts of the chipset: ${numbers} (vfio-hook groups --all)`;
+    blocks.push(wrap(line, options.columns).map(paint.dim).join('\n'));
+  }
+  return blocks.join('\n\n');
+}
+
+/**
+ * A line for each device in the form of the scripts that go over /sys/kernel/iommu_groups with `lspci -nns`; lspci
+ * leaves out domain 0 when there is no other.
+ */
+export function groupLines(groups: readonly InspectedGroup[], names: PciNames): string[] {
+  const all = groups.flatMap(({ group, devices }) => devices.map(({ device }) => ({ group, device })));
+  const short = all.every(({ device }) => device.address.startsWith('0000:'));
+  return all.map(({ group, device }) => {
+    const address = short ? device.address.slice('0000:'.length) : device.address;
+    return escapeControl(`IOMMU Group ${group.number} ${address} ${names.describe(device)}`);
+  });
+}
+
+function groupTree(inspected: InspectedGroup, options: GroupsRenderOptions): string[] {
+  const { group, devices, verdict } = inspected;
+  const paint = pc.createColors(options.colour);
+  const strangers = group.otherMembers.map((name) => ({ stranger: name }));
+  const members = [...devices, ...strangers];
+  const hints = new Set(
+    verdict.reasons.flatMap((reason) => reason.hints).filter((hint) => !acsHints.includes(hint)),
+  );
+  return [
+    `${paint.bold(`IOMMU group ${group.number}`)}: ${verdictColour(inspected, options)(verdictWords(inspected))}`,
+    ...members.flatMap((member, index) => {
+      const last = index === members.length - 1;
+      const [head, stem] = last ? ['└─', '  '] : ['├─', '│ '];
+      if ('stranger' in member) return [`${head}  ${escapeControl(member.stranger)}  no PCI device`];
+      return deviceBranch(member, inspected, { ...options, head, stem });
+    }),
+    ...[...hints].flatMap((hint) => hanging('  hint: ', escapeControl(hint), options.columns)),
+  ];
+}
+
+/** Whether a guest could have the group, in words. */
+export function verdictWords({ devices, holders, group, verdict }: InspectedGroup): string {
+  switch (verdict.kind) {
+    case 'possible':
+      return 'can be given to a guest';
+    case 'nothing':
+      return 'nothing in it is for guests';
+    case 'refused':
+      return 'cannot be given to a guest as it is';
+    case 'held': {
+      const claim = devices.find((device) => device.claim)?.claim;
+      const [holder] = holders;
+      if (claim) {
+        const state = claim.state === 'held' ? '' : ` (${claim.state})`;
+        return `guest ${quoteName(claim.guest.name)} has it since ${claim.claimedAt}${state}`;
+      }
+      if (holder?.guest !== undefined) return `guest ${quoteName(holder.guest)} has it (pid ${holder.pid})`;
+      if (holder) return `process ${quoteName(holder.name)} has it open (pid ${holder.pid})`;
+      return `a process has /dev/vfio/${group.number} open`;
+    }
+  }
+}
+
+function verdictColour(
+  { verdict }: InspectedGroup,
+  { colour }: GroupsRenderOptions,
+): (text: string) => string {
+  const paint = pc.createColors(colour);
+  switch (verdict.kind) {
+    case 'possible':
+      return paint.green;
+    case 'held':
+      return paint.yellow;
+    case 'refused':
+      return paint.red;
+    case 'nothing':
+      return paint.dim;
+  }
+}
+
+interface BranchOptions extends GroupsRenderOptions {
+  readonly head: string;
+  readonly stem: string;
+}
+
+function deviceBranch(
+  member: InspectedDevice,
+  { verdict }: InspectedGroup,
+  options: BranchOptions,
+): string[] {
+  const { names, columns, head, stem } = options;
+  const { device } = member;
+  const paint = pc.createColors(options.colour);
+  const reasons =
+    verdict.kind === 'refused' ? verdict.reasons.filter((each) => each.device === device.address) : [];
+  const mark = reasons.length > 0 ? '! ' : ' ';
+  const start = `${head}${mark.padEnd(2)}`;
+  const name = describe(
+    device,
+    names,
+    columns === undefined ? undefined : columns - start.length - device.address.length - 2,
+  );
+  const indent = `${stem}${' '.repeat(device.address.length + 4)}`;
+  const detail = (text: string): string[] =>
+    wrap(text, columns === undefined ? undefined : columns - indent.length).map((line) => `${indent}${line}`);
+  return [
+    `${start}${device.address}  ${reasons.length > 0 ? paint.red(name) : name}`,
+    ...detail(escapeControl(deviceFacts(member, names).join(' · '))).map(paint.dim),
+    ...reasons.flatMap(({ reason }) => detail(escapeControl(`! ${reason}`))).map(paint.red),
+  ];
+}
+
+/**
+ * As lspci -nn prints it. Where there is too little room the maker goes first, then the end of the model's name:
+ * class and ids stay, since they are what people search for.
+ */
+function describe(device: PciDevice, names: PciNames, columns: number | undefined): string {
+  const text = names.describe(device);
+  const [, before = '', name = '', after = ''] = PARTS.exec(text) ?? [];
+  const room = columns === undefined ? Infinity : columns - before.length - after.length;
+  if (name.length <= room) return escapeControl(text);
+  const model = names.device(device.vendor, device.device) ?? name;
+  return escapeControl(`${before}${shorten(model, Math.max(LEAST_NAME, room))}${after}`);
+}
+
+const PARTS = /^(.*? \[[0-9a-f]{4}\]: )(.*)( \[[0-9a-f]{4}:[0-9a-f]{4}\].*)$/;
+/** Columns that a name keeps on the narrowest terminal. */
+const LEAST_NAME = 12;
+
+/** A paragraph behind a word, its other lines below each other. */
+function hanging(word: string, text: string, columns: number | undefined): string[] {
+  const lines = wrap(text, columns === undefined ? undefined : columns - word.length);
+  return lines.map((line, index) => `${index === 0 ? word : ' '.repeat(word.length)}${line}`);
+}
+
+/** What there is to know about a device for somebody who wants to hand it over, most telling first. */
+export function deviceFacts({ device, verdict, hostDriver }: InspectedDevice, names: PciNames): string[] {
+  const { driver, driverOverride, sriov } = device;
+  const would = hostDriver === undefined ? '' : ` (on the host: ${hostDriver})`;
+  const stays = verdict?.kind === 'leave' && !device.onVfio;
+  const board = isDisplay(device.class) ? names.describeSubsystem(device) : undefined;
+  return [
+    `${driver === undefined ? 'no driver' : `driver ${driver}`}${would}`,
+    ...(driverOverride === undefined || driverOverride === driver ? [] : [`override ${driverOverride}`]),
+    ...(stays ? ['stays where it is'] : []),
+    ...(device.bootVga === true ? ['boot VGA'] : []),
+    ...(sriov ? [`${sriov.numVfs} of ${sriov.totalVfs} virtual functions`] : []),
+    ...(device.physicalFunction === undefined ? [] : [`virtual function of ${device.physicalFunction}`]),
+    ...(device.resetMethods ? [`reset ${device.resetMethods.join(' ')}`] : stays ? [] : ['no reset']),
+    ...device.bars.flatMap((bar) => barFact(bar)),
+    ...(board === undefined ? [] : [`board ${board}`]),
+  ];
+}
+
+function barFact({ index, size, sizes = [] }: Bar): string[] {
+  const [least, most] = [sizes[0], sizes[sizes.length - 1]];
+  if (least === undefined || most === undefined) return [];
+  const steps = sizes.every((each, at) => at === 0 || each === (sizes[at - 1] ?? 0) * 2);
+  const possible =
+    sizes.length > 2 && steps
+      ? `${formatBarSize(least)} to ${formatBarSize(most)}`
+      : sizes.map(formatBarSize).join(', ');
+  return [`BAR ${index} ${formatBarSize(size)} (${possible})`];
+}
+
+/** Numbers as people write many of them: `0-3, 7`. */
+export function ranges(numbers: readonly number[]): string {
+  const runs: { first: number; last: number }[] = [];
+  for (const number of [...numbers].sort((a, b) => a - b)) {
+    const run = runs[runs.length - 1];
+    if (run?.last === number - 1) run.last = number;
+    else runs.push({ first: number, last: number });
+  }
+  return runs
+    .map(({ first, last }) =>
+      first === last ? String(first) : `${first}${last === first + 1 ? ', ' : '-'}${last}`,
+    )
+    .join(', ');
+}
