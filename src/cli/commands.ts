@@ -1,10 +1,11 @@
 import type { Command } from './command.ts';
 import { groups } from './groups.ts';
 import { hostdevs } from './hostdevs.ts';
+import { map } from './map.ts';
 import { plan } from './plan.ts';
 import { recover } from './recover.ts';
 import { simulate } from './simulate.ts';
 import { status } from './status.ts';
 
 /** Every sub-command, in the order of the help. */
-export const commands: readonly Command[] = [plan, status, recover, groups, hostdevs, simulate];
+export const commands: readonly Command[] = [plan, status, recover, groups, map, hostdevs, simulate];

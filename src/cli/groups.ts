@@ -1,13 +1,13 @@
 import { VfioHookError } from '../errors.ts';
-import { inspectGroups, type InspectedGroup } from '../engine/inspect.ts';
+import { inspectGroups } from '../engine/inspect.ts';
 import type { Host } from '../host/host.ts';
-import { allGroups, groupsOf } from '../host/take-snapshot.ts';
+import { allGroups, groupsOf, iommuOff } from '../host/take-snapshot.ts';
 import { parsePciAddress } from '../pci/address.ts';
-import { isOftenGiven } from '../pci/class.ts';
 import { escapeControl, quoteName } from '../text.ts';
 import { jsonOption, machineOption, type Command } from './command.ts';
 import { groupsJson } from './groups-json.ts';
 import { jsonText } from './json.ts';
+import { isOfInterest } from './group-words.ts';
 import { groupLines, groupsText } from './render-groups.ts';
 
 /** `vfio-hook groups`: the IOMMU groups, what is in them, who has them, and whether a guest could. */
@@ -42,6 +42,7 @@ export const groups: Command = {
     const engine = terminal.openEngine(call);
     const { host } = engine;
     const all = allGroups(host);
+    if (all.length === 0) throw iommuOff();
     const named = call.operands.map((operand) => groupOf(host, all, operand));
     const wanted = named.length > 0 ? all.filter((number) => named.includes(number)) : all;
     const inspection = await inspectGroups(engine, wanted);
@@ -78,14 +79,4 @@ function groupOf(host: Host, all: readonly number[], operand: string): number {
   throw new VfioHookError('VH_USAGE', `${quoteName(operand)} is no PCI address and no number of a group`, {
     hints: ['an address has the form 0000:01:00.0 or 01:00.0; see: vfio-hook groups'],
   });
-}
-
-/** What a person looks for: something to hand over, or something that is handed over. */
-function isOfInterest({ devices, verdict }: InspectedGroup): boolean {
-  if (verdict.kind === 'held') return true;
-  return devices.some(
-    ({ device, claim }) =>
-      device.headerType === 'endpoint' &&
-      (isOftenGiven(device.class) || device.onVfio || claim !== undefined),
-  );
 }

@@ -5,8 +5,9 @@ import { isDisplay } from '../pci/class.ts';
 import type { PciDevice } from '../pci/device.ts';
 import type { PciNames } from '../pci/names.ts';
 import { acsHints } from '../plan/group-verdict.ts';
-import { escapeControl, quoteName } from '../text.ts';
+import { escapeControl } from '../text.ts';
 import { shorten, wrap } from './fit.ts';
+import { verdictWords } from './group-words.ts';
 import type { RenderOptions } from './render-plan.ts';
 
 /** How groups are rendered for people. */
@@ -70,29 +71,6 @@ function groupTree(inspected: InspectedGroup, options: GroupsRenderOptions): str
     }),
     ...[...hints].flatMap((hint) => hanging('  hint: ', escapeControl(hint), options.columns)),
   ];
-}
-
-/** Whether a guest could have the group, in words. */
-export function verdictWords({ devices, holders, group, verdict }: InspectedGroup): string {
-  switch (verdict.kind) {
-    case 'possible':
-      return 'can be given to a guest';
-    case 'nothing':
-      return 'nothing in it is for guests';
-    case 'refused':
-      return 'cannot be given to a guest as it is';
-    case 'held': {
-      const claim = devices.find((device) => device.claim)?.claim;
-      const [holder] = holders;
-      if (claim) {
-        const state = claim.state === 'held' ? '' : ` (${claim.state})`;
-        return `guest ${quoteName(claim.guest.name)} has it since ${claim.claimedAt}${state}`;
-      }
-      if (holder?.guest !== undefined) return `guest ${quoteName(holder.guest)} has it (pid ${holder.pid})`;
-      if (holder) return `process ${quoteName(holder.name)} has it open (pid ${holder.pid})`;
-      return `a process has /dev/vfio/${group.number} open`;
-    }
-  }
 }
 
 function verdictColour(

@@ -10,7 +10,6 @@ import { createMachineFile, type Machine } from '../host/simulated/machine.ts';
 import type { MachineSpec } from '../host/simulated/spec.ts';
 import { allGroups, takeSnapshot } from '../host/take-snapshot.ts';
 import type { Snapshot } from '../pci/snapshot.ts';
-import { sysfs } from '../pci/sysfs.ts';
 import type { Command, Terminal } from './command.ts';
 import { copyConfig } from './simulate-config.ts';
 import { callHook, lifeOf, type HookCall } from './simulate-life.ts';
@@ -128,8 +127,7 @@ async function step(stage: Stage, call: HookCall, terminal: Terminal): Promise<b
 
 async function wholeMachine(machine: Machine): Promise<Snapshot> {
   const host = machine.host();
-  const hasGroups = host.list(sysfs.groups)?.[0] !== undefined;
-  return takeSnapshot(host, hasGroups ? allGroups(host) : [], { deadlineMs: 5000 });
+  return takeSnapshot(host, allGroups(host), { deadlineMs: 5000 });
 }
 
 function readMachine(path: string): MachineSpec {

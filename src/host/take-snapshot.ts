@@ -40,18 +40,19 @@ export function presentGroups(host: Host, addresses: readonly PciAddress[]): num
   );
 }
 
-/**
- * The number of every IOMMU group, ascending. Throws VH_NO_IOMMU when there is none.
- * Mediated devices have groups, too: such a group has no PCI member.
- */
+/** The number of every IOMMU group, ascending; none where the IOMMU is off. A mediated device's group has no PCI member. */
 export function allGroups(host: Host): number[] {
-  const groups = (host.list(sysfs.groups) ?? []).map(Number).filter(Number.isInteger);
-  if (groups.length === 0) {
-    throw new VfioHookError('VH_NO_IOMMU', 'this host has no IOMMU groups: the IOMMU is off', {
-      hints: IOMMU_OFF,
-    });
-  }
-  return groups.sort((a, b) => a - b);
+  return (host.list(sysfs.groups) ?? [])
+    .map(Number)
+    .filter(Number.isInteger)
+    .sort((a, b) => a - b);
+}
+
+/** The error of a host without any group. */
+export function iommuOff(): VfioHookError {
+  return new VfioHookError('VH_NO_IOMMU', 'this host has no IOMMU groups: the IOMMU is off', {
+    hints: IOMMU_OFF,
+  });
 }
 
 const IOMMU_OFF = [
