@@ -48,7 +48,7 @@ export const sizes = {
   /** Room for lines between a bridge and what is behind it. */
   lane: 28,
   bridge: { width: 248, height: 44 },
-  card: { width: 560, row: 44 },
+  card: { width: 600, row: 44 },
   folded: 22,
 } as const;
 
