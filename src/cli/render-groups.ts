@@ -58,9 +58,9 @@ function groupTree(inspected: InspectedGroup, options: GroupsRenderOptions): str
   const paint = pc.createColors(options.colour);
   const strangers = group.otherMembers.map((name) => ({ stranger: name }));
   const members = [...devices, ...strangers];
-  const hints = new Set(
-    verdict.reasons.flatMap((reason) => reason.hints).filter((hint) => !acsHints.includes(hint)),
-  );
+  // How to end a guest that runs as it should is no news.
+  const reasons = verdict.kind === 'refused' ? verdict.reasons : [];
+  const hints = new Set(reasons.flatMap((reason) => reason.hints).filter((hint) => !acsHints.includes(hint)));
   return [
     `${paint.bold(`IOMMU group ${group.number}`)}: ${verdictColour(inspected, options)(verdictWords(inspected))}`,
     ...members.flatMap((member, index) => {

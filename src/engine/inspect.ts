@@ -54,7 +54,10 @@ export async function inspectGroups(engine: Engine, groups: readonly number[]): 
   const { host, denied } = readableHost(engine.host);
   const stored = readClaims(engine);
   const configured = readConfig(engine);
-  const blocked = blockedDevices(host, stored.claims);
+  // One known from a claim and from its process is there twice.
+  const blocked = blockedDevices(host, stored.claims).filter(
+    ({ device }, index, all) => all.findIndex((other) => other.device === device) === index,
+  );
   const snapshot = await takeSnapshot(host, groups, {
     deadlineMs: DEADLINE_MS,
     without: blocked.map(({ device }) => device),

@@ -11,7 +11,7 @@ import type { RefuseCode, RefuseVerdict, Verdict } from './verdict.ts';
 export type GroupVerdict =
   /** A guest that is assigned every device of the group would start */
   | { readonly kind: 'possible'; readonly reasons: readonly [] }
-  /** A guest, or another program, has it */
+  /** A guest, or another program, has it or a part of it */
   | { readonly kind: 'held'; readonly reasons: readonly GroupReason[] }
   /** The hook would refuse the guest */
   | { readonly kind: 'refused'; readonly reasons: readonly GroupReason[] }
@@ -71,7 +71,7 @@ export function judgeGroup(current: GroupCase): JudgedGroup {
   const refused = members.filter((verdict) => verdict.kind === 'refuse');
   if (refused.length === 0) return { verdict: { kind: 'possible', reasons: [] }, members };
   const reasons = refused.map((verdict) => withAdvice(verdict, wanted));
-  const held = refused.every(({ code }) => code === 'claimed' || code === 'in-use');
+  const held = refused.some(({ code }) => code === 'claimed' || code === 'in-use');
   return { verdict: { kind: held ? 'held' : 'refused', reasons }, members };
 }
 

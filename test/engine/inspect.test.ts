@@ -1,0 +1,186 @@
+import assert from 'node:assert/strict';
+import { inspectGroups, type InspectedGroup, type Inspection } from '../../src/engine/inspect.ts';
+import { VfioHookError } from '../../src/errors.ts';
+import { allGroups } from '../../src/host/take-snapshot.ts';
+import type { Engine } from '../../src/engine/engine.ts';
+import { failureOf, guest, pci, scenarios, type Scenario } from '../scenario.ts';
+
+const GPU = '0000:03:00.0';
+const SOUND = '0000:03:00.1';
+const win11 = guest('win11', GPU);
+
+async function inspection(engine: Engine): Promise<Inspection> {
+  return inspectGroups(engine, allGroups(engine.host));
+}
+
+async function groupWith(on: Scenario, address: string): Promise<InspectedGroup> {
+  const { groups } = await inspection(on.engine());
+  const found = groups.find(({ group }) => group.members.includes(pci(address)));
+  assert.ok(found);
+  return found;
+}
+
+describe('inspectGroups', () => {
+  const scenario = scenarios();
+
+  it('has every group with every device, and changes nothing', async () => {
+    const on = scenario();
+    const before = on.observation();
+    const { groups, notes } = await inspection(on.engine());
+    assert.deepEqual(
+      groups.flatMap(({ devices }) => devices.map(({ device }) => device.address)).sort(),
+      Object.keys(on.machine.state().devices).sort(),
+    );
+    assert.deepEqual(notes, []);
+    assert.deepEqual(on.writes(), []);
+    on.nothingDiffers(before);
+  });
+
+  it('looks at the groups that are asked for only', async () => {
+    const on = scenario();
+    const { groups } = await inspectGroups(on.engine(), [16]);
+    assert.deepEqual(
+      groups.map(({ group }) => group.number),
+      [16],
+    );
+  });
+
+  it('says which guest has a group, since when, and what drivers its devices came from', async () => {
+    const on = scenario();
+    await on.prepare(win11);
+    const { verdict, devices, holders } = await groupWith(on, GPU);
+    assert.equal(verdict.kind, 'held');
+    assert.deepEqual(
+      devices.map(({ claim, hostDriver, device }) => [
+        claim?.guest.name,
+        claim?.claimedAt,
+        device.driver,
+        hostDriver,
+      ]),
+      [
+        ['win11', '2026-01-02T03:04:05.000Z', 'vfio-pci', 'amdgpu'],
+        ['win11', '2026-01-02T03:04:05.000Z', 'vfio-pci', 'snd_hda_intel'],
+      ],
+    );
+    assert.deepEqual(holders, []);
+  });
+
+  it('names the process that has a group open without a claim', async () => {
+    const on = scenario();
+    await on.prepare(win11);
+    on.engine().store.remove(win11.uuid);
+    on.happens({ do: 'open-group', devices: [GPU], guest: 'by-hand', pid: 4242 });
+    const { verdict, holders, devices } = await groupWith(on, GPU);
+    assert.deepEqual([verdict.kind, verdict.reasons[0]?.code], ['held', 'in-use']);
+    assert.deepEqual(holders, [{ pid: 4242, name: 'qemu-system-x86', guest: 'by-hand' }]);
+    assert.deepEqual(
+      devices.map(({ claim }) => claim),
+      [undefined, undefined],
+    );
+  });
+
+  it('finds the module of the host for a device on vfio-pci or on no driver, and for no other', async () => {
+    const on = scenario();
+    await on.moveByHand(SOUND, 'none');
+    const { devices } = await groupWith(on, GPU);
+    assert.deepEqual(
+      devices.map(({ device, hostDriver }) => [device.driver, hostDriver]),
+      [
+        ['amdgpu', undefined],
+        [undefined, 'snd_hda_intel'],
+      ],
+    );
+  });
+
+  it('judges by the configuration of all guests', async () => {
+    const on = scenario();
+    const rule = { match: { by: 'address', address: pci(GPU) }, bars: new Map([[0, 2 ** 20]]) } as const;
+    on.config = { ...on.config, devices: [rule] };
+    const { verdict } = await groupWith(on, GPU);
+    assert.deepEqual([verdict.kind, verdict.reasons[0]?.code], ['refused', 'bar']);
+  });
+
+  it('goes on without a configuration that cannot be read, and says so', async () => {
+    const on = scenario();
+    const refusing: Engine = {
+      ...on.engine(),
+      loadConfig: ({ name, uuid }) => {
+        assert.deepEqual([name, uuid], ['', ''], 'no guest is named like this');
+        throw new VfioHookError('VH_CONFIG', 'config.yaml, line 1: no');
+      },
+    };
+    const { groups, notes } = await inspection(refusing);
+    assert.ok(groups.length > 10);
+    assert.deepEqual(notes, [
+      'config.yaml, line 1: no; no guest would start with it, and the groups are judged without it',
+    ]);
+  });
+
+  it('goes on without claims that cannot be read, and says so', async () => {
+    const on = scenario();
+    await on.prepare(win11);
+    on.damage('torn.json', '{');
+    const { groups, notes } = await inspection(on.engine());
+    assert.equal(groups.filter(({ verdict }) => verdict.kind === 'held').length, 1);
+    assert.equal(notes.length, 1);
+    assert.match(
+      notes[0]!,
+      /^claim .*torn\.json cannot be trusted, so no guest would be given a device: .*; see: vfio-hook status$/,
+    );
+
+    const engine = on.engine();
+    const denied: Engine = {
+      ...engine,
+      store: {
+        ...engine.store,
+        all: () => {
+          throw new VfioHookError('VH_CLAIM', 'cannot read claim /run/vfio-hook/claims: EACCES');
+        },
+      },
+    };
+    assert.deepEqual((await inspection(denied)).notes, [
+      'which guest holds a device is not known: cannot read claim /run/vfio-hook/claims: EACCES',
+    ]);
+  });
+
+  it('without root: shows what can be read, and says what cannot', async () => {
+    const on = scenario();
+    await on.prepare(win11);
+    const engine = on.engine();
+    const { host } = engine;
+    const unprivileged: Engine = {
+      ...engine,
+      host: {
+        ...host,
+        read: (path) => {
+          if (path.endsWith('_resize')) throw Object.assign(new Error('EACCES'), { code: 'EACCES' });
+          return host.read(path);
+        },
+        tryOpen: () => 'denied',
+      },
+    };
+    const { groups, notes } = await inspection(unprivileged);
+    const all = groups.flatMap(({ devices }) => devices);
+    assert.equal(all.length, Object.keys(on.machine.state().devices).length);
+    assert.ok(all.every(({ device }) => device.bars.every(({ sizes }) => sizes === undefined)));
+    assert.deepEqual(notes, ['only root can see the sizes that BARs can have and which groups are open']);
+  });
+
+  it('a device whose write hangs is shown without asking it, and refused', async () => {
+    const on = scenario({ config: { timeouts: { kernelWrite: 50, lock: 1000 } } });
+    on.fault({ kind: 'hang' }, { path: '*/snd_hda_intel/unbind' });
+    await failureOf(on.prepare(win11));
+    const { verdict, devices } = await groupWith(on, GPU);
+    assert.deepEqual(
+      [verdict.kind, verdict.reasons.map(({ code, device }) => `${code} ${device}`)],
+      ['refused', [`stuck ${SOUND}`]],
+    );
+    assert.deepEqual(
+      devices.map(({ device, verdict: own }) => [device.address, own?.kind]),
+      [
+        [GPU, 'refuse'],
+        [SOUND, undefined],
+      ],
+    );
+  });
+});
