@@ -152,6 +152,15 @@ describe('docs/json.md', () => {
     ],
     ['status', hung],
     ['recover', hung],
+    [
+      'groups',
+      {
+        host: 'amd-rdna3-desktop',
+        started: [card],
+        then: [{ do: 'open-group', devices: ['0000:03:00.0'], guest: 'win11-rx7900', pid: 4242 }],
+      },
+    ],
+    ['groups', { host: 'sriov-nic' }],
   ];
 
   for (const [command, setting] of settings) {

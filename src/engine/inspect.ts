@@ -3,7 +3,7 @@ import { defaultConfig, type Config } from '../config/config.ts';
 import { ruleFor } from '../config/rules.ts';
 import { VfioHookError } from '../errors.ts';
 import { hostModules } from '../host/host-modules.ts';
-import type { Holder } from '../host/host.ts';
+import type { Holder, Host } from '../host/host.ts';
 import { readDevice } from '../host/read-device.ts';
 import { readableHost } from '../host/readable.ts';
 import { takeSnapshot } from '../host/take-snapshot.ts';
@@ -12,7 +12,7 @@ import type { IommuGroup, PciDevice } from '../pci/device.ts';
 import type { Snapshot } from '../pci/snapshot.ts';
 import { sysfs } from '../pci/sysfs.ts';
 import { isStub } from '../plan/driver.ts';
-import { judgeGroup, type GroupReason, type GroupVerdict } from '../plan/group-verdict.ts';
+import { judgeGroup, type GroupReason, type GroupVerdict, type JudgedGroup } from '../plan/group-verdict.ts';
 import type { Verdict } from '../plan/verdict.ts';
 import { blockedDevices, type BlockedDevice } from './blocked.ts';
 import type { Engine } from './engine.ts';
@@ -53,65 +53,72 @@ const DEADLINE_MS = 5000;
 export async function inspectGroups(engine: Engine, groups: readonly number[]): Promise<Inspection> {
   const { host, denied } = readableHost(engine.host);
   const stored = readClaims(engine);
-  const configured = readConfig(engine);
-  // One known from a claim and from its process is there twice.
-  const blocked = blockedDevices(host, stored.claims).filter(
+  const { config, notes } = readConfig(engine);
+  const facts: Facts = { host, config, claims: stored.claims, blocked: blockedOnce(host, stored.claims) };
+  const snapshot = await snapshotOf(facts, groups);
+  const devices = [...snapshot.devices, ...unasked(facts, groups)];
+  const served = hostModules(host, snapshot.kernelRelease, devices.filter(isAwayFromHost));
+  const inspected: InspectedGroup[] = [];
+  for (const group of snapshot.groups) {
+    const { verdict, members } = await judge(group, snapshot, facts);
+    inspected.push({
+      group,
+      verdict,
+      holders: group.open ? host.holders(sysfs.vfioGroup(group.number)) : [],
+      devices: devices
+        .filter(({ address }) => group.members.includes(address))
+        .sort((a, b) => comparePciAddresses(a.address, b.address))
+        .map((device) => describe(device, { members, served, claims: stored.claims })),
+    });
+  }
+  return {
+    groups: inspected,
+    notes: [...(denied.size > 0 ? [deniedNote(denied)] : []), ...stored.notes, ...notes],
+  };
+}
+
+/** What all groups are judged by. */
+interface Facts {
+  readonly host: Host;
+  readonly config: Config;
+  readonly claims: readonly Claim[];
+  readonly blocked: readonly BlockedDevice[];
+}
+
+/** One that is known from a claim and from its process is there twice. */
+function blockedOnce(host: Host, claims: readonly Claim[]): BlockedDevice[] {
+  return blockedDevices(host, claims).filter(
     ({ device }, index, all) => all.findIndex((other) => other.device === device) === index,
   );
-  const snapshot = await takeSnapshot(host, groups, {
+}
+
+function snapshotOf({ host, blocked }: Facts, groups: readonly number[]): Promise<Snapshot> {
+  return takeSnapshot(host, groups, {
     deadlineMs: DEADLINE_MS,
     without: blocked.map(({ device }) => device),
   });
-  const seen = new Map<PciAddress, PciDevice>(snapshot.devices.map((device) => [device.address, device]));
-  for (const { device: address } of blocked) {
-    // Without the attributes that would wait for the device's lock.
-    const device = seen.has(address) ? undefined : readDevice(host, address, new Map());
-    if (device?.iommuGroup !== undefined && groups.includes(device.iommuGroup)) seen.set(address, device);
-  }
-  const served = hostModules(host, snapshot.kernelRelease, [...seen.values()].filter(isAwayFromHost));
-  const inspect = (group: IommuGroup): InspectedGroup => {
-    const judged = judge(group, { snapshot, blocked, claims: stored.claims, config: configured.config });
-    return {
-      group,
-      verdict: judged.verdict,
-      holders: group.open ? host.holders(sysfs.vfioGroup(group.number)) : [],
-      devices: [...group.members].sort(comparePciAddresses).flatMap((address) => {
-        const device = seen.get(address);
-        if (!device) return [];
-        const verdict = judged.members.find((member) => member.device === address);
-        const claim = stored.claims.find((each) => holds(each, address));
-        const came = claim?.devices.find((claimed) => claimed.address === address)?.original.driver;
-        const hostDriver = isAwayFromHost(device) ? (came ?? served.get(address)) : undefined;
-        return {
-          device,
-          ...(verdict && { verdict }),
-          ...(claim && { claim }),
-          ...(hostDriver !== undefined && { hostDriver }),
-        };
-      }),
-    };
-  };
-  return {
-    groups: snapshot.groups.map(inspect),
-    notes: [...(denied.size > 0 ? [deniedNote(denied)] : []), ...stored.notes, ...configured.notes],
-  };
 }
 
-function isAwayFromHost({ driver, onVfio, headerType }: PciDevice): boolean {
-  return headerType === 'endpoint' && (driver === undefined || onVfio || isStub(driver));
+/** The devices that a snapshot leaves out, without the attributes that would wait for the device's lock. */
+function unasked({ host, blocked }: Facts, groups: readonly number[]): PciDevice[] {
+  return blocked.flatMap(({ device: address }) => {
+    const device = readDevice(host, address, new Map());
+    return device?.iommuGroup !== undefined && groups.includes(device.iommuGroup) ? [device] : [];
+  });
 }
 
-interface Facts {
-  readonly snapshot: Snapshot;
-  readonly blocked: readonly BlockedDevice[];
-  readonly claims: readonly Claim[];
-  readonly config: Config;
+/**
+ * Judges a group by the snapshot of all. One that is refused is judged again by a snapshot of its own, as the
+ * hook takes it: what the host would lose with all of them, its last keyboard, it may keep without one.
+ */
+async function judge(group: IommuGroup, snapshot: Snapshot, facts: Facts): Promise<JudgedGroup> {
+  const judged = judgeBy(group, snapshot, facts);
+  if (judged.verdict.kind !== 'refused' || snapshot.groups.length === 1) return judged;
+  const alone = await snapshotOf(facts, [group.number]);
+  return judgeBy(alone.groups[0] ?? group, alone, facts);
 }
 
-function judge(
-  group: IommuGroup,
-  { snapshot, blocked, claims, config }: Facts,
-): { readonly verdict: GroupVerdict; readonly members: readonly Verdict[] } {
+function judgeBy(group: IommuGroup, snapshot: Snapshot, { config, claims, blocked }: Facts): JudgedGroup {
   const judged = judgeGroup({ group, snapshot, claims, wishesFor: (device) => ruleFor(config, device) });
   const reasons = blocked
     .filter(({ device }) => group.members.includes(device))
@@ -121,8 +128,32 @@ function judge(
       reason: `an earlier kernel write has not returned (${what}; process ${writer.pid} waits in the kernel)`,
       hints: ['end the program that uses the device, or restart the host; see: vfio-hook status'],
     }));
-  if (reasons.length === 0) return judged;
-  return { members: judged.members, verdict: { kind: 'refused', reasons } };
+  return reasons.length === 0 ? judged : { members: judged.members, verdict: { kind: 'refused', reasons } };
+}
+
+function describe(
+  device: PciDevice,
+  facts: {
+    readonly members: readonly Verdict[];
+    readonly served: ReadonlyMap<PciAddress, string>;
+    readonly claims: readonly Claim[];
+  },
+): InspectedDevice {
+  const { address } = device;
+  const verdict = facts.members.find((member) => member.device === address);
+  const claim = facts.claims.find((each) => holds(each, address));
+  const came = claim?.devices.find((claimed) => claimed.address === address)?.original.driver;
+  const hostDriver = isAwayFromHost(device) ? (came ?? facts.served.get(address)) : undefined;
+  return {
+    device,
+    ...(verdict && { verdict }),
+    ...(claim && { claim }),
+    ...(hostDriver !== undefined && { hostDriver }),
+  };
+}
+
+function isAwayFromHost({ driver, onVfio, headerType }: PciDevice): boolean {
+  return headerType === 'endpoint' && (driver === undefined || onVfio || isStub(driver));
 }
 
 /** Claims that are unreadable to this user, or to everybody, are said and passed over: the listing is still worth having. */
@@ -160,9 +191,12 @@ function readConfig(engine: Engine): { readonly config: Config; readonly notes: 
 
 function deniedNote(denied: ReadonlySet<string>): string {
   const paths = [...denied];
+  const isResize = (path: string): boolean => path.includes('_resize');
+  const isVfio = (path: string): boolean => path.startsWith('/dev/vfio/');
   const missing = [
-    ...(paths.some((path) => path.includes('_resize')) ? ['the sizes that BARs can have'] : []),
-    ...(paths.some((path) => path.startsWith('/dev/vfio/')) ? ['which groups are open'] : []),
-  ];
-  return `only root can see ${missing.join(' and ') || paths.join(', ')}`;
+    ...(paths.some(isResize) ? ['the sizes that BARs can have'] : []),
+    ...(paths.some(isVfio) ? ['which groups are open'] : []),
+    ...(paths.some((path) => !isResize(path) && !isVfio(path)) ? ['all that the host uses devices for'] : []),
+  ].join(', ');
+  return `only root can see ${missing}; a group may be less free than it looks`;
 }

@@ -229,6 +229,17 @@ describe('vfio-hook map', () => {
     });
   }
 
+  it('the picture in the documents is what is drawn', () => {
+    const on = machine('laptop-hybrid');
+    const guest = guestWith(['0000:01:00.0'], { name: 'win11', uuid: card.uuid });
+    start(on, guest, ['0000:01:00.0']);
+    const svg = printed(on, 'map', '--format', 'svg');
+    expectGolden(
+      '../docs/images/topology.svg',
+      steady(svg, on).replaceAll('TIME', '2026-11-20T20:00:00.000Z'),
+    );
+  });
+
   it('says which formats there are', () => {
     const ended = run(machine('lab-q35'), 'map', '--format', 'png');
     assert.deepEqual([ended.status, ended.stdout], [2, '']);

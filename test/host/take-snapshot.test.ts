@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { VfioHookError } from '../../src/errors.ts';
 import { createMachine, type Machine } from '../../src/host/simulated/machine.ts';
-import { groupsOf, presentGroups, takeSnapshot } from '../../src/host/take-snapshot.ts';
+import { allGroups, groupsOf, presentGroups, takeSnapshot } from '../../src/host/take-snapshot.ts';
 import { failureOf, machineSpec, pci } from '../scenario.ts';
 import { fakeHost } from './fake-host.ts';
 
@@ -53,6 +53,18 @@ describe('groupsOf', () => {
     });
     const error = refusal(() => groupsOf(host, [GPU]));
     assert.equal(error.message, `${GPU} has no IOMMU group, so it cannot be given to a guest`);
+  });
+});
+
+describe('allGroups', () => {
+  it('is every group, by number and not by text', () => {
+    const host = fakeHost({ empty: ['9', '10', '0', 'x'].map((name) => `/sys/kernel/iommu_groups/${name}`) });
+    assert.deepEqual(allGroups(host), [0, 9, 10]);
+  });
+
+  it('is none where the IOMMU is off', () => {
+    const host = createMachine(machineSpec('amd-rdna3-desktop', { iommu: false })).host();
+    assert.deepEqual(allGroups(host), []);
   });
 });
 

@@ -1,5 +1,12 @@
 import assert from 'node:assert/strict';
-import { builtInClassName, isBridgeClass, isDisplay, isSystemClass, isVga } from '../../src/pci/class.ts';
+import {
+  builtInClassName,
+  isBridgeClass,
+  isDisplay,
+  isOftenGiven,
+  isSystemClass,
+  isVga,
+} from '../../src/pci/class.ts';
 
 describe('class codes', () => {
   /** Each code with what it is: display, vga, bridge, system. */
@@ -51,5 +58,23 @@ describe('class codes', () => {
     assert.equal(isBridgeClass('010600'), false);
     assert.equal(isVga('003000'), false);
     assert.equal(isSystemClass('0c0805'), false);
+  });
+
+  it('knows what people hand to guests', () => {
+    const given = [
+      '010802',
+      '020000',
+      '030000',
+      '030200',
+      '040300',
+      '080501',
+      '0b4000',
+      '0c0330',
+      '0d8000',
+      '120000',
+    ];
+    const others = ['060400', '060000', '050000', '088000', '0c0500', '0c8000', '108000', '118000'];
+    assert.deepEqual(given.filter(isOftenGiven), given);
+    assert.deepEqual(others.filter(isOftenGiven), []);
   });
 });
