@@ -18,6 +18,7 @@ _vfio_hook_addresses() {
 
 _vfio_hook_value() {
   case $1 in
+    map:--format) printf '%s\n' html svg ;;
     simulate:--host) compgen -f -- "$current" ;;
     simulate:--domain) compgen -f -- "$current" ;;
     simulate:--config) compgen -f -- "$current" ;;
@@ -31,9 +32,11 @@ _vfio_hook_words() {
     plan) printf '%s\n' --json --help; compgen -f -- "$current" ;;
     status) printf '%s\n' --json --help; : ;;
     recover) printf '%s\n' --dry-run --verbose --json --help; : ;;
+    groups) printf '%s\n' --all --lines --json --help; _vfio_hook_addresses ;;
+    map) printf '%s\n' --format --all --help; : ;;
     hostdevs) printf '%s\n' --json --help; compgen -f -- "$current" ;;
     simulate) printf '%s\n' --host --domain --config --help; : ;;
-    *) printf '%s\n' plan status recover hostdevs simulate help --help --version ;;
+    *) printf '%s\n' plan status recover groups map hostdevs simulate help --help --version ;;
   esac
 }
 
