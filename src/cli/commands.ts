@@ -1,9 +1,11 @@
 import type { Command } from './command.ts';
+import { doctor } from './doctor.ts';
 import { hostdevs } from './hostdevs.ts';
+import { lint } from './lint.ts';
 import { plan } from './plan.ts';
 import { recover } from './recover.ts';
 import { simulate } from './simulate.ts';
 import { status } from './status.ts';
 
 /** Every sub-command, in the order of the help. */
-export const commands: readonly Command[] = [plan, status, recover, hostdevs, simulate];
+export const commands: readonly Command[] = [plan, status, recover, doctor, lint, hostdevs, simulate];
