@@ -386,9 +386,16 @@ reload() {
     say "would reload $daemon: $*"
   elif "$@"; then
     say "reloaded $daemon"
+    note_reload
   else
     warn "cannot reload $daemon; libvirt does not see the change before this succeeds: $*"
   fi
+}
+
+# note_reload: libvirt writes nowhere when it was reloaded, and vfio-hook doctor wants to know
+note_reload() {
+  if [ ! -d /run/vfio-hook ]; then mkdir -m 700 /run/vfio-hook 2>/dev/null || return 0; fi
+  touch /run/vfio-hook/libvirt-reloaded 2>/dev/null || :
 }
 
 # with_systemd: whether systemd runs here and is ours to talk to

@@ -1,7 +1,7 @@
 import { staleClaims, damagedClaims } from './claims.ts';
 import { configuration } from './config.ts';
 import { appArmor, seLinux } from './confinement.ts';
-import { hookNoticed, libvirtVersion } from './daemon.ts';
+import { hookNoticed, libvirtVersion, recoverUnit } from './daemon.ts';
 import { boundAtBoot, deviceReset, driverctl } from './drivers.ts';
 import type { Check } from './examination.ts';
 import { blockedWrites, deviceAnswers, guestConflicts, guestPlans } from './guests.ts';
@@ -34,6 +34,7 @@ export const checks = {
   apparmor: appArmor,
   selinux: seLinux,
   libvirt: libvirtVersion,
+  'recover-unit': recoverUnit,
   configuration,
   claims: staleClaims,
   'damaged-claims': damagedClaims,

@@ -10,9 +10,10 @@ export const staleClaims: Check = {
   title: 'claims',
   run: ({ engine }) => {
     const { claims, outdated } = engine.store.all();
+    const libvirt = engine.host.libvirtProcesses();
     const findings = claims.flatMap((claim): Found[] => {
       const name = quoteName(claim.guest.name);
-      const left = reasonToLeave(engine, claim);
+      const left = reasonToLeave(engine, claim, libvirt);
       if (claim.state === 'incomplete' || claim.state === 'stuck') {
         const what = claim.state === 'stuck' ? 'a kernel write did not return' : claim.leftovers.join('; ');
         return [about(name, failure(`not everything is back: ${what}`, command('vfio-hook recover')))];

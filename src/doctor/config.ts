@@ -13,7 +13,7 @@ export const configuration: Check = {
     const files = on.configFiles();
     const guests = knownGuests(on);
     const findings: Found[] = files.flatMap(({ path, content }) =>
-      'problem' in content ? [about(shownPath(path), fromError(content.problem))] : [],
+      'problem' in content ? [about(shownPath(path), withAdvice(fromError(content.problem)))] : [],
     );
     for (const { path, entry } of files) {
       if (entry === undefined || guests === undefined) continue;
@@ -48,6 +48,13 @@ export const configuration: Check = {
     );
   },
 };
+
+/** The first problem of a file is its sentence, and may be all that there is to say. */
+function withAdvice(found: Found): Found {
+  return found.fix.length > 0
+    ? found
+    : { ...found, fix: [advice('mend that line; configuration.md has every key')] };
+}
 
 /** Undefined where they may not be looked at: then whose file it is cannot be told. */
 function knownGuests(on: Examination): readonly Guest[] | undefined {

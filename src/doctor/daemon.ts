@@ -6,12 +6,9 @@ import { advice, command, ok, unknown, warning } from './finding.ts';
 import { dropIns, ourEntries } from './hook.ts';
 import { places } from './places.ts';
 
-/** The daemons that run hooks for QEMU guests. */
-const DAEMONS = ['virtqemud', 'libvirtd'] as const;
-
 /** libvirt's daemon, as its process shows it. */
 export interface Daemon {
-  readonly name: (typeof DAEMONS)[number];
+  readonly name: 'libvirtd' | 'virtqemud';
   readonly pid: number;
   /** Milliseconds since 1970; absent when /proc does not tell. */
   readonly startedMs?: number;
@@ -19,16 +16,11 @@ export interface Daemon {
 
 /** The daemon that runs hooks, when it runs. Socket activation lets it end when it is idle. */
 export function runningDaemon(host: Host): Daemon | undefined {
-  for (const entry of host.list(places.processes) ?? []) {
-    if (!/^\d+$/.test(entry)) continue;
-    const pid = Number(entry);
-    const comm = host.read(places.process(pid, 'comm'))?.trim();
-    const name = DAEMONS.find((daemon) => daemon === comm);
-    if (name === undefined) continue;
-    const startedMs = startOf(host, pid);
-    return { name, pid, ...(startedMs !== undefined && { startedMs }) };
-  }
-  return undefined;
+  const [pid] = host.libvirtProcesses().daemons;
+  if (pid === undefined) return undefined;
+  const name = host.read(places.process(pid, 'comm'))?.trim() === 'virtqemud' ? 'virtqemud' : 'libvirtd';
+  const startedMs = startOf(host, pid);
+  return { name, pid, ...(startedMs !== undefined && { startedMs }) };
 }
 
 /** Clock ticks of /proc in a second: USER_HZ, 100 on every architecture that libvirt runs guests on. */
@@ -117,5 +109,29 @@ export const libvirtVersion: Check = {
       );
     }
     return ok(`libvirt ${version}`);
+  },
+};
+
+/** The unit that install.sh enables, and where its files and links may be. */
+const UNIT = 'vfio-hook-recover.service';
+
+/** Devices of guests that libvirt lost track of are given back before its daemon starts again. */
+export const recoverUnit: Check = {
+  title: 'recovery when libvirt starts',
+  run: ({ host }) => {
+    if (host.list(places.systemd) === undefined) return ok('systemd does not run here');
+    if (!places.units.some((directory) => host.status(`${directory}/${UNIT}`) !== undefined)) {
+      return warning(
+        `there is no ${UNIT}: what a guest held whose release never came waits for vfio-hook recover`,
+        command('./install.sh'),
+      );
+    }
+    const [etc] = places.units;
+    const enabled = (host.list(etc) ?? []).some(
+      (name) => /\.(?:wants|requires)$/.test(name) && host.status(`${etc}/${name}/${UNIT}`) !== undefined,
+    );
+    return enabled
+      ? ok(`${UNIT} is enabled`)
+      : warning(`${UNIT} is not enabled`, command(`systemctl enable ${UNIT}`));
   },
 };

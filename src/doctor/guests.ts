@@ -43,8 +43,11 @@ export const guestPlans: Check = {
   run: async (on) => {
     const findings: Found[] = [];
     for (const guest of on.guests()) {
-      if (guest.problem) findings.push(about(quoteName(guest.name), fromError(guest.problem)));
-      else if (guest.xml && guest.xml.domain.hostdevs.length > 0) {
+      if (guest.problem) {
+        const found = failure(guest.problem.message, command(`virsh edit ${word(guest.name)}`));
+        findings.push(about(quoteName(guest.name), found));
+      }
+      if (guest.xml && guest.xml.domain.hostdevs.length > 0) {
         findings.push(about(quoteName(guest.name), await judgeGuest(on, guest.xml)));
       }
     }

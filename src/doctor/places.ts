@@ -24,6 +24,9 @@ export const places = {
   parameter: (module: string, name: string): string => `/sys/module/${module}/parameters/${name}`,
   process: (pid: number, file: string): string => `/proc/${pid}/${file}`,
 
+  systemd: '/run/systemd/system',
+  units: ['/etc/systemd/system', '/usr/lib/systemd/system', '/lib/systemd/system'],
+
   hooks: '/etc/libvirt/hooks',
   hook: '/etc/libvirt/hooks/qemu',
   dropIns: '/etc/libvirt/hooks/qemu.d',

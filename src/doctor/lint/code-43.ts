@@ -1,6 +1,6 @@
 import { ruleFor } from '../../config/rules.ts';
 import { formatBarSize } from '../../pci/bar.ts';
-import { isDisplay } from '../../pci/class.ts';
+import { isDisplay, isVga } from '../../pci/class.ts';
 import type { PciDevice } from '../../pci/device.ts';
 import type { Check, GuestExamination } from '../examination.ts';
 import { about, ok, warning, type Found } from '../finding.ts';
@@ -10,8 +10,8 @@ import { pasteConfig, pasteXml } from './snippets.ts';
 export const nvidiaCode43: Check<GuestExamination> = {
   title: 'Code 43 of NVIDIA',
   run: (on) => {
-    const cards = displays(on, '10de');
-    if (cards.length === 0) return ok('no NVIDIA graphics card is assigned');
+    const cards = displays(on, '10de').filter((address) => isVga(on.devices.get(address)?.class ?? ''));
+    if (cards.length === 0) return ok('no NVIDIA graphics card with a screen is assigned');
     const { hyperv, hypervVendorId, kvmHidden } = on.features;
     const fixes = [
       ...(kvmHidden ? [] : [pasteXml(on, '<features>', "<kvm>\n  <hidden state='on'/>\n</kvm>")]),
