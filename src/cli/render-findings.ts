@@ -64,13 +64,17 @@ function fixLines(fix: Fix): string[] {
 function countsText(findings: readonly Finding[]): string {
   const words: Readonly<Record<Verdict, string>> = {
     ok: 'ok',
-    unknown: 'not to be seen',
-    warning: 'warnings',
-    failure: 'failures',
+    unknown: 'not seen',
+    warning: 'warning',
+    failure: 'failure',
   };
   const counts = [...verdicts]
     .reverse()
-    .map((verdict) => `${count(findings, verdict)} ${words[verdict]}`)
+    .map((verdict) => {
+      const number = count(findings, verdict);
+      const plural = number !== 1 && (verdict === 'warning' || verdict === 'failure') ? 's' : '';
+      return `${number} ${words[verdict]}${plural}`;
+    })
     .join(', ');
   return worst(findings) === 'ok' ? `${counts}: all is well` : counts;
 }

@@ -48,6 +48,7 @@ export const hookNoticed: Check = {
     const daemon = runningDaemon(host);
     if (!daemon) return ok('libvirt is not running: it finds the hook when it starts');
     const { name, pid, startedMs } = daemon;
+    if (entries.length === 0) return unknown('there is no executable hook that libvirt could notice');
     const changes = entries.flatMap((path) => host.status(path)?.changedMs ?? []);
     if (startedMs === undefined || changes.length === 0) {
       return unknown(`since when ${name} (pid ${pid}) runs cannot be seen`);

@@ -35,7 +35,7 @@ export const node: Check = {
     const { path, chosen, real } = usedNode(host);
     if (path === undefined) {
       return failure(
-        `there is none where the hook looks (${[...(chosen === undefined ? [] : [chosen]), ...nodePaths].join(', ')}): guests with host devices do not start`,
+        `there is none where the hook looks (${[...new Set([...(chosen === undefined ? [] : [chosen]), ...nodePaths])].join(', ')}): guests with host devices do not start`,
         command('apt install nodejs || dnf install nodejs'),
         command('NODE=/usr/bin/node ./install.sh'),
       );

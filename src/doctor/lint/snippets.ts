@@ -1,3 +1,4 @@
+import { parseUuid } from '../../domain/uuid.ts';
 import { pciAddressParts, type PciAddress } from '../../pci/address.ts';
 import type { GuestXml } from '../examination.ts';
 import { word } from '../files.ts';
@@ -8,9 +9,10 @@ export function pasteXml({ domain }: GuestXml, into: string, text: string): Fix 
   return paste(`${into} (virsh edit ${word(domain.name)})`, text);
 }
 
-/** A piece of the guest's own configuration file. */
+/** A piece of the guest's own configuration file: named after the guest, or its UUID where a name is no file name. */
 export function pasteConfig({ domain }: GuestXml, text: string): Fix {
-  return paste(`/etc/vfio-hook/domains/${domain.uuid}.yaml`, text);
+  const isPlain = /^\w[\w.+-]{0,63}$/.test(domain.name) && parseUuid(domain.name) === undefined;
+  return paste(`/etc/vfio-hook/domains/${isPlain ? domain.name : domain.uuid}.yaml`, text);
 }
 
 /** A host device's address as the XML writes it. */
