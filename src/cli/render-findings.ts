@@ -1,6 +1,5 @@
 import pc from 'picocolors';
 import { verdicts, worst, type Finding, type Fix, type Verdict } from '../doctor/finding.ts';
-import { escapeControl } from '../text.ts';
 
 const WIDTH = Math.max(...verdicts.map((verdict) => verdict.length));
 
@@ -11,7 +10,7 @@ export function findingsText(findings: readonly Finding[], { colour }: { readonl
     const { verdict, title, subject, found, fix } = finding;
     const about = subject === undefined ? title : `${title}, ${subject}`;
     return [
-      `${paint(verdict)(verdict.padEnd(WIDTH))}  ${escapeControl(`${about}: ${found}`)}`,
+      `${paint(verdict)(verdict.padEnd(WIDTH))}  ${about}: ${found}`,
       ...fix.flatMap(fixLines).map((line) => `${' '.repeat(WIDTH + 2)}${line}`),
     ];
   });
@@ -50,14 +49,11 @@ export function findingsStatus(findings: readonly Finding[]): number {
 function fixLines(fix: Fix): string[] {
   switch (fix.kind) {
     case 'command':
-      return [`type: ${escapeControl(fix.text)}`];
+      return [`type: ${fix.text}`];
     case 'advice':
-      return [`do:   ${escapeControl(fix.text)}`];
+      return [`do:   ${fix.text}`];
     case 'paste':
-      return [
-        `paste into ${escapeControl(fix.into)}:`,
-        ...fix.text.split('\n').map((line) => `  ${escapeControl(line)}`),
-      ];
+      return [`paste into ${fix.into}:`, ...fix.text.split('\n').map((line) => `  ${line}`)];
   }
 }
 

@@ -1,4 +1,5 @@
 import { errnoOf, VfioHookError } from '../errors.ts';
+import { escapeControl } from '../text.ts';
 import type { Check } from './examination.ts';
 import { advice, failure, unknown, type Finding, type Fix, type Found } from './finding.ts';
 
@@ -9,9 +10,24 @@ export async function examine<On>(
 ): Promise<readonly Finding[]> {
   const findings: Finding[] = [];
   for (const [id, check] of Object.entries(checks)) {
-    for (const found of await outcome(check, on)) findings.push({ id, title: check.title, ...found });
+    for (const found of await outcome(check, on)) {
+      findings.push({ id, title: check.title, ...printable(found) });
+    }
   }
   return findings;
+}
+
+/** Sentences repeat names and texts of the host and of the XML, which may be anything. */
+function printable({ verdict, found, fix, subject }: Found): Found {
+  return {
+    verdict,
+    found: escapeControl(found),
+    ...(subject !== undefined && { subject: escapeControl(subject) }),
+    fix: fix.map((each): Fix => {
+      const text = each.text.split('\n').map(escapeControl).join('\n');
+      return each.kind === 'paste' ? { ...each, into: escapeControl(each.into), text } : { ...each, text };
+    }),
+  };
 }
 
 async function outcome<On>(check: Check<On>, on: On): Promise<readonly Found[]> {

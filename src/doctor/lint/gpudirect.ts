@@ -66,7 +66,8 @@ function snippet(on: GuestExamination, cliques: readonly (readonly PciAddress[])
   const settings = cliques.flatMap((clique, number) =>
     clique.flatMap((address) => {
       const alias = on.features.devices.find((device) => device.address === address)?.alias;
-      return alias === undefined ? [] : [{ alias, number }];
+      // libvirt takes no other characters in an alias (src/conf/device_conf.c).
+      return alias !== undefined && /^[\w-]+$/.test(alias) ? [{ alias, number }] : [];
     }),
   );
   const version = installedLibvirt(on.host);

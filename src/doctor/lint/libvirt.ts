@@ -141,14 +141,14 @@ export const nvmePath: Check<GuestExamination> = {
             `the disk ${quoteName(path)} is on ${controller}, which the same XML assigns as a whole: when the controller is moved the path is gone`,
             pasteXml(
               on,
-              `<disk> ${target}, without the <hostdev> of ${controller}`,
+              `<disk> ${quoteName(target)}, without the <hostdev> of ${controller}`,
               [
                 "<disk type='nvme' device='disk'>",
                 "  <driver name='qemu' type='raw'/>",
                 `  <source type='pci' managed='yes' namespace='${namespace}'>`,
                 `    ${sourceAddress(controller)}`,
                 '  </source>',
-                `  <target dev='${target === '' ? 'vda' : target}' bus='virtio'/>`,
+                `  <target dev='${/^\w+$/.test(target) ? target : 'vda'}' bus='virtio'/>`,
                 '</disk>',
               ].join('\n'),
             ),
