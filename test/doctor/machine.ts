@@ -63,15 +63,15 @@ export interface Situation {
 export function machineOf(situation: Situation): ScenarioOptions {
   const host = situation.host ?? 'amd-rdna3-desktop';
   const described = machineSpec(host);
-  const guests = Object.entries(situation.guests ?? {}).map(([name, xml]) => [
+  const guests = Object.entries(situation.guests ?? {}).map(([name, xml]): [string, string] => [
     `/etc/libvirt/qemu/${name}.xml`,
     xml,
   ]);
-  const autostart = (situation.autostart ?? []).map((name) => [
+  const autostart = (situation.autostart ?? []).map((name): [string, string] => [
     `/etc/libvirt/qemu/autostart/${name}.xml`,
     `-> /etc/libvirt/qemu/${name}.xml`,
   ]);
-  const files = {
+  const files: Readonly<Record<string, string | null>> = {
     ...described.files,
     ...installedFiles,
     ...Object.fromEntries([...guests, ...autostart]),
