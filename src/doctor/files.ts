@@ -17,7 +17,7 @@ export function realPath(host: Host, path: string): string | undefined {
       continue;
     }
     const here = `/${[...done, step].join('/')}`;
-    const target = host.readLink(here);
+    const target = linkTarget(host, here);
     if (target === undefined) {
       done = [...done, step];
       continue;
@@ -29,6 +29,11 @@ export function realPath(host: Host, path: string): string | undefined {
   }
   const real = `/${done.join('/')}`;
   return host.status(real) === undefined ? undefined : real;
+}
+
+/** Where a link leads, as stored; undefined for what is no link. */
+export function linkTarget(host: Host, path: string): string | undefined {
+  return host.status(path)?.kind === 'link' ? host.readLink(path) : undefined;
 }
 
 /** The status of what a path leads to, links followed; undefined when it leads to nothing. */

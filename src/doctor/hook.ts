@@ -1,6 +1,6 @@
 import type { FileStatus, Host } from '../host/host.ts';
 import type { Check } from './examination.ts';
-import { head, isExecutable, octal, programPath, realPath, target, word } from './files.ts';
+import { head, isExecutable, linkTarget, octal, programPath, realPath, target, word } from './files.ts';
 import { advice, command, failure, ok, warning, type Found } from './finding.ts';
 import { places } from './places.ts';
 
@@ -35,11 +35,11 @@ export const hookInstalled: Check = {
     );
     if (caller !== undefined) return ok(`${caller} is another hook, which calls vfio-hook`);
     const dangling = [places.hook, ...dropIns(host)].find(
-      (path) => (host.readLink(path) ?? '').endsWith('vfio-hook') && realPath(host, path) === undefined,
+      (path) => (linkTarget(host, path) ?? '').endsWith('vfio-hook') && realPath(host, path) === undefined,
     );
     if (dangling !== undefined) {
       return failure(
-        `${dangling} is a link to ${host.readLink(dangling) ?? ''}, which is not there`,
+        `${dangling} is a link to ${linkTarget(host, dangling) ?? ''}, which is not there`,
         command('./install.sh'),
       );
     }

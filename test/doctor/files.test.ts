@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { kernelArgument, kernelVersion, modprobeLines } from '../../src/doctor/boot.ts';
 import { fixOf } from '../../src/doctor/examine.ts';
-import { isExecutable, realPath, target, word } from '../../src/doctor/files.ts';
+import { isExecutable, linkTarget, realPath, target, word } from '../../src/doctor/files.ts';
+import { linuxHost } from '../../src/host/linux/host.ts';
 import { worst } from '../../src/doctor/finding.ts';
 import type { Host } from '../../src/host/host.ts';
 import { scenarios } from '../scenario.ts';
@@ -37,6 +38,13 @@ describe('what the doctor reads', () => {
         assert.equal(realPath(host, path), real);
       });
     }
+  });
+
+  it('a real path on this very machine', () => {
+    assert.equal(linkTarget(linuxHost, '/'), undefined);
+    assert.equal(linkTarget(linuxHost, '/etc/passwd'), undefined);
+    assert.equal(realPath(linuxHost, '/proc/self/../version'), '/proc/version');
+    assert.equal(realPath(linuxHost, '/nonexistent/file'), undefined);
   });
 
   it('a program is a regular file with an x bit, behind any links', () => {

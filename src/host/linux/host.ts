@@ -18,7 +18,7 @@ export const linuxHost: Host = {
   kind: 'linux',
   read: (path) => orAbsent(() => readFileSync(path, 'utf8')),
   readBytes: (path, length) => orAbsent(() => firstBytes(path, length)),
-  readLink,
+  readLink: (path) => orAbsent(() => readlinkSync(path)),
   list: (path) => orAbsent(() => readdirSync(path).sort()),
   status: fileStatus,
   securityLabel,
@@ -41,16 +41,6 @@ function orAbsent<T>(access: () => T): T | undefined {
     return access();
   } catch (error) {
     if (['ENOENT', 'ENOTDIR', 'ENODEV'].includes(errnoOf(error) ?? '')) return undefined;
-    throw error;
-  }
-}
-
-/** EINVAL is what readlink(2) says of a file that is no link. */
-function readLink(path: string): string | undefined {
-  try {
-    return orAbsent(() => readlinkSync(path));
-  } catch (error) {
-    if (errnoOf(error) === 'EINVAL') return undefined;
     throw error;
   }
 }

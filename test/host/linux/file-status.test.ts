@@ -3,7 +3,6 @@ import { chmodSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileStatus, securityLabel } from '../../../src/host/linux/file-status.ts';
-import { linuxHost } from '../../../src/host/linux/host.ts';
 
 describe('fileStatus', () => {
   let directory = '';
@@ -41,12 +40,6 @@ describe('fileStatus', () => {
   it('what is not there, also below a file, is undefined', () => {
     assert.equal(fileStatus(join(directory, 'none')), undefined);
     assert.equal(fileStatus(join(directory, 'file/none')), undefined);
-  });
-
-  it('a file that is no link has no target', () => {
-    assert.equal(linuxHost.readLink(join(directory, 'file')), undefined);
-    assert.equal(linuxHost.readLink(directory), undefined);
-    assert.equal(linuxHost.readLink(join(directory, 'link')), 'file');
   });
 
   it('has a label only where there is one', async () => {
