@@ -31,9 +31,11 @@ _vfio_hook_words() {
     plan) printf '%s\n' --json --help; compgen -f -- "$current" ;;
     status) printf '%s\n' --json --help; : ;;
     recover) printf '%s\n' --dry-run --verbose --json --help; : ;;
+    doctor) printf '%s\n' --json --help; _vfio_hook_guests; compgen -f -- "$current" ;;
+    lint) printf '%s\n' --json --help; _vfio_hook_guests; compgen -f -- "$current" ;;
     hostdevs) printf '%s\n' --json --help; compgen -f -- "$current" ;;
     simulate) printf '%s\n' --host --domain --config --help; : ;;
-    *) printf '%s\n' plan status recover hostdevs simulate help --help --version ;;
+    *) printf '%s\n' plan status recover doctor lint hostdevs simulate help --help --version ;;
   esac
 }
 

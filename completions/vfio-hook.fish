@@ -25,6 +25,12 @@ complete -c vfio-hook -n '__fish_seen_subcommand_from recover' -f
 complete -c vfio-hook -n '__fish_seen_subcommand_from recover' -s n -l dry-run -d 'only say what would be done'
 complete -c vfio-hook -n '__fish_seen_subcommand_from recover' -s v -l verbose -d 'say each step on stderr'
 complete -c vfio-hook -n '__fish_seen_subcommand_from recover' -l json -d 'print JSON instead of text'
+complete -c vfio-hook -f -n __fish_use_subcommand -a doctor -d 'check host, installation and guests, and say what to type'
+complete -c vfio-hook -n '__fish_seen_subcommand_from doctor' -a '(__vfio_hook_guests)'
+complete -c vfio-hook -n '__fish_seen_subcommand_from doctor' -l json -d 'print JSON instead of text'
+complete -c vfio-hook -f -n __fish_use_subcommand -a lint -d 'advise on the XML of a guest, with what to paste'
+complete -c vfio-hook -n '__fish_seen_subcommand_from lint' -a '(__vfio_hook_guests)'
+complete -c vfio-hook -n '__fish_seen_subcommand_from lint' -l json -d 'print JSON instead of text'
 complete -c vfio-hook -f -n __fish_use_subcommand -a hostdevs -d 'list the host devices that a domain XML assigns'
 complete -c vfio-hook -n '__fish_seen_subcommand_from hostdevs' -F
 complete -c vfio-hook -n '__fish_seen_subcommand_from hostdevs' -l json -d 'print JSON instead of text'
