@@ -18,9 +18,10 @@ const layers = {
   steps: { pure: true, may: ['pci', 'plan', 'host'] },
   engine: { pure: false, may: ['pci', 'domain', 'config', 'claim', 'plan', 'steps', 'host', 'log'] },
   hook: { pure: false, may: ['pci', 'domain', 'config', 'claim', 'plan', 'steps', 'engine', 'host', 'log'] },
+  doctor: { pure: true, may: ['pci', 'domain', 'config', 'claim', 'plan', 'steps', 'engine', 'host'] },
   cli: {
     pure: false,
-    may: ['pci', 'domain', 'config', 'claim', 'plan', 'steps', 'engine', 'host', 'log', 'hook'],
+    may: ['pci', 'domain', 'config', 'claim', 'plan', 'steps', 'engine', 'host', 'log', 'hook', 'doctor'],
   },
 };
 

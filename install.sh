@@ -386,9 +386,16 @@ reload() {
     say "would reload $daemon: $*"
   elif "$@"; then
     say "reloaded $daemon"
+    note_reload
   else
     warn "cannot reload $daemon; libvirt does not see the change before this succeeds: $*"
   fi
+}
+
+# note_reload: libvirt writes nowhere when it was reloaded, and vfio-hook doctor wants to know
+note_reload() {
+  if [ ! -d /run/vfio-hook ]; then mkdir -m 700 /run/vfio-hook 2>/dev/null || return 0; fi
+  touch /run/vfio-hook/libvirt-reloaded 2>/dev/null || :
 }
 
 # with_systemd: whether systemd runs here and is ours to talk to
@@ -482,6 +489,7 @@ install_all() {
 
 vfio-hook is installed. It needs no configuration: the guest's XML says which devices.
 Next:
+  vfio-hook doctor                           whether everything is in place, and what to type if not
   virsh dumpxml GUEST | vfio-hook plan -     what a start would do to the devices
   virsh start GUEST        the hook moves them, and puts them back when the guest is off
 Settings, if you want any, go to $config/config.yaml and $config/domains/GUEST.yaml;

@@ -29,14 +29,16 @@ _vfio_hook_value() {
 _vfio_hook_words() {
   local command=$1
   case $command in
+    groups) printf '%s\n' --all --lines --json --help; _vfio_hook_addresses ;;
+    map) printf '%s\n' --format --all --help; : ;;
     plan) printf '%s\n' --json --help; compgen -f -- "$current" ;;
     status) printf '%s\n' --json --help; : ;;
     recover) printf '%s\n' --dry-run --verbose --json --help; : ;;
-    groups) printf '%s\n' --all --lines --json --help; _vfio_hook_addresses ;;
-    map) printf '%s\n' --format --all --help; : ;;
+    doctor) printf '%s\n' --json --help; _vfio_hook_guests; compgen -f -- "$current" ;;
+    lint) printf '%s\n' --json --help; _vfio_hook_guests; compgen -f -- "$current" ;;
     hostdevs) printf '%s\n' --json --help; compgen -f -- "$current" ;;
     simulate) printf '%s\n' --host --domain --config --help; : ;;
-    *) printf '%s\n' plan status recover groups map hostdevs simulate help --help --version ;;
+    *) printf '%s\n' groups map plan status recover doctor lint hostdevs simulate help --help --version ;;
   esac
 }
 

@@ -14,6 +14,15 @@ end
 
 complete -c vfio-hook -s h -l help -d 'help'
 complete -c vfio-hook -n __fish_use_subcommand -s V -l version -d 'version'
+complete -c vfio-hook -f -n __fish_use_subcommand -a groups -d 'list IOMMU groups, who has them, and whether a guest could'
+complete -c vfio-hook -n '__fish_seen_subcommand_from groups' -f -a '(__vfio_hook_addresses)'
+complete -c vfio-hook -n '__fish_seen_subcommand_from groups' -l all -d 'show every group, also those of bridges and parts of the chipset'
+complete -c vfio-hook -n '__fish_seen_subcommand_from groups' -l lines -d 'print a line for each device, as the well-known scripts around lspci -nns do'
+complete -c vfio-hook -n '__fish_seen_subcommand_from groups' -l json -d 'print JSON instead of text'
+complete -c vfio-hook -f -n __fish_use_subcommand -a map -d 'draw the PCI devices with their IOMMU groups, as HTML or SVG'
+complete -c vfio-hook -n '__fish_seen_subcommand_from map' -f
+complete -c vfio-hook -n '__fish_seen_subcommand_from map' -l format -r -f -a 'html svg' -d 'a page with the drawing and a table (html, the default), or the drawing alone'
+complete -c vfio-hook -n '__fish_seen_subcommand_from map' -l all -d 'draw also ports with nothing behind them and parts of the chipset'
 complete -c vfio-hook -f -n __fish_use_subcommand -a plan -d 'show exactly what the start of a guest would do to the host'
 complete -c vfio-hook -n '__fish_seen_subcommand_from plan' -F
 complete -c vfio-hook -n '__fish_seen_subcommand_from plan' -l json -d 'print JSON instead of text'
@@ -25,15 +34,12 @@ complete -c vfio-hook -n '__fish_seen_subcommand_from recover' -f
 complete -c vfio-hook -n '__fish_seen_subcommand_from recover' -s n -l dry-run -d 'only say what would be done'
 complete -c vfio-hook -n '__fish_seen_subcommand_from recover' -s v -l verbose -d 'say each step on stderr'
 complete -c vfio-hook -n '__fish_seen_subcommand_from recover' -l json -d 'print JSON instead of text'
-complete -c vfio-hook -f -n __fish_use_subcommand -a groups -d 'list IOMMU groups, who has them, and whether a guest could'
-complete -c vfio-hook -n '__fish_seen_subcommand_from groups' -f -a '(__vfio_hook_addresses)'
-complete -c vfio-hook -n '__fish_seen_subcommand_from groups' -l all -d 'show every group, also those of bridges and parts of the chipset'
-complete -c vfio-hook -n '__fish_seen_subcommand_from groups' -l lines -d 'print a line for each device, as the well-known scripts around lspci -nns do'
-complete -c vfio-hook -n '__fish_seen_subcommand_from groups' -l json -d 'print JSON instead of text'
-complete -c vfio-hook -f -n __fish_use_subcommand -a map -d 'draw the PCI devices with their IOMMU groups, as HTML or SVG'
-complete -c vfio-hook -n '__fish_seen_subcommand_from map' -f
-complete -c vfio-hook -n '__fish_seen_subcommand_from map' -l format -r -f -a 'html svg' -d 'a page with the drawing and a table (html, the default), or the drawing alone'
-complete -c vfio-hook -n '__fish_seen_subcommand_from map' -l all -d 'draw also ports with nothing behind them and parts of the chipset'
+complete -c vfio-hook -f -n __fish_use_subcommand -a doctor -d 'check host, installation and guests, and say what to type'
+complete -c vfio-hook -n '__fish_seen_subcommand_from doctor' -a '(__vfio_hook_guests)'
+complete -c vfio-hook -n '__fish_seen_subcommand_from doctor' -l json -d 'print JSON instead of text'
+complete -c vfio-hook -f -n __fish_use_subcommand -a lint -d 'advise on the XML of a guest, with what to paste'
+complete -c vfio-hook -n '__fish_seen_subcommand_from lint' -a '(__vfio_hook_guests)'
+complete -c vfio-hook -n '__fish_seen_subcommand_from lint' -l json -d 'print JSON instead of text'
 complete -c vfio-hook -f -n __fish_use_subcommand -a hostdevs -d 'list the host devices that a domain XML assigns'
 complete -c vfio-hook -n '__fish_seen_subcommand_from hostdevs' -F
 complete -c vfio-hook -n '__fish_seen_subcommand_from hostdevs' -l json -d 'print JSON instead of text'

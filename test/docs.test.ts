@@ -4,6 +4,8 @@ import { dirname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { commands } from '../src/cli/commands.ts';
 import { classWords } from '../src/config/match.ts';
+import { checks } from '../src/doctor/checks.ts';
+import { lints } from '../src/doctor/lint/lints.ts';
 import { check, examplesOf, printed, type Setting } from './docs-examples.ts';
 
 const repository = fileURLToPath(new URL('..', import.meta.url));
@@ -29,6 +31,7 @@ describe('the documents', () => {
       'docs/coexistence.md',
       'docs/configuration.md',
       'docs/decisions.md',
+      'docs/doctor.md',
       'docs/errors.md',
       'docs/failure-modes.md',
       'docs/json.md',
@@ -129,6 +132,15 @@ describe('docs/configuration.md', () => {
   });
 });
 
+describe('docs/doctor.md', () => {
+  it('has a row for each check and each piece of advice, in their order, and no other', () => {
+    const rows = [...read('docs/doctor.md').matchAll(/^\| `([a-z\d-]+)` \| [^|]+ \| [^|]+ \|$/gm)];
+    const ids = rows.map(([, id]) => id);
+    const known = [...Object.keys(checks), ...Object.keys(lints)];
+    assert.deepEqual([...ids].sort(), known.sort());
+  });
+});
+
 describe('docs/json.md', () => {
   const document = read('docs/json.md');
   const card = 'windows-11-rx7900xtx';
@@ -161,6 +173,8 @@ describe('docs/json.md', () => {
       },
     ],
     ['groups', { host: 'sriov-nic' }],
+    ['doctor', { host: 'amd-rdna3-desktop' }],
+    [`lint examples/domains/gpu-only-function-0.xml`, { host: 'amd-rdna3-desktop' }],
   ];
 
   for (const [command, setting] of settings) {

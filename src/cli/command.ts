@@ -57,6 +57,8 @@ export interface Command {
   /** Exit statuses other than 0 done, 1 failed. */
   readonly statuses?: Readonly<Record<number, string>>;
   readonly examples: readonly string[];
+  /** Exit status of a failure or wrong usage of the command itself, where 1 and 2 tell what was found. */
+  readonly failureStatus?: number;
   /** Runs it and returns the exit status. Throws VfioHookError. */
   run(call: Call, terminal: Terminal): number | Promise<number>;
 }

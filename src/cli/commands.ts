@@ -1,6 +1,8 @@
 import type { Command } from './command.ts';
+import { doctor } from './doctor.ts';
 import { groups } from './groups.ts';
 import { hostdevs } from './hostdevs.ts';
+import { lint } from './lint.ts';
 import { map } from './map.ts';
 import { plan } from './plan.ts';
 import { recover } from './recover.ts';
@@ -8,4 +10,14 @@ import { simulate } from './simulate.ts';
 import { status } from './status.ts';
 
 /** Every sub-command, in the order of the help. */
-export const commands: readonly Command[] = [plan, status, recover, groups, map, hostdevs, simulate];
+export const commands: readonly Command[] = [
+  groups,
+  map,
+  plan,
+  status,
+  recover,
+  doctor,
+  lint,
+  hostdevs,
+  simulate,
+];

@@ -26,8 +26,8 @@ const PCI_IDS = ['/usr/share/misc/pci.ids', '/usr/share/hwdata/pci.ids'];
  */
 export async function main(args: readonly string[], parts: Parts): Promise<number> {
   const terminal = openTerminal(parts);
+  const [word, ...rest] = args;
   try {
-    const [word, ...rest] = args;
     if (word === undefined || word === '--help' || word === '-h' || word === 'help') {
       terminal.print(helpFor(rest[0]));
       return word === undefined ? 2 : 0;
@@ -44,7 +44,8 @@ export async function main(args: readonly string[], parts: Parts): Promise<numbe
     return await command.run(readCall(command, rest), terminal);
   } catch (error) {
     for (const line of errorLines(error)) sayOnStderr(line);
-    return error instanceof VfioHookError && error.code === 'VH_USAGE' ? 2 : 1;
+    const own = commands.find(({ name }) => name === word)?.failureStatus;
+    return own ?? (error instanceof VfioHookError && error.code === 'VH_USAGE' ? 2 : 1);
   }
 }
 

@@ -39,10 +39,7 @@ interface Found {
  * Throws VH_XML with a sentence that says which element, what was expected and what was found.
  */
 export function parseDomain(xml: string, expected?: { readonly name: string }): Domain {
-  const domain = readElement(essence(xml));
-  if (domain.namespace !== '') {
-    refuse(`<domain> is in the namespace ${quoteName(domain.namespace)}, expected none`);
-  }
+  const domain = readDomainElement(xml, READ);
   const name = textOf(domain, 'name');
   if (name === '') refuse('<name> is empty');
   if (expected && name !== expected.name) {
@@ -54,12 +51,24 @@ export function parseDomain(xml: string, expected?: { readonly name: string }): 
 }
 
 /**
+ * The element `<domain>` with those of its children that `names` has, from a document that is one well-formed
+ * `<domain>` as a whole. Throws VH_XML.
+ */
+export function readDomainElement(xml: string, names: ReadonlySet<string>): Element {
+  const domain = readElement(essence(xml, names));
+  if (domain.namespace !== '') {
+    refuse(`<domain> is in the namespace ${quoteName(domain.namespace)}, expected none`);
+  }
+  return domain;
+}
+
+/**
  * The document without what is not read: a third of the text of a usual guest, and metadata of any size.
  */
-function essence(xml: string): string {
+function essence(xml: string, names: ReadonlySet<string>): string {
   const { root, startTag, children } = outlineXml(xml);
   if (root !== 'domain') refuse(`its root element is <${root}>, expected <domain>`);
-  const read = children.filter(({ name }) => READ.has(name.slice(name.indexOf(':') + 1)));
+  const read = children.filter(({ name }) => names.has(name.slice(name.indexOf(':') + 1)));
   const text = `${startTag}${read.map((child) => child.xml).join('')}</${root}>`;
   if (text.length > LONGEST_ESSENCE) {
     refuse(`its <devices> take ${text.length} characters, expected at most ${LONGEST_ESSENCE}`);

@@ -18,6 +18,13 @@ export interface Host {
   readLink(path: string): string | undefined;
   /** Names in a directory, sorted; undefined when there is no such directory. */
   list(path: string): readonly string[] | undefined;
+  /** What a file is, without following a link; undefined when there is none. Throws an errno error otherwise. */
+  status(path: string): FileStatus | undefined;
+  /**
+   * The SELinux label of a file, links followed; undefined when it has none or does not answer in time. For the
+   * doctor: a child process has to read it.
+   */
+  securityLabel(path: string, deadlineMs: number): Promise<string | undefined>;
   /** Opens and closes a device node: `busy` (EBUSY) is how VFIO says that a guest has the group. */
   tryOpen(path: string): 'free' | 'busy' | 'absent' | 'denied';
   /**
@@ -44,6 +51,17 @@ export interface Host {
   self(): ProcessIdentity;
   /** Monotonic milliseconds. */
   now(): number;
+}
+
+/** What lstat(2) says of a file. */
+export interface FileStatus {
+  readonly kind: 'file' | 'directory' | 'link' | 'other';
+  readonly uid: number;
+  readonly gid: number;
+  /** Permission bits, 0 to 0o7777. */
+  readonly mode: number;
+  /** When the file came to its name or was changed last (ctime), in milliseconds since 1970. */
+  readonly changedMs: number;
 }
 
 /** A process beyond doubt: pids are used again, a pid with its start time is not. */

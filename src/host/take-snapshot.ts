@@ -165,7 +165,7 @@ function variantsFor(host: Host, release: string, devices: readonly PciDevice[])
  * The version of libvirt that is installed, from the name of its library: libvirt.so.0.11003.0 is 11.3.0
  * (libvirt's meson.build: 1000 * major + minor). No libvirt program is run and nothing is asked of a daemon.
  */
-function installedLibvirt(host: Host): string | undefined {
+export function installedLibvirt(host: Host): string | undefined {
   for (const directory of sysfs.libraries) {
     const name = host.readLink(`${directory}/libvirt.so.0`)?.split('/').pop();
     const match = /^libvirt\.so\.0\.(\d+)\.(\d+)$/.exec(name ?? '');

@@ -34,6 +34,8 @@ export function fakeHost({ files = {}, links = {}, bytes = {}, empty = [], exclu
       if (below.length === 0) return undefined;
       return [...new Set(below.map((each) => each.split('/')[0] ?? '').filter((name) => name !== ''))].sort();
     },
+    status: () => undefined,
+    securityLabel: () => Promise.resolve(undefined),
     tryOpen: () => 'absent',
     openExclusive: (path) => exclusive[path] ?? 'absent',
     readLocked: (wanted) =>

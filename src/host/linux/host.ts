@@ -3,6 +3,7 @@ import { errnoOf } from '../../errors.ts';
 import type { Host, LockedRead, ModuleResult, WriteResult } from '../host.ts';
 import { runBounded } from './child.ts';
 import { errnoFromMessage } from './errno-text.ts';
+import { fileStatus, securityLabel } from './file-status.ts';
 import {
   blockedWrites,
   holdersOf,
@@ -19,6 +20,8 @@ export const linuxHost: Host = {
   readBytes: (path, length) => orAbsent(() => firstBytes(path, length)),
   readLink: (path) => orAbsent(() => readlinkSync(path)),
   list: (path) => orAbsent(() => readdirSync(path).sort()),
+  status: fileStatus,
+  securityLabel,
   tryOpen,
   openExclusive,
   readLocked,

@@ -40,6 +40,7 @@ export function expand(description: Description): MachineSpec {
       ...libvirtFile(description.libvirt),
       ...description.files,
     },
+    fileFacts: description.fileFacts,
   };
 }
 

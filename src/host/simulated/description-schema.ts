@@ -118,6 +118,21 @@ const device = v.strictObject({
   entries: v.optional(v.record(v.string(), v.string()), {}),
 });
 
+/** Owner, permissions in octal digits (`'0755'`), age and label of a file. */
+const fileFacts = v.strictObject({
+  uid: v.exactOptional(v.number()),
+  gid: v.exactOptional(v.number()),
+  mode: v.exactOptional(
+    v.pipe(
+      v.string('permissions are a text such as 0755, in quotation marks'),
+      v.regex(/^[0-7]{4}$/, 'permissions have four octal digits, such as 0755'),
+      v.transform((text) => parseInt(text, 8)),
+    ),
+  ),
+  changedMs: v.exactOptional(v.number()),
+  label: v.exactOptional(name),
+});
+
 export const descriptionSchema = v.strictObject({
   name,
   kernel: v.optional(v.picklist(['5.15', '6.1', '6.12', '7.2']), '6.12'),
@@ -143,6 +158,7 @@ export const descriptionSchema = v.strictObject({
   /** Names of keyboards on the board's own controller (i8042). */
   keyboards: v.optional(v.array(v.string()), []),
   files: v.optional(v.record(v.string(), v.string()), {}),
+  fileFacts: v.optional(v.record(v.string(), fileFacts), {}),
   devices: v.array(device),
 });
 

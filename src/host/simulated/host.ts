@@ -12,7 +12,16 @@ import { errnoError } from './errno.ts';
 import { nextFault, type FaultRule } from './faults.ts';
 import { isDue, submit, type Call } from './kernel.ts';
 import { processAlive, thisProcess } from './process.ts';
-import { claimNode, listNames, readBytes, readLinkText, readText, tryNode } from './read.ts';
+import {
+  claimNode,
+  listNames,
+  readBytes,
+  readLabel,
+  readLinkText,
+  readStatus,
+  readText,
+  tryNode,
+} from './read.ts';
 import type { MachineState } from './state.ts';
 import type { Store } from './store.ts';
 
@@ -119,6 +128,8 @@ export function simulatedHost(store: Store, options: SimulatedHostOptions = {}):
     readBytes: (path, length) => look((state) => readBytes(state, path, length)),
     readLink: (path) => look((state) => readLinkText(state, path)),
     list: (path) => look((state) => listNames(state, path)),
+    status: (path) => look((state) => readStatus(state, path)),
+    securityLabel: (path) => Promise.resolve(look((state) => readLabel(state, path))),
     tryOpen: (path) => look((state) => tryNode(state, path)),
     openExclusive: (path) => look((state) => claimNode(state, path)),
     readLocked: async (paths, deadlineMs) => {

@@ -1,5 +1,7 @@
 import { errnoError } from './errno.ts';
 import type { MachineState } from './state.ts';
+import type { FileStatus } from '../host.ts';
+import { factsOf, simulatedStatus } from './file-status.ts';
 import { find, linkText, type Directory, type File } from './tree.ts';
 import { rootDirectory } from './view-system.ts';
 
@@ -51,6 +53,18 @@ export function readLinkText(state: MachineState, path: string): string | undefi
 export function listNames(state: MachineState, path: string): string[] | undefined {
   const found = find(treeOf(state), path, true);
   return found?.node.kind === 'directory' ? found.node.names().sort() : undefined;
+}
+
+/** What lstat(2) says; undefined when there is no such file. */
+export function readStatus(state: MachineState, path: string): FileStatus | undefined {
+  const found = find(treeOf(state), path, false);
+  return found && simulatedStatus(state, found);
+}
+
+/** The SELinux label of a file, links followed. */
+export function readLabel(state: MachineState, path: string): string | undefined {
+  const found = find(treeOf(state), path, true);
+  return found && factsOf(state, found.path).label;
 }
 
 /** Opens a device node and closes it. */

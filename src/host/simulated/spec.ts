@@ -28,6 +28,19 @@ export interface MachineSpec {
   readonly keyboards: readonly KeyboardSpec[];
   /** Further text files by absolute path, such as /proc/swaps. */
   readonly files: Readonly<Record<string, string>>;
+  /** Facts about files by their real path; whatever is left out is as usual. */
+  readonly fileFacts?: Readonly<Record<string, FileFacts>>;
+}
+
+/** What a file is besides its text: absent facts are root's, 0644 or 0755, as old as the machine, no label. */
+export interface FileFacts {
+  readonly uid?: number;
+  readonly gid?: number;
+  readonly mode?: number;
+  /** Milliseconds since 1970. */
+  readonly changedMs?: number;
+  /** SELinux label, such as `system_u:object_r:bin_t:s0`. */
+  readonly label?: string;
 }
 
 /** Kernels whose behaviour the simulator knows. */

@@ -1,0 +1,46 @@
+import { checks } from '../doctor/checks.ts';
+import { examine } from '../doctor/examine.ts';
+import { guestExamination } from '../doctor/lint/guest-examination.ts';
+import { lints } from '../doctor/lint/lints.ts';
+import { jsonOption, machineOption, type Command } from './command.ts';
+import { openExamination } from './examination.ts';
+import { findingsJson, findingsStatus, findingsText } from './render-findings.ts';
+
+/** Exit statuses of commands that report findings: errors of their own have a number of their own. */
+export const findingStatuses = {
+  0: 'all is well',
+  1: 'there are warnings',
+  2: 'something is broken',
+  3: 'the command itself failed, or was called wrongly',
+} as const;
+
+/** `vfio-hook doctor [DOMAIN]`: everything that makes people fail, each with what to type. */
+export const doctor: Command = {
+  name: 'doctor',
+  about: 'check host, installation and guests, and say what to type',
+  details:
+    'Looks at everything that keeps guests from getting their devices: IOMMU, vfio modules, the hook and its\n' +
+    'permissions, libvirt, AppArmor and SELinux, Node.js, configuration, claims, and each guest’s plan. With DOMAIN\n' +
+    'also at that guest’s XML, as vfio-hook lint does. Changes nothing, and asks libvirt nothing. Without root it\n' +
+    'says what it could not see.',
+  operands: [
+    { name: 'DOMAIN', about: 'a guest’s name, a domain XML, or - for standard input', optional: true },
+  ],
+  options: [jsonOption, machineOption],
+  statuses: findingStatuses,
+  failureStatus: 3,
+  examples: ['sudo vfio-hook doctor', 'sudo vfio-hook doctor win11 --json'],
+  run: async (call, terminal) => {
+    const { on, guest } = openExamination(call, terminal);
+    const findings = [
+      ...(await examine(checks, on)),
+      ...(guest?.xml ? await examine(lints, guestExamination(on, guest.xml)) : []),
+    ];
+    terminal.print(
+      call.options.has('json')
+        ? JSON.stringify(findingsJson(findings), null, 2)
+        : findingsText(findings, terminal),
+    );
+    return findingsStatus(findings);
+  },
+};

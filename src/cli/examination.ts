@@ -1,0 +1,65 @@
+import type { Examination, Guest } from '../doctor/examination.ts';
+import { definedGuests, readGuestXml } from '../doctor/guests.ts';
+import { inspectConfigs } from '../engine/inspect-config.ts';
+import { locations } from '../hook/engine.ts';
+import type { Call, Terminal } from './command.ts';
+import { readGuest } from './guest-xml.ts';
+
+/** The machine as the doctor looks at it, and the guest that the call names, if it names one. */
+export function openExamination(
+  call: Call,
+  terminal: Terminal,
+): { readonly on: Examination; readonly guest: Guest | undefined } {
+  const engine = terminal.openEngine(call);
+  const { host } = engine;
+  const guest = namedGuest(call, host);
+  const machine = call.options.get('simulated-machine');
+  const where = locations(typeof machine === 'string' ? machine : undefined);
+  return {
+    guest,
+    on: {
+      host,
+      engine,
+      runtime: { path: process.execPath, version: process.version },
+      configFiles: once(() =>
+        inspectConfigs({
+          configDir: where.configDirectory,
+          trustedUid: where.trustedUid,
+          decoder: () => terminal.parts.load('config.cjs'),
+        }),
+      ),
+      guests: once(() => withNamed(definedGuests(host), guest)),
+    },
+  };
+}
+
+function namedGuest({ operands: [operand] }: Call, host: Examination['host']): Guest | undefined {
+  if (operand === undefined) return undefined;
+  const { xml } = readGuest(operand, host);
+  const read = readGuestXml(xml);
+  return { name: read.domain.name, autostart: false, xml: read };
+}
+
+/** The XML that the call names counts before the definition of the same guest. */
+function withNamed(defined: readonly Guest[], named: Guest | undefined): readonly Guest[] {
+  if (!named) return defined;
+  const same = defined.find(({ xml }) => xml?.domain.uuid === named.xml?.domain.uuid);
+  return [
+    ...defined.filter((guest) => guest !== same),
+    { ...named, autostart: same?.autostart ?? named.autostart },
+  ];
+}
+
+/** Most checks ask for the same: read it once, also when that fails. */
+function once<Value>(read: () => Value): () => Value {
+  let result: { readonly value: Value } | { readonly error: unknown } | undefined;
+  return () => {
+    try {
+      result ??= { value: read() };
+    } catch (error) {
+      result = { error };
+    }
+    if ('error' in result) throw result.error;
+    return result.value;
+  };
+}

@@ -1,0 +1,226 @@
+import { parsePciAddress, type PciAddress } from '../pci/address.ts';
+import { isBridgeClass } from '../pci/class.ts';
+import { sysfs } from '../pci/sysfs.ts';
+import type { Host } from '../host/host.ts';
+import { kernelArgument, modprobeLines } from './boot.ts';
+import type { Check } from './examination.ts';
+import { about, advice, command, ok, warning, type Found } from './finding.ts';
+import { word } from './files.ts';
+import { assignedAddresses } from './guests.ts';
+import { places } from './places.ts';
+
+/** A list of ids for vfio-pci, and where it stands. */
+interface Ids {
+  readonly where: string;
+  readonly ids: readonly string[];
+}
+
+/** Devices that vfio-pci takes at boot, by their ids: the ones that were meant, and no others. */
+export const boundAtBoot: Check = {
+  title: 'devices bound at boot (vfio-pci.ids)',
+  run: ({ host }) => {
+    const lists = [...commandLineIds(host), ...modprobeIds(host)];
+    if (lists.every(({ ids }) => ids.length === 0)) return ok('none');
+    const devices = presentDevices(host);
+    const findings: Found[] = [];
+    for (const { where, ids } of lists) {
+      for (const id of ids) {
+        const matching = devices.filter((device) => id === `${device.vendor}:${device.device}`);
+        const finding = judgeId(id, where, matching);
+        if (finding) findings.push(about(id, finding));
+      }
+    }
+    if (findings.length > 0) return findings;
+    const count = lists.reduce((sum, { ids }) => sum + ids.length, 0);
+    return ok(`${count} ids, on vfio-pci; vfio-hook leaves these devices there, also after a guest`);
+  },
+};
+
+interface Present {
+  readonly address: PciAddress;
+  readonly vendor: string;
+  readonly device: string;
+  readonly driver: string | undefined;
+  readonly bootVga: boolean;
+}
+
+function judgeId(id: string, where: string, matching: readonly Present[]): Found | undefined {
+  const [first, second] = matching;
+  if (!first) {
+    return warning(
+      `${where} names ${id}, and no device has it`,
+      advice(`take ${id} from ${where}: a card that is put in later would be taken from the host`),
+    );
+  }
+  const boot = matching.find(({ bootVga }) => bootVga);
+  if (boot) {
+    return warning(
+      `${where} takes ${boot.address} at boot, which is the graphics card that firmware shows its screen on: the host stays dark`,
+      advice(`take ${id} from ${where}: vfio-hook moves the card when the guest starts`),
+    );
+  }
+  if (second) {
+    return warning(
+      `${where} takes every device with ${id}: ${matching.map(({ address }) => address).join(', ')}`,
+      command(`driverctl set-override ${first.address} vfio-pci`),
+      advice(`and take ${id} from ${where}, if one of them is for the host`),
+    );
+  }
+  if (first.driver === 'vfio-pci') return undefined;
+  return warning(
+    `${where} names ${id}, yet ${first.address} is on ${first.driver ?? 'no driver'}: another driver was earlier at boot`,
+    advice(`take ${id} from ${where}: vfio-hook moves the device when the guest starts`),
+  );
+}
+
+function commandLineIds(host: Host): Ids[] {
+  const given = kernelArgument(host, 'vfio-pci.ids');
+  return given === undefined ? [] : [{ where: 'the kernel command line (vfio-pci.ids)', ids: idsIn(given) }];
+}
+
+function modprobeIds(host: Host): Ids[] {
+  return modprobeLines(host)
+    .filter(({ verb, module }) => verb === 'options' && module === 'vfio_pci')
+    .flatMap(({ file, rest }) => {
+      const given = /(?:^|\s)ids=(\S+)/.exec(rest)?.[1];
+      return given === undefined ? [] : [{ where: file, ids: idsIn(given) }];
+    });
+}
+
+/** `10de:2204,10de:1aef`; further fields after a colon narrow an id down (drivers/vfio/pci/vfio_pci.c:vfio_pci_fill_ids). */
+function idsIn(text: string): string[] {
+  return text
+    .replaceAll('"', '')
+    .split(',')
+    .map((entry) => entry.toLowerCase().split(':').slice(0, 2).join(':'))
+    .filter((entry) => /^[0-9a-f]{1,4}:[0-9a-f]{1,4}$/.test(entry))
+    .map((entry) =>
+      entry
+        .split(':')
+        .map((part) => part.padStart(4, '0'))
+        .join(':'),
+    );
+}
+
+function presentDevices(host: Host): Present[] {
+  return (host.list(sysfs.devices) ?? []).flatMap((name) => {
+    const address = parsePciAddress(name);
+    if (!address) return [];
+    const text = (attribute: string): string =>
+      (host.read(sysfs.attribute(address, attribute)) ?? '').trim().replace(/^0x/, '');
+    if (isBridgeClass(text('class'))) return [];
+    return [
+      {
+        address,
+        vendor: text('vendor'),
+        device: text('device'),
+        driver: driverOf(host, address),
+        bootVga: text('boot_vga') === '1',
+      },
+    ];
+  });
+}
+
+function driverOf(host: Host, address: PciAddress): string | undefined {
+  return host.readLink(sysfs.attribute(address, 'driver'))?.split('/').pop();
+}
+
+/**
+ * driverctl keeps an override for each device in a file `pci-ADDRESS` (its 05-driverctl.rules). libvirt forgets
+ * the override when it takes a device back (src/util/virpci.c), vfio-hook does not.
+ */
+export const driverctl: Check = {
+  title: 'driverctl overrides',
+  run: ({ host, engine }) => {
+    const saved = (host.list(places.driverctl) ?? []).flatMap((name) => {
+      const address = parsePciAddress(name.replace(/^pci-/, ''));
+      const wanted = host.read(`${places.driverctl}/${name}`)?.trim();
+      return address && wanted !== undefined && wanted !== '' ? [{ address, wanted }] : [];
+    });
+    if (saved.length === 0) return ok('none');
+    const held = new Set(
+      engine.store.all().claims.flatMap(({ devices }) => devices.map(({ address }) => address)),
+    );
+    const findings = saved.flatMap(({ address, wanted }): Found[] => {
+      if (held.has(address)) return [];
+      const now = host.list(sysfs.device(address)) === undefined ? undefined : driverOf(host, address);
+      if (host.list(sysfs.device(address)) === undefined) {
+        return [
+          about(
+            address,
+            warning(
+              'driverctl has an override for it, and there is no such device',
+              command(`rm ${places.driverctl}/pci-${address}`),
+            ),
+          ),
+        ];
+      }
+      if (now === wanted || (wanted === 'none' && now === undefined)) return [];
+      return [
+        about(
+          address,
+          warning(
+            `driverctl wants ${word(wanted)}, and it is on ${now ?? 'no driver'}: something took the override away`,
+            command(`driverctl load-override ${address}`),
+          ),
+        ),
+      ];
+    });
+    if (findings.length > 0) return findings;
+    return ok(
+      `${saved.map(({ address, wanted }) => `${address} on ${wanted}`).join(', ')}; they come back after a guest`,
+    );
+  },
+};
+
+/** Ids of AMD cards that do not survive a reset of the bus without the module vendor-reset (its device database). */
+const NEEDS_VENDOR_RESET =
+  /^(?:67[cde][0-9a-f]|67f[0-9a-f]|69[89][0-9a-f]|6fdf|686[0-9a-f]|687f|69a[0-9a-f]|66a[0-9a-f]|731[0-9a-f]|734[0-9a-f]|736[0-2])$/;
+
+/** Each assigned function can be reset, or a sibling's reset covers it. */
+export const deviceReset: Check = {
+  title: 'reset of assigned devices',
+  run: (on) => {
+    const { host } = on;
+    const addresses = assignedAddresses(on);
+    const methods = (address: string): string[] =>
+      (host.read(`${sysfs.devices}/${address}/reset_method`) ?? '').trim().split(/\s+/).filter(Boolean);
+    const findings = addresses.flatMap((address): Found[] => {
+      const text = (name: string): string =>
+        (host.read(sysfs.attribute(address, name)) ?? '').trim().replace(/^0x/, '');
+      const own = methods(address);
+      if (
+        text('vendor') === '1002' &&
+        NEEDS_VENDOR_RESET.test(text('device')) &&
+        text('class').startsWith('03')
+      ) {
+        if (own[0] === 'device_specific') return [];
+        return [
+          about(
+            address,
+            warning(
+              'this AMD card often does not come back after a guest: its reset by the bus does not work',
+              command('modprobe vendor-reset'),
+              command(`echo device_specific > ${sysfs.attribute(address, 'reset_method')}`),
+              advice('the module vendor-reset is not part of Linux: it has to be installed first'),
+            ),
+          ),
+        ];
+      }
+      const slot = address.slice(0, -1);
+      const siblings = (host.list(sysfs.devices) ?? []).filter((name) => name.startsWith(slot));
+      if (own.length > 0 || siblings.some((name) => methods(name).length > 0)) return [];
+      return [
+        about(
+          address,
+          warning(
+            'the kernel knows no way to reset it: a second start of the guest may fail until the host is restarted',
+            advice('see whether a newer firmware or kernel offers one'),
+          ),
+        ),
+      ];
+    });
+    if (findings.length > 0) return findings;
+    return ok(addresses.length === 0 ? 'there are none' : 'all of them can be reset');
+  },
+};

@@ -1,0 +1,187 @@
+import { pciHostdevs } from '../domain/domain.ts';
+import { readFeatures } from '../domain/features.ts';
+import { parseDomain } from '../domain/parse.ts';
+import { blockedDevices, refuseBlocked } from '../engine/blocked.ts';
+import { makePlan } from '../engine/make-plan.ts';
+import { errnoOf, VfioHookError } from '../errors.ts';
+import type { Host } from '../host/host.ts';
+import { groupsOf, presentGroups } from '../host/take-snapshot.ts';
+import { refusals } from '../plan/plan.ts';
+import { sysfs } from '../pci/sysfs.ts';
+import { quoteName } from '../text.ts';
+import type { Check, Examination, Guest, GuestXml } from './examination.ts';
+import { fixOf, fromError } from './examine.ts';
+import { about, advice, command, failure, ok, unknown, warning, type Found } from './finding.ts';
+import { word } from './files.ts';
+import { places } from './places.ts';
+
+/** The text of a guest's definition; bounded by the parser. Throws VH_XML. */
+export function readGuestXml(xml: string): GuestXml {
+  return { domain: parseDomain(xml), features: readFeatures(xml) };
+}
+
+/** Every guest that libvirt has a definition of (src/conf/domain_conf.c:virDomainConfigFile), in order of file name. */
+export function definedGuests(host: Host): Guest[] {
+  const autostarted = new Set(host.list(places.autostart) ?? []);
+  return (host.list(places.guests) ?? [])
+    .filter((entry) => entry.endsWith('.xml'))
+    .map((entry) => {
+      const guest = { name: entry.slice(0, -'.xml'.length), autostart: autostarted.has(entry) };
+      try {
+        const xml = readGuestXml(host.read(`${places.guests}/${entry}`) ?? '');
+        return { ...guest, name: xml.domain.name, xml };
+      } catch (error) {
+        if (error instanceof VfioHookError) return { ...guest, problem: error };
+        throw error;
+      }
+    });
+}
+
+/** Each guest with host devices could start now, by the plan that the hook would make. */
+export const guestPlans: Check = {
+  title: 'guests with host devices',
+  run: async (on) => {
+    const findings: Found[] = [];
+    for (const guest of on.guests()) {
+      if (guest.problem) {
+        const found = failure(guest.problem.message, command(`virsh edit ${word(guest.name)}`));
+        findings.push(about(quoteName(guest.name), found));
+      }
+      if (guest.xml && guest.xml.domain.hostdevs.length > 0) {
+        findings.push(about(quoteName(guest.name), await judgeGuest(on, guest.xml)));
+      }
+    }
+    return findings.length > 0 ? findings : ok('no guest of libvirt is assigned a host device');
+  },
+};
+
+async function judgeGuest({ host, engine }: Examination, { domain }: GuestXml): Promise<Found> {
+  const hostdevs = pciHostdevs(domain);
+  if (hostdevs.length === 0) return ok('it has mediated devices only: nothing is moved for it');
+  try {
+    const { claims } = engine.store.all();
+    const own = claims.find(({ guest, state }) => guest.uuid === domain.uuid && state === 'held');
+    if (own) return ok(`it holds ${own.devices.length} devices now`);
+    const groups = groupsOf(
+      host,
+      hostdevs.map(({ address }) => address),
+    );
+    refuseBlocked(host, claims, groups);
+    const config = engine.loadConfig(domain);
+    const { plan } = await makePlan({
+      host,
+      guest: { name: domain.name, uuid: domain.uuid },
+      hostdevs,
+      groups,
+      config,
+      claims,
+    });
+    const refused = refusals(plan);
+    if (refused.length === 0) {
+      const moved = plan.verdicts.filter(({ kind }) => kind === 'bind').length;
+      return ok(`it can start: ${moved} devices are moved, of IOMMU ${list('group', groups)}`);
+    }
+    const found = refused.map(({ device, reason }) => `${device}: ${reason}`).join('; ');
+    const fix = [...new Set(refused.flatMap(({ hints }) => hints))].map(fixOf);
+    // Somebody else has them at the moment: another time it starts.
+    const momentary = refused.every(({ code }) => code === 'claimed' || code === 'in-use');
+    return momentary
+      ? warning(`it cannot start now: ${found}`, ...fix)
+      : failure(
+          `its start would be refused: ${found}`,
+          ...fix,
+          command(`vfio-hook plan ${word(domain.name)}`),
+        );
+  } catch (error) {
+    if (error instanceof VfioHookError && error.errno === undefined) return fromError(error);
+    const errno = error instanceof VfioHookError ? error.errno : errnoOf(error);
+    if (errno === undefined) throw error;
+    return unknown(`cannot make its plan: ${errno}`, advice('run the same command as root'));
+  }
+}
+
+function list(noun: string, numbers: readonly number[]): string {
+  return `${noun}${numbers.length === 1 ? '' : 's'} ${numbers.join(', ')}`;
+}
+
+/** No two guests want devices of one IOMMU group: only one of them can run at a time. */
+export const guestConflicts: Check = {
+  title: 'devices that guests share',
+  run: (on) => {
+    const guests = on.guests().flatMap(({ xml, autostart, name }) => {
+      const addresses = xml ? pciHostdevs(xml.domain).map(({ address }) => address) : [];
+      const groups = presentGroups(on.host, addresses);
+      return groups.length > 0 ? [{ name, autostart, groups }] : [];
+    });
+    const findings = guests.flatMap((guest, index) =>
+      guests.slice(index + 1).flatMap((other): Found[] => {
+        const shared = guest.groups.filter((group) => other.groups.includes(group));
+        if (shared.length === 0) return [];
+        const pair = `${quoteName(guest.name)} and ${quoteName(other.name)}`;
+        const groups = `IOMMU ${list('group', shared)}`;
+        return [
+          guest.autostart && other.autostart
+            ? failure(
+                `${pair} both start with the host and want ${groups}: one of them will be refused`,
+                command(`virsh autostart --disable ${word(other.name)}`),
+              )
+            : warning(
+                `${pair} both want ${groups}: only one of them can run at a time`,
+                advice('give one of them another device, or never run them together'),
+              ),
+        ];
+      }),
+    );
+    return findings.length > 0 ? findings : ok('no two guests want the same group');
+  },
+};
+
+/** No kernel write of an earlier run still waits. */
+export const blockedWrites: Check = {
+  title: 'kernel writes that wait',
+  run: ({ host, engine }) => {
+    const blocked = blockedDevices(host, engine.store.all().claims);
+    if (blocked.length === 0) return ok('none');
+    return blocked.map(({ device, what, writer }) =>
+      about(
+        device,
+        failure(
+          `${what} has not returned: process ${writer.pid} waits in the kernel, and the device is touched by nobody until it does`,
+          command('fuser -v /dev/snd/* /dev/dri/* /dev/nvidia*'),
+          advice('end the program that uses the device, or restart the host'),
+        ),
+      ),
+    );
+  },
+};
+
+/** A card that fell off the bus answers every read with ones. */
+export const deviceAnswers: Check = {
+  title: 'assigned devices answer',
+  run: (on) => {
+    const addresses = assignedAddresses(on);
+    const silent = addresses.filter((address) => {
+      const vendor = on.host.readBytes(sysfs.attribute(address, 'config'), 2);
+      return vendor?.length === 2 && vendor.every((byte) => byte === 0xff);
+    });
+    if (silent.length === 0) return ok(addresses.length === 0 ? 'there are none' : 'all of them');
+    return silent.map((address) =>
+      about(
+        address,
+        failure(
+          'it answers every read with ones: it is asleep in D3cold without waking up, or fell off the bus after a reset',
+          command(`echo 1 > ${sysfs.attribute(address, 'remove')}; echo 1 > /sys/bus/pci/rescan`),
+          advice('when it does not come back, switch the host off and on; a restart is not enough'),
+        ),
+      ),
+    );
+  },
+};
+
+/** The PCI devices that guests are assigned and that this host has, each once. */
+export function assignedAddresses({ host, guests }: Examination) {
+  const all = guests().flatMap(({ xml }) => (xml ? pciHostdevs(xml.domain) : []));
+  return [...new Set(all.map(({ address }) => address))].filter(
+    (address) => host.list(sysfs.device(address)) !== undefined,
+  );
+}

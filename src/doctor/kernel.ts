@@ -1,0 +1,154 @@
+import { VfioHookError } from '../errors.ts';
+import type { Host } from '../host/host.ts';
+import { sysfs } from '../pci/sysfs.ts';
+import { kernelVersion, modprobeLines } from './boot.ts';
+import type { Check, Examination } from './examination.ts';
+import { advice, command, failure, ok, warning, type Found } from './finding.ts';
+import { head, word } from './files.ts';
+import { places } from './places.ts';
+
+/** What a guest's start needs. vfio_iommu_type1 is what QEMU asks the container for (SET_IOMMU: ENODEV without it). */
+const MODULES = ['vfio_pci', 'vfio_iommu_type1'] as const;
+
+/** vfio-pci and its back end are loaded, built in, or there to be loaded. */
+export const vfioModules: Check = {
+  title: 'vfio modules',
+  run: ({ host }) => {
+    const { release } = kernelVersion(host);
+    const loaded = host.list(sysfs.modules) ?? [];
+    const missing = MODULES.filter((module) => !loaded.includes(module));
+    if (missing.length === 0) return ok('vfio-pci is loaded');
+    if (host.list(`${places.modules}/${release}`) === undefined) {
+      return failure(
+        `the modules of the running kernel ${release} are gone (${places.modules}/${release}), so vfio-pci cannot be loaded: the kernel was updated since the host was started`,
+        command('systemctl reboot'),
+      );
+    }
+    const blocked = blocking(host, missing);
+    if (blocked) return blocked;
+    const known = missing.filter((module) => isProvided(host, release, module));
+    if (known.length === missing.length)
+      return ok('vfio-pci is there; the first guest that needs it loads it');
+    const absent = missing.filter((module) => !known.includes(module));
+    return failure(
+      `kernel ${release} has no module ${absent.map((module) => module.replaceAll('_', '-')).join(' and ')}`,
+      advice(
+        'install the package with all modules of this kernel (linux-modules-extra, kernel-modules), or a kernel with VFIO',
+      ),
+    );
+  },
+};
+
+/** The hook runs modprobe -b, to which a blacklisted name does not exist (src/host/linux/host.ts). */
+function blocking(host: Host, modules: readonly string[]): Found | undefined {
+  const line = modprobeLines(host).find(
+    ({ verb, module, rest }) =>
+      modules.includes(module) &&
+      (verb === 'blacklist' || (verb === 'install' && /\/(?:bin\/)?(?:false|true)\b/.test(rest))),
+  );
+  if (!line) return undefined;
+  return failure(
+    `${line.file} keeps the module ${line.module} from being loaded (${line.verb})`,
+    command(
+      `sed -i -E '/^[[:space:]]*${line.verb}[[:space:]]+${line.module.replaceAll('_', '[-_]')}/d' ${word(line.file)}`,
+    ),
+  );
+}
+
+/** Built in, or a file that depmod has found; modules.alias names vfio-pci, too. */
+function isProvided(host: Host, release: string, module: string): boolean {
+  const file = new RegExp(`/${module.replaceAll('_', '[-_]')}\\.ko`);
+  const directory = `${places.modules}/${release}`;
+  return (
+    file.test(host.read(`${directory}/modules.builtin`) ?? '') ||
+    file.test(host.read(`${directory}/modules.dep`) ?? '') ||
+    (host.read(sysfs.modulesAlias(release)) ?? '').includes('alias vfio_pci:')
+  );
+}
+
+/** Versions times a thousand, as {@link kernelVersion} has them. */
+const OLDEST = 5015;
+const OWNED_GROUP_IS_SAFE = 5019;
+const RESIZE = 6001;
+const RESIZE_IS_SAFE = 6019;
+
+/** The kernel's version has none of the faults that this program knows of. */
+export const kernelFaults: Check = {
+  title: 'kernel version',
+  run: (on) => {
+    const { release, number } = kernelVersion(on.host);
+    if (number < OLDEST) {
+      return failure(
+        `Linux ${release} is older than 5.15, with which this program was never tried`,
+        advice('install a newer kernel'),
+      );
+    }
+    const resizes = configuresBars(on);
+    if (number < OWNED_GROUP_IS_SAFE) {
+      return warning(
+        `Linux ${release}: a host driver that is bound to a member of a guest's IOMMU group crashes the whole host (BUG in vfio_iommu_group_notifier, until 5.19)${resizes ? '; BARs cannot be resized before 6.1, and the configuration asks for it' : ''}`,
+        advice('install Linux 6.1 or later; until then bind nothing by hand while a guest has devices'),
+      );
+    }
+    if (!resizes) return ok(`Linux ${release}`);
+    if (number < RESIZE) {
+      return failure(
+        `the configuration resizes BARs, which Linux ${release} cannot: it needs 6.1`,
+        advice('install Linux 6.1 or later'),
+      );
+    }
+    if (number < RESIZE_IS_SAFE) {
+      return warning(
+        `the configuration resizes BARs, and Linux ${release} may lose BARs of the card when a size does not fit; mended in 6.19, and in the stable kernels of July 2026 (commit 337b1b566db0)`,
+        advice(
+          'install the newest kernel of your distribution; vfio-hook finds the loss and refuses the start',
+        ),
+      );
+    }
+    return ok(`Linux ${release}; BARs are resized with it`);
+  },
+};
+
+function configuresBars({ configFiles }: Examination): boolean {
+  try {
+    return configFiles().some(
+      ({ content }) =>
+        'config' in content && (content.config.devices ?? []).some(({ bars }) => bars.size > 0),
+    );
+  } catch (error) {
+    // The check of the configuration says so.
+    if (error instanceof VfioHookError) return false;
+    throw error;
+  }
+}
+
+/** Kernel modules that people load for their cards, and that no distribution signs. */
+export const lockdown: Check = {
+  title: 'lockdown and Secure Boot',
+  run: ({ host }) => {
+    const mode = /\[(\w+)\]/.exec(host.read(places.lockdown) ?? '')?.[1] ?? 'none';
+    // Four bytes of attributes come before the value (efivarfs).
+    const secure = host.readBytes(places.secureBoot, 5)?.[4] === 1;
+    const state = `lockdown: ${mode}${secure ? ', Secure Boot is on' : ''}`;
+    if (mode === 'none' && !secure) return ok(state);
+    const loaded = host.list(sysfs.modules) ?? [];
+    const absent = modulesToLoad(host).filter((module) => !loaded.includes(module));
+    if (absent.length === 0) return ok(`${state}; VFIO works with it, modules without a signature do not`);
+    return warning(
+      `${state}; modules that are to be loaded at boot are not there, perhaps for want of a signature: ${absent.join(', ')}`,
+      ...absent.map((module) => command(`modprobe ${word(module)}; dmesg | tail -n 3`)),
+      advice('sign the module with a key that firmware trusts (mokutil --import), or turn Secure Boot off'),
+    );
+  },
+};
+
+/** Names in modules-load.d(5), with underscores. */
+function modulesToLoad(host: Host): string[] {
+  return places.modulesToLoad.flatMap((directory) =>
+    (host.list(directory) ?? [])
+      .filter((name) => name.endsWith('.conf'))
+      .flatMap((name) => (head(host, `${directory}/${name}`, 65_536) ?? '').split('\n'))
+      .map((line) => line.trim().replaceAll('-', '_'))
+      .filter((line) => /^\w+$/.test(line)),
+  );
+}

@@ -1,0 +1,91 @@
+import type { Host } from '../../host/host.ts';
+import { installedLibvirt } from '../../host/take-snapshot.ts';
+import { parsePciAddress, type PciAddress } from '../../pci/address.ts';
+import { sysfs } from '../../pci/sysfs.ts';
+import { versionNumber } from '../daemon.ts';
+import type { Check, GuestExamination } from '../examination.ts';
+import { ok, unknown, warning, type Fix } from '../finding.ts';
+import { displays } from './code-43.ts';
+import { pasteXml } from './snippets.ts';
+
+/** QEMU's property; a number of four bits (hw/vfio/pci-quirks.c). */
+const PROPERTY = 'x-nv-gpudirect-clique';
+const MOST_CLIQUES = 16;
+/** libvirt 8.2 knows <qemu:override>, and its JSON arguments took the effect from -set. */
+const OVERRIDE = 8002;
+
+/** NVIDIA cards that can talk to each other directly are said so to the guest, which cannot see the host's switches. */
+export const gpuDirect: Check<GuestExamination> = {
+  title: 'GPUDirect between NVIDIA cards',
+  run: (on) => {
+    const cards = displays(on, '10de');
+    if (cards.length < 2) return ok('fewer than two NVIDIA cards are assigned');
+    const { qemuArguments, overriddenProperties } = on.features;
+    if (overriddenProperties.includes(PROPERTY) || qemuArguments.some((text) => text.includes(PROPERTY))) {
+      return ok(`the XML sets ${PROPERTY} already`);
+    }
+    const cliques = cliquesOf(on.host, cards);
+    if (cliques.length === 0) {
+      return ok('no two of them are behind one PCIe switch: nothing is gained by cliques');
+    }
+    if (cliques.length > MOST_CLIQUES) {
+      return unknown(`they are behind ${cliques.length} switches, and there are ${MOST_CLIQUES} cliques`);
+    }
+    const words = cliques.map((clique) => clique.join(' and ')).join('; ');
+    return warning(
+      `cards behind one PCIe switch can talk to each other directly, which the guest does not know: ${words}`,
+      snippet(on, cliques),
+    );
+  },
+};
+
+/**
+ * Cards by the PCIe switch that they share: the upstream port right below the root port, the second bridge on
+ * the way to the device. Cards behind no switch, or alone behind one, are in no clique.
+ */
+export function cliquesOf(host: Host, cards: readonly PciAddress[]): PciAddress[][] {
+  const bySwitch = new Map<string, PciAddress[]>();
+  for (const card of cards) {
+    const [root, upstream, downstream] = bridgesAbove(host, card);
+    if (root === undefined || upstream === undefined || downstream === undefined) continue;
+    bySwitch.set(upstream, [...(bySwitch.get(upstream) ?? []), card]);
+  }
+  return [...bySwitch.values()].filter((members) => members.length > 1);
+}
+
+/** The bridges from the root to a device, as the path of its directory has them. */
+function bridgesAbove(host: Host, address: PciAddress): PciAddress[] {
+  const path = host.readLink(sysfs.device(address)) ?? '';
+  return path
+    .split('/')
+    .flatMap((step) => parsePciAddress(step) ?? [])
+    .filter((step) => step !== address);
+}
+
+function snippet(on: GuestExamination, cliques: readonly (readonly PciAddress[])[]): Fix {
+  const settings = cliques.flatMap((clique, number) =>
+    clique.flatMap((address) => {
+      const alias = on.features.devices.find((device) => device.address === address)?.alias;
+      // libvirt takes no other characters in an alias (src/conf/device_conf.c).
+      return alias !== undefined && /^[\w-]+$/.test(alias) ? [{ alias, number }] : [];
+    }),
+  );
+  const version = installedLibvirt(on.host);
+  if (version !== undefined && versionNumber(version) < OVERRIDE) {
+    const lines = settings.flatMap(({ alias, number }) => [
+      "  <qemu:arg value='-set'/>",
+      `  <qemu:arg value='device.${alias}.${PROPERTY}=${number}'/>`,
+    ]);
+    return pasteXml(on, PLACE, ['<qemu:commandline>', ...lines, '</qemu:commandline>'].join('\n'));
+  }
+  const lines = settings.flatMap(({ alias, number }) => [
+    `  <qemu:device alias='${alias}'>`,
+    '    <qemu:frontend>',
+    `      <qemu:property name='${PROPERTY}' type='unsigned' value='${number}'/>`,
+    '    </qemu:frontend>',
+    '  </qemu:device>',
+  ]);
+  return pasteXml(on, PLACE, ['<qemu:override>', ...lines, '</qemu:override>'].join('\n'));
+}
+
+const PLACE = "<domain xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>, at its end";

@@ -1,0 +1,39 @@
+import { parseUuid } from '../../domain/uuid.ts';
+import { pciAddressParts, type PciAddress } from '../../pci/address.ts';
+import type { GuestXml } from '../examination.ts';
+import { word } from '../files.ts';
+import { paste, type Fix } from '../finding.ts';
+
+/** A piece of XML to be pasted, and the command that opens the place. */
+export function pasteXml({ domain }: GuestXml, into: string, text: string): Fix {
+  return paste(`${into} (virsh edit ${word(domain.name)})`, text);
+}
+
+/** A piece of the guest's own configuration file: named after the guest, or its UUID where a name is no file name. */
+export function pasteConfig({ domain }: GuestXml, text: string): Fix {
+  const isPlain = /^\w[\w.+-]{0,63}$/.test(domain.name) && parseUuid(domain.name) === undefined;
+  return paste(`/etc/vfio-hook/domains/${isPlain ? domain.name : domain.uuid}.yaml`, text);
+}
+
+/** A host device's address as the XML writes it. */
+export function sourceAddress(address: PciAddress): string {
+  const { domain, bus, slot, function: fn } = pciAddressParts(address);
+  return `<address domain='${hex(domain, 4)}' bus='${hex(bus, 2)}' slot='${hex(slot, 2)}' function='0x${fn}'/>`;
+}
+
+/** A whole `<hostdev>`. */
+export function hostdevXml(address: PciAddress, inside: readonly string[] = []): string {
+  return [
+    "<hostdev mode='subsystem' type='pci' managed='yes'>",
+    ...inside.map((line) => `  ${line}`),
+    '  <source>',
+    `    ${sourceAddress(address)}`,
+    '  </source>',
+    '</hostdev>',
+  ].join('\n');
+}
+
+/** `0x0005`. */
+export function hex(value: number, digits: number): string {
+  return `0x${value.toString(16).padStart(digits, '0')}`;
+}

@@ -1,0 +1,57 @@
+/**
+ * Where the doctor looks, besides the places of src/pci/sysfs.ts. It reads all of them through the port and
+ * writes none.
+ */
+export const places = {
+  acpiTables: '/sys/firmware/acpi/tables',
+  cpuInfo: '/proc/cpuinfo',
+  interrupts: '/proc/interrupts',
+  memory: '/proc/meminfo',
+  kernelStatus: '/proc/stat',
+  processes: '/proc',
+  iommuClass: '/sys/class/iommu',
+  lockdown: '/sys/kernel/security/lockdown',
+  secureBoot: '/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c',
+  hugepages: '/sys/kernel/mm/hugepages',
+  mdevParents: '/sys/class/mdev_bus',
+  nvmeControllers: '/sys/class/nvme',
+  iommufd: '/dev/iommu',
+  modules: '/lib/modules',
+  modprobe: ['/etc/modprobe.d', '/run/modprobe.d', '/usr/lib/modprobe.d', '/lib/modprobe.d'],
+  modulesToLoad: ['/etc/modules-load.d', '/usr/lib/modules-load.d'],
+  driverctl: '/etc/driverctl.d',
+  nvidiaVersions: ['/sys/module/nvidia/version', '/proc/driver/nvidia/version'],
+  parameter: (module: string, name: string): string => `/sys/module/${module}/parameters/${name}`,
+  process: (pid: number, file: string): string => `/proc/${pid}/${file}`,
+
+  systemd: '/run/systemd/system',
+  units: ['/etc/systemd/system', '/usr/lib/systemd/system', '/lib/systemd/system'],
+
+  hooks: '/etc/libvirt/hooks',
+  hook: '/etc/libvirt/hooks/qemu',
+  dropIns: '/etc/libvirt/hooks/qemu.d',
+  keptHook: '/etc/libvirt/hooks/qemu.kept-by-vfio-hook',
+  command: '/usr/sbin/vfio-hook',
+  /** Its time is that of the last claim that was written or removed, so of a run of the hook. */
+  claims: '/run/vfio-hook/claims',
+  /** Made by install.sh after it has let libvirt reload. */
+  reloaded: '/run/vfio-hook/libvirt-reloaded',
+  guests: '/etc/libvirt/qemu',
+  autostart: '/etc/libvirt/qemu/autostart',
+
+  appArmorProfiles: '/sys/kernel/security/apparmor/profiles',
+  appArmorLocal: '/etc/apparmor.d/local',
+  selinux: '/sys/fs/selinux',
+} as const;
+
+/** The directories of childEnvironment, where every child of the hook is looked for. */
+export const programDirectories = ['/usr/sbin', '/usr/bin', '/sbin', '/bin'] as const;
+
+/** Where hooks/launcher.sh looks for Node.js, after the one that was chosen at installation. */
+export const nodePaths = [
+  '/usr/bin/node',
+  '/bin/node',
+  '/usr/local/bin/node',
+  '/usr/bin/nodejs',
+  '/opt/node/bin/node',
+] as const;

@@ -1,0 +1,1119 @@
+import assert from 'node:assert/strict';
+import { checks } from '../../src/doctor/checks.ts';
+import { examine } from '../../src/doctor/examine.ts';
+import type { Finding, Verdict } from '../../src/doctor/finding.ts';
+import { VfioHookError } from '../../src/errors.ts';
+import type { PartialConfig } from '../../src/config/config.ts';
+import { scenarios } from '../scenario.ts';
+import {
+  DAEMON_START_MS,
+  domainOf,
+  domainXml,
+  examinationOf,
+  hostdev,
+  installedFiles,
+  machineOf,
+  type Situation,
+} from './machine.ts';
+import { wellFormed } from './well-formed.ts';
+
+type Id = keyof typeof checks;
+type Row = readonly [sentence: string, situation: Situation, verdict: Verdict, found: RegExp, fix?: RegExp];
+
+const card = domainXml({ devices: hostdev('0000:03:00.0') + hostdev('0000:03:00.1') });
+const other = domainXml({ name: 'linux', devices: hostdev('0000:03:00.0') });
+const nvidiaCard = domainXml({ devices: hostdev('0000:01:00.0') });
+const mdev = domainXml({
+  devices:
+    "<hostdev mode='subsystem' type='mdev' model='vfio-pci'><source><address uuid='c2177883-f1bb-47f0-914d-32a22e3a8804'/></source></hostdev>",
+});
+const mdevAndUsb = mdev.replace(
+  '</devices>',
+  "<hostdev mode='subsystem' type='usb'><source><vendor id='0x1234'/><product id='0x5678'/></source></hostdev></devices>",
+);
+const pages = (backing: string): string =>
+  domainXml({
+    inside: `<memoryBacking>${backing}</memoryBacking>`,
+    memory: "<memory unit='MiB'>1024</memory>",
+  });
+const late = { '/etc/libvirt/hooks/qemu': { changedMs: DAEMON_START_MS + 300_000 } };
+const confined = { '/proc/812/attr/current': 'libvirtd (enforce)\n' };
+const selinux = (context: string, boolean: string): Record<string, string> => ({
+  '/sys/fs/selinux/enforce': '1',
+  '/sys/fs/selinux/booleans/virt_hooks_unconfined': boolean,
+  '/proc/812/comm': context.includes('virtqemud') ? 'virtqemud\n' : 'libvirtd\n',
+  '/proc/812/attr/current': `${context}\n`,
+});
+const label = (type: string): NonNullable<Situation['facts']> => ({
+  '/usr/sbin/vfio-hook': { mode: 0o755, label: `system_u:object_r:${type}:s0` },
+});
+const bars: PartialConfig = {
+  devices: [{ match: { by: 'class', word: 'vga' }, bars: new Map([[2, 2 ** 23]]) }],
+};
+const withBars: Situation = {
+  configFiles: [{ path: '/etc/vfio-hook/config.yaml', content: { config: bars } }],
+};
+const dropIn = '/etc/libvirt/hooks/qemu.d';
+const script = { mode: 0o755 };
+const entry = (name: string): Uint8Array => new TextEncoder().encode(name);
+const pools = (total: number, free: number): Record<string, string> => ({
+  '/proc/meminfo': `HugePages_Total:    ${total}\nHugePages_Free:    ${free}\nHugepagesize:       2048 kB\n`,
+});
+
+/** For each check at least one machine on which all is well, and one on which it is not. */
+const table: Readonly<Record<Id, readonly Row[]>> = {
+  iommu: [
+    ['groups are there', {}, 'ok', /^AMD-Vi is on: \d+ groups$/],
+    [
+      'a board of AMD without the table',
+      {
+        machine: { iommu: false },
+        files: { '/sys/firmware/acpi/tables/IVRS': null, '/sys/firmware/acpi/tables/DSDT': '' },
+      },
+      'failure',
+      /does not announce AMD-Vi \(no ACPI table IVRS\)/,
+      /turn on IOMMU, AMD-Vi or SVM/,
+    ],
+    [
+      'a board of Intel whose kernel is not told',
+      {
+        host: 'nvidia-desktop',
+        machine: { iommu: false, commandLine: 'quiet' },
+        files: {
+          '/proc/cpuinfo': 'vendor_id\t: GenuineIntel\n',
+          '/sys/firmware/acpi/tables/IVRS': null,
+          '/sys/firmware/acpi/tables/DMAR': '',
+          '/usr/sbin/update-grub': '',
+        },
+      },
+      'failure',
+      /firmware announces Intel VT-d, but the kernel does not use it/,
+      /^sed -i .*intel_iommu=on.* \/etc\/default\/grub$/,
+    ],
+    [
+      'a kernel that is told to do without',
+      { machine: { iommu: false, commandLine: 'quiet amd_iommu=off' } },
+      'failure',
+      /the kernel command line has amd_iommu=off/,
+      /take amd_iommu=off from the kernel command line/,
+    ],
+  ],
+  'interrupt-remapping': [
+    ['interrupts are remapped', {}, 'ok', /remapped/],
+    [
+      'an ARM board',
+      { files: { '/proc/interrupts': ' 1: 0 GICv3 27 Level arch_timer\n' } },
+      'ok',
+      /not a matter/,
+    ],
+    [
+      'not remapped, and not allowed without',
+      { files: { '/proc/interrupts': ' 24: 0 PCI-MSI 1-edge\n' } },
+      'failure',
+      /VFIO refuses every guest/,
+      /take over the host/,
+    ],
+    [
+      'not remapped, and allowed without: the danger is said',
+      {
+        files: {
+          '/proc/interrupts': ' 24: 0 PCI-MSI 1-edge\n',
+          '/sys/module/vfio_iommu_type1/parameters/allow_unsafe_interrupts': 'Y\n',
+        },
+      },
+      'warning',
+      /crash or take over the host/,
+    ],
+    [
+      'remapped, and allowed without for nothing',
+      { files: { '/sys/module/vfio_iommu_type1/parameters/allow_unsafe_interrupts': 'Y\n' } },
+      'warning',
+      /not needed here/,
+      /^echo N > \/sys\/module/,
+    ],
+    ['no IOMMU at all', { machine: { iommu: false } }, 'unknown', /IOMMU is off/],
+  ],
+  'no-iommu-mode': [
+    ['off', { files: { '/sys/module/vfio/parameters/enable_unsafe_noiommu_mode': 'N\n' } }, 'ok', /^off$/],
+    [
+      'on',
+      { files: { '/sys/module/vfio/parameters/enable_unsafe_noiommu_mode': 'Y\n' } },
+      'failure',
+      /write to all memory of the host/,
+    ],
+  ],
+  'acs-override': [
+    ['not used', {}, 'ok', /what the hardware isolates/],
+    [
+      'used',
+      { machine: { commandLine: 'quiet pcie_acs_override=downstream,multifunction' } },
+      'warning',
+      /pcie_acs_override=downstream,multifunction/,
+    ],
+  ],
+  'vfio-modules': [
+    ['to be loaded', {}, 'ok', /first guest that needs it loads it/],
+    [
+      'built in',
+      {
+        files: {
+          '/lib/modules/6.12.107+deb13-amd64/modules.alias': '',
+          '/lib/modules/6.12.107+deb13-amd64/modules.builtin':
+            'kernel/drivers/vfio/pci/vfio-pci.ko\nkernel/drivers/vfio/vfio_iommu_type1.ko\n',
+        },
+      },
+      'ok',
+      /first guest/,
+    ],
+    [
+      'loaded',
+      {
+        happened: (s) => {
+          s.happens({ do: 'load', module: 'vfio_pci' });
+        },
+      },
+      'ok',
+      /^vfio-pci is loaded$/,
+    ],
+    [
+      'blacklisted by name',
+      { files: { '/etc/modprobe.d/local.conf': '# mine\nblacklist vfio-pci\n' } },
+      'failure',
+      /local\.conf keeps the module vfio_pci from being loaded \(blacklist\)/,
+      /^sed -i -E /,
+    ],
+  ],
+  kernel: [
+    ['a recent one', {}, 'ok', /^Linux 6\.12/],
+    ['a recent one that resizes BARs', { ...withBars, machine: { kernel: '7.2' } }, 'ok', /BARs are resized/],
+    [
+      'with the BUG of the group notifier',
+      { machine: { kernel: '5.15' } },
+      'warning',
+      /crashes the whole host/,
+    ],
+    [
+      'that may lose BARs',
+      { ...withBars, machine: { kernel: '6.1' } },
+      'warning',
+      /may lose BARs.*337b1b566db0/,
+    ],
+  ],
+  lockdown: [
+    ['off', {}, 'ok', /^lockdown: none$/],
+    [
+      'on, and nothing missing',
+      { files: { '/sys/kernel/security/lockdown': 'none [integrity] confidentiality\n' } },
+      'ok',
+      /modules without a signature do not/,
+    ],
+    [
+      'on, and a module that is not there',
+      {
+        files: {
+          '/sys/kernel/security/lockdown': 'none [integrity] confidentiality\n',
+          '/etc/modules-load.d/gpu.conf': '# reset\nvendor-reset\n',
+        },
+      },
+      'warning',
+      /not there.*vendor_reset/,
+      /^modprobe vendor_reset/,
+    ],
+  ],
+  'hook-installed': [
+    ['a link to us', {}, 'ok', /qemu leads to \/usr\/sbin\/vfio-hook$/],
+    [
+      'a drop-in',
+      {
+        files: {
+          '/etc/libvirt/hooks/qemu': '#!/bin/sh\n',
+          [`${dropIn}/50-vfio-hook`]: '-> /usr/sbin/vfio-hook',
+        },
+      },
+      'ok',
+      /50-vfio-hook leads to/,
+    ],
+    [
+      'a dispatcher that calls us',
+      { files: { '/etc/libvirt/hooks/qemu': '#!/bin/sh\nexec /opt/x/vfio-hook-hook "$@"\n' } },
+      'ok',
+      /another hook, which calls/,
+    ],
+    [
+      'nothing there',
+      { files: { '/etc/libvirt/hooks/qemu': null } },
+      'failure',
+      /there is no/,
+      /^ln -s \/usr\/sbin\/vfio-hook \/etc\/libvirt\/hooks\/qemu$/,
+    ],
+    [
+      'a link to nothing',
+      { files: { '/usr/sbin/vfio-hook': null } },
+      'failure',
+      /which is not there/,
+      /^\.\/install\.sh$/,
+    ],
+    [
+      'somebody else’s hook',
+      { files: { '/etc/libvirt/hooks/qemu': '#!/bin/sh\necho hello\n' } },
+      'failure',
+      /is another hook/,
+    ],
+    [
+      'a directory',
+      { files: { '/etc/libvirt/hooks/qemu': null, '/etc/libvirt/hooks/qemu/x': '' } },
+      'failure',
+      /is a directory/,
+    ],
+  ],
+  'hook-executable': [
+    ['it is', {}, 'ok', /yes$/],
+    [
+      'it is not',
+      { facts: { '/usr/sbin/vfio-hook': { mode: 0o644 } } },
+      'failure',
+      /not executable \(mode 0644\).*in silence/,
+      /^chmod 755 \/usr\/sbin\/vfio-hook$/,
+    ],
+  ],
+  'hook-owner': [
+    ['root only', {}, 'ok', /only root/],
+    [
+      'a program of a user',
+      { facts: { '/usr/sbin/vfio-hook': { mode: 0o755, uid: 1000 } } },
+      'failure',
+      /belongs to uid 1000/,
+      /^chown root:root \/usr\/sbin\/vfio-hook$/,
+    ],
+    [
+      'a part that everybody may write to',
+      { facts: { '/usr/lib/vfio-hook/cli.cjs': { mode: 0o666 } } },
+      'failure',
+      /everybody may write to \/usr\/lib\/vfio-hook\/cli\.cjs/,
+      /^chmod go-w /,
+    ],
+    [
+      'a directory of hooks that a group may write to',
+      { facts: { '/etc/libvirt/hooks': { mode: 0o775, gid: 108 } } },
+      'failure',
+      /group 108 may write/,
+    ],
+    ['a directory of the group root', { facts: { '/usr/sbin': { mode: 0o775 } } }, 'ok', /only root/],
+  ],
+  'hook-parts': [
+    ['all there', {}, 'ok', /\/usr\/lib\/vfio-hook has them/],
+    ['one is missing', { files: { '/usr/lib/vfio-hook/domain.cjs': null } }, 'failure', /lacks domain\.cjs/],
+  ],
+  'hook-noticed': [
+    ['the daemon came later', {}, 'ok', /started after the hook came/],
+    [
+      'no daemon',
+      {
+        happened: (s) => {
+          s.happens({ do: 'stop-libvirt' });
+        },
+      },
+      'ok',
+      /not running/,
+    ],
+    [
+      'the hook came later',
+      { facts: late },
+      'warning',
+      /came 5 min after libvirtd \(pid 812\)/,
+      /^systemctl reload libvirtd\.service$/,
+    ],
+    [
+      'the hook came later, and install.sh let the daemon reload',
+      {
+        facts: { ...late, '/run/vfio-hook/libvirt-reloaded': { changedMs: DAEMON_START_MS + 300_000 } },
+        files: { '/run/vfio-hook/libvirt-reloaded': '' },
+      },
+      'ok',
+      /reloaded by install\.sh/,
+    ],
+    [
+      'the hook came later, and has run since',
+      {
+        facts: { ...late, '/run/vfio-hook/claims': { changedMs: DAEMON_START_MS + 900_000 } },
+        files: { '/run/vfio-hook/claims/': '' },
+      },
+      'ok',
+      /has run the hook since/,
+    ],
+    [
+      'the hook came later, beside one that was there before',
+      { facts: { ...late, [`${dropIn}/10-mine`]: script }, files: { [`${dropIn}/10-mine`]: '#!/bin/sh\n' } },
+      'ok',
+      /started after/,
+    ],
+    [
+      'a daemon whose start cannot be seen',
+      { facts: late, files: { '/proc/stat': null } },
+      'unknown',
+      /cannot be seen/,
+    ],
+  ],
+  'other-hooks': [
+    ['none', {}, 'ok', /^none$/],
+    [
+      'one that is in nobody’s way',
+      { files: { [`${dropIn}/10-mine`]: '#!/bin/sh\n' }, facts: { [`${dropIn}/10-mine`]: script } },
+      'ok',
+      /also runs .*10-mine/,
+    ],
+    [
+      'a drop-in that is taken for the command',
+      { files: { [`${dropIn}/vfio-hook`]: '-> /usr/sbin/vfio-hook' } },
+      'failure',
+      /taken for the command/,
+      /^mv .*\/vfio-hook .*\/50-vfio-hook$/,
+    ],
+    [
+      'twice',
+      { files: { [`${dropIn}/50-vfio-hook`]: '-> /usr/sbin/vfio-hook' } },
+      'warning',
+      /runs vfio-hook twice/,
+    ],
+    [
+      'a copy of an editor',
+      { files: { [`${dropIn}/10-mine~`]: '#!/bin/sh\n' }, facts: { [`${dropIn}/10-mine~`]: script } },
+      'warning',
+      /left behind/,
+      /^chmod a-x '.*10-mine~'$/,
+    ],
+  ],
+  'hook-scripts': [
+    ['none', {}, 'ok', /^none$/],
+    [
+      'one that keeps off the devices',
+      {
+        files: { [`${dropIn}/10-mine`]: '#!/bin/sh\n# virsh is not called\nsystemctl stop gdm\n' },
+        facts: { [`${dropIn}/10-mine`]: script },
+      },
+      'ok',
+      /1 looked at/,
+    ],
+    [
+      'a script of the VFIO-Tools tree',
+      {
+        files: {
+          [`${dropIn}/win11/prepare/begin/start.sh`]:
+            '#!/bin/bash\nvirsh nodedev-detach pci_0000_03_00_0\nmodprobe -r vfio_pci\n',
+        },
+      },
+      'warning',
+      /calls virsh.*unloads vfio modules/,
+      /^grep -nE .*start\.sh$/,
+    ],
+    [
+      'the hook that install.sh kept',
+      {
+        files: {
+          '/etc/libvirt/hooks/qemu.kept-by-vfio-hook': 'echo 1 > /sys/bus/pci/drivers/amdgpu/unbind\n',
+        },
+      },
+      'warning',
+      /moves devices between drivers/,
+    ],
+  ],
+  node: [
+    ['the chosen one', {}, 'ok', /^\/usr\/bin\/node \(v20\.19\.2\)$/],
+    [
+      'another one than this command runs on',
+      { runtime: { path: '/home/me/node', version: 'v22.0.0' } },
+      'ok',
+      /version was not looked at/,
+    ],
+    [
+      'none',
+      { files: { '/usr/bin/node': null } },
+      'failure',
+      /none where the hook looks \(\/usr\/bin\/node, /,
+    ],
+    [
+      'too old',
+      { runtime: { path: '/usr/bin/node', version: 'v18.19.1' } },
+      'failure',
+      /v18\.19\.1, and 18\.20 or later/,
+    ],
+    [
+      'the chosen one is gone, another one is there',
+      {
+        files: {
+          '/usr/sbin/vfio-hook': "#!/bin/sh\nchosen_node='/opt/it'\\''s/node'\n",
+        },
+      },
+      'warning',
+      /^\/opt\/it's\/node, which install\.sh chose, is gone/,
+      /^NODE=\/usr\/bin\/node \.\/install\.sh$/,
+    ],
+  ],
+  programs: [
+    ['all there', {}, 'ok', /are there$/],
+    ['one is missing', { files: { '/usr/bin/flock': null } }, 'failure', /: flock$/],
+    ['no logger', { files: { '/usr/bin/logger': null } }, 'warning', /no logger/],
+  ],
+  apparmor: [
+    ['not there', {}, 'ok', /does not confine/],
+    ['confines, and the program is in /usr/sbin', { files: confined }, 'ok', /allows the hook/],
+    [
+      'confines, and the program is in /opt',
+      {
+        files: {
+          ...confined,
+          '/etc/libvirt/hooks/qemu': '-> /opt/tool/sbin/vfio-hook',
+          '/opt/tool/sbin/vfio-hook': installedFiles['/usr/sbin/vfio-hook'] ?? '',
+        },
+        facts: { '/opt/tool/sbin/vfio-hook': script },
+      },
+      'failure',
+      /does not let it run \/opt\/tool\/sbin\/vfio-hook/,
+      /^PREFIX=\/usr \.\/install\.sh$/,
+    ],
+    [
+      'confines, and Node.js is a link into /usr/local',
+      {
+        files: { ...confined, '/usr/bin/node': '-> /usr/local/bin/node', '/usr/local/bin/node': 'ELF' },
+        facts: { '/usr/local/bin/node': script },
+      },
+      'failure',
+      /\/usr\/local\/bin\/node/,
+      /NODE=\/usr\/bin\/node/,
+    ],
+    [
+      'confines, and somebody has allowed it',
+      {
+        files: {
+          ...confined,
+          '/etc/apparmor.d/local/usr.sbin.libvirtd': '  /usr/local/bin/node rmPUx,\n',
+          '/usr/bin/node': '-> /usr/local/bin/node',
+          '/usr/local/bin/node': 'ELF',
+        },
+        facts: { '/usr/local/bin/node': script },
+      },
+      'ok',
+      /allows/,
+    ],
+  ],
+  selinux: [
+    ['not there', {}, 'ok', /not active/],
+    ['permissive', { files: { '/sys/fs/selinux/enforce': '0' } }, 'ok', /permissive/],
+    [
+      'enforcing, with libvirtd',
+      { files: selinux('system_u:system_r:virtd_t:s0', '0 0'), facts: label('bin_t') },
+      'ok',
+      /virtd_t, which runs hooks/,
+    ],
+    [
+      'enforcing, with virtqemud and the boolean',
+      { files: selinux('system_u:system_r:virtqemud_t:s0', '1 1'), facts: label('bin_t') },
+      'ok',
+      /virt_hooks_unconfined is on/,
+    ],
+    [
+      'enforcing, with virtqemud and without the boolean',
+      { files: selinux('system_u:system_r:virtqemud_t:s0', '0 0'), facts: label('bin_t') },
+      'warning',
+      /virtqemud_t, which most versions/,
+      /^setsebool -P virt_hooks_unconfined on$/,
+    ],
+    [
+      'enforcing, with a file that came out of a home directory',
+      { files: selinux('system_u:system_r:virtd_t:s0', '0 0'), facts: label('user_home_t') },
+      'failure',
+      /label system_u:object_r:user_home_t:s0/,
+      /^restorecon -Rv /,
+    ],
+    [
+      'enforcing, with a label that cannot be seen',
+      { files: selinux('system_u:system_r:virtd_t:s0', '0 0') },
+      'unknown',
+      /cannot be seen/,
+    ],
+  ],
+  libvirt: [
+    ['a recent one', {}, 'ok', /^libvirt 11\.3\.0$/],
+    [
+      'an old one',
+      {
+        files: {
+          '/usr/lib/x86_64-linux-gnu/libvirt.so.0': '-> /usr/lib/x86_64-linux-gnu/libvirt.so.0.8000.0',
+        },
+      },
+      'warning',
+      /libvirt 8\.0\.0 is older than 9\.0/,
+    ],
+    [
+      'one that does not know qemu.d',
+      {
+        files: {
+          '/usr/lib/x86_64-linux-gnu/libvirt.so.0': '-> /usr/lib/x86_64-linux-gnu/libvirt.so.0.6000.0',
+          [`${dropIn}/50-vfio-hook`]: '-> /usr/sbin/vfio-hook',
+        },
+      },
+      'warning',
+      /does not know .*qemu\.d/,
+    ],
+    [
+      'none to be seen',
+      { files: { '/usr/lib/x86_64-linux-gnu/libvirt.so.0': null } },
+      'unknown',
+      /not where distributions/,
+    ],
+  ],
+  'recover-unit': [
+    ['no systemd', {}, 'ok', /does not run here/],
+    [
+      'enabled',
+      {
+        files: {
+          '/run/systemd/system/': '',
+          '/usr/lib/systemd/system/vfio-hook-recover.service': '',
+          '/etc/systemd/system/libvirtd.service.wants/vfio-hook-recover.service': '',
+        },
+      },
+      'ok',
+      /is enabled/,
+    ],
+    [
+      'not enabled',
+      { files: { '/run/systemd/system/': '', '/usr/lib/systemd/system/vfio-hook-recover.service': '' } },
+      'warning',
+      /is not enabled/,
+      /^systemctl enable vfio-hook-recover\.service$/,
+    ],
+    ['not there', { files: { '/run/systemd/system/': '' } }, 'warning', /there is no vfio-hook-recover/],
+  ],
+  configuration: [
+    ['none', {}, 'ok', /none is needed/],
+    ['one that is fine', withBars, 'ok', /1 files/],
+    [
+      'one that is broken',
+      {
+        configFiles: [
+          {
+            path: '/etc/vfio-hook/config.yaml',
+            content: {
+              problem: new VfioHookError(
+                'VH_CONFIG',
+                'cannot use configuration /etc/vfio-hook/config.yaml: line 1',
+              ),
+            },
+          },
+        ],
+      },
+      'failure',
+      /line 1/,
+    ],
+    [
+      'a directory that everybody may write to',
+      {
+        configFiles: () => {
+          throw new VfioHookError(
+            'VH_CONFIG',
+            'cannot trust configuration /etc/vfio-hook: everybody may write to it',
+            {
+              hints: ['chmod go-w /etc/vfio-hook'],
+            },
+          );
+        },
+      },
+      'failure',
+      /everybody may write/,
+      /^chmod go-w \/etc\/vfio-hook$/,
+    ],
+    [
+      'a file of no guest',
+      {
+        guests: { win11: card },
+        configFiles: [
+          { path: '/etc/vfio-hook/domains/win10.yaml', entry: entry('win10.yaml'), content: { config: {} } },
+        ],
+      },
+      'warning',
+      /no guest of libvirt has this name/,
+    ],
+    [
+      'two files of one guest',
+      {
+        guests: { win11: card },
+        configFiles: ['win11.yaml', 'win11.json'].map((name) => ({
+          path: `/etc/vfio-hook/domains/${name}`,
+          entry: entry(name),
+          content: { config: {} },
+        })),
+      },
+      'failure',
+      /several files/,
+    ],
+  ],
+  claims: [
+    ['none', {}, 'ok', /no guest holds/],
+    [
+      'a guest that runs',
+      {
+        happened: async (s) => {
+          await s.prepare(domainOf(card));
+          s.happens({ do: 'open-group', devices: ['0000:03:00.0'], guest: 'win11' });
+        },
+      },
+      'ok',
+      /^1 held/,
+    ],
+    [
+      'a guest that is gone',
+      {
+        happened: async (s) => {
+          await s.prepare(domainOf(card));
+          s.time.now += 3_600_000;
+        },
+      },
+      'warning',
+      /its guest is gone/,
+      /^vfio-hook recover$/,
+    ],
+    [
+      'what could not be put back',
+      {
+        happened: async (s) => {
+          await s.prepare(domainOf(card));
+          s.fault({ kind: 'fail', errno: 'EIO' }, { path: '*/amdgpu/bind', times: 'always' });
+          await s.release('win11').catch(() => undefined);
+        },
+      },
+      'failure',
+      /not everything is back/,
+    ],
+  ],
+  'damaged-claims': [
+    ['none', {}, 'ok', /^none$/],
+    [
+      'a torn one',
+      {
+        happened: async (s) => {
+          await s.prepare(domainOf(card));
+          s.damage('6e9d6d4c-6b1b-4a0c-8f0a-0d6f9c1f2b3a.json', '{ "version"');
+        },
+      },
+      'failure',
+      /cannot be trusted/,
+    ],
+  ],
+  'blocked-writes': [
+    ['none', {}, 'ok', /^none$/],
+    [
+      'one that hangs',
+      {
+        config: { timeouts: { kernelWrite: 50, lock: 50 } },
+        happened: async (s) => {
+          s.fault({ kind: 'hang' }, { path: '*/snd_hda_intel/unbind' });
+          await s.prepare(domainOf(card)).catch(() => undefined);
+        },
+      },
+      'failure',
+      /has not returned: process \d+ waits/,
+    ],
+  ],
+  guests: [
+    ['none', {}, 'ok', /no guest of libvirt/],
+    [
+      'one that can start',
+      { guests: { win11: card } },
+      'ok',
+      /it can start: 2 devices are moved, of IOMMU group 16/,
+    ],
+    [
+      'one that runs',
+      { guests: { win11: card }, happened: (s) => s.prepare(domainOf(card)) },
+      'ok',
+      /holds 2 devices now/,
+    ],
+    [
+      'one whose devices another guest holds',
+      { guests: { linux: other }, happened: (s) => s.prepare(domainOf(card)) },
+      'warning',
+      /it cannot start now: 0000:03:00\.0: guest "win11" holds it/,
+    ],
+    [
+      'one that asks for a bridge',
+      { guests: { win11: domainXml({ devices: hostdev('0000:02:00.0') }) } },
+      'failure',
+      /refused: 0000:02:00\.0: it is a bridge/,
+      /^vfio-hook plan win11$/,
+    ],
+    [
+      'one whose device is not there',
+      { guests: { win11: domainXml({ devices: hostdev('0000:7f:00.0') }) } },
+      'failure',
+      /there is no PCI device 0000:7f:00\.0/,
+    ],
+    ['one that cannot be read', { guests: { win11: '<domain' } }, 'failure', /cannot read the domain XML/],
+    ['one with a mediated device', { guests: { win11: mdev } }, 'ok', /mediated devices only/],
+  ],
+  'guest-conflicts': [
+    ['none', { guests: { win11: card } }, 'ok', /no two guests/],
+    [
+      'two that share a group',
+      { guests: { win11: card, linux: other } },
+      'warning',
+      /"linux" and "win11" both want IOMMU group 16/,
+    ],
+    [
+      'two that share a group and both start with the host',
+      { guests: { win11: card, linux: other }, autostart: ['win11', 'linux'] },
+      'failure',
+      /both start with the host/,
+      /^virsh autostart --disable win11$/,
+    ],
+  ],
+  hugepages: [
+    ['nobody asks', { guests: { win11: card } }, 'ok', /no guest/],
+    [
+      'enough',
+      { guests: { win11: pages('<hugepages/>') }, files: pools(600, 600) },
+      'ok',
+      /needs 512 pages of 2 MiB/,
+    ],
+    [
+      'not enough in all',
+      { guests: { win11: pages('<hugepages/>') }, files: pools(100, 100) },
+      'failure',
+      /the host has 100 in all/,
+      /^echo 512 > \/sys\/kernel\/mm\/hugepages\/hugepages-2048kB\/nr_hugepages$/,
+    ],
+    [
+      'enough, but in use',
+      { guests: { win11: pages('<hugepages/>') }, files: pools(600, 100) },
+      'warning',
+      /100 of 600 are free now/,
+      /^echo 1012 /,
+    ],
+    [
+      'of another size, as /sys has it',
+      {
+        guests: { win11: pages("<hugepages><page size='1' unit='GiB'/></hugepages>") },
+        files: {
+          ...pools(0, 0),
+          '/sys/kernel/mm/hugepages/hugepages-1048576kB/nr_hugepages': '2\n',
+          '/sys/kernel/mm/hugepages/hugepages-1048576kB/free_hugepages': '2\n',
+        },
+      },
+      'ok',
+      /1 pages of 1 GiB/,
+    ],
+    [
+      'of a size that there is none of',
+      { guests: { win11: pages("<hugepages><page size='1' unit='GiB'/></hugepages>") }, files: pools(0, 0) },
+      'failure',
+      /no huge pages of 1 GiB/,
+    ],
+  ],
+  'boot-bound': [
+    ['none', {}, 'ok', /^none$/],
+    [
+      'a card that is on vfio-pci',
+      {
+        machine: { commandLine: 'quiet vfio_pci.ids=1002:744c,1002:ab30' },
+        devices: { '0000:03:00.0': { driver: 'vfio-pci' }, '0000:03:00.1': { driver: 'vfio-pci' } },
+        happened: async (s) => {
+          s.happens({ do: 'load', module: 'vfio_pci' });
+          await s.moveByHand('0000:03:00.0', 'vfio-pci');
+          await s.moveByHand('0000:03:00.1', 'vfio-pci');
+        },
+      },
+      'ok',
+      /^2 ids, on vfio-pci/,
+    ],
+    [
+      'a card that another driver got',
+      { files: { '/etc/modprobe.d/vfio.conf': 'options vfio-pci ids=1002:744c disable_vga=1\n' } },
+      'warning',
+      /vfio\.conf names 1002:744c, yet 0000:03:00\.0 is on amdgpu/,
+    ],
+    [
+      'the card of the firmware’s screen',
+      { machine: { commandLine: 'quiet vfio-pci.ids=1002:164e' } },
+      'warning',
+      /the host stays dark/,
+    ],
+    [
+      'an id of several cards',
+      { host: 'server-8-gpu', machine: { commandLine: 'quiet vfio-pci.ids=10de:20b5' } },
+      'warning',
+      /takes every device with 10de:20b5: 0000:19:00\.0, 0000:1a:00\.0, /,
+    ],
+    [
+      'an id of no card',
+      { machine: { commandLine: 'vfio-pci.ids=dead:beef' } },
+      'warning',
+      /no device has it/,
+    ],
+  ],
+  driverctl: [
+    ['none', {}, 'ok', /^none$/],
+    [
+      'an override that is in force',
+      { files: { '/etc/driverctl.d/pci-0000:03:00.0': 'amdgpu\n' } },
+      'ok',
+      /0000:03:00\.0 on amdgpu/,
+    ],
+    [
+      'an override that was lost',
+      { files: { '/etc/driverctl.d/pci-0000:03:00.0': 'vfio-pci\n' } },
+      'warning',
+      /wants vfio-pci, and it is on amdgpu/,
+      /^driverctl load-override 0000:03:00\.0$/,
+    ],
+    [
+      'a device that is not there',
+      { files: { '/etc/driverctl.d/pci-0000:7f:00.0': 'vfio-pci\n' } },
+      'warning',
+      /no such device/,
+    ],
+    [
+      'a device that a guest holds',
+      {
+        files: { '/etc/driverctl.d/pci-0000:03:00.0': 'amdgpu\n' },
+        happened: (s) => s.prepare(domainOf(card)),
+      },
+      'ok',
+      /come back after a guest/,
+    ],
+  ],
+  'device-answers': [
+    ['no device', {}, 'ok', /there are none/],
+    ['they do', { guests: { win11: card } }, 'ok', /all of them/],
+    [
+      'one does not',
+      {
+        guests: { win11: card },
+        happened: (s) => {
+          s.happens({ do: 'lose', device: '0000:03:00.0' });
+        },
+      },
+      'failure',
+      /answers every read with ones/,
+    ],
+  ],
+  'device-reset': [
+    ['a card of which one function can be reset', { guests: { win11: card } }, 'ok', /can be reset/],
+    [
+      'a card that cannot be reset',
+      { guests: { win11: card }, devices: { '0000:03:00.0': { resetMethods: [] } } },
+      'warning',
+      /knows no way to reset it/,
+    ],
+    [
+      'a Polaris card without the module for it',
+      { guests: { win11: card }, devices: { '0000:03:00.0': { device: '67df' } } },
+      'warning',
+      /often does not come back/,
+      /^modprobe vendor-reset$/,
+    ],
+    [
+      'a Polaris card with the module for it',
+      {
+        guests: { win11: card },
+        devices: { '0000:03:00.0': { device: '67df', resetMethods: ['device_specific', 'bus'] } },
+      },
+      'ok',
+      /can be reset/,
+    ],
+  ],
+  'nvidia-holders': [
+    ['no card of NVIDIA', { guests: { win11: card } }, 'ok', /no assigned card/],
+    ['nobody', { host: 'nvidia-desktop', guests: { win11: nvidiaCard } }, 'ok', /no daemon and no modeset/],
+    [
+      'the persistence daemon',
+      {
+        host: 'nvidia-desktop',
+        guests: { win11: nvidiaCard },
+        files: { '/proc/901/comm': 'nvidia-persiste\n' },
+      },
+      'warning',
+      /nvidia-persistenced runs/,
+      /^systemctl stop nvidia-persistenced\.service$/,
+    ],
+    [
+      'modeset',
+      {
+        host: 'nvidia-desktop',
+        guests: { win11: nvidiaCard },
+        files: { '/sys/module/nvidia_drm/parameters/modeset': 'Y\n' },
+      },
+      'warning',
+      /modeset on/,
+      /modeset=0/,
+    ],
+  ],
+  'vgpu-driver': [
+    ['not loaded', {}, 'ok', /not loaded/],
+    [
+      'loaded, nobody wants a vGPU',
+      { files: { '/sys/module/nvidia/version': '510.47.03\n' } },
+      'ok',
+      /without mediated/,
+    ],
+    [
+      'a version without reports',
+      { guests: { win11: mdev }, files: { '/sys/module/nvidia/version': '550.54.10\n' } },
+      'ok',
+      /^nvidia 550\.54\.10$/,
+    ],
+    ...['460.32.01', '460.73.04', '510.47.03'].map((version): Row => [
+      `version ${version}`,
+      {
+        guests: { win11: mdev },
+        files: {
+          '/proc/driver/nvidia/version': `NVRM version: NVIDIA UNIX x86_64 Kernel Module  ${version}  Thu Jan 1\n`,
+        },
+      },
+      'warning',
+      /second mediated device/,
+    ]),
+  ],
+  'vgpu-usb': [
+    ['a mediated device alone', { guests: { win11: mdev } }, 'ok', /no guest has both/],
+    ['with USB devices', { guests: { win11: mdevAndUsb } }, 'warning', /USB hubs/],
+    [
+      'with a USB controller',
+      { guests: { win11: mdev.replace('</devices>', `${hostdev('0000:0f:00.3')}</devices>`) } },
+      'warning',
+      /USB hubs, controllers/,
+    ],
+  ],
+  'sriov-power': [
+    ['none', {}, 'ok', /there are none/],
+    ['awake', { devices: { '0000:03:00.0': { sriov: sriov() } } }, 'ok', /awake/],
+    [
+      'asleep',
+      {
+        devices: { '0000:03:00.0': { sriov: sriov(), driver: 'amdgpu' } },
+        happened: async (s) => {
+          s.happens({ do: 'load', module: 'vfio_pci' });
+          await s.moveByHand('0000:03:00.0', 'vfio-pci');
+        },
+      },
+      'warning',
+      /it is in D3hot/,
+      /^echo on > .*power\/control$/,
+    ],
+  ],
+};
+
+function sriov() {
+  return { totalVfs: 4, numVfs: 0, offset: 0x80, stride: 2, vfDevice: '7461', vfBars: [] };
+}
+
+describe('doctor', () => {
+  const scenario = scenarios();
+
+  async function findingsIn(id: Id, situation: Situation): Promise<readonly Finding[]> {
+    const on = scenario(machineOf(situation));
+    await situation.happened?.(on);
+    const journal = on.machine.journal().length;
+    const findings = await examine({ [id]: checks[id] }, examinationOf(on, situation));
+    assert.equal(on.machine.journal().length, journal, 'a check has changed something');
+    return findings;
+  }
+
+  for (const id of Object.keys(table) as Id[]) {
+    describe(id, () => {
+      for (const [sentence, situation, verdict, found, fix] of table[id]) {
+        it(`${verdict}: ${sentence}`, async () => {
+          const findings = await findingsIn(id, situation);
+          const texts = findings.map((finding) => `${finding.verdict}: ${finding.found}`);
+          const match = findings.find((finding) => finding.verdict === verdict && found.test(finding.found));
+          assert.ok(match, `expected ${verdict} ${String(found)}, found ${texts.join(' | ')}`);
+          const fixes = match.fix.map((each) => each.text);
+          if (fix)
+            assert.ok(
+              fixes.some((text) => fix.test(text)),
+              `no ${String(fix)} in ${fixes.join(' | ')}`,
+            );
+          if (verdict === 'warning' || verdict === 'failure') {
+            assert.ok(match.fix.length > 0, 'it does not say what to do');
+          } else {
+            assert.ok(
+              findings.every((each) => each.verdict === verdict),
+              texts.join(' | '),
+            );
+          }
+          for (const finding of findings) wellFormed(finding);
+        });
+      }
+
+      it('is shown on a machine where it is well and on one where it is not', () => {
+        const verdicts = new Set(table[id].map(([, , verdict]) => verdict));
+        assert.ok(verdicts.has('ok'));
+        assert.ok(verdicts.has('warning') || verdicts.has('failure'));
+      });
+    });
+  }
+
+  it('finds nothing on a machine where everything is well', async () => {
+    const on = scenario(machineOf({ guests: { win11: card } }));
+    const findings = await examine(checks, examinationOf(on, {}));
+    assert.deepEqual(
+      findings.filter(({ verdict }) => verdict !== 'ok').map(({ id, found }) => `${id}: ${found}`),
+      [],
+    );
+    assert.deepEqual([...new Set(findings.map(({ id }) => id))], Object.keys(checks));
+  });
+
+  it('a kernel that was updated while it ran has no modules to load', async () => {
+    const on = examinationOf(scenario(machineOf({})), {});
+    const host = {
+      ...on.host,
+      list: (path: string) => (path.startsWith('/lib/modules/') ? undefined : on.host.list(path)),
+    };
+    const [finding] = await examine({ 'vfio-modules': checks['vfio-modules'] }, { ...on, host });
+    assert.equal(finding?.verdict, 'failure');
+    assert.match(finding.found, /6\.12\.107\+deb13-amd64 are gone .*: the kernel was updated/);
+    assert.deepEqual(finding.fix, [{ kind: 'command', text: 'systemctl reboot' }]);
+  });
+
+  it('a kernel without the modules', async () => {
+    const on = examinationOf(scenario(machineOf({})), {});
+    const host = {
+      ...on.host,
+      read: (path: string) => (path.startsWith('/lib/modules/') ? '' : on.host.read(path)),
+    };
+    const [finding] = await examine({ 'vfio-modules': checks['vfio-modules'] }, { ...on, host });
+    assert.equal(finding?.verdict, 'failure');
+    assert.match(finding.found, /has no module vfio-pci and vfio-iommu-type1$/);
+  });
+
+  it('says what it could not see, and goes on', async () => {
+    const on = scenario(machineOf({}));
+    const examination = examinationOf(on, {});
+    const denied = (path: string): never => {
+      throw Object.assign(new Error(`EACCES: permission denied, scandir '${path}'`), {
+        code: 'EACCES',
+        path,
+      });
+    };
+    const findings = await examine(checks, {
+      ...examination,
+      guests: () => denied('/etc/libvirt/qemu'),
+    });
+    const unseen = findings.filter(({ verdict }) => verdict === 'unknown');
+    assert.ok(unseen.length >= 5);
+    for (const { found, fix } of unseen) {
+      assert.equal(found, 'cannot look at /etc/libvirt/qemu: EACCES');
+      assert.deepEqual(fix, [{ kind: 'advice', text: 'run the same command as root' }]);
+    }
+  });
+
+  it('lets a fault of its own through', async () => {
+    const broken = {
+      title: 'broken',
+      run: () => {
+        throw new TypeError('a fault');
+      },
+    };
+    const on = examinationOf(scenario(machineOf({})), {});
+    await assert.rejects(examine({ broken }, on), TypeError);
+  });
+});

@@ -1,0 +1,482 @@
+import assert from 'node:assert/strict';
+import { readFileSync, readdirSync } from 'node:fs';
+import { readFeatures } from '../../src/domain/features.ts';
+import { parseDomain } from '../../src/domain/parse.ts';
+import { examine } from '../../src/doctor/examine.ts';
+import type { Finding, Verdict } from '../../src/doctor/finding.ts';
+import { readGuestXml } from '../../src/doctor/guests.ts';
+import { cliquesOf } from '../../src/doctor/lint/gpudirect.ts';
+import { guestExamination } from '../../src/doctor/lint/guest-examination.ts';
+import { lints } from '../../src/doctor/lint/lints.ts';
+import { pci, scenarios } from '../scenario.ts';
+import { wellFormed } from './well-formed.ts';
+import { domainXml, examinationOf, hostdev, machineOf, type GuestText, type Situation } from './machine.ts';
+
+type Id = keyof typeof lints;
+type Row = readonly [
+  sentence: string,
+  xml: GuestText,
+  verdict: Verdict,
+  found: RegExp,
+  options?: { readonly on?: Situation; readonly fix?: RegExp },
+];
+
+const seen = (slot: string, fn: number, more = ''): string =>
+  `<address type='pci' domain='0x0000' bus='0x05' slot='0x${slot}' function='0x${fn}'${more}/>`;
+const navi = hostdev('0000:03:00.0');
+const sound = hostdev('0000:03:00.1');
+const both = navi + sound;
+const windows = '<features><hyperv><relaxed state="on"/></hyperv></features>';
+const nvidia: Situation = { host: 'nvidia-desktop' };
+const server: Situation = { host: 'server-8-gpu' };
+const turing = ['0', '1', '2', '3'].map((fn) => hostdev(`0000:01:00.${fn}`)).join('');
+const QEMU = " xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'";
+const commandline = (...values: readonly string[]): string =>
+  `<qemu:commandline>${values.map((value) => `<qemu:arg value='${value}'/>`).join('')}</qemu:commandline>`;
+const vfio = commandline('-device', 'vfio-pci,host=03:00.0');
+const limit = (kib: number): string => `<memtune><hard_limit unit='KiB'>${kib}</hard_limit></memtune>`;
+const blockDisk = (path: string): string =>
+  `<disk type='block' device='disk'><source dev='${path}'/><target dev='vdb' bus='virtio'/></disk>`;
+const libvirt = (number: string): Situation['files'] & object => ({
+  '/usr/lib/x86_64-linux-gnu/libvirt.so.0': `-> /usr/lib/x86_64-linux-gnu/libvirt.so.0.${number}`,
+});
+/** modules.alias as depmod writes it for a driver that takes the network card of the machine. */
+const variant = (number: string): Situation => ({
+  machine: {
+    modules: [
+      {
+        name: 'igc_vfio_pci',
+        depends: [],
+        softDepends: [],
+        builtin: false,
+        loaded: false,
+        parameters: {},
+        aliases: ['vfio_pci:v00008086d000015F3sv*sd*bc*sc*i*'],
+      },
+    ],
+  },
+  files: libvirt(number),
+});
+const nic = hostdev('0000:05:00.0');
+const machineType = (type: string): string => `<os><type arch='x86_64' machine='${type}'>hvm</type></os>`;
+
+/** For each piece of advice at least one guest that needs none, and one that does. */
+const table: Readonly<Record<Id, readonly Row[]>> = {
+  'xml-devices': [
+    ['they are there', { devices: both }, 'ok', /this host has 0000:03:00\.0, 0000:03:00\.1/],
+    ['none is assigned', {}, 'ok', /assigns no PCI device/],
+    [
+      'one is not there',
+      { devices: both + hostdev('0000:7f:00.0') },
+      'unknown',
+      /does not have 0000:7f:00\.0: the XML is judged without/,
+    ],
+  ],
+  'xml-companions': [
+    ['the whole card', { devices: both }, 'ok', /as a whole/],
+    [
+      'graphics without its sound',
+      { devices: navi },
+      'warning',
+      /belongs to an assigned graphics card/,
+      { fix: /function='0x1'/ },
+    ],
+    [
+      'a device that shares the group',
+      { devices: hostdev('0000:05:01.0') },
+      'warning',
+      /shares IOMMU group 15 with an assigned device/,
+      { on: { host: 'lab-q35' }, fix: /slot='0x02'/ },
+    ],
+    ['a device that is not there', { devices: hostdev('0000:7f:00.0') }, 'unknown', /without the devices/],
+  ],
+  'xml-multifunction': [
+    [
+      'one slot, as it should be',
+      {
+        devices:
+          hostdev('0000:03:00.0', seen('00', 0, " multifunction='on'")) +
+          hostdev('0000:03:00.1', seen('00', 1)),
+      },
+      'ok',
+      /as on the host/,
+    ],
+    ['addresses that libvirt will choose', { devices: both }, 'ok', /chosen by libvirt/],
+    [
+      'two slots',
+      { devices: hostdev('0000:03:00.0', seen('01', 0)) + hostdev('0000:03:00.1', seen('02', 0)) },
+      'warning',
+      /in different slots/,
+      {
+        fix: /slot='0x01' function='0x0' multifunction='on'\/> <!-- 0000:03:00\.0 -->\n.*slot='0x01' function='0x1'/,
+      },
+    ],
+    [
+      'one slot without multifunction',
+      { devices: hostdev('0000:03:00.0', seen('01', 0)) + hostdev('0000:03:00.1', seen('01', 1)) },
+      'failure',
+      /QEMU refuses the others/,
+    ],
+  ],
+  'xml-rom': [
+    ['a second card', { devices: both }, 'ok', /nothing to say/],
+    [
+      'the card of the firmware',
+      { devices: hostdev('0000:0f:00.0') },
+      'warning',
+      /firmware started the host on this card/,
+      { fix: /<rom file=/ },
+    ],
+    [
+      'a file that is not there',
+      { devices: hostdev('0000:03:00.0', "<rom file='/usr/share/vgabios/none.rom'/>") },
+      'failure',
+      /ROM file \/usr\/share\/vgabios\/none\.rom is not there/,
+    ],
+    [
+      'a file that is there',
+      { devices: hostdev('0000:0f:00.0', "<rom file='/usr/share/vgabios/card.rom'/>") },
+      'ok',
+      /nothing/,
+      { on: { files: { '/usr/share/vgabios/card.rom': '' } } },
+    ],
+    [
+      'switched off',
+      { devices: hostdev('0000:03:00.0', "<rom bar='off'/>") + sound },
+      'warning',
+      /shows nothing on it before the driver/,
+      { fix: /<rom bar='on'\/>/ },
+    ],
+  ],
+  'xml-code-43-nvidia': [
+    ['no such card', { devices: both }, 'ok', /no NVIDIA/],
+    ['a card for computing', { devices: hostdev('0000:19:00.0') }, 'ok', /no NVIDIA/, { on: server }],
+    [
+      'a guest that shows what it is',
+      { devices: turing, inside: windows },
+      'warning',
+      /before version 465/,
+      { on: nvidia, fix: /<hidden state='on'\/>[^]*<vendor_id/ },
+    ],
+    [
+      'a guest that hides it',
+      {
+        devices: turing,
+        inside:
+          "<features><hyperv><vendor_id state='on' value='abc'/></hyperv><kvm><hidden state='on'/></kvm></features>",
+      },
+      'ok',
+      /does not show/,
+      { on: nvidia },
+    ],
+  ],
+  'xml-code-43-amd': [
+    ['a guest with Linux', { devices: both }, 'ok', /does not look like Windows/],
+    [
+      'Windows, and a large BAR 2',
+      { devices: both, inside: windows },
+      'warning',
+      /its BAR 2 is 256 MiB; owners of such cards report/,
+      { fix: /devices:\n {2}- match: "0000:03:00\.0"\n {4}bars:\n {6}2: 8MiB/ },
+    ],
+    [
+      'Windows, and a configuration for it',
+      { devices: both, inside: windows },
+      'ok',
+      /the configuration makes it so/,
+      {
+        on: {
+          config: {
+            devices: [{ match: { by: 'class', word: 'vga' }, bars: new Map([[2, 2 ** 23]]) }],
+          },
+        },
+      },
+    ],
+    ['another card', { devices: turing, inside: windows }, 'ok', /no RDNA 3/, { on: nvidia }],
+  ],
+  'xml-managed': [
+    ['yes', { devices: both }, 'ok', /^yes: vfio-hook moves the whole group/],
+    ['no', { devices: hostdev('0000:03:00.0', '', 'no') }, 'ok', /^no: vfio-hook does all of it/],
+    [
+      'both in one card',
+      { devices: navi + hostdev('0000:03:00.1', '', 'no') },
+      'warning',
+      /functions of 0000:03:00 have managed='yes' and managed='no'/,
+    ],
+  ],
+  'xml-variant': [
+    ['no driver of its own', { devices: both }, 'ok', /none is missing/],
+    ['libvirt chooses it', { devices: nic }, 'ok', /none/, { on: variant('11003.0') }],
+    [
+      'libvirt takes it but does not choose it',
+      { devices: nic },
+      'warning',
+      /has the driver igc_vfio_pci for it, and libvirt 9\.8\.0 does not choose/,
+      { on: variant('9008.0'), fix: /driver: igc_vfio_pci/ },
+    ],
+    [
+      'libvirt takes nothing but vfio-pci',
+      { devices: nic },
+      'warning',
+      /before 9\.7 libvirt takes no other driver/,
+      { on: variant('9000.0') },
+    ],
+    [
+      'a model that libvirt does not read',
+      { devices: hostdev('0000:05:00.0', "<driver model='igc_vfio_pci'/>") },
+      'warning',
+      /asks for the driver "igc_vfio_pci", which libvirt 9\.0\.0 does not read/,
+      { on: variant('9000.0') },
+    ],
+  ],
+  'xml-commandline': [
+    ['none', { devices: both }, 'ok', /^none$/],
+    [
+      'one',
+      { inside: vfio, attributes: QEMU },
+      'warning',
+      /libvirt knows nothing of it/,
+      { fix: /<hostdev mode='subsystem' type='pci' managed='yes'>/ },
+    ],
+  ],
+  'xml-nvme-path': [
+    [
+      'a disk of a controller that the host keeps',
+      { devices: both + blockDisk('/dev/nvme0n1') },
+      'ok',
+      /^none$/,
+    ],
+    [
+      'a disk of an assigned controller',
+      { devices: hostdev('0000:04:00.0') + blockDisk('/dev/nvme0n1') },
+      'failure',
+      /"\/dev\/nvme0n1" is on 0000:04:00\.0/,
+      { fix: /namespace='1'/ },
+    ],
+    [
+      'a disk by its id',
+      { devices: hostdev('0000:04:00.0') + blockDisk('/dev/disk/by-id/nvme-x') },
+      'failure',
+      /is on 0000:04:00\.0/,
+      { on: { files: { '/dev/disk/by-id/nvme-x': '-> /dev/nvme0n1' } } },
+    ],
+  ],
+  'xml-iommufd': [
+    ['not asked for', { devices: both }, 'ok', /not asked for/],
+    [
+      'asked for, and not there',
+      { devices: hostdev('0000:03:00.0', "<driver iommufd='yes'/>") },
+      'failure',
+      /has no \/dev\/iommu/,
+      { fix: /iommufd='no'/ },
+    ],
+    [
+      'asked for, and there',
+      { devices: hostdev('0000:03:00.0', "<driver iommufd='yes'/>") },
+      'ok',
+      /and there/,
+      { on: { files: { '/dev/iommu': '' } } },
+    ],
+  ],
+  'xml-machine': [
+    ['q35', { devices: both, inside: machineType('pc-q35-9.2') }, 'ok', /^pc-q35-9\.2$/],
+    ['i440fx', { devices: both, inside: machineType('pc-i440fx-9.2') }, 'warning', /no PCI Express/],
+    ['not said', { devices: both }, 'unknown', /does not say/],
+  ],
+  'xml-memory-lock': [
+    ['no limit', { devices: both }, 'ok', /by itself/],
+    ['no device', { inside: limit(1) }, 'ok', /no device/],
+    ['a limit with room', { devices: both, inside: limit(20 * 2 ** 20) }, 'ok', /leaves room/],
+    [
+      'a limit that is close',
+      { devices: both, inside: limit(16 * 2 ** 20) },
+      'warning',
+      /may be killed/,
+      { fix: /<hard_limit unit='KiB'>17825792</ },
+    ],
+    [
+      'a limit that is less than the memory',
+      { devices: both, inside: limit(2 ** 20) },
+      'failure',
+      /does not start/,
+    ],
+    ['a device that libvirt does not know', { inside: vfio, attributes: QEMU }, 'warning', /ENOMEM/],
+    [
+      'the same with locked memory',
+      { inside: `<memoryBacking><locked/></memoryBacking>${vfio}`, attributes: QEMU },
+      'ok',
+      /by itself/,
+    ],
+  ],
+  'xml-mmio-32': [
+    ['little', { devices: both }, 'ok', /^they take 2 MiB of about 512 MiB$/],
+    [
+      'more than OVMF has',
+      { devices: both },
+      'warning',
+      /they take 769 MiB/,
+      {
+        on: {
+          devices: {
+            '0000:03:00.1': { bars: [{ index: 0, size: 768 * 2 ** 20, kind: 'mem32', sizes: [] }] },
+          },
+        },
+      },
+    ],
+    [
+      'more than any guest has',
+      { devices: both },
+      'failure',
+      /they take 2049 MiB/,
+      {
+        on: {
+          devices: { '0000:03:00.1': { bars: [{ index: 0, size: 2 ** 31, kind: 'mem32', sizes: [] }] } },
+        },
+      },
+    ],
+  ],
+  'xml-mmio-64': [
+    ['little', { devices: both }, 'ok', /less than the 32 GiB/],
+    [
+      'two large cards',
+      { devices: hostdev('0000:19:00.0') + hostdev('0000:1a:00.0') },
+      'warning',
+      /they take 257 GiB/,
+      { on: server, fix: /maxphysaddr[^]*X-PciMmio64Mb,string=1048576/ },
+    ],
+    [
+      'two large cards, and room for them',
+      {
+        devices: hostdev('0000:19:00.0') + hostdev('0000:1a:00.0'),
+        inside: "<cpu mode='host-passthrough'><maxphysaddr mode='passthrough'/></cpu>",
+      },
+      'ok',
+      /makes room/,
+      { on: server },
+    ],
+  ],
+  'xml-gpudirect': [
+    ['one card', { devices: turing }, 'ok', /fewer than two/, { on: nvidia }],
+    [
+      'two behind one switch, with a network function before them and an id of their own',
+      {
+        devices:
+          hostdev('0000:19:00.0') +
+          `<interface type='hostdev'><source><address type='pci' domain='0' bus='0xb1' slot='0' function='1'/></source></interface>` +
+          hostdev('0000:1a:00.0', "<alias name='ua-second'/>") +
+          hostdev('0000:4d:00.0'),
+      },
+      'warning',
+      /: 0000:19:00\.0 and 0000:1a:00\.0$/,
+      {
+        on: server,
+        fix: /alias='hostdev1'>\n.*\n.*'x-nv-gpudirect-clique' type='unsigned' value='0'[^]*alias='ua-second'/,
+      },
+    ],
+    [
+      'two behind one switch, for libvirt before 8.2',
+      { devices: hostdev('0000:19:00.0') + hostdev('0000:1a:00.0') },
+      'warning',
+      /behind one PCIe switch/,
+      { on: { ...server, files: libvirt('8001.0') }, fix: /device\.hostdev1\.x-nv-gpudirect-clique=0/ },
+    ],
+    [
+      'two behind different switches',
+      { devices: hostdev('0000:19:00.0') + hostdev('0000:4d:00.0') },
+      'ok',
+      /nothing is gained/,
+      { on: server },
+    ],
+    [
+      'already said',
+      {
+        devices: hostdev('0000:19:00.0') + hostdev('0000:1a:00.0'),
+        attributes: QEMU,
+        inside:
+          "<qemu:override><qemu:device alias='hostdev0'><qemu:frontend><qemu:property name='x-nv-gpudirect-clique' type='unsigned' value='3'/></qemu:frontend></qemu:device></qemu:override>",
+      },
+      'ok',
+      /already/,
+      { on: server },
+    ],
+  ],
+};
+
+describe('lint', () => {
+  const scenario = scenarios();
+
+  async function findingsIn(id: Id, xml: string, situation: Situation): Promise<readonly Finding[]> {
+    const on = examinationOf(scenario(machineOf(situation)), situation);
+    return examine({ [id]: lints[id] }, guestExamination(on, readGuestXml(xml)));
+  }
+
+  for (const id of Object.keys(table) as Id[]) {
+    describe(id, () => {
+      for (const [sentence, xml, verdict, found, { on = {}, fix } = {}] of table[id]) {
+        it(`${verdict}: ${sentence}`, async () => {
+          const findings = await findingsIn(id, domainXml(xml), on);
+          const texts = findings.map((finding) => `${finding.verdict}: ${finding.found}`);
+          const match = findings.find((finding) => finding.verdict === verdict && found.test(finding.found));
+          assert.ok(match, `expected ${verdict} ${String(found)}, found ${texts.join(' | ')}`);
+          const fixes = match.fix.map((each) => each.text).join('\n');
+          if (fix) assert.match(fixes, fix);
+          if (verdict === 'warning' || verdict === 'failure') assert.ok(match.fix.length > 0);
+          for (const finding of findings) wellFormed(finding);
+        });
+      }
+
+      if (id !== 'xml-devices') {
+        it('is shown for a guest that needs no advice and for one that does', () => {
+          const verdicts = new Set(table[id].map(([, , verdict]) => verdict));
+          assert.ok(verdicts.has('ok'));
+          assert.ok(verdicts.has('warning') || verdicts.has('failure'));
+        });
+      }
+    });
+  }
+
+  it('what it says to paste can be pasted: a guest with the advice followed needs it no more', async () => {
+    const before = { devices: hostdev('0000:19:00.0') + hostdev('0000:1a:00.0') };
+    const [finding] = await findingsIn('xml-gpudirect', domainXml(before), server);
+    const snippet = finding?.fix[0]?.text ?? '';
+    const after = domainXml({ ...before, attributes: QEMU, inside: snippet });
+    const [again] = await findingsIn('xml-gpudirect', after, server);
+    assert.equal(again?.verdict, 'ok');
+  });
+
+  it('cards in a deeper switch belong to the one at the top', () => {
+    const host = scenario(machineOf(server)).engine().host;
+    const path = (address: string): string =>
+      `../../../devices/pci0000:00/0000:00:01.0/0000:01:00.0/0000:02:00.0/0000:03:00.0/0000:04:0${address.slice(-4, -3)}.0/${address}`;
+    const cards = [pci('0000:05:01.0'), pci('0000:06:02.0')];
+    const deep = { ...host, readLink: (link: string) => path(link.split('/').pop() ?? '') };
+    assert.deepEqual(cliquesOf(deep, cards), [cards]);
+    const alone = {
+      ...host,
+      readLink: (link: string) => `../../../devices/pci0000:00/0000:00:01.0/${link.split('/').pop() ?? ''}`,
+    };
+    assert.deepEqual(cliquesOf(alone, cards), []);
+  });
+
+  for (const name of readdirSync('examples/domains')) {
+    it(`has something to say about ${name}, on any machine`, async () => {
+      const xml = readFileSync(`examples/domains/${name}`, 'utf8');
+      for (const host of ['amd-rdna3-desktop', 'server-8-gpu']) {
+        const on = examinationOf(scenario(machineOf({ host })), {});
+        const findings = await examine(lints, guestExamination(on, readGuestXml(xml)));
+        assert.deepEqual([...new Set(findings.map(({ id }) => id))], Object.keys(lints));
+        for (const finding of findings) wellFormed(finding);
+      }
+      assert.deepEqual(
+        readFeatures(xml)
+          .devices.map(({ address }) => address)
+          .sort(),
+        parseDomain(xml)
+          .hostdevs.flatMap((each) =>
+            each.kind === 'pci' || each.kind === 'interface' ? [each.address] : [],
+          )
+          .sort(),
+      );
+    });
+  }
+});
