@@ -3,6 +3,7 @@ import type { Config } from '../config/config.ts';
 import type { Host } from '../host/host.ts';
 import type { Log } from '../log/log.ts';
 import type { ClaimStore } from './claim-store.ts';
+import type { TakeLock } from './lock.ts';
 
 /** Everything that the engine works with, handed in by whoever starts it: the hook or a command. */
 export interface Engine {
@@ -11,6 +12,8 @@ export interface Engine {
   readonly log: Log;
   /** Directory of claims and locks: /run/vfio-hook. */
   readonly stateDirectory: string;
+  /** How a lock is taken; absent: flock(2) on a file in the state directory. */
+  readonly takeLock?: TakeLock;
   /** Owner of everything that is trusted: 0 on a real host. */
   readonly trustedUid: number;
   readonly bootId: string;

@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { closeSync, constants, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
+import type { ClaimOwner } from '../claim/claim.ts';
 import { childEnvironment } from '../child-environment.ts';
 import { errnoOf, VfioHookError } from '../errors.ts';
 import { quoteName } from '../text.ts';
@@ -23,7 +24,18 @@ export interface LockOptions {
   readonly now: () => number;
   /** Told once, before waiting begins. */
   readonly onWait: (sentence: string) => void;
+  /** Takes one lock; absent: flock(2). The protocol's model (test/model) has locks of its own. */
+  readonly takeLock?: TakeLock;
 }
+
+/** What a lock is for: an IOMMU group, or a guest that is prepared, by UUID. */
+export type LockSubject = { readonly group: number } | { readonly guest: string };
+
+/**
+ * Takes one lock, waiting until `deadline` (by `now`) at most; what it returns gives the lock up. Throws
+ * VH_LOCK when the time is up.
+ */
+export type TakeLock = (subject: LockSubject, deadline: number, options: LockOptions) => () => void;
 
 /** flock(1)'s status for "not within the time", by our own choice (-E). */
 const NOT_IN_TIME = 75;
@@ -38,18 +50,15 @@ const NOT_IN_TIME = 75;
  * Throws VH_LOCK, with who is in the way, when the time is up.
  */
 export function lockGroups(groups: readonly number[], options: LockOptions): GroupLocks {
-  const { stateDirectory, trustedUid } = options;
-  const directory = join(stateDirectory, 'locks');
-  makePrivateDirectory(stateDirectory, trustedUid);
-  makePrivateDirectory(directory, trustedUid);
-  const held: number[] = [];
+  const { takeLock = flockFile } = options;
+  const held: (() => void)[] = [];
   const release = (): void => {
-    for (const fd of held.splice(0)) closeSync(fd);
+    for (const giveUp of held.splice(0)) giveUp();
   };
   const deadline = options.now() + options.timeoutMs;
   try {
     for (const group of [...new Set(groups)].sort((a, b) => a - b)) {
-      held.push(lockGroup(group, join(directory, `group-${group}`), deadline, options));
+      held.push(takeLock({ group }, deadline, options));
     }
   } catch (error) {
     release();
@@ -58,21 +67,30 @@ export function lockGroups(groups: readonly number[], options: LockOptions): Gro
   return { release };
 }
 
-function lockGroup(group: number, path: string, deadline: number, options: LockOptions): number {
+function flockFile(subject: LockSubject, deadline: number, options: LockOptions): () => void {
+  const { stateDirectory, trustedUid } = options;
+  const directory = join(stateDirectory, 'locks');
+  makePrivateDirectory(stateDirectory, trustedUid);
+  makePrivateDirectory(directory, trustedUid);
+  const isGroup = 'group' in subject;
+  const path = join(directory, isGroup ? `group-${subject.group}` : `guest-${subject.guest}`);
+  const what = isGroup ? `IOMMU group ${subject.group}` : 'the same guest';
   const fd = openLockFile(path);
   try {
     if (!flock(fd, 0)) {
-      options.onWait(`waiting for ${holder(path)}, which works on IOMMU group ${group}`);
+      options.onWait(`waiting for ${holder(path)}, which works on ${what}`);
       if (!flock(fd, Math.max(0, deadline - options.now()))) {
         throw new VfioHookError(
           'VH_LOCK',
-          `IOMMU group ${group} is being worked on by ${holder(path)}, which did not finish in ${options.timeoutMs / 1000} s`,
+          `${what} is being worked on by ${holder(path)}, which did not finish in ${options.timeoutMs / 1000} s`,
           { path, hints: ['see what it does: vfio-hook status; then try again'] },
         );
       }
     }
     sayWho(fd, options.who);
-    return fd;
+    return () => {
+      closeSync(fd);
+    };
   } catch (error) {
     closeSync(fd);
     throw error;
@@ -139,8 +157,23 @@ export function lockForGuest(
   groups: readonly number[],
   timeoutMs: number,
 ): GroupLocks {
+  return lockGroups(groups, optionsFor(engine, guest, timeoutMs));
+}
+
+/**
+ * Takes the lock under which a guest is prepared. Two prepares of one guest are at work at once when libvirtd
+ * was killed during the first; when the guest's devices were changed in between, they have no group in common,
+ * and without this lock the second could overwrite the claim of the first.
+ */
+export function lockPrepare(engine: Engine, guest: ClaimOwner, timeoutMs: number): GroupLocks {
+  const options = optionsFor(engine, guest.name, timeoutMs);
+  const { takeLock = flockFile } = options;
+  return { release: takeLock({ guest: guest.uuid }, options.now() + timeoutMs, options) };
+}
+
+function optionsFor(engine: Engine, guest: string, timeoutMs: number): LockOptions {
   const { host, log } = engine;
-  return lockGroups(groups, {
+  return {
     ...engine,
     timeoutMs,
     who: guestHolder(guest),
@@ -148,7 +181,7 @@ export function lockForGuest(
     onWait: (sentence) => {
       log.write({ severity: 'notice', message: sentence, guest });
     },
-  });
+  };
 }
 
 /** How a guest is named in its lock file. */
