@@ -24,7 +24,8 @@ export interface DamagedClaim {
 /**
  * The claims in `<stateDirectory>/claims`, one file for each guest's UUID.
  *
- * - Only under the lock of every group that a claim names may it be written or removed (src/engine/lock.ts).
+ * - Only under the lock of every group that a claim names may it be written or removed, and only under the lock
+ *   of a prepare of its guest may it come into being (src/engine/lock.ts).
  * - A file is replaced whole or not at all.
  */
 export interface ClaimStore {

@@ -10,8 +10,9 @@ import { refuseDamaged } from './claim-store.ts';
 import type { Engine } from './engine.ts';
 import { execute, type Failure } from './execute.ts';
 import { giveBack, type GiveBackResult } from './give-back.ts';
-import { lockForGuest } from './lock.ts';
+import { lockForGuest, lockPrepare } from './lock.ts';
 import { makePlan, refusalError } from './make-plan.ts';
+import { isHeldByYounger } from './younger.ts';
 
 /**
  * Hands a guest's devices over: the whole IOMMU groups, or nothing. Returns when every device is where the
@@ -19,13 +20,21 @@ import { makePlan, refusalError } from './make-plan.ts';
  * has been undone; what could not be undone stays in the claim and is named in a hint.
  */
 export async function prepare(engine: Engine, domain: Domain): Promise<void> {
+  if (pciHostdevs(domain).length === 0 && !ownClaim(engine, domain)) return;
+  const config = engine.loadConfig(domain);
+  const lock = lockPrepare(engine, domain, config.timeouts.lock);
+  try {
+    await prepareLocked(engine, domain, config);
+  } finally {
+    lock.release();
+  }
+}
+
+async function prepareLocked(engine: Engine, domain: Domain, config: Config): Promise<void> {
   const { host, store, log } = engine;
+  const started = host.now();
   const hostdevs = pciHostdevs(domain);
   const before = ownClaim(engine, domain);
-  if (hostdevs.length === 0 && !before) return;
-
-  const started = host.now();
-  const config = engine.loadConfig(domain);
   const wanted = groupsOf(
     host,
     hostdevs.map(({ address }) => address),
@@ -37,7 +46,7 @@ export async function prepare(engine: Engine, domain: Domain): Promise<void> {
     refuseDamaged(stored);
     refuseBlocked(host, stored.claims, wanted);
     const own = stored.claims.find(({ guest }) => guest.uuid === domain.uuid);
-    if (own) refuseLiveRun(engine, own);
+    if (own) refuseOtherRun(engine, own);
     const { plan } = await makePlan({
       host,
       guest: { name: domain.name, uuid: domain.uuid },
@@ -72,10 +81,16 @@ export async function prepare(engine: Engine, domain: Domain): Promise<void> {
 }
 
 /**
- * A run of the same guest on other groups holds other locks: it is there when libvirtd was killed while it
- * waited for it, and the guest was started again with other devices.
+ * libvirt begins a start of a guest only after everything of its last life, unless it was killed meanwhile:
+ * then other runs of this guest, also younger ones, may be there.
  */
-function refuseLiveRun({ host }: Engine, own: Claim): void {
+function refuseOtherRun({ host }: Engine, own: Claim): void {
+  if (isHeldByYounger(host, own)) {
+    throw new VfioHookError(
+      'VH_BUSY',
+      `a younger start of guest ${quoteName(own.guest.name)} has taken its devices already`,
+    );
+  }
   const working = own.state === 'preparing' || own.state === 'restoring';
   if (!working || !host.isAlive(own.writer)) return;
   throw new VfioHookError(

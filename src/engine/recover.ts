@@ -4,6 +4,7 @@ import { sysfs } from '../pci/sysfs.ts';
 import type { Engine } from './engine.ts';
 import type { LibvirtProcesses } from '../host/host.ts';
 import { quoteName } from '../text.ts';
+import { lockPrepare } from './lock.ts';
 import { giveBackLocked } from './release.ts';
 
 /** What `recover` did with one claim, or would do. */
@@ -28,7 +29,7 @@ export async function recover(engine: Engine, options: { readonly dryRun: boolea
   const done: Recovery[] = [];
   const stored = engine.store.all();
   if (!options.dryRun) {
-    for (const uuid of stored.outdated) engine.store.remove(uuid);
+    for (const uuid of stored.outdated) removeOutdated(engine, uuid);
   }
   const libvirt = stored.claims.length > 0 ? engine.host.libvirtProcesses() : noLibvirt;
   for (const claim of stored.claims) {
@@ -41,6 +42,22 @@ export async function recover(engine: Engine, options: { readonly dryRun: boolea
 }
 
 const noLibvirt: LibvirtProcesses = { daemons: [], guests: [] };
+
+/** Under the lock of a prepare, which may be about to put a claim of this boot in its place, or has just done so. */
+function removeOutdated(engine: Engine, uuid: string): void {
+  let lock;
+  try {
+    lock = lockPrepare(engine, { name: uuid, uuid }, 0);
+  } catch (error) {
+    if (error instanceof VfioHookError && error.code === 'VH_LOCK') return;
+    throw error;
+  }
+  try {
+    if (engine.store.all().outdated.includes(uuid)) engine.store.remove(uuid);
+  } finally {
+    lock.release();
+  }
+}
 
 /** Why a claim's devices must stay where they are; undefined when its guest is gone. */
 export function reasonToLeave(engine: Engine, claim: Claim, libvirt: LibvirtProcesses): string | undefined {
@@ -67,10 +84,14 @@ export function reasonToLeave(engine: Engine, claim: Claim, libvirt: LibvirtProc
 async function recoverOne(engine: Engine, claim: Claim): Promise<Recovery> {
   const { guest } = claim;
   try {
-    const result = await giveBackLocked(engine, claim);
+    const result = await giveBackLocked(engine, claim, (current) =>
+      reasonToLeave(engine, current, engine.host.libvirtProcesses()),
+    );
     switch (result?.kind) {
       case undefined:
         return { guest, outcome: 'left', reasons: ['another run has given its devices back meanwhile'] };
+      case 'left':
+        return { guest, outcome: 'left', reasons: [result.reason] };
       case 'restored':
         return { guest, outcome: 'restored', reasons: result.notes };
       case 'in-use':

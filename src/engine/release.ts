@@ -7,6 +7,7 @@ import { defaultConfig } from '../config/config.ts';
 import type { Engine } from './engine.ts';
 import { giveBack, type GiveBackResult } from './give-back.ts';
 import { lockForGuest } from './lock.ts';
+import { isHeldByYounger } from './younger.ts';
 
 /**
  * Gives back what a guest held, by what its claim says and nothing else: libvirt's XML at release is the live
@@ -24,7 +25,9 @@ export async function release(engine: Engine, guestName: string): Promise<void> 
   for (const claim of own) {
     try {
       const started = engine.host.now();
-      const result = await giveBackLocked(engine, claim);
+      const result = await giveBackLocked(engine, claim, (current) =>
+        isHeldByYounger(engine.host, current) ? 'a younger start of the guest has taken them' : undefined,
+      );
       if (result !== undefined) report(engine, claim, result, engine.host.now() - started);
     } catch (error) {
       if (!(error instanceof VfioHookError)) throw error;
@@ -34,16 +37,30 @@ export async function release(engine: Engine, guestName: string): Promise<void> 
   if (troubles[0]) throw troubles[0];
 }
 
+/** The claim is not any more what it was when it was decided to give its devices back. */
+export interface LeftAlone {
+  readonly kind: 'left';
+  readonly reason: string;
+}
+
 /**
- * {@link giveBack} under the locks of the claim's groups, with the claim as it is once they are held.
+ * {@link giveBack} under the locks of the claim's groups, with the claim as it is once they are held: the guest
+ * may have been started again while this run waited. `reasonToLeave` says so.
  * Undefined when another run has dealt with it meanwhile.
  */
-export async function giveBackLocked(engine: Engine, claim: Claim): Promise<GiveBackResult | undefined> {
+export async function giveBackLocked(
+  engine: Engine,
+  claim: Claim,
+  reasonToLeave: (current: Claim) => string | undefined,
+): Promise<GiveBackResult | LeftAlone | undefined> {
   const locks = lockForGuest(engine, claim.guest.name, claim.groups, defaultConfig.timeouts.lock);
   try {
     const now = engine.store.all().claims;
     const current = now.find(({ guest }) => guest.uuid === claim.guest.uuid);
     if (!current) return undefined;
+    const locked = current.groups.every((group) => claim.groups.includes(group));
+    const reason = locked ? reasonToLeave(current) : 'another run has changed the claim meanwhile';
+    if (reason !== undefined) return { kind: 'left', reason };
     return await giveBack(engine, { ...current, stuck: stillStuck(engine, current) });
   } finally {
     locks.release();
@@ -62,7 +79,7 @@ function stillStuck(engine: Engine, claim: Claim): Claim['stuck'] {
   return [...claim.stuck, ...found];
 }
 
-function report(engine: Engine, claim: Claim, result: GiveBackResult, durationMs: number): void {
+function report(engine: Engine, claim: Claim, result: GiveBackResult | LeftAlone, durationMs: number): void {
   const guest = claim.guest.name;
   switch (result.kind) {
     case 'restored':
@@ -75,6 +92,12 @@ function report(engine: Engine, claim: Claim, result: GiveBackResult, durationMs
         durationMs,
       });
       return;
+    case 'left':
+      throw new VfioHookError(
+        'VH_BUSY',
+        `the devices of guest ${quoteName(guest)} are not given back: ${result.reason}`,
+        { hints: ['if the guest is not running: vfio-hook recover'] },
+      );
     case 'in-use':
       throw new VfioHookError(
         'VH_BUSY',

@@ -4,12 +4,14 @@ import { join } from 'node:path';
 import { defaultConfig, type Config } from '../../src/config/config.ts';
 import { parseDeviceMatch } from '../../src/config/match.ts';
 import type { Domain } from '../../src/domain/domain.ts';
+import { prepare } from '../../src/engine/prepare.ts';
 import { VfioHookError, type ErrorCode } from '../../src/errors.ts';
 import { failureOf, guest, scenarios, type Scenario, type ScenarioOptions } from '../scenario.ts';
 
 const MIB = 2 ** 20;
 const GPU = '0000:03:00.0';
 const SOUND = '0000:03:00.1';
+const USB = '0000:0f:00.3';
 const PF = '0000:17:00.0';
 
 const bar = (index: number, size: number): Partial<Config> => ({
@@ -267,6 +269,36 @@ describe('prepare', () => {
     assert.equal(failure.code, 'VH_LOCK');
     assert.match(failure.message, /^another run still works on the devices of guest "win11" \(pid \d+\)$/);
     assert.deepEqual([s.writes(), s.claims()], [[], [busy]]);
+  });
+
+  it('does nothing when a younger start of the guest has its devices, which libvirtd’s death makes possible', async () => {
+    const s = scenario();
+    const delayed = s.engine();
+    await s.machine.store.pause(1000);
+    await s.prepare(guest('win11', GPU));
+    s.writes();
+    const before = s.claims();
+    const error = await failureOf(prepare(delayed, guest('win11', GPU)));
+    assert.equal(error.code, 'VH_BUSY');
+    assert.equal(error.message, 'a younger start of guest "win11" has taken its devices already');
+    assert.deepEqual(s.writes(), []);
+    assert.deepEqual(s.claims(), before);
+  });
+
+  it('waits for an earlier start of the same guest, also when they have no group in common', async () => {
+    const s = scenario({ config: { timeouts: { ...defaultConfig.timeouts, lock: 100 } } });
+    const first = s.prepare(guest('win11', GPU));
+    const error = await failureOf(s.prepare(guest('win11', USB)));
+    assert.equal(error.code, 'VH_LOCK');
+    assert.equal(
+      error.message,
+      `the same guest is being worked on by guest "win11" (pid ${process.pid}), which did not finish in 0.1 s`,
+    );
+    await first;
+    assert.deepEqual(
+      s.claims().map(({ groups }) => groups),
+      [[16]],
+    );
   });
 
   it('puts a BAR back to its first size when the configuration does not ask for another any more', async () => {

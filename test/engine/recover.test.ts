@@ -168,6 +168,24 @@ describe('recover', () => {
     s.nothingDiffers();
   });
 
+  it('leaves a guest that was started again while it waited for the lock', async () => {
+    const s = scenario();
+    await crashedStart(s);
+    const crashed = s.claims();
+    await s.prepare(win11);
+    s.writes();
+    let reads = 0;
+    s.wrapStore = (store) => ({
+      ...store,
+      all: () => ((reads += 1) === 1 ? { ...store.all(), claims: crashed } : store.all()),
+    });
+    assert.deepEqual(shown(await s.recover()), [
+      'win11: left; the guest may be starting: its devices were handed over 0 s ago',
+    ]);
+    assert.equal(reads, 2);
+    assert.deepEqual(s.writes(), []);
+  });
+
   it('removes the claims of an earlier boot, except in a dry run', async () => {
     const s = scenario();
     await s.prepare(win11);
@@ -179,6 +197,22 @@ describe('recover', () => {
     assert.deepEqual(await s.recover(), []);
     assert.deepEqual(s.writes(), []);
     assert.deepEqual(files(), []);
+  });
+
+  it('removes no claim of this boot that has come in the place of one of an earlier boot meanwhile', async () => {
+    const s = scenario();
+    await s.prepare(win11);
+    s.happens({ do: 'reboot' });
+    const { outdated } = s.engine().store.all();
+    assert.equal(outdated.length, 1);
+    await s.prepare(win11);
+    let reads = 0;
+    s.wrapStore = (store) => ({
+      ...store,
+      all: () => ((reads += 1) === 1 ? { claims: [], damaged: [], outdated } : store.all()),
+    });
+    assert.deepEqual(await s.recover(), []);
+    assert.equal(s.claims().length, 1);
   });
 
   it('leaves what cannot be trusted where it is', async () => {

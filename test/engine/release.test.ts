@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Claim } from '../../src/claim/claim.ts';
+import { release } from '../../src/engine/release.ts';
 import { failureOf, guest, scenarios, type Scenario } from '../scenario.ts';
 
 const GPU = '0000:03:00.0';
@@ -175,6 +177,46 @@ describe('release', () => {
     s.nothingDiffers();
   });
 
+  it('leaves what a start has taken that is younger than this release, which libvirtd’s death had delayed', async () => {
+    const s = scenario();
+    const delayed = s.engine();
+    await s.machine.store.pause(1000);
+    await s.prepare(win11);
+    s.writes();
+    const error = await failureOf(release(delayed, 'win11'));
+    assert.equal(error.code, 'VH_BUSY');
+    assert.equal(
+      error.message,
+      'the devices of guest "win11" are not given back: a younger start of the guest has taken them',
+    );
+    assert.deepEqual(s.writes(), []);
+    assert.deepEqual(
+      s.claims().map(({ state }) => state),
+      ['held'],
+    );
+    await s.release('win11');
+    s.nothingDiffers();
+  });
+
+  it('leaves a claim that has come to groups whose locks it does not hold', async () => {
+    const s = scenario();
+    await s.prepare(guest('win11', USB));
+    const stale = s.claims();
+    await s.release('win11');
+    await s.prepare(win11);
+    s.writes();
+    s.wrapStore = readFirst(stale);
+    const error = await failureOf(s.release('win11'));
+    assert.equal(
+      error.message,
+      'the devices of guest "win11" are not given back: another run has changed the claim meanwhile',
+    );
+    assert.deepEqual(s.writes(), []);
+    s.wrapStore = (store) => store;
+    await s.release('win11');
+    s.nothingDiffers();
+  });
+
   it('gives back every claim under the name, also when the first of them fails', async () => {
     const s = scenario();
     await s.prepare({ ...guest('win11', USB), uuid: '00000000-0000-4000-8000-000000000000' });
@@ -211,6 +253,22 @@ describe('release', () => {
     s.nothingDiffers();
   });
 });
+
+/** The claims were these when the run read them first. */
+const readFirst =
+  (claims: readonly Claim[]): Scenario['wrapStore'] =>
+  (store) => {
+    let first = true;
+    return {
+      ...store,
+      all: () => {
+        const stored = store.all();
+        if (!first) return stored;
+        first = false;
+        return { ...stored, claims };
+      },
+    };
+  };
 
 const fullDisk: Scenario['wrapStore'] = (store) => ({
   ...store,
