@@ -402,7 +402,7 @@ const engine: readonly Defect[] = [
   {
     name: 'takes the claim from another run of the same guest that is at work',
     file: 'engine/prepare.ts',
-    find: '    if (own) refuseLiveRun(engine, own);\n',
+    find: '    if (own) refuseOtherRun(engine, own);\n',
     replace: '',
   },
   {
@@ -468,8 +468,32 @@ const engine: readonly Defect[] = [
   {
     name: 'gives back by the claim from before it had the lock',
     file: 'engine/release.ts',
-    find: 'if (!current) return undefined;\n    return await giveBack(engine, { ...current,',
-    replace: 'return await giveBack(engine, { ...claim,',
+    find: 'const current = now.find(({ guest }) => guest.uuid === claim.guest.uuid);',
+    replace: 'const current = now.length < 0 ? undefined : claim;',
+  },
+  {
+    name: 'gives back what a younger life of the guest has',
+    file: 'engine/younger.ts',
+    find: 'writer.startTime > host.self().startTime',
+    replace: 'writer.startTime > Infinity + host.self().startTime',
+  },
+  {
+    name: 'gives back in groups that a younger claim has and that are not locked',
+    file: 'engine/release.ts',
+    find: "locked ? reasonToLeave(current) : 'another run has changed the claim meanwhile'",
+    replace: 'locked ? reasonToLeave(current) : undefined',
+  },
+  {
+    name: 'removes a younger claim in the place of one of an earlier boot',
+    file: 'engine/recover.ts',
+    find: 'if (engine.store.all().outdated.includes(uuid)) ',
+    replace: '',
+  },
+  {
+    name: 'prepares beside a younger or older start of the same guest',
+    file: 'engine/prepare.ts',
+    find: 'const lock = lockPrepare(engine, domain, config.timeouts.lock);',
+    replace: 'const lock = { release: () => lockPrepare.length };',
   },
   {
     name: 'does not look for writes of a run that died',

@@ -1,0 +1,84 @@
+import assert from 'node:assert/strict';
+import { decodeClaim, encodeClaim } from '../../src/claim/decode.ts';
+import { defaultConfig } from '../../src/config/config.ts';
+import type { StoredClaims } from '../../src/engine/claim-store.ts';
+import type { Engine } from '../../src/engine/engine.ts';
+import { VfioHookError } from '../../src/errors.ts';
+import type { Host, LockedRead, ModuleResult, WriteResult } from '../../src/host/host.ts';
+import { simulatedHost } from '../../src/host/simulated/host.ts';
+import type { Program, Question } from './questions.ts';
+
+/** When a run starts no claim is older than a minute unless the model has aged it: `2026-01-02T03:04:05Z` and the pid in milliseconds. */
+export const NOW = Date.UTC(2026, 0, 2, 3, 4, 5);
+
+/** No real process has such a start time. Those of a guest's runs are in the order of their pids, see world.ts. */
+export const FIRST_START = 4e15;
+
+/** An engine whose every contact with the world is a question. */
+export function askingEngine(program: Program, ask: (question: Question) => unknown): Engine {
+  const host = askingHost(program, ask);
+  const bootId = (host.read('/proc/sys/kernel/random/boot_id') ?? '').trim();
+  return {
+    host,
+    bootId,
+    store: {
+      directory: '/run/vfio-hook/claims',
+      all: () => ask({ ask: 'claims' }) as StoredClaims,
+      write: (claim) => {
+        const text = encodeClaim(claim);
+        assert.ok('claim' in decodeClaim(text));
+        ask({ ask: 'write-claim', uuid: claim.guest.uuid, text });
+      },
+      remove: (uuid) => ask({ ask: 'remove-claim', uuid }),
+    },
+    takeLock: (of, _, { who, timeoutMs }) => {
+      const subject = 'group' in of ? `IOMMU group ${of.group}` : `guest ${of.guest}`;
+      if (ask({ ask: 'lock', subject, waits: timeoutMs > 0 }) !== 'taken') {
+        throw new VfioHookError('VH_LOCK', `${subject} is being worked on, ${who} did not wait`);
+      }
+      return () => ask({ ask: 'unlock', subject });
+    },
+    log: { write: () => undefined, close: () => undefined },
+    stateDirectory: '/run/vfio-hook',
+    trustedUid: 0,
+    clock: () => new Date(NOW + program.pid),
+    loadConfig: () => defaultConfig,
+    interrupted: () => undefined,
+  };
+}
+
+/** Everything that is no question of its own is a read that the simulated machine answers at once. */
+function askingHost(program: Program, ask: (question: Question) => unknown): Host {
+  const own: Pick<
+    Host,
+    'kind' | 'readBytes' | 'readLocked' | 'write' | 'loadModule' | 'isAlive' | 'self' | 'now'
+  > = {
+    kind: 'simulated',
+    readBytes: (path, length) => {
+      const bytes = ask({ ask: 'machine', how: 'readBytes', with: [path, length] }) as number[] | undefined;
+      return bytes && Uint8Array.from(bytes);
+    },
+    readLocked: (paths) => {
+      const read = ask({ ask: 'locked', paths }) as
+        { kind: 'stuck'; path: string } | { kind: 'read'; texts: [string, string][] };
+      const result: LockedRead = read.kind === 'stuck' ? read : { kind: 'read', texts: new Map(read.texts) };
+      return Promise.resolve(result);
+    },
+    write: (path, value) => Promise.resolve(ask({ ask: 'write', path, value }) as WriteResult),
+    loadModule: (module) => Promise.resolve(ask({ ask: 'modprobe', module }) as ModuleResult),
+    isAlive: ({ pid, startTime }) => ask({ ask: 'alive', pid, startTime }) as boolean,
+    self: () => ({ pid: program.pid, startTime: FIRST_START + program.pid }),
+    now: () => 0,
+  };
+  const names = Object.keys(
+    simulatedHost({ read: notAsked, update: notAsked, now: () => 0, pause: notAsked }),
+  );
+  const reads = names
+    .filter((name) => !Object.hasOwn(own, name))
+    .map((how) => [how, (...args: unknown[]): unknown => ask({ ask: 'machine', how, with: args })]);
+  return { ...(Object.fromEntries(reads) as Host), ...own };
+}
+
+function notAsked(): never {
+  return assert.fail('only the names of its methods are wanted');
+}

@@ -1,0 +1,104 @@
+import type { Claim, ClaimedDevice } from '../../src/claim/claim.ts';
+import type { Runs } from './runs.ts';
+import { domainOf, type Setting, type World } from './world.ts';
+
+/** Checks of single worlds, each result remembered for the machine and claims that it was found for. */
+export class Invariants {
+  readonly #setting: Setting;
+  readonly #runs: Runs;
+  readonly #known = new Map<string, string | undefined>();
+
+  constructor(setting: Setting, runs: Runs) {
+    this.#setting = setting;
+    this.#runs = runs;
+  }
+
+  /** What is wrong with a world, in a sentence; undefined when nothing is. */
+  wrong(world: World): string | undefined {
+    return this.#ofRecord(world) ?? this.#ofGuests(world);
+  }
+
+  #ofRecord(world: World): string | undefined {
+    const key = `${world.machine} ${world.claims}`;
+    if (!this.#known.has(key)) {
+      const { machines } = this.#runs;
+      const wrong =
+        machines.faults(world.machine)[0] ??
+        this.#wrongClaims(world) ??
+        lostDevice(machines.drift(world.machine), this.#runs.stored(world).claims);
+      this.#known.set(key, wrong);
+    }
+    return this.#known.get(key);
+  }
+
+  /** Claims can be read, name what was there at the boot, and no device twice. */
+  #wrongClaims(world: World): string | undefined {
+    const { claims, damaged } = this.#runs.stored(world);
+    if (damaged[0]) return `the claim ${damaged[0].path} cannot be read: ${damaged[0].reason}`;
+    const owners = new Map<string, string>();
+    for (const { guest, device } of claims.flatMap(({ guest, devices }) =>
+      devices.map((each) => ({ guest, device: each })),
+    )) {
+      const other = owners.get(device.address);
+      if (other !== undefined) return `${device.address} is claimed by ${other} and by ${guest.name}`;
+      owners.set(device.address, guest.name);
+      const wrong = this.#wrongOriginal(device);
+      if (wrong !== undefined) return `the claim of ${guest.name} ${wrong}`;
+    }
+    return undefined;
+  }
+
+  #wrongOriginal({ address, original }: ClaimedDevice): string | undefined {
+    const { machines } = this.#runs;
+    const device = machines.state(machines.booted).devices[address];
+    const said = [
+      original.driver,
+      original.driverOverride,
+      original.powerControl,
+      original.resetMethods?.join(' '),
+    ];
+    const was = [
+      device?.driver,
+      device?.driverOverride,
+      device?.powerControl,
+      device?.resetMethods.join(' '),
+    ];
+    const at = said.findIndex((fact, index) => (fact ?? '') !== (was[index] ?? ''));
+    if (at < 0) return undefined;
+    return `has ${JSON.stringify(said[at] ?? 'nothing')} as an original of ${address}, which was ${JSON.stringify(was[at] ?? 'nothing')}`;
+  }
+
+  /** Who was told that its devices are there has them, alone, from then until its QEMU is gone. */
+  #ofGuests(world: World): string | undefined {
+    const state = this.#runs.machines.state(world.machine);
+    const taken = new Map<number, string>();
+    for (const { name, phase, starts } of world.guests) {
+      if (phase !== 'starting' && phase !== 'running') continue;
+      const claim = this.#runs.stored(world).claims.find(({ guest }) => guest.name === name);
+      for (const hostdev of domainOf(this.#setting, name, starts).hostdevs) {
+        if (!('address' in hostdev)) continue;
+        const { address } = hostdev;
+        const device = state.devices[address];
+        if (!claim?.devices.some((each) => each.address === address)) {
+          return `${name} is ${phase} and no claim of it has ${address}`;
+        }
+        if (device?.driver !== 'vfio-pci' || !device.linked) {
+          return `${name} is ${phase} and its ${address} is on ${device?.driver ?? 'no driver'}`;
+        }
+        const other = taken.get(device.group ?? -1);
+        if (other !== undefined && other !== name)
+          return `${other} and ${name} both have group ${device.group}`;
+        taken.set(device.group ?? -1, name);
+      }
+    }
+    return undefined;
+  }
+}
+
+/** A device that is not as at the boot must be in a claim: without it nobody would put it back. */
+function lostDevice(drift: readonly string[], claims: readonly Claim[]): string | undefined {
+  const claimed = new Set<string>(claims.flatMap(({ devices }) => devices.map(({ address }) => address)));
+  return drift
+    .filter((line) => !claimed.has(line.split(' ')[0] ?? ''))
+    .map((line) => `it is in no claim that ${line}`)[0];
+}

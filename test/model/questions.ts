@@ -1,0 +1,57 @@
+import type { Engine } from '../../src/engine/engine.ts';
+
+/** One run of the real engine: a process with a body. */
+export interface Program {
+  /** Such as `prepare of guest A`. */
+  readonly name: string;
+  readonly kind: 'prepare' | 'release' | 'recover';
+  /** The guest's name; absent: `recover`. */
+  readonly guest?: string;
+  readonly pid: number;
+  readonly body: (engine: Engine) => Promise<unknown>;
+}
+
+/** What a run can ask for. Reads of the machine happen together with the action before them; all else is an action. */
+export type Question =
+  /** Any other method of the host, with these arguments. */
+  | { readonly ask: 'machine'; readonly how: string; readonly with: readonly unknown[] }
+  | { readonly ask: 'locked'; readonly paths: readonly string[] }
+  | { readonly ask: 'alive'; readonly pid: number; readonly startTime: number }
+  | Action
+  | { readonly ask: 'end'; readonly outcome: Outcome };
+
+/** An atomic action of a run: the places at which runs interleave and die. */
+export type Action =
+  | { readonly ask: 'claims' }
+  | { readonly ask: 'write-claim'; readonly uuid: string; readonly text: string }
+  | { readonly ask: 'remove-claim'; readonly uuid: string }
+  | { readonly ask: 'lock'; readonly subject: string; readonly waits: boolean }
+  | { readonly ask: 'unlock'; readonly subject: string }
+  | { readonly ask: 'write'; readonly path: string; readonly value: string }
+  | { readonly ask: 'modprobe'; readonly module: string };
+
+/** How a run ended. A `fault` is an exception that no person should ever see. */
+export type Outcome =
+  | { readonly kind: 'done' }
+  | { readonly kind: 'failed'; readonly code: string; readonly message: string }
+  | { readonly kind: 'fault'; readonly message: string };
+
+/** An answer; equal answers have equal keys. */
+export interface Answer {
+  readonly key: string;
+  readonly value: unknown;
+}
+
+/** Makes an answer of a value that survives JSON. */
+export function answer(value: unknown): Answer {
+  return { key: value === undefined ? 'undefined' : JSON.stringify(value), value };
+}
+
+export type Read = Exclude<Question, Action | { readonly ask: 'end' }>;
+
+const READS: readonly Question['ask'][] = ['machine', 'locked', 'alive'];
+
+/** Whether a question only looks at the machine. */
+export function isRead(question: Question): question is Read {
+  return READS.includes(question.ask);
+}

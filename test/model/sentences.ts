@@ -1,0 +1,39 @@
+import { decodeClaim } from '../../src/claim/decode.ts';
+import type { Action } from './questions.ts';
+
+/** What a run does, after its name: `takes the lock of group 16`. */
+export function sentenceOf(action: Action, given: unknown): string {
+  switch (action.ask) {
+    case 'claims':
+      return 'reads the claims';
+    case 'write-claim': {
+      const decoded = decodeClaim(action.text);
+      if (!('claim' in decoded)) return 'writes a claim that cannot be read';
+      const { guest, state, devices } = decoded.claim;
+      return `writes the claim of ${guest.name}: ${state}, ${devices.map(({ address }) => address).join(' ')}`;
+    }
+    case 'remove-claim':
+      return 'removes the claim';
+    case 'lock':
+      return `takes the lock of ${subjectOf(action.subject)}`;
+    case 'unlock':
+      return `gives up the lock of ${subjectOf(action.subject)}`;
+    case 'modprobe':
+      return `loads ${action.module}`;
+    case 'write': {
+      const path = action.path.replace(/^\/sys\/bus\/pci\/(devices|drivers)\//, '');
+      return `writes ${action.value === '' ? 'a newline' : action.value} to ${path}${answerText(given)}`;
+    }
+  }
+}
+
+/** What a lock is for, as people say it: the lock of a guest is named by UUID. */
+export function subjectOf(subject: string): string {
+  return subject.startsWith('guest ') ? 'its guest' : subject;
+}
+
+function answerText(given: unknown): string {
+  const { kind, errno } = given as { kind: string; errno?: string };
+  if (kind === 'written') return '';
+  return kind === 'stuck' ? ', which does not return' : `, which is refused: ${errno ?? ''}`;
+}

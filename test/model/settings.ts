@@ -1,0 +1,125 @@
+import type { DeviceSpec, MachineSpec } from '../../src/host/simulated/spec.ts';
+import { guest, machineSpec } from '../scenario.ts';
+import type { Bounds, Setting } from './world.ts';
+
+const GPU = '0000:03:00.0';
+const SOUND = '0000:03:00.1';
+const NIC = '0000:05:00.0';
+const AUDIO = '0000:0f:00.1';
+const USB = '0000:0f:00.3';
+
+/** The host's own graphics and keyboard stay on the machine: without them the GPU would be needed by the host. */
+const OTHERS = ['0000:06:00.0', '0000:0f:00.0'];
+
+/** Little more than the devices that are handed over: every state of it is compared with every other. */
+function machine(kernel: MachineSpec['kernel'], devices: readonly string[]): MachineSpec {
+  const spec = machineSpec('amd-rdna3-desktop');
+  const kept = spec.devices.filter(({ address }) => [...devices, ...OTHERS].includes(address)).map(onRootBus);
+  const drivers = spec.drivers.filter(
+    ({ name }) => name === 'vfio-pci' || kept.some(({ driver }) => driver === name),
+  );
+  const modules = spec.modules.filter(
+    ({ name }) => /vfio|irqbypass/.test(name) || drivers.some(({ module }) => module === name),
+  );
+  return { ...spec, kernel, devices: kept, drivers, modules };
+}
+
+function onRootBus(device: DeviceSpec): DeviceSpec {
+  const copy = { ...device };
+  Reflect.deleteProperty(copy, 'behind');
+  return copy;
+}
+
+const none: Bounds = {
+  daemonDeaths: 0,
+  deaths: 0,
+  hangs: 0,
+  recoveries: 0,
+  reboots: 0,
+  lockTimeouts: 0,
+};
+
+/** The lives that are explored, each with other bounds. */
+const lives = {
+  /** One guest that is started twice. */
+  alone: {
+    name: 'one guest, twice',
+    machine: machine('6.12', [GPU, SOUND]),
+    guests: { A: [guest('A', GPU), guest('A', GPU)] },
+  },
+  /** Two guests of which each is assigned one function of the same card. */
+  brief: {
+    name: 'two guests, one group',
+    machine: machine('6.12', [GPU, SOUND]),
+    guests: { A: [guest('A', GPU)], B: [guest('B', SOUND)] },
+  },
+  oneGroup: {
+    name: 'two guests, one group, A twice',
+    machine: machine('6.12', [GPU, SOUND]),
+    guests: { A: [guest('A', GPU), guest('A', GPU)], B: [guest('B', SOUND)] },
+  },
+  overlapping: {
+    name: 'two guests, overlapping groups',
+    machine: machine('6.12', [AUDIO, USB, NIC]),
+    guests: { A: [guest('A', AUDIO, USB)], B: [guest('B', USB, NIC)] },
+  },
+  disjoint: {
+    name: 'two guests, disjoint groups',
+    machine: machine('6.12', [AUDIO, USB]),
+    guests: { A: [guest('A', AUDIO)], B: [guest('B', USB)] },
+  },
+  /** B is assigned everything that A is at one of its starts. */
+  changing: {
+    name: 'A’s devices change, B has both',
+    machine: machine('6.12', [AUDIO, USB]),
+    guests: { A: [guest('A', AUDIO), guest('A', USB)], B: [guest('B', AUDIO, USB)] },
+  },
+  changingAlone: {
+    name: 'one guest, its devices change',
+    machine: machine('6.12', [AUDIO, USB]),
+    guests: { A: [guest('A', AUDIO), guest('A', USB)] },
+  },
+  /** Nothing in that kernel keeps a host driver from a group that a guest has open, and reading an override may wait. */
+  oldKernel: {
+    name: 'two guests, one group, Linux 5.15',
+    machine: machine('5.15', [GPU, SOUND]),
+    guests: { A: [guest('A', GPU)], B: [guest('B', SOUND)] },
+  },
+} as const;
+
+/** One of the lives with these bounds; what is left out never happens. */
+export function setting(life: keyof typeof lives, bounds: Partial<Bounds> = {}): Setting {
+  return { ...lives[life], bounds: { ...none, ...bounds } };
+}
+
+/** What `npm test` explores. */
+export const reduced: readonly Setting[] = [
+  setting('alone', { deaths: 1, daemonDeaths: 1 }),
+  setting('alone', { deaths: 1, reboots: 1 }),
+  setting('alone', { hangs: 1 }),
+  setting('oldKernel', { recoveries: 1 }),
+  setting('brief', { lockTimeouts: 1, daemonDeaths: 1 }),
+  setting('overlapping', { deaths: 1 }),
+  setting('disjoint'),
+  setting('changingAlone', { daemonDeaths: 1, recoveries: 1 }),
+];
+
+/** What `npm run test:model` explores. */
+export const full: readonly Setting[] = [
+  setting('alone', { deaths: 2, daemonDeaths: 1, recoveries: 1 }),
+  setting('alone', { deaths: 1, recoveries: 1, reboots: 1 }),
+  setting('alone', { deaths: 2, hangs: 1 }),
+  setting('alone', { deaths: 1, hangs: 1, recoveries: 1 }),
+  setting('brief', { deaths: 1, daemonDeaths: 1, recoveries: 1 }),
+  setting('brief', { deaths: 2, lockTimeouts: 1 }),
+  setting('brief', { recoveries: 1, reboots: 1 }),
+  setting('oneGroup', { daemonDeaths: 1, recoveries: 1 }),
+  setting('oldKernel', { deaths: 1, hangs: 1 }),
+  setting('overlapping', { deaths: 1, recoveries: 1 }),
+  setting('overlapping', { daemonDeaths: 1, lockTimeouts: 1, recoveries: 1 }),
+  setting('disjoint', { deaths: 1 }),
+  setting('disjoint', { recoveries: 1 }),
+  setting('changing', { daemonDeaths: 1 }),
+  setting('changingAlone', { deaths: 1, daemonDeaths: 1, recoveries: 1 }),
+  setting('changingAlone', { daemonDeaths: 1, recoveries: 1, reboots: 1 }),
+];
