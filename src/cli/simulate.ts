@@ -129,7 +129,7 @@ async function step(stage: Stage, call: HookCall, terminal: Terminal): Promise<b
 async function wholeMachine(machine: Machine): Promise<Snapshot> {
   const host = machine.host();
   const groups = (host.list(sysfs.groups) ?? []).map(Number).sort((a, b) => a - b);
-  return takeSnapshot(host, groups, { deadlineMs: 5000 });
+  return takeSnapshot(host, groups, { deadlineMs: 5000, uses: 'unread' });
 }
 
 function readMachine(path: string): MachineSpec {
