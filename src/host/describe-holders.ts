@@ -8,7 +8,7 @@ import { listed } from './uses/words.ts';
  */
 export function describeHolders(holders: readonly Holder[]): string {
   const words = new Map(holders.map((holder) => [holder.pid, describeHolder(holder)]));
-  return words.size === 0 ? 'another process' : listed([...words.values()], 'processes', 3);
+  return words.size === 0 ? 'another process' : listed([...words.values()], '', 3);
 }
 
 function describeHolder({ pid, name, guest, unit }: Holder): string {

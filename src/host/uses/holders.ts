@@ -33,7 +33,7 @@ export function heldUses(nodes: readonly DeviceNode[], holders: readonly Holder[
     const here = holders.filter(({ path }) => paths.includes(path));
     if (here.length === 0) return [];
     const held = [...new Set(here.map(({ path }) => path))].sort();
-    const detail = `${listed(held, 'device nodes', 3)} ${held.length === 1 ? 'is' : 'are'} open in ${describeHolders(here)}`;
+    const detail = `${listed(held, '', 3)} ${held.length === 1 ? 'is' : 'are'} open in ${describeHolders(here)}`;
     return [{ device, reason: 'held', detail, hints: [...new Set(here.map(howToEnd))] }];
   });
 }
@@ -80,6 +80,6 @@ function howToEnd({ pid, guest, unit }: Holder): string {
   if (!unit?.name.endsWith('.service')) return `end that program: kill ${pid}`;
   const name = unit.name.includes('\\') ? `'${unit.name}'` : unit.name;
   return unit.user === undefined
-    ? `stop it: systemctl stop ${name}`
-    : `stop it: systemctl --user -M ${unit.user}@ stop ${name}`;
+    ? `systemctl stop ${name}`
+    : `systemctl --user -M ${unit.user}@ stop ${name}`;
 }

@@ -78,7 +78,7 @@ function portUses(host: Host, interfaces: Interfaces): DeviceUse[] {
       device,
       reason: 'bridge-port',
       detail: `${through} is a port of ${kindOf(host, master)}${plainOrQuoted(master)} and has a carrier`,
-      hints: [`take it out first: ip link set ${isPlain(name) ? name : 'INTERFACE'} nomaster`],
+      hints: [`ip link set ${isPlain(name) ? name : 'INTERFACE'} nomaster`],
     }));
   });
 }

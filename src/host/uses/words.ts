@@ -15,7 +15,8 @@ export function isPlain(text: string): boolean {
  * is named, unless `most` is three.
  */
 export function listed(words: readonly string[], more: string, most: 3 | 4 = 4): string {
-  const shown = words.length <= most ? words : [...words.slice(0, 3), `${words.length - 3} more ${more}`];
+  const shown =
+    words.length <= most ? words : [...words.slice(0, 3), `${words.length - 3} more ${more}`.trimEnd()];
   if (shown.length < 2) return shown.join('');
   return `${shown.slice(0, -1).join(', ')} and ${shown.at(-1) ?? ''}`;
 }
