@@ -10,7 +10,7 @@ export function groupsJson(groups: readonly InspectedGroup[], names: PciNames): 
     devices: devices.map((device) => deviceJson(device, names)),
     otherMembers: group.otherMembers,
     open: group.open,
-    holders,
+    holders: holders.map(({ pid, name, guest }) => ({ pid, name, guest })),
   }));
 }
 

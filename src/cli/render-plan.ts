@@ -1,8 +1,10 @@
 import pc from 'picocolors';
 import type { PlannedStart } from '../engine/make-plan.ts';
 import type { PciNames } from '../pci/names.ts';
+import type { DeviceUse } from '../pci/use.ts';
 import { deviceAt } from '../pci/snapshot.ts';
 import { refusals } from '../plan/plan.ts';
+import { allowance } from '../plan/use.ts';
 import type { Verdict } from '../plan/verdict.ts';
 import { describeStep, stepCommand } from '../steps/index.ts';
 
@@ -23,12 +25,14 @@ export function planText({ plan, snapshot }: PlannedStart, { names, colour }: Re
       const shown = `  ${glyph(verdict)} ${verdict.device} ${device ? names.describe(device) : ''}`;
       lines.push(verdict.kind === 'refuse' ? paint.red(shown) : shown);
       lines.push(paint.dim(`      ${device?.driver ?? 'no driver'} → ${words(verdict)}`));
+      for (const { detail } of furtherUses(verdict)) lines.push(paint.dim(`        and ${detail}`));
     }
   }
   const refused = refusals(plan);
   if (refused.length > 0) {
     lines.push('', paint.red('refused: nothing would be changed, and the guest would not start'));
-    for (const hint of new Set(refused.flatMap(({ hints }) => hints))) lines.push(`  hint: ${hint}`);
+    const hints = [...refused.flatMap((verdict) => verdict.hints), allowance(plan)];
+    for (const hint of new Set(hints)) if (hint !== undefined) lines.push(`  hint: ${hint}`);
     return lines.join('\n');
   }
   lines.push(
@@ -66,6 +70,11 @@ function glyph(verdict: Verdict): string {
     case 'refuse':
       return '!';
   }
+}
+
+/** What a verdict's reason does not say: further uses of a refused device, every use of one that may be taken. */
+function furtherUses(verdict: Verdict): readonly DeviceUse[] {
+  return verdict.kind === 'refuse' ? (verdict.uses ?? []).slice(1) : (verdict.allowed ?? []);
 }
 
 function words(verdict: Verdict): string {

@@ -127,7 +127,7 @@ async function step(stage: Stage, call: HookCall, terminal: Terminal): Promise<b
 
 async function wholeMachine(machine: Machine): Promise<Snapshot> {
   const host = machine.host();
-  return takeSnapshot(host, allGroups(host), { deadlineMs: 5000 });
+  return takeSnapshot(host, allGroups(host), { deadlineMs: 5000, uses: 'unread' });
 }
 
 function readMachine(path: string): MachineSpec {

@@ -1,3 +1,4 @@
+import type { UseReason } from '../pci/use.ts';
 import type { DeviceMatch } from './match.ts';
 
 /** What the configuration of one guest comes to, after the defaults of all guests were applied. */
@@ -23,6 +24,8 @@ export interface DeviceRule {
   readonly bars: ReadonlyMap<number, number>;
   /** The driver to bind in place of the one that libvirt's rule would choose. */
   readonly driver?: string;
+  /** What the device may be taken from although the host uses it for that; only in a rule for one device or model. */
+  readonly allow?: readonly UseReason[];
 }
 
 /** Syslog severities, least first. */

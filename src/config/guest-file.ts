@@ -29,6 +29,21 @@ export function guestFiles(entries: readonly Uint8Array[], guest: GuestKey): Uin
   });
 }
 
+/**
+ * A name for a guest's configuration file, one that {@link guestFiles} takes for this guest's: after the guest's
+ * name, with every byte as `%` and digits that is not harmless in a path, a shell and a terminal. Its UUID where
+ * the name is like one or too long for a file.
+ */
+export function guestFileName({ name, uuid }: GuestKey): string {
+  const encoded = Array.from(new TextEncoder().encode(name), (byte, index) => {
+    const character = String.fromCharCode(byte);
+    const harmless = /[\w+@:,=-]/.test(character) || (character === '.' && index > 0);
+    return harmless ? character : `%${byte.toString(16).padStart(2, '0')}`;
+  }).join('');
+  const usable = encoded !== '' && encoded.length <= 200 && !UUID.test(encoded);
+  return `${usable ? encoded : uuid}.yaml`;
+}
+
 /** The entries of the configuration directory that hold the defaults of all guests: one, none, or several by mistake. */
 export function defaultsFiles(entries: readonly Uint8Array[]): Uint8Array[] {
   return entries.filter((entry) => latin1(baseName(entry) ?? new Uint8Array()) === 'config');

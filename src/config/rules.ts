@@ -6,8 +6,8 @@ import { matchesDevice } from './match.ts';
 export type DeviceSettings = Omit<DeviceRule, 'match'>;
 
 /**
- * The settings of one device: every rule that matches it, in order, a later one winning BAR by BAR and for the
- * driver. A device that no rule matches has no sizes and no driver.
+ * The settings of one device: every rule that matches it, in order, a later one winning BAR by BAR, for the
+ * driver and for all that is allowed. A device that no rule matches has no sizes and no driver.
  */
 export function ruleFor(
   config: Pick<Config, 'devices'>,
@@ -15,10 +15,12 @@ export function ruleFor(
 ): DeviceSettings {
   const bars = new Map<number, number>();
   let driver: string | undefined;
+  let allow: DeviceRule['allow'];
   for (const rule of config.devices) {
     if (!matchesDevice(rule.match, device)) continue;
     for (const [index, bytes] of rule.bars) bars.set(index, bytes);
     driver = rule.driver ?? driver;
+    allow = rule.allow ?? allow;
   }
-  return { bars, ...(driver !== undefined && { driver }) };
+  return { bars, ...(driver !== undefined && { driver }), ...(allow && { allow }) };
 }

@@ -1,8 +1,9 @@
 import * as v from 'valibot';
 import { parseBarSize } from '../pci/bar.ts';
+import { useReasons } from '../pci/use.ts';
 import { logLevels } from './config.ts';
 import { DURATION, parseDuration } from './duration.ts';
-import { classWords, parseDeviceMatch } from './match.ts';
+import { classWords, formatDeviceMatch, parseDeviceMatch } from './match.ts';
 import { quoted } from './quoted.ts';
 
 /*
@@ -74,8 +75,35 @@ const bars = v.pipe(
   ),
 );
 
+const allow = v.pipe(
+  v.array(
+    v.pipe(
+      v.picklist(useReasons, expected(`one of ${useReasons.join(', ')}`)),
+      v.description('A reason for which the host needs a device.'),
+    ),
+    expected(`a list of ${useReasons.join(', ')}`),
+  ),
+  v.description(
+    'What the device may be taken from although the host uses it for that. Not in a rule for a class of devices.',
+  ),
+);
+
 const deviceRule = v.pipe(
-  closed({ match: deviceMatch, bars: v.exactOptional(bars), driver: v.exactOptional(driver) }),
+  closed({
+    match: deviceMatch,
+    bars: v.exactOptional(bars),
+    driver: v.exactOptional(driver),
+    allow: v.exactOptional(allow),
+  }),
+  // Consent is for a device that somebody has looked at, never for whatever is, or will be, of a class.
+  v.forward(
+    v.check(
+      ({ match, allow: reasons }) => match.by !== 'class' || reasons === undefined,
+      ({ input }) =>
+        `not for the class ${formatDeviceMatch(input.match)}: name the device, by its address "0000:03:00.0" or by vendor and device "1002:744c"`,
+    ),
+    ['allow'],
+  ),
   v.transform((rule) => ({ ...rule, bars: rule.bars ?? new Map<number, number>() })),
 );
 

@@ -1,4 +1,5 @@
 import type { Claim, ClaimedDevice, StuckWrite } from '../claim/claim.ts';
+import { describeHolders } from '../host/describe-holders.ts';
 import { presentGroups, takeSnapshot } from '../host/take-snapshot.ts';
 import type { PciAddress } from '../pci/address.ts';
 import { sysfs } from '../pci/sysfs.ts';
@@ -41,8 +42,7 @@ export async function giveBack(
   );
   const open = groups.find((group) => host.tryOpen(sysfs.vfioGroup(group)) === 'busy');
   if (open !== undefined) {
-    const holders = host.holders(sysfs.vfioGroup(open)).map(({ pid, name }) => `${name} (pid ${pid})`);
-    return { kind: 'in-use', group: open, holders: holders.join(', ') || 'another process' };
+    return { kind: 'in-use', group: open, holders: describeHolders(host.holders([sysfs.vfioGroup(open)])) };
   }
 
   const current: Claim = { ...claim, state: 'restoring', writer: host.self(), stuck, leftovers: [] };
@@ -97,7 +97,10 @@ async function restore(
   const { host, log } = engine;
   const deadlineMs = claim.kernelWriteTimeout;
   for (let pass = 1; ; pass += 1) {
-    const { steps, notes } = planRestore(claim, await takeSnapshot(host, groups, { deadlineMs, without }));
+    const { steps, notes } = planRestore(
+      claim,
+      await takeSnapshot(host, groups, { deadlineMs, without, uses: 'unread' }),
+    );
     if (steps.length === 0) return { notes, leftovers: [], stuck: [] };
     if (pass > PASSES) {
       return { notes, leftovers: steps.map((step) => `not as before: ${describeStep(step)}`), stuck: [] };

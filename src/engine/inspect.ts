@@ -11,7 +11,7 @@ import { comparePciAddresses, type PciAddress } from '../pci/address.ts';
 import type { IommuGroup, PciDevice } from '../pci/device.ts';
 import type { Snapshot } from '../pci/snapshot.ts';
 import { sysfs } from '../pci/sysfs.ts';
-import { isStub } from '../plan/driver.ts';
+import { isStub } from '../pci/stub.ts';
 import { judgeGroup, type GroupReason, type GroupVerdict, type JudgedGroup } from '../plan/group-verdict.ts';
 import type { Verdict } from '../plan/verdict.ts';
 import { blockedDevices, type BlockedDevice } from './blocked.ts';
@@ -64,7 +64,7 @@ export async function inspectGroups(engine: Engine, groups: readonly number[]): 
     inspected.push({
       group,
       verdict,
-      holders: group.open ? host.holders(sysfs.vfioGroup(group.number)) : [],
+      holders: group.open ? host.holders([sysfs.vfioGroup(group.number)]) : [],
       devices: devices
         .filter(({ address }) => group.members.includes(address))
         .sort((a, b) => comparePciAddresses(a.address, b.address))

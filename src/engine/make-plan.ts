@@ -7,6 +7,7 @@ import type { Host } from '../host/host.ts';
 import { takeSnapshot } from '../host/take-snapshot.ts';
 import type { Snapshot } from '../pci/snapshot.ts';
 import { plan, refusals, type Plan } from '../plan/plan.ts';
+import { allowance } from '../plan/use.ts';
 import { quoteName } from '../text.ts';
 
 /** What a plan is made for. */
@@ -46,12 +47,16 @@ export function refusalError(planned: Plan): VfioHookError | undefined {
   const what = first.assigned
     ? first.device
     : `${first.device}, which shares the IOMMU group of an assigned device,`;
+  const further = [
+    ...(first.uses ?? []).slice(1).map(({ device, detail }) => `also ${device}: ${detail}`),
+    ...others.flatMap(({ device, reason, uses }) =>
+      (uses?.map(({ detail }) => detail) ?? [reason]).map((each) => `also ${device}: ${each}`),
+    ),
+  ];
+  const allow = allowance(planned);
   return new VfioHookError(
     first.code === 'in-use' || first.code === 'claimed' ? 'VH_BUSY' : 'VH_REFUSED',
     `cannot give ${what} to guest ${quoteName(planned.guest.name)}: ${first.reason}`,
-    {
-      device: first.device,
-      hints: [...first.hints, ...others.map((other) => `also ${other.device}: ${other.reason}`)],
-    },
+    { device: first.device, hints: [...first.hints, ...further, ...(allow === undefined ? [] : [allow])] },
   );
 }

@@ -66,6 +66,14 @@ async function prepareLocked(engine: Engine, domain: Domain, config: Config): Pr
     }
     const refused = refusalError(plan);
     if (refused) throw refused;
+    for (const { device, detail } of plan.verdicts.flatMap((verdict) => verdict.allowed ?? [])) {
+      log.write({
+        severity: 'warning',
+        message: `taken from the host, as the configuration allows: ${detail}`,
+        guest: domain.name,
+        device,
+      });
+    }
     if (own) await giveBackDropped(engine, own, plan);
     await handOver(engine, plan, config);
     log.write({

@@ -1,5 +1,6 @@
 import type { Claim } from '../claim/claim.ts';
 import { errnoOf, VfioHookError } from '../errors.ts';
+import { describeHolders } from '../host/describe-holders.ts';
 import { sysfs } from '../pci/sysfs.ts';
 import type { Engine } from './engine.ts';
 import type { LibvirtProcesses } from '../host/host.ts';
@@ -64,8 +65,8 @@ export function reasonToLeave(engine: Engine, claim: Claim, libvirt: LibvirtProc
   const { host } = engine;
   for (const group of claim.groups) {
     if (host.tryOpen(sysfs.vfioGroup(group)) !== 'busy') continue;
-    const [holder] = host.holders(sysfs.vfioGroup(group));
-    return `the guest is running: IOMMU group ${group} is open${holder ? ` in ${holder.name} (pid ${holder.pid})` : ''}`;
+    const holders = describeHolders(host.holders([sysfs.vfioGroup(group)]));
+    return `the guest is running: IOMMU group ${group} is open in ${holders}`;
   }
   // A guest that is handed its devices late in its start, or has lost them, still runs.
   const qemu = libvirt.guests.find(({ guest, uuid }) =>

@@ -39,8 +39,12 @@ export interface Host {
   write(path: string, value: string, deadlineMs: number): Promise<WriteResult>;
   /** Loads a kernel module with the modules it depends on (modprobe). */
   loadModule(name: string, deadlineMs: number): Promise<ModuleResult>;
-  /** The processes that have a device node open, or an empty list. For messages; never for decisions about safety alone. */
-  holders(path: string): readonly Holder[];
+  /**
+   * The processes that have one of these open, device nodes or sockets (`socket:[inode]`): one entry for each
+   * process and path, in order of process. Looks at each process once, however many paths there are, and at none
+   * when there is no path. This process and those that it started are left out.
+   */
+  holders(paths: readonly string[]): readonly Holder[];
   /** libvirt's QEMU daemons and guests. Looks at every process of the host: for recovery, not for a start. */
   libvirtProcesses(): LibvirtProcesses;
   /** Writes of this program that still wait in the kernel, also those of runs that have died since. */
@@ -74,10 +78,21 @@ export interface ProcessIdentity {
 /** A process that holds a device. */
 export interface Holder {
   readonly pid: number;
+  /** What it has open, as it was asked for. */
+  readonly path: string;
   /** Short name of the program, such as `qemu-system-x86`. */
   readonly name: string;
   /** Name of the guest when the process is a QEMU that libvirt started. */
   readonly guest?: string;
+  readonly unit?: SystemdUnit;
+}
+
+/** The unit of systemd that a process belongs to. */
+export interface SystemdUnit {
+  /** Such as `lightdm.service` or `session-2.scope`; only characters that are harmless in a terminal. */
+  readonly name: string;
+  /** Number of the user whose own service manager runs it; absent: the system's. */
+  readonly user?: number;
 }
 
 /** What of libvirt runs. */

@@ -5,9 +5,10 @@ import { bestVfioAlias, parseVfioAliases, type VfioAlias } from '../pci/modalias
 import type { PciDevice } from '../pci/device.ts';
 import type { Snapshot } from '../pci/snapshot.ts';
 import { sysfs } from '../pci/sysfs.ts';
-import { quoteName } from '../text.ts';
+import { describeHolders } from './describe-holders.ts';
 import type { Host } from './host.ts';
 import { readDevice } from './read-device.ts';
+import { readUses } from './uses/uses.ts';
 
 /**
  * The IOMMU group of each device, as numbers in ascending order, each once.
@@ -79,6 +80,8 @@ export interface SnapshotOptions {
   readonly deadlineMs: number;
   /** Devices to leave out: an attribute of one with a stuck write would not answer. */
   readonly without?: readonly PciAddress[];
+  /** `unread`: not what the host needs the devices for, which a way back does not ask. */
+  readonly uses?: 'unread';
 }
 
 /**
@@ -123,6 +126,7 @@ export async function takeSnapshot(
     groups: members,
     devices,
     drivers: host.list(sysfs.drivers) ?? [],
+    uses: options.uses === 'unread' ? [] : readUses(host, devices),
     variants,
     ...(libvirtVersion !== undefined && { libvirtVersion }),
   };
@@ -134,24 +138,15 @@ function readGroup(host: Host, number: number): IommuGroup {
   const type = host.read(sysfs.groupType(number))?.trim();
   const node = sysfs.vfioGroup(number);
   const open = host.tryOpen(node) === 'busy';
-  const openBy = open ? describeHolders(host, node) : undefined;
+  const holders = open ? host.holders([node]) : [];
   return {
     number,
     ...(type !== undefined && { type }),
     members: addresses.flatMap(({ address }) => address ?? []),
     otherMembers: addresses.flatMap(({ name, address }) => (address ? [] : [name])),
     open,
-    ...(openBy !== undefined && { openBy }),
+    ...(holders.length > 0 && { openBy: describeHolders(holders) }),
   };
-}
-
-function describeHolders(host: Host, node: string): string | undefined {
-  const words = host
-    .holders(node)
-    .map(({ pid, name, guest }) =>
-      guest === undefined ? `${quoteName(name)} (pid ${pid})` : `guest ${quoteName(guest)} (pid ${pid})`,
-    );
-  return words.length > 0 ? words.join(', ') : undefined;
 }
 
 /** Only what serves one of the devices: the general vfio-pci needs no alias. */

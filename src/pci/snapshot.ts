@@ -1,6 +1,7 @@
 import type { PciAddress } from './address.ts';
 import type { IommuGroup, PciDevice } from './device.ts';
 import type { VfioAlias } from './modalias.ts';
+import type { DeviceUse } from './use.ts';
 
 /**
  * What the host looked like at one moment, as far as the IOMMU groups concerned go. Plain data: nothing is
@@ -14,6 +15,11 @@ export interface Snapshot {
   readonly devices: readonly PciDevice[];
   /** Names of the PCI drivers registered with the kernel. */
   readonly drivers: readonly string[];
+  /**
+   * What the host needs the devices for, in order of device and of {@link useReasons}. Only devices that could be
+   * taken from the host have any.
+   */
+  readonly uses: readonly DeviceUse[];
   /** The vfio drivers that modules.alias offers for these devices, in the file's order. */
   readonly variants: readonly VfioAlias[];
   /** The libvirt that would choose a driver, such as `11.3.0`; looked up only where a variant exists. */

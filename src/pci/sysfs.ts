@@ -37,10 +37,19 @@ export const sysfs = {
   vfioGroup: (group: number): string => `/dev/vfio/${group}`,
   block: (name: string): string => `/sys/class/block/${name}`,
   blockAttribute: (name: string, attribute: string): string => `/sys/class/block/${name}/${attribute}`,
-  /** A block device's node; sysfs writes `!` for the slash in a name such as `cciss/c0d0`. */
+  /** A device's node by its name below /dev; sysfs writes `!` for the slash in a name such as `cciss/c0d0`. */
   node: (name: string): string => `/dev/${name.replaceAll('!', '/')}`,
   /** What udev knows of the block device `major:minor`. */
   udevBlock: (number: string): string => `/run/udev/data/b${number}`,
   builtinModules: (release: string): string => `/lib/modules/${release}/modules.builtin.modinfo`,
+  networkInterfaces: '/sys/class/net',
+  networkInterface: (name: string): string => `/sys/class/net/${name}`,
+  ipv4Routes: '/proc/net/route',
+  ipv6Routes: '/proc/net/ipv6_route',
+  tcpConnections: ['/proc/net/tcp', '/proc/net/tcp6'],
+  consoles: '/sys/class/vtconsole',
+  frameBuffers: '/sys/class/graphics',
+  /** What the driver nvidia says of a card (kernel-open/nvidia/nv-procfs.c). */
+  nvidiaCard: (address: PciAddress): string => `/proc/driver/nvidia/gpus/${address}/information`,
   modulesAlias: (release: string): string => `/lib/modules/${release}/modules.alias`,
 } as const;

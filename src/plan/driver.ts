@@ -5,14 +5,6 @@ import type { Snapshot } from '../pci/snapshot.ts';
 /** The general vfio driver for PCI devices. */
 export const VFIO_PCI = 'vfio-pci';
 
-/** Drivers that keep a device from every other driver and do nothing with it. */
-const STUBS: readonly string[] = ['pci-stub', 'pciback'];
-
-/** Whether a driver leaves an IOMMU group viable without being a vfio driver. */
-export function isStub(driver: string | undefined): boolean {
-  return driver !== undefined && STUBS.includes(driver);
-}
-
 /** What asks for a certain driver, strongest first. */
 export interface DriverWishes {
   /** The configuration's `driver:`. */

@@ -3,9 +3,12 @@ import type { PciHostdev } from '../domain/domain.ts';
 import { isBridgeClass, isSystemClass } from '../pci/class.ts';
 import type { IommuGroup, PciDevice } from '../pci/device.ts';
 import { groupOf, type Snapshot } from '../pci/snapshot.ts';
+import { isStub } from '../pci/stub.ts';
+import type { DeviceUse, UseReason } from '../pci/use.ts';
 import { barChanges, type BarChange } from './bars.ts';
-import { chooseDriver, isStub } from './driver.ts';
-import type { LeaveCode, RefuseCode, Verdict } from './verdict.ts';
+import { chooseDriver } from './driver.ts';
+import { reasonsOf, sortUses } from './use.ts';
+import type { LeaveCode, RefuseCode, RefuseVerdict, Verdict } from './verdict.ts';
 
 /** What is known about one device when its verdict is given. */
 export interface Case {
@@ -17,6 +20,8 @@ export interface Case {
   readonly earlier?: ClaimedDevice | undefined;
   /** The claim of another guest on it. */
   readonly rival?: Claim | undefined;
+  /** What the host uses it for. */
+  readonly uses: readonly DeviceUse[];
 }
 
 /** What the configuration asks for a device. */
@@ -24,6 +29,8 @@ export interface DeviceWishes {
   /** Sizes in bytes by BAR index. */
   readonly bars: ReadonlyMap<number, number>;
   readonly driver?: string;
+  /** What the device may be taken from although the host uses it for that. */
+  readonly allow?: readonly UseReason[];
 }
 
 /** A verdict and the BARs that change with it. */
@@ -34,11 +41,15 @@ export interface Judgement {
 
 /**
  * Decides what happens to one member of an IOMMU group. The order is the order of harm: what belongs to
- * others first, then what must never be touched, then what need not be touched.
+ * others first, then what must never be touched, then what the host uses, then what need not be touched.
  */
 export function judge(current: Case, snapshot: Snapshot): Judgement {
   const group = groupOf(snapshot, current.device);
-  return judgeOwnership(current, group) ?? judgeNature(current, snapshot) ?? judgeNeed(current, snapshot);
+  return (
+    judgeOwnership(current, group) ??
+    judgeNature(current, snapshot) ??
+    judgeUse(current, judgeNeed(current, snapshot))
+  );
 }
 
 function judgeOwnership(current: Case, group: IommuGroup | undefined): Judgement | undefined {
@@ -102,16 +113,37 @@ function judgeNature(current: Case, snapshot: Snapshot): Judgement | undefined {
       `vGPU type ${device.vgpuType} lives on it, so it stays with ${device.driver ?? 'its driver'}`,
     );
   }
+  return undefined;
+}
+
+/**
+ * A device that is about to be taken from the host, by this program or by libvirt, while the host uses it. That
+ * comes before what else stands in the way: to mend the other first would be work for nothing.
+ */
+function judgeUse(current: Case, need: Judgement): Judgement {
+  const { verdict } = need;
+  const stays = verdict.kind === 'leave' && verdict.code !== 'libvirt';
+  if (stays || current.uses.length === 0) return need;
+  const { refused, allowed } = sortUses(current.uses, current.rule.allow ?? []);
+  const [first] = refused;
+  const marked = allowed.length > 0 && { allowed };
+  if (first) {
+    const hints = [...new Set(refused.flatMap((use) => use.hints))];
+    const refusal = refuse(current, 'host-use', `the host uses it: ${first.detail}`, hints);
+    return { ...refusal, verdict: { ...refusal.verdict, uses: refused, ...marked } };
+  }
+  if (verdict.kind === 'refuse') return need;
+  const reason = `${verdict.reason}; taken from the host on purpose (${reasonsOf(allowed).join(', ')})`;
+  return { ...need, verdict: { ...verdict, reason, ...marked } };
+}
+
+function judgeNeed(current: Case, snapshot: Snapshot): Judgement {
+  const { device, hostdev, rule } = current;
   if ((device.sriov?.numVfs ?? 0) > 0 && !device.onVfio) {
     return refuse(current, 'virtual-functions', `it has ${device.sriov?.numVfs ?? 0} virtual functions`, [
       `remove them first: echo 0 > /sys/bus/pci/devices/${device.address}/sriov_numvfs`,
     ]);
   }
-  return undefined;
-}
-
-function judgeNeed(current: Case, snapshot: Snapshot): Judgement {
-  const { device, hostdev, rule } = current;
   const sizes = barChanges(device, wishedSizes(current));
   if (sizes.kind === 'refused') return refuse(current, 'bar', sizes.reason, [sizes.hint]);
   const bars = sizes.changes;
@@ -190,7 +222,12 @@ function leave(current: Case, code: LeaveCode, reason: string): Judgement {
   };
 }
 
-function refuse(current: Case, code: RefuseCode, reason: string, hints: readonly string[]): Judgement {
+function refuse(
+  current: Case,
+  code: RefuseCode,
+  reason: string,
+  hints: readonly string[],
+): Judgement & { readonly verdict: RefuseVerdict } {
   const { device, hostdev } = current;
   return {
     verdict: { kind: 'refuse', device: device.address, code, assigned: hostdev !== undefined, reason, hints },

@@ -60,6 +60,7 @@ export function plan(input: PlanInput): Plan {
         rule: input.wishesFor(device),
         earlier,
         rival: rivals.find((claim) => claims(claim, device.address)),
+        uses: snapshot.uses.filter((use) => use.device === device.address),
       },
       snapshot,
     );

@@ -1,4 +1,5 @@
 import type { PciAddress } from '../pci/address.ts';
+import type { DeviceUse } from '../pci/use.ts';
 
 /** What is decided for one device of the groups concerned, and why. */
 export type Verdict = BindVerdict | LeaveVerdict | RefuseVerdict;
@@ -11,6 +12,8 @@ export interface BindVerdict {
   /** Whether the XML assigns the device itself; otherwise it only shares the group. */
   readonly assigned: boolean;
   readonly reason: string;
+  /** What the host uses it for and the configuration allows to take it from; absent when that is nothing. */
+  readonly allowed?: readonly DeviceUse[];
 }
 
 export type LeaveCode =
@@ -34,6 +37,8 @@ export interface LeaveVerdict {
   readonly code: LeaveCode;
   readonly assigned: boolean;
   readonly reason: string;
+  /** As in {@link BindVerdict}: what libvirt moves is taken from the host, too. */
+  readonly allowed?: readonly DeviceUse[];
 }
 
 export type RefuseCode =
@@ -51,6 +56,8 @@ export type RefuseCode =
   | 'other-bus'
   /** Virtual functions exist below the device */
   | 'virtual-functions'
+  /** The host uses the device, and the configuration does not allow to take it away */
+  | 'host-use'
   /** The requested BAR does not exist, cannot be resized or not to that size */
   | 'bar';
 
@@ -62,4 +69,8 @@ export interface RefuseVerdict {
   readonly assigned: boolean;
   readonly reason: string;
   readonly hints: readonly string[];
+  /** What the host uses it for, all of it; only with the code `host-use`. The reason is the first of them. */
+  readonly uses?: readonly DeviceUse[];
+  /** Further uses, which the configuration allows to take it from. */
+  readonly allowed?: readonly DeviceUse[];
 }

@@ -13,6 +13,7 @@ interface JsonSchema {
   readonly properties?: Readonly<Record<string, JsonSchema>>;
   readonly required?: readonly string[];
   readonly additionalProperties?: false;
+  readonly not?: JsonSchema;
 }
 
 const understood = [
@@ -26,6 +27,7 @@ const understood = [
   'properties',
   'required',
   'additionalProperties',
+  'not',
 ];
 
 function accepts(schema: JsonSchema, value: unknown): boolean {
@@ -33,6 +35,7 @@ function accepts(schema: JsonSchema, value: unknown): boolean {
     Object.keys(schema).filter((key) => !understood.includes(key)),
     [],
   );
+  if (schema.not && accepts(schema.not, value)) return false;
   if (schema.enum && !schema.enum.includes(value)) return false;
   if (schema.type === 'string' || (schema.enum && schema.type === undefined)) {
     return (

@@ -72,7 +72,9 @@ describe('inspectGroups', () => {
     on.happens({ do: 'open-group', devices: [GPU], guest: 'by-hand', pid: 4242 });
     const { verdict, holders, devices } = await groupWith(on, GPU);
     assert.deepEqual([verdict.kind, verdict.reasons[0]?.code], ['held', 'in-use']);
-    assert.deepEqual(holders, [{ pid: 4242, name: 'qemu-system-x86', guest: 'by-hand' }]);
+    assert.deepEqual(holders, [
+      { path: '/dev/vfio/16', pid: 4242, name: 'qemu-system-x86', guest: 'by-hand' },
+    ]);
     assert.deepEqual(
       devices.map(({ claim }) => claim),
       [undefined, undefined],

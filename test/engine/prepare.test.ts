@@ -81,6 +81,7 @@ const refused: readonly Refusal[] = [
   {
     name: 'a physical function with virtual ones',
     host: 'sriov-nic',
+    machine: { files: {} },
     guest: guest('win11', PF),
     code: 'VH_REFUSED',
     message: `cannot give ${PF} to guest "win11": it has 4 virtual functions`,
@@ -356,7 +357,7 @@ describe('prepare', () => {
     s.writes();
     const error = await failureOf(s.prepare(guest('win11', GPU)));
     assert.equal(error.code, 'VH_INCOMPLETE');
-    assert.match(error.message, /IOMMU group 22 is open in qemu-system-x86 \(pid 777\)/);
+    assert.match(error.message, /IOMMU group 22 is open in guest "thief" \(pid 777\)/);
     assert.deepEqual(s.writes(), []);
     s.happens({ do: 'close-group', guest: 'thief' });
     await s.release('win11');

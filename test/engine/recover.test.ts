@@ -40,7 +40,7 @@ const cases: readonly Case[] = [
       s.happens({ do: 'open-group', devices: [GPU], guest: 'win11', pid: 4321 });
       s.time.now += 3_600_000;
     },
-    says: ['win11: left; the guest is running: IOMMU group 16 is open in qemu-system-x86 (pid 4321)'],
+    says: ['win11: left; the guest is running: IOMMU group 16 is open in guest "win11" (pid 4321)'],
     restored: false,
   },
   {

@@ -165,7 +165,7 @@ describe('release', () => {
     assert.equal(error.code, 'VH_BUSY');
     assert.equal(
       error.message,
-      'the devices of guest "win11" are not given back: IOMMU group 16 is open in qemu-system-x86 (pid 4321)',
+      'the devices of guest "win11" are not given back: IOMMU group 16 is open in guest "win11" (pid 4321)',
     );
     assert.deepEqual(s.writes(), []);
     assert.deepEqual(

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { callHook } from './compiled.ts';
+import { callHook, example } from './compiled.ts';
 import {
   call,
   changes,
@@ -20,6 +20,8 @@ interface Life {
   readonly title: string;
   readonly host: string;
   readonly guest: () => Guest;
+  /** The guest's configuration, where the host uses what it is assigned. */
+  readonly config?: string;
   /** What must be on vfio-pci while the guest has it: whole groups. */
   readonly moved: readonly string[];
   /** What shares a group and stays. */
@@ -56,6 +58,7 @@ const lives: readonly Life[] = [
     title: 'Intel Arc: GPU and audio in groups of their own',
     host: 'intel-arc',
     guest: () => exampleGuest('intel-arc-a770'),
+    config: example('configs/single-gpu.yaml'),
     moved: ['0000:03:00.0', '0000:04:00.0'],
   },
   {
@@ -97,15 +100,17 @@ const lives: readonly Life[] = [
     title: 'the machine of the lab',
     host: 'lab-q35',
     guest: () => guestWith(['0000:01:00.0']),
+    config: 'devices: [{match: "1234:1111", allow: [boot-vga, console]}]\n',
     moved: ['0000:01:00.0', '0000:01:00.1'],
   },
 ];
 
 describe('a whole life by the compiled hook', () => {
-  for (const { title, host, guest: makeGuest, moved, left = [] } of lives) {
+  for (const { title, host, guest: makeGuest, config, moved, left = [] } of lives) {
     it(title, () => {
       const on = stage(host);
       const guest = makeGuest();
+      if (config !== undefined) configure(on, `domains/${guest.name}.yaml`, config);
       const before = picture(on);
       const stayed = drivers(on, left);
 

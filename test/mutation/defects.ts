@@ -231,6 +231,45 @@ const plan: readonly Defect[] = [
   },
 ];
 
+const guards: readonly Defect[] = [
+  {
+    name: 'takes a device that the host uses',
+    file: 'plan/judge.ts',
+    find: 'judgeUse(current, judgeNeed(current, snapshot))',
+    replace: 'judgeNeed(current, snapshot)',
+  },
+  {
+    name: 'looks only at assigned devices for what the host uses',
+    file: 'host/uses/uses.ts',
+    find: 'const takeable = devices.filter(isTakeable);',
+    replace: 'const takeable = devices.slice(0, 1).filter(isTakeable);',
+  },
+  {
+    name: 'does not look at disks',
+    file: 'host/uses/uses.ts',
+    find: '    ...diskUses(host, addressesOf(bound, NO_DISKS)),\n',
+    replace: '',
+  },
+  {
+    name: 'does not look at keyboards',
+    file: 'host/uses/uses.ts',
+    find: '    ...keyboardUses(host, addressesOf(bound, NO_KEYBOARDS)),\n',
+    replace: '',
+  },
+  {
+    name: 'does not look at processes that hold a device',
+    file: 'host/uses/uses.ts',
+    find: '    ...heldUses(nodes, holders),\n',
+    replace: '',
+  },
+  {
+    name: 'does not look at the screen',
+    file: 'host/uses/uses.ts',
+    find: '    ...graphicsUses(host, takeable),\n',
+    replace: '',
+  },
+];
+
 const steps: readonly Defect[] = [
   {
     name: 'believes every write',
@@ -669,8 +708,8 @@ const hostDefects: readonly Defect[] = [
   {
     name: 'takes a busy VFIO group for a free one',
     file: 'host/linux/host.ts',
-    find: "if (errno === 'EBUSY') return 'busy';",
-    replace: '',
+    find: "    if (errno === 'EBUSY') return 'busy';\n    return errno === 'EACCES'",
+    replace: "    return errno === 'EACCES'",
   },
   {
     name: 'counts a dead process that is not reaped yet as alive',
@@ -711,4 +750,4 @@ const hostDefects: readonly Defect[] = [
 ];
 
 /** Every defect, by the folder that it is in. */
-export const defects: readonly Defect[] = [...plan, ...steps, ...engine, ...hostDefects];
+export const defects: readonly Defect[] = [...plan, ...guards, ...steps, ...engine, ...hostDefects];

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import type { Snapshot } from '../../src/pci/snapshot.ts';
-import { chooseDriver, isStub, type DriverWishes } from '../../src/plan/driver.ts';
+import { chooseDriver, type DriverWishes } from '../../src/plan/driver.ts';
 import { device, snapshot } from './snapshots.ts';
 
 const mlx5 = device('03:00.0', { modalias: 'pci:v000015B3d0000101Esv000015B3sd00000001bc02sc00i00' });
@@ -64,10 +64,4 @@ describe('chooseDriver', () => {
       assert.equal(chooseDriver(mlx5, snapshot([mlx5], facts), wishes), expect);
     });
   }
-});
-
-describe('isStub', () => {
-  it('knows the drivers that only keep others away', () => {
-    assert.deepEqual(['pci-stub', 'pciback', 'vfio-pci', undefined].map(isStub), [true, true, false, false]);
-  });
 });

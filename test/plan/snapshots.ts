@@ -76,6 +76,7 @@ export function snapshot(devices: readonly PciDevice[], facts: Partial<Snapshot>
     })),
     devices,
     drivers: ['amdgpu', 'pcieport', 'snd_hda_intel', 'vfio-pci', 'xhci_hcd'],
+    uses: [],
     variants: [],
     ...facts,
   };

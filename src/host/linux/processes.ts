@@ -1,5 +1,12 @@
 import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
-import type { BlockedWrite, GuestProcess, Holder, LibvirtProcesses, ProcessIdentity } from '../host.ts';
+import type {
+  BlockedWrite,
+  GuestProcess,
+  Holder,
+  LibvirtProcesses,
+  ProcessIdentity,
+  SystemdUnit,
+} from '../host.ts';
 
 /** Start time of a process in clock ticks after boot, or undefined when it is gone. */
 export function startTimeOf(pid: number): number | undefined {
@@ -16,18 +23,39 @@ export function isAlive({ pid, startTime }: ProcessIdentity): boolean {
   return stat.charAt(stat.lastIndexOf(')') + 2) !== 'Z';
 }
 
-/** The processes that have a file open, this one left out. */
-export function holdersOf(path: string): Holder[] {
-  return pids()
-    .filter((pid) => pid !== process.pid && hasOpen(pid, path))
-    .map((pid) => {
-      const guest = guestName(commandLine(pid));
-      return {
-        pid,
-        name: readProc(pid, 'comm')?.trim() ?? '?',
-        ...(guest !== undefined && { guest }),
-      };
-    });
+/** The processes that have one of these open; this one and those that it started are left out. */
+export function holdersOf(paths: readonly string[]): Holder[] {
+  if (paths.length === 0) return [];
+  const wanted = new Set(paths);
+  return pids().flatMap((pid) => {
+    const open = pid === process.pid ? [] : openAmong(pid, wanted);
+    if (open.length === 0 || isDescendant(pid)) return [];
+    const guest = guestName(commandLine(pid));
+    const unit = unitOf(readProc(pid, 'cgroup') ?? '');
+    const holder = {
+      pid,
+      name: readProc(pid, 'comm')?.trim() ?? '?',
+      ...(guest !== undefined && { guest }),
+      ...(unit && { unit }),
+    };
+    return open.map((path) => ({ ...holder, path }));
+  });
+}
+
+/**
+ * The unit in the text of /proc/PID/cgroup: the last `.service` or `.scope` of the path in systemd's own
+ * hierarchy, which is the only one with control groups version 2. What a user's service manager runs is below
+ * `user@UID.service`. Undefined without systemd, and for a name that systemd would not give.
+ */
+export function unitOf(cgroup: string): SystemdUnit | undefined {
+  const lines = cgroup.split('\n');
+  const line =
+    lines.find((each) => each.includes(':name=systemd:')) ?? lines.find((each) => each.startsWith('0::'));
+  const units = (line ?? '').split('/').filter((part) => /^[\w@:.\\-]+\.(?:service|scope)$/.test(part));
+  const name = units.pop();
+  if (name === undefined) return undefined;
+  const user = /^user@(\d+)\.service$/.exec(units.pop() ?? '')?.[1];
+  return { name, ...(user !== undefined && { user: Number(user) }) };
 }
 
 /** Programs that start QEMU guests for libvirt: the one daemon for everything, and the one of its modular daemons. */
@@ -85,19 +113,43 @@ function pids(): number[] {
     .map(Number);
 }
 
-function hasOpen(pid: number, path: string): boolean {
+/**
+ * Which of these a process has open, each once. The links' texts are compared: following them (stat) would wait
+ * for file servers that do not answer.
+ */
+function openAmong(pid: number, wanted: ReadonlySet<string>): string[] {
+  const found = new Set<string>();
   try {
-    return readdirSync(`/proc/${pid}/fd`).some((fd) => {
-      try {
-        return readlinkSync(`/proc/${pid}/fd/${fd}`) === path;
-      } catch {
-        return false;
-      }
-    });
+    for (const fd of readdirSync(`/proc/${pid}/fd`)) {
+      const text = linkText(`/proc/${pid}/fd/${fd}`);
+      if (wanted.has(text)) found.add(text);
+    }
   } catch {
-    // The process ended meanwhile.
-    return false;
+    // The process ended meanwhile, or it is another user's and this one is not root.
   }
+  return [...found].sort();
+}
+
+/** A node that was removed and made again since it was opened is still that node. Empty when the file was closed. */
+function linkText(path: string): string {
+  try {
+    return readlinkSync(path).replace(/ \(deleted\)$/, '');
+  } catch {
+    return '';
+  }
+}
+
+/** Whether this process is among the parents of another one. */
+function isDescendant(pid: number): boolean {
+  for (let parent = parentOf(pid); parent > 1; parent = parentOf(parent)) {
+    if (parent === process.pid) return true;
+  }
+  return false;
+}
+
+function parentOf(pid: number): number {
+  const stat = readProc(pid, 'stat');
+  return Number(stat?.slice(stat.lastIndexOf(')') + 2).split(' ')[1] ?? 0);
 }
 
 function commandLine(pid: number): string[] {

@@ -3,6 +3,7 @@ import { consolesAtBoot } from './consoles.ts';
 import { matches } from './driver-core.ts';
 import { addDevice } from './hotplug.ts';
 import { register } from './modules.ts';
+import { startAtBoot } from './processes.ts';
 import type { MachineSpec } from './spec.ts';
 import type { Device, MachineState } from './state.ts';
 import { makeVfs, vfsOf } from './sriov.ts';
@@ -56,6 +57,7 @@ export function build(spec: MachineSpec, boot: number, carried?: Carried): Machi
   for (const device of spec.devices) addDevice(state, device);
   bindAtBoot(state);
   layOutBars(state);
+  startAtBoot(state, spec.processes);
   return state;
 }
 

@@ -2,6 +2,7 @@ import type { Description, DeviceDescription } from './description-schema.ts';
 import { driversOfEveryMachine, isBuiltin, knownDriver, vfioModules } from './known-drivers.ts';
 import { moduleName } from './modules.ts';
 import { expandKeyboards } from './description-keyboards.ts';
+import { networkFiles } from './description-network.ts';
 import { inService, joined, nothing, type Service } from './description-service.ts';
 import { expandStorage } from './description-storage.ts';
 import type { BarSpec, ConsoleSpec, DeviceSpec, DriverSpec, MachineSpec, ModuleSpec } from './spec.ts';
@@ -31,12 +32,18 @@ export function expand(description: Description): MachineSpec {
     mdevTypes: description.mdev,
     volumes: storage.volumes,
     keyboards: input.keyboards,
+    processes: description.processes.map(({ name, unit, user, nodes, sessions }) => ({
+      name,
+      ...(unit !== undefined && { unit: { name: unit, ...(user !== undefined && { user }) } }),
+      nodes,
+      sessions,
+    })),
     files: {
       '/proc/self/mountinfo': storage.mountinfo,
       '/proc/1/mountinfo': storage.mountinfo,
       '/proc/swaps': `Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n${storage.swaps}`,
       ...storage.files,
-      '/proc/net/route': `Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n${service.map((each) => each.route ?? '').join('')}`,
+      ...networkFiles(description),
       ...libvirtFile(description.libvirt),
       ...description.files,
     },

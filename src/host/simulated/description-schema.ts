@@ -74,6 +74,25 @@ const sriov = v.strictObject({
 
 const speed = v.picklist([2.5, 5, 8, 16, 32, 64], 'a link has 2.5, 5, 8, 16, 32 or 64 GT/s');
 const width = v.picklist([1, 2, 4, 8, 12, 16, 32], 'a link has 1, 2, 4, 8, 12, 16 or 32 lanes');
+const netInterface = {
+  name,
+  up: v.optional(v.boolean(), false),
+  /** true: that of IPv4. */
+  defaultRoute: v.optional(v.union([v.boolean(), v.picklist(['ipv6', 'both'])]), false),
+  master: v.optional(name),
+  /** With the length of the network's prefix: 192.168.1.5/24. */
+  addresses: v.optional(v.array(name), []),
+};
+
+const process = v.strictObject({
+  name,
+  /** The systemd unit that it runs in, and the number of the user whose it is. */
+  unit: v.optional(name),
+  user: v.optional(v.number()),
+  nodes: v.optional(v.array(name), []),
+  /** Its TCP connections: both ends as 192.168.1.5:22 or [2001:db8::5]:22. */
+  sessions: v.optional(v.array(v.strictObject({ local: name, peer: name })), []),
+});
 
 const device = v.strictObject({
   address,
@@ -106,14 +125,16 @@ const device = v.strictObject({
   keyboards: v.optional(v.array(keyboard), []),
   net: v.optional(
     v.strictObject({
-      name,
-      up: v.optional(v.boolean(), false),
-      defaultRoute: v.optional(v.boolean(), false),
-      master: v.optional(name),
+      ...netInterface,
+      /** Directories between the device and `net`, each with its slash: that of a virtio or USB device. */
+      under: v.optional(v.string(), ''),
     }),
   ),
   drm: v.optional(v.array(name), []),
+  /** Frame buffer, such as fb0. */
+  framebuffer: v.optional(name),
   sound: v.optional(name),
+  video: v.optional(v.array(name), []),
   nodes: v.optional(v.array(name), []),
   entries: v.optional(v.record(v.string(), v.string()), {}),
 });
@@ -157,6 +178,18 @@ export const descriptionSchema = v.strictObject({
   ),
   /** Names of keyboards on the board's own controller (i8042). */
   keyboards: v.optional(v.array(v.string()), []),
+  /** Interfaces that are no devices, and what they are on. */
+  interfaces: v.optional(
+    v.array(
+      v.strictObject({
+        ...netInterface,
+        kind: v.picklist(['bridge', 'bond', 'team', 'vlan', 'macvlan', 'tun']),
+        over: v.optional(v.array(name), []),
+      }),
+    ),
+    [],
+  ),
+  processes: v.optional(v.array(process), []),
   files: v.optional(v.record(v.string(), v.string()), {}),
   fileFacts: v.optional(v.record(v.string(), fileFacts), {}),
   devices: v.array(device),

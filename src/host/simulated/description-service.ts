@@ -1,3 +1,4 @@
+import { netEntries } from './description-network.ts';
 import type { DeviceDescription } from './description-schema.ts';
 import type { KeyboardSpec } from './spec.ts';
 
@@ -7,13 +8,12 @@ export interface Service {
   readonly nodes: readonly string[];
   /** Nodes that the host has claimed for itself. */
   readonly claimed: readonly string[];
-  readonly route?: string;
   readonly keyboards?: readonly KeyboardSpec[];
 }
 
 /** What the short words of a description (`net`, `drm`, `sound`) come to. */
 export function inService(device: DeviceDescription): Service {
-  return [net(device), drm(device), sound(device)].reduce(joined, nothing);
+  return [net(device), graphics(device), video(device), sound(device)].reduce(joined, nothing);
 }
 
 /** A device that shows nothing. */
@@ -26,43 +26,43 @@ export function joined(a: Service, b: Service): Service {
     entries: { ...a.entries, ...b.entries },
     nodes: [...a.nodes, ...b.nodes],
     claimed: [...a.claimed, ...b.claimed],
-    route: (a.route ?? '') + (b.route ?? ''),
     ...(keyboards.length > 0 && { keyboards }),
   };
 }
 
-function net({ net: spec, address }: DeviceDescription): Service {
-  if (!spec) return nothing;
-  const directory = `net/${spec.name}`;
-  const bytes = address.replace(/[^0-9a-f]/g, '').slice(-6);
-  return {
-    ...nothing,
-    entries: {
-      [`${directory}/operstate`]: spec.up ? 'up\n' : 'down\n',
-      [`${directory}/address`]: `52:54:00:${bytes.slice(0, 2)}:${bytes.slice(2, 4)}:${bytes.slice(4, 6)}\n`,
-      ...(spec.up && { [`${directory}/carrier`]: '1\n' }),
-      ...(spec.master !== undefined && {
-        [`${directory}/master`]: `-> /sys/class/net/${spec.master}`,
-        [`${directory}/upper_${spec.master}`]: `-> /sys/class/net/${spec.master}`,
-      }),
-    },
-    ...(spec.defaultRoute && {
-      route: `${spec.master ?? spec.name}\t00000000\t0101A8C0\t0003\t0\t0\t100\t00000000\t0\t0\t0\n`,
-    }),
-  };
+function net(device: DeviceDescription): Service {
+  return { ...nothing, entries: netEntries(device) };
 }
 
-function drm({ drm: names }: DeviceDescription): Service {
-  const entries = names.map((name) => [`drm/${name}/dev`, '226:0\n'] as const);
-  return { ...nothing, entries: Object.fromEntries(entries), nodes: names.map((name) => `/dev/dri/${name}`) };
+function graphics({ drm, framebuffer }: DeviceDescription): Service {
+  const entries = drm.map((name): [string, string] => [`drm/${name}/dev`, '226:0\n']);
+  const nodes = drm.map((name) => `/dev/dri/${name}`);
+  if (framebuffer !== undefined) {
+    entries.push([`graphics/${framebuffer}/dev`, `29:${framebuffer.replace('fb', '')}\n`]);
+    nodes.push(`/dev/${framebuffer}`);
+  }
+  return { ...nothing, entries: Object.fromEntries(entries), nodes };
+}
+
+function video({ video: names }: DeviceDescription): Service {
+  return {
+    ...nothing,
+    entries: Object.fromEntries(names.map((name) => [`video4linux/${name}/dev`, '81:0\n'])),
+    nodes: names.map((name) => `/dev/${name}`),
+  };
 }
 
 function sound({ sound: name }: DeviceDescription): Service {
   if (name === undefined) return nothing;
   const number = name.replace(/^card/, '');
+  const nodes = [`controlC${number}`, `hwC${number}D0`, `pcmC${number}D3p`];
   return {
     ...nothing,
-    entries: { [`sound/${name}/id`]: 'HDMI\n', [`sound/${name}/number`]: `${number}\n` },
-    nodes: [`/dev/snd/controlC${number}`, `/dev/snd/pcmC${number}D3p`],
+    entries: {
+      [`sound/${name}/id`]: 'HDMI\n',
+      [`sound/${name}/number`]: `${number}\n`,
+      ...Object.fromEntries(nodes.map((node, index) => [`sound/${name}/${node}/dev`, `116:${index}\n`])),
+    },
+    nodes: nodes.map((node) => `/dev/snd/${node}`),
   };
 }

@@ -146,7 +146,7 @@ export function simulatedHost(store: Store, options: SimulatedHostOptions = {}):
     writeRaw,
     loadModule: (name, deadlineMs) => moduleCall('load', name, deadlineMs),
     unloadModule: (name, deadlineMs) => moduleCall('unload', name, deadlineMs),
-    holders: (path) => look((state) => holdersOfNode(state, path)),
+    holders: (paths) => look((state) => holdersOf(state, paths, self)),
     libvirtProcesses: () => look(libvirtProcesses),
     blockedWrites: () => look(blockedWrites),
     isAlive: (process) => look((state) => isAlive(state, process)),
@@ -204,15 +204,24 @@ async function readUnderDeadline(
   }
 }
 
-function holdersOfNode(state: MachineState, path: string): Holder[] {
-  const group = state.groups[/^\/dev\/vfio\/(\d+)$/.exec(path)?.[1] ?? ''];
-  const pids = new Set([
-    ...state.opens.filter((open) => open.path === path).map((open) => open.pid),
-    ...(group?.openedBy === undefined ? [] : [group.openedBy]),
-  ]);
+function holdersOf(state: MachineState, paths: readonly string[], self: ProcessIdentity): Holder[] {
   return state.processes
-    .filter((process) => pids.has(process.pid))
-    .map(({ pid, name, guest }) => ({ pid, name, ...(guest !== undefined && { guest }) }));
+    .filter(({ pid }) => pid !== self.pid)
+    .flatMap(({ pid, name, guest, unit, sessions = [] }) => {
+      const open = new Set([
+        ...state.opens.filter((each) => each.pid === pid).map(({ path }) => path),
+        ...sessions.map(({ inode }) => `socket:[${inode}]`),
+        ...Object.values(state.groups)
+          .filter((group) => group.openedBy === pid)
+          .map(({ number }) => `/dev/vfio/${number}`),
+      ]);
+      const about = { pid, name, ...(guest !== undefined && { guest }), ...(unit && { unit }) };
+      return paths
+        .filter((path) => open.has(path))
+        .sort()
+        .map((path) => ({ ...about, path }));
+    })
+    .sort((a, b) => a.pid - b.pid);
 }
 
 function libvirtProcesses({ daemon, processes }: MachineState): LibvirtProcesses {

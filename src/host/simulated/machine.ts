@@ -1,6 +1,7 @@
 import { build } from './build.ts';
 import { simulatedHost, type SimulatedHost } from './host.ts';
-import { endProcess, perform, startProcess, type OperationResult } from './operations.ts';
+import { perform, type OperationResult } from './operations.ts';
+import { endProcess, startProcess } from './processes.ts';
 import type { Operation } from './operation.ts';
 import type { MachineSpec } from './spec.ts';
 import type { JournalEntry, MachineState } from './state.ts';

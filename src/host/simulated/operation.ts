@@ -1,3 +1,4 @@
+import type { SystemdUnit } from '../host.ts';
 import type { FaultEffect, FaultPoint } from './faults.ts';
 
 /**
@@ -19,7 +20,13 @@ export type Operation =
   /** libvirt's daemon ends. Its guests go on. */
   | { readonly do: 'stop-libvirt' }
   /** A process opens a device node such as /dev/snd/controlC0. */
-  | { readonly do: 'hold-node'; readonly path: string; readonly program: string; readonly guest?: string }
+  | {
+      readonly do: 'hold-node';
+      readonly path: string;
+      readonly program: string;
+      readonly guest?: string;
+      readonly unit?: SystemdUnit;
+    }
   | { readonly do: 'release-node'; readonly path: string }
   /** A card is pulled out. As with hot-plug hardware its driver's remove() is waited for, then it is gone for good. */
   | { readonly do: 'unplug'; readonly device: string }

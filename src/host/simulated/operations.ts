@@ -2,9 +2,9 @@ import { build } from './build.ts';
 import type { FaultRule } from './faults.ts';
 import { advance, submit } from './kernel.ts';
 import type { FaultDescription, Operation } from './operation.ts';
+import { endProcess, openNode, startProcess } from './processes.ts';
 import type { MachineState, Process } from './state.ts';
-import { closeGroups, openGroup, type OpenFailure } from './vfio.ts';
-import { nodesOf } from './view-system.ts';
+import { openGroup, type OpenFailure } from './vfio.ts';
 import { busLock, type Work } from './work.ts';
 
 /** What came of an operation; a call that waits in the kernel is `pending`. */
@@ -53,19 +53,16 @@ function change(state: MachineState, operation: Operation): OperationResult {
       return completed;
     }
     case 'start-qemu':
-      startProcess(state, QEMU, operation.guest, operation.pid);
+      startProcess(state, QEMU, operation);
       return completed;
     case 'stop-libvirt':
       delete state.daemon;
       return completed;
     case 'hold-node': {
-      const device = Object.values(state.devices).find((each) =>
-        nodesOf(state, each).includes(operation.path),
-      );
-      if (!device) return { kind: 'refused', errno: 'ENOENT' };
-      const process = startProcess(state, operation.program, operation.guest);
-      state.opens.push({ pid: process.pid, path: operation.path, uid: device.uid });
-      return completed;
+      const process = startProcess(state, operation.program, operation);
+      if (openNode(state, process, operation.path)) return completed;
+      endProcess(state, process);
+      return { kind: 'refused', errno: 'ENOENT' };
     }
     case 'release-node': {
       const pids = state.opens.filter((each) => each.path === operation.path).map((each) => each.pid);
@@ -136,7 +133,7 @@ export function faultRule(description: FaultDescription, id: string): FaultRule 
 
 function open(state: MachineState, operation: Extract<Operation, { do: 'open-group' }>): OperationResult {
   const running = guestProcess(state, operation.guest);
-  const process = running ?? startProcess(state, QEMU, operation.guest, operation.pid);
+  const process = running ?? startProcess(state, QEMU, operation);
   for (const address of operation.devices) {
     const device = state.devices[address];
     const group = device?.group;
@@ -149,26 +146,6 @@ function open(state: MachineState, operation: Extract<Operation, { do: 'open-gro
     return { kind: 'refused', ...failure };
   }
   return completed;
-}
-
-/** A process begins. */
-export function startProcess(state: MachineState, name: string, guest?: string, pid?: number): Process {
-  state.next.pid += 1;
-  const process: Process = {
-    pid: pid ?? state.next.pid,
-    startTime: Math.floor(state.clock / 10),
-    name,
-    ...(guest !== undefined && { guest }),
-  };
-  state.processes.push(process);
-  return process;
-}
-
-/** A process ends: what it had open is closed, what it was waiting for in the kernel goes on. */
-export function endProcess(state: MachineState, process: Process): void {
-  closeGroups(state, process.pid);
-  state.opens = state.opens.filter((each) => each.pid !== process.pid);
-  state.processes = state.processes.filter((each) => each.pid !== process.pid);
 }
 
 /** Work that no process waits for, such as that of a hot-plug interrupt. */

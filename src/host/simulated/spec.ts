@@ -1,3 +1,5 @@
+import type { SystemdUnit } from '../host.ts';
+
 /**
  * A machine as it is right after it booted, as plain data: what a description in examples/hosts/ says once
  * sizes are numbers and defaults are filled in. `build` makes a running machine of it, and makes it again at
@@ -26,6 +28,8 @@ export interface MachineSpec {
   readonly volumes: readonly VolumeSpec[];
   /** Keyboards that hang on no PCI device, with their paths below /sys/devices. */
   readonly keyboards: readonly KeyboardSpec[];
+  /** What runs since the machine booted, besides what a test starts. */
+  readonly processes: readonly ProcessSpec[];
   /** Further text files by absolute path, such as /proc/swaps. */
   readonly files: Readonly<Record<string, string>>;
   /** Facts about files by their real path; whatever is left out is as usual. */
@@ -138,7 +142,8 @@ export interface DeviceSpec {
   readonly claimedNodes: readonly string[];
   /**
    * Text files below the device's directory while the host driver holds it, such as `net/eth0/operstate`; a
-   * path that ends in `/` is an empty directory, a text `-> /path` makes a link.
+   * path that ends in `/` is an empty directory, a text `-> /path` makes a link, `! EINVAL` an attribute whose
+   * read fails with that errno.
    */
   readonly entries: Readonly<Record<string, string>>;
   /** Keyboards that are there while the host driver holds the device, with their paths below its directory. */
@@ -196,6 +201,22 @@ export interface SriovSpec {
   readonly vfBars: readonly BarSpec[];
   /** current_vgpu_type of fresh VFs; absent when it is no such card. */
   readonly vgpuType?: number;
+}
+
+/** A program of the host. */
+export interface ProcessSpec {
+  readonly name: string;
+  readonly unit?: SystemdUnit;
+  /** Device nodes that it has open. */
+  readonly nodes: readonly string[];
+  /** Its established TCP connections. */
+  readonly sessions: readonly TcpSession[];
+}
+
+/** Both ends as `192.168.1.5:22` or `[2001:db8::5]:22`. */
+export interface TcpSession {
+  readonly local: string;
+  readonly peer: string;
 }
 
 export interface MdevTypeSpec {

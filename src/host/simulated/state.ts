@@ -1,6 +1,7 @@
+import type { SystemdUnit } from '../host.ts';
 import type { FaultRule } from './faults.ts';
 import type { Operation } from './operation.ts';
-import type { DeviceSpec, DriverSpec, MachineSpec } from './spec.ts';
+import type { DeviceSpec, DriverSpec, MachineSpec, TcpSession } from './spec.ts';
 import type { Work } from './work.ts';
 
 /**
@@ -141,13 +142,16 @@ export interface Process {
   readonly startTime: number;
   readonly name: string;
   readonly guest?: string;
+  readonly unit?: SystemdUnit;
+  /** Established TCP connections, with the inodes of their sockets. */
+  readonly sessions?: readonly (TcpSession & { readonly inode: number })[];
 }
 
 export interface OpenNode {
   readonly pid: number;
   readonly path: string;
-  /** The device behind the node. */
-  readonly uid: number;
+  /** The device behind the node; absent for a node that belongs to no single device. */
+  readonly uid?: number;
 }
 
 /** A virtual terminal's console driver, /sys/class/vtconsole/vtconN. */

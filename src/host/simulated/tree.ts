@@ -1,4 +1,5 @@
 import { posix } from 'node:path';
+import { errnoError, type Errno } from './errno.ts';
 import type { Outcome } from './work.ts';
 
 /** An entry of the file systems below /, made on the spot from the machine's state. */
@@ -73,12 +74,13 @@ export function link(target: string): Link {
   return { kind: 'link', target };
 }
 
-/** How a text says that it is a link in place of a file. */
+/** How a text says that it is a link in place of a file, or a file that cannot be read. */
 const LINK = '-> ';
+const FAILURE = /^! (E[A-Z]+)$/;
 
 /**
  * Directories and read-only files from their relative paths. A path that ends in `/` is an empty directory, a
- * text `-> /absolute/path` makes a link.
+ * text `-> /absolute/path` makes a link, a text `! EINVAL` a file whose read fails with that errno.
  */
 export function textTree(entries: Readonly<Record<string, string>>): Directory {
   const branches = new Map<string, Record<string, string>>();
@@ -100,9 +102,17 @@ export function textTree(entries: Readonly<Record<string, string>>): Directory {
       if (below) return textTree(below);
       const content = leaves.get(name);
       if (content === undefined) return undefined;
-      return content.startsWith(LINK) ? link(content.slice(LINK.length)) : text(() => content);
+      return content.startsWith(LINK) ? link(content.slice(LINK.length)) : leaf(name, content);
     }),
   };
+}
+
+function leaf(name: string, content: string): File {
+  const [, errno] = FAILURE.exec(content) ?? [];
+  return text(() => {
+    if (errno !== undefined) throw errnoError(errno as Errno, 'read', name);
+    return content;
+  });
 }
 
 /** Two trees laid over each other; where both have a file, the first one's. */

@@ -20,6 +20,8 @@ import { mapValues, pciBus } from './view-bus.ts';
 import { swapsText, virtualDevices, volumeClasses, volumeNodes } from './view-block.ts';
 import { deviceDirectory, isInService } from './view-device.ts';
 import { inputDevicesText } from './view-input.ts';
+import { sessionTables } from './view-network.ts';
+import { nvidiaProc, sharedNodes } from './view-nvidia.ts';
 import { done, failed, type Outcome } from './work.ts';
 
 /** Everything below /. */
@@ -216,6 +218,7 @@ function devDirectory(state: MachineState): Directory {
     }
   }
   for (const [path, node] of volumeNodes(state)) put(path, node);
+  for (const path of sharedNodes(state)) put(path, { kind: 'node', open: () => 'free' });
   if (state.modules['vfio']) put('/dev/vfio/vfio', { kind: 'node', open: () => 'free' });
   for (const group of Object.values(state.groups)) {
     const isMdev = Object.values(state.mdevs).some((mdev) => mdev.group === group.number);
@@ -237,6 +240,8 @@ function procDirectory(state: MachineState): Directory {
     bus: directory({ input: directory({ devices: text(() => inputDevicesText(state)) }) }),
     ...(swaps !== undefined && { swaps: text(() => swaps) }),
     cmdline: text(() => `${state.spec.commandLine}\n`),
+    driver: () => directory({ nvidia: nvidiaProc(state) }),
+    net: () => sessionTables(state),
     sys: directory({
       kernel: directory({
         osrelease: text(() => `${profileOf(state.spec.kernel).release}\n`),

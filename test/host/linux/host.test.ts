@@ -279,26 +279,40 @@ describe('linuxHost.loadModule', () => {
 });
 
 describe('linuxHost.holders', () => {
+  const orphans: number[] = [];
+  afterEach(() => {
+    for (const pid of orphans.splice(0)) process.kill(pid, 'SIGKILL');
+  });
+
   it('finds the processes that have a file open, not this one', async () => {
     writeFileSync(path('node'), '');
     const here = openSync(path('node'), 'r');
-    assert.deepEqual(linuxHost.holders(path('node')), []);
-    const other = spawn('sh', ['-c', 'exec 3< "$0"; echo open; exec cat', path('node')], {
-      stdio: ['pipe', 'pipe', 'inherit'],
+    assert.deepEqual(linuxHost.holders([path('node')]), []);
+    // The shell ends at once: a process that this one started would be left out.
+    const shell = spawn('sh', ['-c', 'tail -f "$0" > /dev/null 2>&1 & echo $!', path('node')], {
+      stdio: ['ignore', 'pipe', 'inherit'],
     });
-    await new Promise((resolve) => other.stdout.once('data', resolve));
-    while (linuxHost.holders(path('node'))[0]?.name !== 'cat')
+    const said = await new Promise<string>((resolve) =>
+      shell.stdout.once('data', (data: Buffer) => {
+        resolve(data.toString());
+      }),
+    );
+    const pid = Number(said);
+    orphans.push(pid);
+    while (linuxHost.holders([path('node')])[0]?.name !== 'tail')
       await new Promise((resolve) => setImmediate(resolve));
-    assert.deepEqual(linuxHost.holders(path('node')), [{ pid: other.pid, name: 'cat' }]);
-    const gone = new Promise((resolve) => other.once('close', resolve));
-    other.stdin.end();
-    await gone;
-    assert.deepEqual(linuxHost.holders(path('node')), []);
+    assert.deepEqual(
+      linuxHost.holders([path('none'), path('node')]).map((holder) => [holder.pid, holder.path]),
+      [[pid, path('node')]],
+    );
+    process.kill(pid, 'SIGKILL');
+    while (linuxHost.holders([path('node')]).length > 0)
+      await new Promise((resolve) => setImmediate(resolve));
     closeSync(here);
   });
 
   it('finds none for what is not there', () => {
     mkdirSync(path('d'));
-    assert.deepEqual(linuxHost.holders(path('none')), []);
+    assert.deepEqual(linuxHost.holders([path('none')]), []);
   });
 });

@@ -1,6 +1,16 @@
 import assert from 'node:assert/strict';
 import { spawn, type ChildProcess } from 'node:child_process';
-import { chmodSync, copyFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  closeSync,
+  copyFileSync,
+  existsSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import {
   blockedWrites,
@@ -8,6 +18,7 @@ import {
   isAlive,
   libvirtProcesses,
   startTimeOf,
+  unitOf,
   WRITER_VARIABLE,
 } from '../../../src/host/linux/processes.ts';
 import { stateDirectory } from '../../scenario.ts';
@@ -102,17 +113,37 @@ describe('isAlive', () => {
 });
 
 describe('holdersOf', () => {
-  /** A process that has the node open, called as libvirt calls QEMU. */
-  async function qemu(node: string, ...args: readonly string[]): Promise<number> {
-    // tail -f keeps the file open; what follows `--` it takes for files that are not there.
-    const child = spawn('tail', ['-q', '-F', node, '--', ...args], {
-      argv0: 'qemu-system-x86_64',
-      stdio: 'ignore',
+  const orphans: number[] = [];
+  afterEach(() => {
+    for (const pid of orphans.splice(0)) process.kill(pid, 'SIGKILL');
+  });
+
+  /** A process that is no child of this one. */
+  async function orphan(...command: readonly string[]): Promise<number> {
+    const shell = spawn('sh', ['-c', '"$@" > /dev/null 2>&1 & echo $!', 'sh', ...command], {
+      stdio: ['ignore', 'pipe', 'inherit'],
     });
-    children.push(child);
-    await until(() => holdersOf(node).length > 0);
-    return child.pid!;
+    let said = '';
+    shell.stdout.on('data', (data: Buffer) => (said += data.toString()));
+    await new Promise((resolve) => shell.once('close', resolve));
+    orphans.push(Number(said));
+    return Number(said);
   }
+
+  /** An orphan that has these files open; what follows them are arguments that do nothing. */
+  async function holder(nodes: readonly string[], ...args: readonly string[]): Promise<number> {
+    // tail -f keeps the files open; what follows `--` it takes for files that are not there.
+    const pid = await orphan('tail', '-q', '-f', ...nodes, '--', ...args);
+    await until(() => holdersOf(nodes).filter((each) => each.pid === pid).length === nodes.length);
+    return pid;
+  }
+
+  const node = (name = 'node'): string => {
+    writeFileSync(join(directory, name), '');
+    return join(directory, name);
+  };
+  /** What this process itself runs in: the orphans are in the same unit. */
+  const unit = unitOf(readFileSync('/proc/self/cgroup', 'utf8'));
 
   const names: readonly (readonly [args: readonly string[], guest: string | undefined])[] = [
     [['-name', 'guest=win11,debug-threads=on'], 'win11'],
@@ -125,10 +156,104 @@ describe('holdersOf', () => {
   ];
   for (const [args, guest] of names) {
     it(`takes ${guest === undefined ? 'no name' : JSON.stringify(guest)} for the guest’s from ${JSON.stringify(args)}`, async () => {
-      const node = join(directory, 'node');
-      writeFileSync(node, '');
-      const pid = await qemu(node, ...args);
-      assert.deepEqual(holdersOf(node), [{ pid, name: 'tail', ...(guest !== undefined && { guest }) }]);
+      const path = node();
+      const pid = await holder([path], ...args);
+      assert.deepEqual(holdersOf([path]), [
+        { pid, name: 'tail', ...(guest !== undefined && { guest }), ...(unit && { unit }), path },
+      ]);
+    });
+  }
+
+  it('finds the holders of many files in one call, an entry for each process and file', async () => {
+    const [one, two, three] = [node('one'), node('two'), node('three')];
+    const first = await holder([one, two]);
+    const second = await holder([two, three]);
+    assert.deepEqual(
+      holdersOf([three, two, one, node('four')])
+        .map(({ pid, path }) => `${pid} ${path}`)
+        .sort(),
+      [`${first} ${one}`, `${first} ${two}`, `${second} ${three}`, `${second} ${two}`].sort(),
+    );
+  });
+
+  it('knows a node that was removed and made again since it was opened', async () => {
+    const path = node();
+    const pid = await holder([path]);
+    rmSync(path);
+    assert.deepEqual(
+      holdersOf([path]).map((each) => each.pid),
+      [pid],
+    );
+  });
+
+  it('finds who has a socket, by the number of its inode', async () => {
+    const file = join(directory, 'socket');
+    const script = `
+      const { readdirSync, readlinkSync, writeFileSync } = require('node:fs');
+      const server = require('node:net').createServer().listen(0, '127.0.0.1', () => {
+        writeFileSync(process.argv[1], readlinkSync('/proc/self/fd/' + server._handle.fd));
+      });`;
+    const pid = await orphan(process.execPath, '-e', script, file);
+    await until(() => existsSync(file) && readFileSync(file, 'utf8') !== '');
+    const socket = readFileSync(file, 'utf8');
+    assert.match(socket, /^socket:\[\d+\]$/);
+    assert.deepEqual(
+      holdersOf([socket]).map((each) => [each.pid, each.path]),
+      [[pid, socket]],
+    );
+  });
+
+  it('leaves out this process and those that it started', async () => {
+    const path = node();
+    const fd = openSync(path, 'r');
+    const pid = await running('sh', ['-c', 'exec 3< "$0"; tail -f /dev/null', path]);
+    await until(() => readdirSync(`/proc/${pid}/fd`).includes('3'));
+    assert.deepEqual(holdersOf([path]), []);
+    closeSync(fd);
+  });
+
+  it('looks at nobody when nothing is asked for', () => {
+    assert.deepEqual(holdersOf([]), []);
+  });
+});
+
+describe('unitOf', () => {
+  const rows: readonly (readonly [name: string, cgroup: string, unit: ReturnType<typeof unitOf>])[] = [
+    ['a service of the system', '0::/system.slice/lightdm.service\n', { name: 'lightdm.service' }],
+    [
+      'a service of a user',
+      '0::/user.slice/user-1000.slice/user@1000.service/session.slice/pipewire.service\n',
+      { name: 'pipewire.service', user: 1000 },
+    ],
+    [
+      'a program of a desktop',
+      '0::/user.slice/user-1000.slice/user@1000.service/app.slice/app-gnome-firefox-2204.scope\n',
+      { name: 'app-gnome-firefox-2204.scope', user: 1000 },
+    ],
+    [
+      "a user's service manager itself",
+      '0::/user.slice/user-1000.slice/user@1000.service/init.scope\n',
+      { name: 'init.scope', user: 1000 },
+    ],
+    ['a session', '0::/user.slice/user-1000.slice/session-2.scope\n', { name: 'session-2.scope' }],
+    [
+      'a group below a unit, as libvirt makes them',
+      '0::/machine.slice/machine-qemu\\x2d1\\x2dwin10.scope/libvirt/emulator\n',
+      { name: 'machine-qemu\\x2d1\\x2dwin10.scope' },
+    ],
+    [
+      'version 1, where systemd has a hierarchy of its own',
+      '12:devices:/system.slice/other.service\n1:name=systemd:/system.slice/ssh.service\n0::/x.service\n',
+      { name: 'ssh.service' },
+    ],
+    ['a kernel thread', '0::/\n', undefined],
+    ['a machine without systemd', '', undefined],
+    ['a name that would drive a terminal', '0::/system.slice/\u001b[2J.service\n', undefined],
+    ['a name that would be two words', '0::/system.slice/a b.service\n', undefined],
+  ];
+  for (const [name, cgroup, unit] of rows) {
+    it(`knows ${name}`, () => {
+      assert.deepEqual(unitOf(cgroup), unit);
     });
   }
 });

@@ -75,7 +75,7 @@ describe('unbind', () => {
       const host = machine.host();
       machine.perform({ do: 'hold-node', path: node, program: 'pipewire' });
       assert.deepEqual(
-        host.holders(node).map((holder) => holder.name),
+        host.holders([node]).map((holder) => holder.name),
         ['pipewire'],
       );
       assert.equal(await answer(host, `/sys/bus/pci/drivers/${driver}/unbind`, address), 'stuck');

@@ -9,11 +9,11 @@ describe('a guest', () => {
     const host = machine.host();
     await toVfio(host, ...both);
     assert.equal(host.tryOpen('/dev/vfio/16'), 'free');
-    assert.deepEqual(host.holders('/dev/vfio/16'), []);
+    assert.deepEqual(host.holders(['/dev/vfio/16']), []);
     machine.perform({ do: 'open-group', devices: both, guest: 'win10', pid: 4711 });
     assert.equal(host.tryOpen('/dev/vfio/16'), 'busy');
-    const [holder] = host.holders('/dev/vfio/16');
-    assert.deepEqual(holder, { pid: 4711, name: 'qemu-system-x86', guest: 'win10' });
+    const [holder] = host.holders(['/dev/vfio/16']);
+    assert.deepEqual(holder, { pid: 4711, name: 'qemu-system-x86', path: '/dev/vfio/16', guest: 'win10' });
     machine.perform({ do: 'close-group', guest: 'win10' });
     assert.equal(host.tryOpen('/dev/vfio/16'), 'free');
   });
@@ -66,7 +66,7 @@ describe('a guest', () => {
     assert.deepEqual(
       machine
         .host()
-        .holders('/dev/vfio/16')
+        .holders(['/dev/vfio/16'])
         .map((holder) => holder.guest),
       ['first'],
     );

@@ -1,0 +1,85 @@
+import type { PciAddress } from '../../pci/address.ts';
+import type { PciDevice } from '../../pci/device.ts';
+import { sysfs } from '../../pci/sysfs.ts';
+import type { DeviceUse } from '../../pci/use.ts';
+import { describeHolders } from '../describe-holders.ts';
+import type { Holder, Host } from '../host.ts';
+import { listed } from './words.ts';
+
+/** A device node and the device that it belongs to. */
+export interface DeviceNode {
+  readonly device: PciAddress;
+  readonly path: string;
+}
+
+/** Nodes that all cards on the driver nvidia share. */
+const NVIDIA_SHARED = ['nvidiactl', 'nvidia-uvm', 'nvidia-uvm-tools', 'nvidia-modeset'];
+
+/**
+ * The device nodes of these devices whose holders keep a driver from letting go, or lose what they work with:
+ * graphics, frame buffers, sound, video. Who only holds a disk's node is found in another way.
+ */
+export function deviceNodes(host: Host, devices: readonly PciDevice[]): DeviceNode[] {
+  return devices.flatMap((device) => {
+    const names = [...subsystemNodes(host, device.address), ...nvidiaNodes(host, device, devices)];
+    return names.map((name) => ({ device: device.address, path: sysfs.node(name) }));
+  });
+}
+
+/** One use for each device that has a node open in some process. */
+export function heldUses(nodes: readonly DeviceNode[], holders: readonly Holder[]): DeviceUse[] {
+  return [...new Set(nodes.map(({ device }) => device))].flatMap((device) => {
+    const paths = nodes.filter((node) => node.device === device).map(({ path }) => path);
+    const here = holders.filter(({ path }) => paths.includes(path));
+    if (here.length === 0) return [];
+    const held = [...new Set(here.map(({ path }) => path))].sort();
+    const detail = `${listed(held, '', 3)} ${held.length === 1 ? 'is' : 'are'} open in ${describeHolders(here)}`;
+    return [{ device, reason: 'held', detail, hints: [...new Set(here.map(howToEnd))] }];
+  });
+}
+
+/** The names below /dev that the device's own directory tells. */
+function subsystemNodes(host: Host, address: PciAddress): string[] {
+  const below = (path: string): readonly string[] => host.list(sysfs.attribute(address, path)) ?? [];
+  return (host.list(sysfs.device(address)) ?? []).flatMap((subsystem) => {
+    switch (subsystem) {
+      case 'drm':
+        return below(subsystem).map((name) => `dri/${name}`);
+      case 'graphics':
+      case 'video4linux':
+        return below(subsystem);
+      case 'sound':
+        return below(subsystem)
+          .filter((name) => /^card\d+$/.test(name))
+          .flatMap((card) => below(`${subsystem}/${card}`))
+          .filter((name) => /^(?:control|pcm|hw|midi|ump|compr)C\d/.test(name))
+          .map((name) => `snd/${name}`);
+      default:
+        return [];
+    }
+  });
+}
+
+/**
+ * A card's own node, by the minor number that the driver tells. The shared nodes are the card's only when no
+ * other card that stays with the host is on the driver.
+ */
+function nvidiaNodes(host: Host, { address, driver }: PciDevice, devices: readonly PciDevice[]): string[] {
+  if (driver !== 'nvidia') return [];
+  const minor = /^Device Minor:\s*(\d+)/m.exec(host.read(sysfs.nvidiaCard(address)) ?? '')?.[1];
+  const taken = new Set<string>(devices.map((device) => device.address));
+  const others = (host.list(sysfs.driver(driver)) ?? []).some(
+    (name) => /^[0-9a-f]{4,8}:/.test(name) && !taken.has(name),
+  );
+  return [...(minor === undefined ? [] : [`nvidia${minor}`]), ...(others ? [] : NVIDIA_SHARED)];
+}
+
+/** A scope is a session or one program of a desktop, so there the process is what to end. */
+function howToEnd({ pid, guest, unit }: Holder): string {
+  if (guest !== undefined) return 'shut that guest down first';
+  if (!unit?.name.endsWith('.service')) return `end that program: kill ${pid}`;
+  const name = unit.name.includes('\\') ? `'${unit.name}'` : unit.name;
+  return unit.user === undefined
+    ? `systemctl stop ${name}`
+    : `systemctl --user -M ${unit.user}@ stop ${name}`;
+}
