@@ -25,7 +25,7 @@ export function planText({ plan, snapshot }: PlannedStart, { names, colour }: Re
       const shown = `  ${glyph(verdict)} ${verdict.device} ${device ? names.describe(device) : ''}`;
       lines.push(verdict.kind === 'refuse' ? paint.red(shown) : shown);
       lines.push(paint.dim(`      ${device?.driver ?? 'no driver'} → ${words(verdict)}`));
-      for (const { detail } of furtherUses(verdict)) lines.push(paint.dim(`        and ${detail}`));
+      for (const words of furtherUses(verdict)) lines.push(paint.dim(`        ${words}`));
     }
   }
   const refused = refusals(plan);
@@ -73,8 +73,10 @@ function glyph(verdict: Verdict): string {
 }
 
 /** What a verdict's reason does not say: further uses of a refused device, every use of one that may be taken. */
-function furtherUses(verdict: Verdict): readonly DeviceUse[] {
-  return verdict.kind === 'refuse' ? (verdict.uses ?? []).slice(1) : (verdict.allowed ?? []);
+function furtherUses(verdict: Verdict): readonly string[] {
+  const say = (word: string, uses: readonly DeviceUse[] = []): string[] =>
+    uses.map(({ detail }) => `${word} ${detail}`);
+  return verdict.kind === 'refuse' ? say('and', verdict.uses?.slice(1)) : say('although', verdict.allowed);
 }
 
 function words(verdict: Verdict): string {

@@ -242,6 +242,34 @@ describe('vfio-hook plan', () => {
     assert.equal(changes(on), count);
   });
 
+  const xorg = { name: 'Xorg', unit: { name: 'lightdm.service' }, nodes: ['/dev/dri/card0'], sessions: [] };
+
+  it('devices that the host uses: each use, and what would allow it', () => {
+    const on = stage('intel-arc', (spec) => ({ ...spec, processes: [xorg] }));
+    const args = ['plan', domain('intel-arc-a770'), ...on.option];
+    const ended = run(args);
+    isPlain(ended);
+    expectGolden('cli/golden/plan-host-use.txt', shown(ended, on));
+    const json = run([...args, '--json']);
+    assert.equal(json.status, 2);
+    expectGolden('cli/golden/plan-host-use.json', json.stdout);
+    assert.equal(changes(on), 0);
+  });
+
+  it('devices that the host uses and may lose', () => {
+    const on = stage('intel-arc');
+    configure(on, 'domains/media-arc.yaml', example('configs/single-gpu.yaml'));
+    const args = ['plan', domain('intel-arc-a770'), ...on.option];
+    expectGolden('cli/golden/plan-host-use-allowed.txt', shown(run(args), on));
+    const { verdicts } = JSON.parse(run([...args, '--json']).stdout) as {
+      verdicts: { allowed?: { reason: string }[] }[];
+    };
+    assert.deepEqual(
+      verdicts.map(({ allowed }) => allowed?.map(({ reason }) => reason)),
+      [['boot-vga', 'console'], undefined],
+    );
+  });
+
   it('a guest without host devices: nothing to do', () => {
     const on = machine();
     expectGolden(

@@ -14,6 +14,7 @@ import fc from 'fast-check';
 import type { PartialConfig } from '../../src/config/config.ts';
 import { decodeConfigFile } from '../../src/config/decode.ts';
 import { VfioHookError } from '../../src/errors.ts';
+import { useReasons } from '../../src/pci/use.ts';
 
 const PATH = '/etc/vfio-hook/domains/win11.yaml';
 const JSON_PATH = '/etc/vfio-hook/domains/win11.json';
@@ -72,6 +73,16 @@ describe('decodeConfigFile', () => {
               ]),
               driver: 'vfio-pci',
             },
+          ],
+        },
+      ],
+      [
+        'what a device may be taken from',
+        'devices: [{match: "0000:03:00.0", allow: [boot-vga, held]}, {match: "10de:2204", allow: []}]',
+        {
+          devices: [
+            { match: gpu, bars: none, allow: ['boot-vga', 'held'] },
+            { match: { by: 'id', vendor: '10de', device: '2204' }, bars: none, allow: [] },
           ],
         },
       ],
@@ -225,6 +236,26 @@ describe('decodeConfigFile', () => {
         'a rule without match',
         'devices:\n- driver: vfio-pci\n',
         'line 2: devices[0]: the key "match" is missing',
+      ],
+      [
+        'an unknown reason',
+        'devices:\n- match: "03:00.0"\n  allow:\n  - boot_vga\n',
+        `line 4: devices[0].allow[0]: "boot_vga" in place of one of ${useReasons.join(', ')}`,
+      ],
+      [
+        'a reason that is no list',
+        'devices: [{match: "03:00.0", allow: held}]',
+        `line 1: devices[0].allow: "held" in place of a list of ${useReasons.join(', ')}`,
+      ],
+      [
+        'reasons for a class of devices',
+        'devices:\n- match: vga\n  bars: {2: 8MiB}\n  allow: [boot-vga]\n',
+        'line 4: devices[0].allow: not for the class vga: name the device, by its address "0000:03:00.0" or by vendor and device "1002:744c"',
+      ],
+      [
+        'no reason at all for a class of devices',
+        'devices: [{match: usb, allow: []}]',
+        'line 1: devices[0].allow: not for the class usb: name the device, by its address "0000:03:00.0" or by vendor and device "1002:744c"',
       ],
       ['rules that are no list', 'devices: {match: vga}', `line 1: devices: a mapping ${list}`],
       [

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { defaultsFiles, guestFiles } from '../../src/config/guest-file.ts';
+import { defaultsFiles, guestFileName, guestFiles } from '../../src/config/guest-file.ts';
 
 const UUID = '2c4b0ae6-52b6-4a43-b8f6-8a6d0ef15fb2';
 const OTHER = 'ffffffff-52b6-4a43-b8f6-8a6d0ef15fb2';
@@ -109,5 +109,36 @@ describe('defaultsFiles', () => {
     const found = defaultsFiles(entries.map((entry) => Buffer.from(entry)));
     const names = found.map((name) => Buffer.from(name).toString());
     assert.deepEqual(names, ['config.json', 'config.yaml', 'config.yml']);
+  });
+});
+
+describe('guestFileName', () => {
+  const table: [sentence: string, name: string, file: string][] = [
+    ['is the guest’s name', 'win11', 'win11.yaml'],
+    ['keeps what is harmless', 'win_11-2.vm@home', 'win_11-2.vm@home.yaml'],
+    ['encodes a slash', 'a/b', 'a%2fb.yaml'],
+    ['encodes a blank, which would be two words in a shell', 'my guest', 'my%20guest.yaml'],
+    ['encodes what drives a terminal', '\u001b[2J', '%1b%5b2J.yaml'],
+    ['encodes a percent sign', '100%', '100%25.yaml'],
+    ['encodes letters that are not ASCII', 'bü', 'b%c3%bc.yaml'],
+    ['makes no hidden file', '.hidden', '%2ehidden.yaml'],
+    ['is the UUID for a guest that is named like one', OTHER, `${UUID}.yaml`],
+    ['is the UUID for a name that no file can have', 'x'.repeat(201), `${UUID}.yaml`],
+    ['is the UUID for a guest without a name', '', `${UUID}.yaml`],
+  ];
+  for (const [sentence, name, file] of table) {
+    it(sentence, () => {
+      assert.equal(guestFileName({ name, uuid: UUID }), file);
+    });
+  }
+
+  it('is a file of that guest, whatever its name', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary', maxLength: 80 }), (name) => {
+        const file = guestFileName({ name, uuid: UUID });
+        assert.match(file, /^[\w%][\w.%+@:,=-]*\.yaml$/);
+        assert.deepEqual(found(name, [file]), [file]);
+      }),
+    );
   });
 });

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import type { DeviceRule } from '../../src/config/config.ts';
 import { parseDeviceMatch } from '../../src/config/match.ts';
 import { ruleFor } from '../../src/config/rules.ts';
+import type { UseReason } from '../../src/pci/use.ts';
 import { parsePciAddress } from '../../src/pci/address.ts';
 
 const gpu = { address: parsePciAddress('03:00.0')!, vendor: '1002', device: '744c', class: '030000' };
@@ -52,6 +53,33 @@ describe('ruleFor', () => {
         bars: new Map(bars),
         ...(driver !== undefined && { driver }),
       });
+    });
+  }
+
+  const allowing = (match: string, ...allow: readonly UseReason[]): DeviceRule => ({ ...rule(match), allow });
+  const allowed: [sentence: string, rules: DeviceRule[], allow: UseReason[] | undefined][] = [
+    ['allows nothing without rules', [rule('03:00.0')], undefined],
+    [
+      'allows what a rule for the device allows',
+      [allowing('03:00.0', 'held', 'console')],
+      ['held', 'console'],
+    ],
+    ['allows what a rule for the model allows', [allowing('1002:744c', 'held'), rule('vga')], ['held']],
+    [
+      'allows nothing for another device',
+      [allowing('04:00.0', 'held'), allowing('1002:ab30', 'held')],
+      undefined,
+    ],
+    [
+      'lets a later rule allow something else',
+      [allowing('1002:744c', 'held'), allowing('03:00.0', 'ssh')],
+      ['ssh'],
+    ],
+    ['lets a later rule take it back', [allowing('03:00.0', 'held'), allowing('03:00.0')], []],
+  ];
+  for (const [sentence, devices, allow] of allowed) {
+    it(sentence, () => {
+      assert.deepEqual(ruleFor({ devices }, gpu).allow, allow);
     });
   }
 

@@ -99,6 +99,18 @@ describe('takeSnapshot', () => {
     );
   });
 
+  it('reads what the host uses the devices for, unless a way back does not ask', async () => {
+    const machine = amd();
+    machine.perform({ do: 'hold-node', path: '/dev/snd/controlC1', program: 'pipewire' });
+    const { uses } = await takeSnapshot(machine.host(), [16], { deadlineMs: 100 });
+    assert.deepEqual(
+      uses.map(({ device, reason }) => [device, reason]),
+      [[SOUND, 'held']],
+    );
+    const host = { ...machine.host(), holders: () => assert.fail('it looked at processes') };
+    assert.deepEqual((await takeSnapshot(host, [16], { deadlineMs: 100, uses: 'unread' })).uses, []);
+  });
+
   it('has nothing for no groups', async () => {
     const { groups, devices } = await takeSnapshot(amd().host(), [], { deadlineMs: 100 });
     assert.deepEqual([groups, devices], [[], []]);

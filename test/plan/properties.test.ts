@@ -8,6 +8,7 @@ import { groupsOf, takeSnapshot } from '../../src/host/take-snapshot.ts';
 import type { PciDevice } from '../../src/pci/device.ts';
 import type { Snapshot } from '../../src/pci/snapshot.ts';
 import { sysfs } from '../../src/pci/sysfs.ts';
+import { useReasons, type UseReason } from '../../src/pci/use.ts';
 import { plan, type Plan } from '../../src/plan/plan.ts';
 import { planRestore } from '../../src/plan/restore.ts';
 import { stepDevice } from '../../src/plan/step.ts';
@@ -64,6 +65,25 @@ describe('plan on any machine', function () {
     );
   });
 
+  it('binds nothing that the host uses, and says every use, unless it is allowed', async () => {
+    let used = 0;
+    await fc.assert(
+      fc.asyncProperty(situations, async (situation) => {
+        const { made, snapshot } = await begin(situation, []);
+        for (const verdict of made.verdicts) {
+          const uses = snapshot.uses.filter(({ device }) => device === verdict.device);
+          used += uses.length;
+          if (uses.length === 0) continue;
+          assert.equal(verdict.kind, 'refuse');
+          if (verdict.code === 'host-use') assert.deepEqual(verdict.uses, uses);
+          assert.deepEqual([made.steps, made.devices], [[], []]);
+        }
+      }),
+      { numRuns: 60 },
+    );
+    assert.ok(used > 0, 'nothing was used in any of the situations');
+  });
+
   it('is undone by planRestore after any number of its steps, to the last attribute', async () => {
     await fc.assert(
       fc.asyncProperty(situations, async (situation) => {
@@ -83,7 +103,10 @@ describe('plan on any machine', function () {
 });
 
 /** Boots the machine, brings some devices into another state, and plans a start. */
-async function begin({ machine, picks }: Situation): Promise<{ host: Host; made: Plan; snapshot: Snapshot }> {
+async function begin(
+  { machine, picks }: Situation,
+  allow: readonly UseReason[] = useReasons,
+): Promise<{ host: Host; made: Plan; snapshot: Snapshot }> {
   const host = createMachine(machines.get(machine)!).host();
   const endpoints = (await everything(host)).devices.filter(isAssignable);
   const pick = <T>(index: number, from: readonly T[]): T | undefined =>
@@ -106,7 +129,7 @@ async function begin({ machine, picks }: Situation): Promise<{ host: Host; made:
     hostdevs: chosen.map(({ address }) => ({ kind: 'pci', address, managed: true })),
     snapshot,
     claims: [],
-    wishesFor: (device) => ({ bars: new Map(wishedBars(device, picks[6] ?? 0)) }),
+    wishesFor: (device) => ({ bars: new Map(wishedBars(device, picks[6] ?? 0)), allow }),
   });
   return { host, made, snapshot };
 }

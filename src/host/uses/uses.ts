@@ -26,6 +26,8 @@ const NO_NETWORK = /^0[134]/;
 export function readUses(host: Host, devices: readonly PciDevice[]): DeviceUse[] {
   const takeable = devices.filter(isTakeable);
   const bound = takeable.filter(({ driver }) => driver !== undefined);
+  const withDisks = addressesOf(bound, NO_DISKS);
+  const withKeyboards = addressesOf(bound, NO_KEYBOARDS);
   const network = networkFindings(
     host,
     bound.filter((device) => !NO_NETWORK.test(device.class)),
@@ -36,8 +38,8 @@ export function readUses(host: Host, devices: readonly PciDevice[]): DeviceUse[]
     ...network.connections.map(({ socket }) => socket),
   ]);
   const uses = [
-    ...diskUses(host, addressesOf(bound, NO_DISKS)),
-    ...keyboardUses(host, addressesOf(bound, NO_KEYBOARDS)),
+    ...(withDisks.length > 0 ? diskUses(host, withDisks) : []),
+    ...(withKeyboards.length > 0 ? keyboardUses(host, withKeyboards) : []),
     ...network.uses,
     ...sshUses(network.connections, holders),
     ...graphicsUses(host, takeable),

@@ -1,0 +1,120 @@
+import assert from 'node:assert/strict';
+import { errnoError } from '../../../src/host/simulated/errno.ts';
+import type { Host } from '../../../src/host/host.ts';
+import { networkFindings, sshUses } from '../../../src/host/uses/network.ts';
+import { device } from '../../plan/snapshots.ts';
+import { fakeHost } from '../fake-host.ts';
+
+const nic = device('05:00.0', { class: '020000', driver: 'igb' });
+const ROUTES = 'Iface Destination Gateway Flags RefCnt Use Metric Mask MTU Window IRTT\n';
+const DEFAULT = '\t00000000\t0101A8C0\t0003\t0\t0\t100\t00000000\t0\t0\t0\n';
+
+/** A machine with one interface on the card; `master` and what its carrier reads. */
+function machine(facts: { name?: string; master?: string; carrier?: string | Error; routes?: string }): Host {
+  const { name = 'eno1', master, carrier, routes = '' } = facts;
+  const host = fakeHost({
+    links: {
+      [`/sys/class/net/${name}`]: `../../devices/pci0000:00/0000:05:00.0/net/${name}`,
+      ...(master !== undefined && { [`/sys/class/net/${name}/master`]: `../../../virtual/net/${master}` }),
+    },
+    files: {
+      [`/sys/class/net/${name}/mtu`]: '1500\n',
+      '/sys/class/net/bond0/bonding/mode': 'active-backup 1\n',
+      '/sys/class/net/br0/bridge/stp_state': '0\n',
+      '/proc/net/route': ROUTES + routes,
+      ...(typeof carrier === 'string' && { [`/sys/class/net/${name}/carrier`]: carrier }),
+    },
+  });
+  return {
+    ...host,
+    read: (path) => {
+      if (path.endsWith('/carrier') && carrier instanceof Error) throw carrier;
+      return host.read(path);
+    },
+  };
+}
+
+const details = (host: Host): string[] => networkFindings(host, [nic]).uses.map(({ detail }) => detail);
+
+describe('networkFindings: a port', () => {
+  const port = (of: string): string[] => [`eno1 is a port of ${of} and has a carrier`];
+  const rows: readonly (readonly [
+    name: string,
+    facts: Parameters<typeof machine>[0],
+    details: readonly string[],
+  ])[] = [
+    ['of a bridge', { master: 'br0', carrier: '1\n' }, port('bridge br0')],
+    ['of a bond', { master: 'bond0', carrier: '1\n' }, port('bond bond0')],
+    ['of Open vSwitch', { master: 'ovs-system', carrier: '1\n' }, port('ovs-system')],
+    ['without a carrier', { master: 'br0', carrier: '0\n' }, []],
+    [
+      'that is down, so that its carrier is EINVAL',
+      { master: 'br0', carrier: errnoError('EINVAL', 'read', '') },
+      [],
+    ],
+    [
+      'whose carrier cannot be read',
+      { master: 'br0', carrier: errnoError('EIO', 'read', '') },
+      port('bridge br0'),
+    ],
+    ['whose carrier is not there', { master: 'br0' }, port('bridge br0')],
+    ['of nothing', { carrier: '1\n' }, []],
+  ];
+  for (const [name, facts, expected] of rows) {
+    it(name, () => {
+      assert.deepEqual(details(machine(facts)), expected);
+    });
+  }
+});
+
+describe('networkFindings', () => {
+  it('says once what two default routes through one interface lead through', () => {
+    const routes = `eno1${DEFAULT}eno1${DEFAULT.replace('100', '200')}`;
+    assert.deepEqual(details(machine({ routes })), ['the default route leads through eno1']);
+  });
+
+  it('marks names that could mislead, and does not put them into a command', () => {
+    const name = 'a b;\u001b[2J';
+    const { uses } = networkFindings(machine({ name, master: 'br0', carrier: '1\n' }), [nic]);
+    assert.deepEqual(
+      uses.map(({ detail, hints }) => [detail, hints]),
+      [['"a b;\\u{1b}[2J" is a port of bridge br0 and has a carrier', ['ip link set INTERFACE nomaster']]],
+    );
+  });
+
+  it('reads no table of routes for a device without an interface', () => {
+    const host = { ...machine({}), read: () => assert.fail('it read something') };
+    const other = device('06:00.0', { class: '020000', driver: 'igb' });
+    assert.deepEqual(networkFindings(host, [other]), { uses: [], connections: [] });
+    assert.deepEqual(networkFindings(host, []), { uses: [], connections: [] });
+  });
+});
+
+describe('sshUses', () => {
+  const through = { device: nic.address, through: 'eno1', peer: '1100000010101000' + '0000000100010100' };
+  const connections = [
+    { ...through, socket: 'socket:[1]' },
+    { ...through, socket: 'socket:[2]' },
+  ];
+  const rows: readonly (readonly [name: string, sessions: number])[] = [
+    ['sshd', 1],
+    ['sshd-session', 1],
+    ['dropbear', 1],
+    ['nginx', 0],
+    ['sshdish', 0],
+    ['ssh', 0],
+  ];
+  for (const [name, sessions] of rows) {
+    it(`takes a socket of ${name} for ${sessions === 0 ? 'no session' : 'a session'}`, () => {
+      const uses = sshUses(connections, [{ pid: 7, name, path: 'socket:[2]' }]);
+      assert.equal(uses.length, sessions);
+      for (const { detail } of uses) {
+        assert.equal(detail, `the ssh session with 192.168.1.20 ("${name}", pid 7) leads through eno1`);
+      }
+    });
+  }
+
+  it('knows no session when nobody could be asked', () => {
+    assert.deepEqual(sshUses(connections, []), []);
+  });
+});

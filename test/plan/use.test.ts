@@ -1,0 +1,162 @@
+import assert from 'node:assert/strict';
+import type { DeviceUse, UseReason } from '../../src/pci/use.ts';
+import type { Plan, PlanInput } from '../../src/plan/plan.ts';
+import { allowance, reasonsOf, sortUses } from '../../src/plan/use.ts';
+import { assigned, at, audio, claimOf, device, gpu, noWishes, planFor, verdictLine } from './snapshots.ts';
+
+/** A use of the graphics card, or of another device. */
+function use(reason: UseReason, address = '03:00.0'): DeviceUse {
+  return { device: at(address), reason, detail: `it is ${reason}`, hints: [`end ${reason}`] };
+}
+
+/** A plan for the card and its sound function, which the host uses like this. */
+function planned(uses: readonly DeviceUse[], input: Partial<PlanInput> = {}): Plan {
+  return planFor([gpu(), audio()], { ...input, facts: { uses } });
+}
+
+const allowing =
+  (...allow: readonly UseReason[]): PlanInput['wishesFor'] =>
+  ({ address }) =>
+    address === at('03:00.0') ? { ...noWishes, allow } : noWishes;
+
+describe('sortUses', () => {
+  it('tells what is allowed from what is not', () => {
+    const uses = [use('boot-vga'), use('console'), use('held')];
+    assert.deepEqual(sortUses(uses, ['held', 'boot-vga', 'swap']), {
+      refused: [uses[1]],
+      allowed: [uses[0], uses[2]],
+    });
+  });
+});
+
+describe('reasonsOf', () => {
+  it('has each reason once, in the order of all reasons', () => {
+    assert.deepEqual(reasonsOf([use('held'), use('mounted'), use('held')]), ['mounted', 'held']);
+  });
+});
+
+describe('a plan with devices that the host uses', () => {
+  it('refuses each of them with all that is known, and does nothing', () => {
+    const made = planned([use('boot-vga'), use('console'), use('held', '03:00.1')]);
+    assert.deepEqual([made.steps, made.devices], [[], []]);
+    assert.deepEqual(made.verdicts, [
+      {
+        kind: 'refuse',
+        device: at('03:00.0'),
+        code: 'host-use',
+        assigned: true,
+        reason: 'the host uses it: it is boot-vga',
+        hints: ['end boot-vga', 'end console'],
+        uses: [use('boot-vga'), use('console')],
+      },
+      {
+        kind: 'refuse',
+        device: at('03:00.1'),
+        code: 'host-use',
+        assigned: false,
+        reason: 'the host uses it: it is held',
+        hints: ['end held'],
+        uses: [use('held', '03:00.1')],
+      },
+    ]);
+  });
+
+  it('takes one that is allowed, with a note', () => {
+    const made = planned([use('boot-vga'), use('console')], { wishesFor: allowing('boot-vga', 'console') });
+    assert.deepEqual(made.verdicts[0], {
+      kind: 'bind',
+      device: at('03:00.0'),
+      driver: 'vfio-pci',
+      assigned: true,
+      reason: 'the guest is assigned it; taken from the host on purpose (boot-vga, console)',
+      allowed: [use('boot-vga'), use('console')],
+    });
+    assert.ok(made.steps.length > 0);
+    assert.equal(allowance(made), undefined);
+  });
+
+  it('keeps what is allowed apart from what is not', () => {
+    const made = planned([use('boot-vga'), use('console')], { wishesFor: allowing('boot-vga') });
+    const [verdict] = made.verdicts;
+    assert.equal(verdict?.reason, 'the host uses it: it is console');
+    assert.deepEqual(verdict.allowed, [use('boot-vga')]);
+  });
+
+  const rows: readonly (readonly [name: string, verdict: string, made: () => Plan])[] = [
+    [
+      'the claim of another guest, which comes first',
+      'refuse 0000:03:00.0: claimed',
+      () =>
+        planned([use('boot-vga')], {
+          claims: [
+            claimOf([{ address: at('03:00.0'), group: 1, vendor: '', device: '', original: { bars: [] } }], {
+              guest: { name: 'old', uuid: '00000000-0000-4000-8000-000000000002' },
+            }),
+          ],
+        }),
+    ],
+    [
+      'virtual functions, which come after it',
+      'refuse 0000:03:00.0: host-use',
+      () =>
+        planFor([gpu({ sriov: { totalVfs: 4, numVfs: 2 } })], { facts: { uses: [use('default-route')] } }),
+    ],
+    [
+      'a bridge, which is left alone',
+      'leave 0000:02:00.0: bridge',
+      () =>
+        planFor([device('02:00.0', { class: '060400', headerType: 'bridge', driver: 'pcieport' }), gpu()], {
+          facts: { uses: [use('mounted', '02:00.0')] },
+        }),
+    ],
+    [
+      'a function that libvirt would take',
+      'refuse 0000:05:00.0: host-use',
+      () =>
+        planFor([device('05:00.0', { class: '020000', driver: 'iavf' })], {
+          hostdevs: [{ kind: 'interface', address: at('05:00.0'), managed: true }],
+          facts: { uses: [use('default-route', '05:00.0')] },
+        }),
+    ],
+    [
+      'a function that libvirt may take',
+      'leave 0000:05:00.0: libvirt',
+      () =>
+        planFor([device('05:00.0', { class: '020000', driver: 'iavf' })], {
+          hostdevs: [{ kind: 'interface', address: at('05:00.0'), managed: true }],
+          wishesFor: () => ({ ...noWishes, allow: ['default-route'] }),
+          facts: { uses: [use('default-route', '05:00.0')] },
+        }),
+    ],
+  ];
+  for (const [name, verdict, made] of rows) {
+    it(`and ${name}`, () => {
+      assert.equal(made().verdicts.map(verdictLine)[0], verdict);
+    });
+  }
+});
+
+describe('allowance', () => {
+  const file = '/etc/vfio-hook/domains/win11.yaml';
+
+  it('is nothing when nothing is refused for a use', () => {
+    assert.equal(allowance(planned([])), undefined);
+    assert.equal(
+      allowance(planFor([device('02:00.0', { headerType: 'bridge' })], { hostdevs: assigned('02:00.0') })),
+      undefined,
+    );
+  });
+
+  it('has every device and all of its reasons, also those that are allowed already', () => {
+    const uses = [use('boot-vga'), use('held'), use('held', '03:00.1')];
+    assert.equal(
+      allowance(planned(uses, { wishesFor: allowing('held') })),
+      `to allow it: devices: [{match: "0000:03:00.0", allow: [boot-vga, held]}, {match: "0000:03:00.1", allow: [held]}] in ${file}`,
+    );
+  });
+
+  it('names a file that is this guest’s, whatever the guest is called', () => {
+    const made = planned([use('held')], { guest: { name: '../a b', uuid: 'x' } });
+    assert.match(allowance(made) ?? '', / in \/etc\/vfio-hook\/domains\/%2e\.%2fa%20b\.yaml$/);
+  });
+});
