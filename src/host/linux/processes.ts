@@ -121,8 +121,8 @@ function openAmong(pid: number, wanted: ReadonlySet<string>): string[] {
   const found = new Set<string>();
   try {
     for (const fd of readdirSync(`/proc/${pid}/fd`)) {
-      const text = linkText(`/proc/${pid}/fd/${fd}`);
-      if (wanted.has(text)) found.add(text);
+      const path = pathOpen(`/proc/${pid}/fd/${fd}`);
+      if (wanted.has(path)) found.add(path);
     }
   } catch {
     // The process ended meanwhile, or it is another user's and this one is not root.
@@ -130,10 +130,14 @@ function openAmong(pid: number, wanted: ReadonlySet<string>): string[] {
   return [...found].sort();
 }
 
+/** What the kernel appends to a file's path once that is removed (fs/d_path.c). */
+const DELETED = ' (deleted)';
+
 /** A node that was removed and made again since it was opened is still that node. Empty when the file was closed. */
-function linkText(path: string): string {
+function pathOpen(link: string): string {
   try {
-    return readlinkSync(path).replace(/ \(deleted\)$/, '');
+    const text = readlinkSync(link);
+    return text.endsWith(DELETED) ? text.slice(0, -DELETED.length) : text;
   } catch {
     return '';
   }
