@@ -13,10 +13,13 @@ export class Golden {
 
   /**
    * The text must be the one of `NAME.txt`, or of `NAME.SUITE.txt` where a libvirt says it in its own words.
-   * Numbers of processes and IOMMU groups, which differ from boot to boot, are written as `N`.
+   * Numbers of processes, IOMMU groups, interfaces and sound cards, which differ from boot to boot, are written as `N`.
    */
   check(name: string, text: string): void {
-    const plain = text.replaceAll(/\b(pid|process|group) \d+/gi, '$1 N').trimEnd() + '\n';
+    const steady = text
+      .replaceAll(/\b(pid|process|group|kill) \d+/gi, '$1 N')
+      .replaceAll(/\b(eth|controlC)\d+/g, '$1N');
+    const plain = steady.trimEnd() + '\n';
     const own = `/share/golden/${name}.${this.#order.suite}.txt`;
     const shared = `/share/golden/${name}.txt`;
     const file = existsSync(own) || !existsSync(shared) ? own : shared;

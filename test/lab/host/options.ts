@@ -23,7 +23,7 @@ export const usage = `usage: npm run test:lab -- [options]
   --suite NAME      bookworm, trixie or forky; may be repeated (default: ${defaultSuites.join(' and ')})
   --series NAME     ${allSeries.map(({ name }) => name).join(', ')}; may be repeated (default: all)
   --only TEXT       only the cases whose name contains TEXT
-  --cycles N        how often the endurance case starts and destroys its guest (default: 30)
+  --cycles N        how often the endurance case starts and destroys its guest (default: 5)
   --sequences N     how many random sequences both kernels do, in each suite (default: 150)
   --seed N          what they are made from (default: a new one, printed)
   --product DIR     the directory that holds dist/ and install.sh (default: this repository)
@@ -58,7 +58,7 @@ function parse(args: readonly string[]) {
         suite: { type: 'string', multiple: true },
         series: { type: 'string', multiple: true },
         only: { type: 'string' },
-        cycles: { type: 'string', default: '30' },
+        cycles: { type: 'string', default: '5' },
         sequences: { type: 'string', default: '150' },
         seed: { type: 'string' },
         product: { type: 'string' },
