@@ -4,6 +4,7 @@ import type { ConfigDecoder } from './config/config.ts';
 import type { Domain } from './domain/domain.ts';
 import { VfioHookError } from './errors.ts';
 import type { Host } from './host/host.ts';
+import type * as described from './host/simulated/described.ts';
 import type { Sink } from './log/file.ts';
 import type { Log, Severity } from './log/log.ts';
 
@@ -19,6 +20,7 @@ export interface PartExports {
     verboseLog(sink: Sink, say: (line: string) => void): Log;
   };
   readonly 'simulated.cjs': { openSimulatedHost(directory: string): Host };
+  readonly 'described.cjs': typeof described;
 }
 
 /**

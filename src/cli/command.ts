@@ -33,8 +33,13 @@ export interface Terminal {
   readonly columns: number | undefined;
   /** Names of devices, from the pci.ids of the machine that is looked at. */
   readonly names: (host: Host) => PciNames;
-  /** The engine over this machine, or over a simulated one. */
+  /**
+   * The engine over this machine, over a simulated one (`--simulated-machine`), or over one that a file
+   * describes (`--host`): that one is in memory, freshly booted, without a claim and without a configuration.
+   */
   readonly openEngine: (call: Call) => Engine;
+  /** The machine whose guests a name means: this one or a simulated one, whatever `--host` says. */
+  readonly ownHost: (call: Call) => Host;
   readonly parts: Parts;
 }
 
@@ -73,6 +78,20 @@ export const machineOption: OptionSpec = {
   about: 'work on a simulated machine',
   hidden: true,
 };
+
+/** The option of commands that only look: the machine is one in memory, made from a description. */
+export const hostOption: OptionSpec = {
+  name: 'host',
+  value: 'FILE',
+  about: 'look at the machine that FILE describes (see vfio-hook snapshot), not at this one',
+};
+
+/** The operand that names a guest; {@link readGuest} reads it. */
+export const guestOperand = {
+  name: 'GUEST',
+  about:
+    'name or UUID of a guest; a file with its XML (contains a slash or ends in .xml); - for standard input',
+} as const;
 
 /** The option of every command that changes something. */
 export const verboseOption: OptionSpec = {

@@ -13,6 +13,7 @@ import { errorLines, sayOnStderr } from '../report.ts';
 import { quoteName } from '../text.ts';
 import type { Call, Command, Terminal } from './command.ts';
 import { commands } from './commands.ts';
+import { describedEngine, readMachine } from './described.ts';
 import { commandHelp, overview } from './help.ts';
 
 declare const __VERSION__: string;
@@ -98,6 +99,10 @@ function readCall(command: Command, args: readonly string[]): Call {
 }
 
 function openTerminal(parts: Parts): Terminal {
+  const ownHost = (call: Call): Host => {
+    const machine = machineOf(call);
+    return machine === undefined ? linuxHost : parts.load('simulated.cjs').openSimulatedHost(machine);
+  };
   return {
     parts,
     colour: pc.isColorSupported && process.stdout.isTTY,
@@ -109,12 +114,14 @@ function openTerminal(parts: Parts): Terminal {
     say: sayOnStderr,
     names: (host) =>
       pciNames(PCI_IDS.map((path) => readIfThere(host, path)).find((text) => text !== undefined)),
+    ownHost,
     openEngine: (call) => {
-      const machine = call.options.get('simulated-machine');
+      const described = call.options.get('host');
+      if (typeof described === 'string')
+        return describedEngine(readMachine(described, parts), parts, { host: linuxHost, files: PCI_IDS });
       const { open, sink } = openEngine({
-        where: locations(typeof machine === 'string' ? machine : undefined),
-        host: () =>
-          typeof machine === 'string' ? parts.load('simulated.cjs').openSimulatedHost(machine) : linuxHost,
+        where: locations(machineOf(call)),
+        host: () => ownHost(call),
         decoder: () => parts.load('config.cjs'),
         interrupted: () => undefined,
       });
@@ -122,6 +129,12 @@ function openTerminal(parts: Parts): Terminal {
       return { ...open(), log: parts.load('log.cjs').verboseLog(sink, sayOnStderr) };
     },
   };
+}
+
+/** The directory of a simulated machine. */
+function machineOf({ options }: Call): string | undefined {
+  const machine = options.get('simulated-machine');
+  return typeof machine === 'string' ? machine : undefined;
 }
 
 /** Pause before a full terminal or pipe is tried again that somebody has made one that does not block. */

@@ -4,23 +4,23 @@ import { makePlan } from '../engine/make-plan.ts';
 import { pciHostdevs } from '../domain/domain.ts';
 import { groupsOf } from '../host/take-snapshot.ts';
 import { refusals } from '../plan/plan.ts';
-import { jsonOption, machineOption, type Command } from './command.ts';
-import { readDomainFile } from './domain-file.ts';
+import { guestOperand, hostOption, jsonOption, machineOption, type Command } from './command.ts';
+import { readGuest } from './guest-xml.ts';
 import { planJson, planText } from './render-plan.ts';
 
-/** `vfio-hook plan FILE`: what prepare would do, by the hook's own code. */
+/** `vfio-hook plan GUEST`: what prepare would do, by the hook's own code. */
 export const plan: Command = {
   name: 'plan',
   about: 'show exactly what the start of a guest would do to the host',
   details:
     'Shows the verdict on every device of the IOMMU groups concerned and each kernel write, in order, that\n' +
     'the start of the guest would make, by the very code that the hook runs. Changes nothing.',
-  operands: [{ name: 'FILE', about: 'domain XML, or - for standard input' }],
-  options: [jsonOption, machineOption],
+  operands: [guestOperand],
+  options: [hostOption, jsonOption, machineOption],
   statuses: { 0: 'the guest can start', 1: 'failed', 2: 'the start would be refused' },
-  examples: ['vfio-hook plan win11.xml', 'virsh dumpxml win11 | vfio-hook plan -'],
+  examples: ['sudo vfio-hook plan win11', 'virsh dumpxml win11 | vfio-hook plan -'],
   run: async (call, terminal) => {
-    const domain = readDomainFile(call.operands[0] ?? '-');
+    const { domain } = readGuest(call.operands[0] ?? '-', terminal.ownHost(call));
     const engine = terminal.openEngine(call);
     const { host } = engine;
     const hostdevs = pciHostdevs(domain);
