@@ -36,6 +36,7 @@ export interface Terminal {
   /**
    * The engine over this machine, over a simulated one (`--simulated-machine`), or over one that a file
    * describes (`--host`): that one is in memory, freshly booted, without a claim and without a configuration.
+   * With `--config` its file stands in for the guest's own.
    */
   readonly openEngine: (call: Call) => Engine;
   /** The machine whose guests a name means: this one or a simulated one, whatever `--host` says. */
@@ -84,6 +85,13 @@ export const hostOption: OptionSpec = {
   name: 'host',
   value: 'FILE',
   about: 'look at the machine that FILE describes (see vfio-hook snapshot), not at this one',
+};
+
+/** The option of commands that show what a configuration comes to. */
+export const configOption: OptionSpec = {
+  name: 'config',
+  value: 'FILE',
+  about: 'take FILE for the configuration of the guest',
 };
 
 /** The operand that names a guest; {@link readGuest} reads it. */

@@ -1,6 +1,7 @@
-import { defaultConfig } from '../config/config.ts';
 import type { Claim } from '../claim/claim.ts';
+import { defaultConfig, mergeConfig } from '../config/config.ts';
 import type { ClaimStore } from '../engine/claim-store.ts';
+import type { ConfigText } from '../engine/config-file.ts';
 import type { Engine } from '../engine/engine.ts';
 import { errnoOf, VfioHookError } from '../errors.ts';
 import type { Host } from '../host/host.ts';
@@ -27,34 +28,41 @@ export function readMachine(path: string, parts: Parts): MachineSpec {
   }
 }
 
+/** What an engine over a described machine needs besides its description. */
+export interface DescribedOptions {
+  readonly parts: Parts;
+  /** The configuration of the guest, whichever it is. */
+  readonly config?: ConfigText;
+  /**
+   * Files that are the same on every machine and that a description does not hold (pci.ids), and the machine
+   * that they are read from.
+   */
+  readonly namesFrom: { readonly host: Host; readonly files: readonly string[] };
+}
+
 /**
- * An engine over a machine in memory, as it is right after booting: without a claim, without a configuration.
- * Nothing of it outlives the process. `names` has the files that are the same on every machine (pci.ids) and
- * that a description does not hold: they are read from this one.
+ * An engine over a machine in memory, as it is right after booting: without a claim, without a configuration
+ * but the one that is given. Nothing of it outlives the process.
  */
-export function describedEngine(spec: MachineSpec, parts: Parts, names: NamesOfDevices): Engine {
+export function describedEngine(spec: MachineSpec, options: DescribedOptions): Engine {
+  const { parts, config, namesFrom } = options;
   const machine = parts.load('described.cjs').createMachine(spec).host();
-  const host: Host = {
-    ...machine,
-    read: (path) => machine.read(path) ?? (names.files.includes(path) ? names.host.read(path) : undefined),
-  };
+  const read = (path: string): string | undefined =>
+    machine.read(path) ?? (namesFrom.files.includes(path) ? namesFrom.host.read(path) : undefined);
   return {
-    host,
+    host: { ...machine, read },
     store: claimsInMemory(),
     log: noLog,
     stateDirectory: '/run/vfio-hook',
     trustedUid: 0,
-    bootId: (host.read(sysfs.bootId) ?? '').trim(),
+    bootId: (machine.read(sysfs.bootId) ?? '').trim(),
     clock: () => new Date(),
-    loadConfig: () => defaultConfig,
+    loadConfig: () =>
+      config
+        ? mergeConfig(defaultConfig, parts.load('config.cjs').decodeConfigFile(config.text, config.path))
+        : defaultConfig,
     interrupted: () => undefined,
   };
-}
-
-/** Where names of devices come from. */
-export interface NamesOfDevices {
-  readonly host: Host;
-  readonly files: readonly string[];
 }
 
 function claimsInMemory(): ClaimStore {

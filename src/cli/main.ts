@@ -2,6 +2,7 @@ import { writeSync } from 'node:fs';
 import { parseArgs, type ParseArgsConfig } from 'node:util';
 import pc from 'picocolors';
 import { nearestWord } from '../config/nearest.ts';
+import type { ConfigText } from '../engine/config-file.ts';
 import { errnoOf, VfioHookError } from '../errors.ts';
 import { locations, openEngine } from '../hook/engine.ts';
 import type { Host } from '../host/host.ts';
@@ -15,6 +16,7 @@ import type { Call, Command, Terminal } from './command.ts';
 import { commands } from './commands.ts';
 import { describedEngine, readMachine } from './described.ts';
 import { commandHelp, overview } from './help.ts';
+import { readOperand } from './operand.ts';
 
 declare const __VERSION__: string;
 
@@ -117,12 +119,19 @@ function openTerminal(parts: Parts): Terminal {
     ownHost,
     openEngine: (call) => {
       const described = call.options.get('host');
-      if (typeof described === 'string')
-        return describedEngine(readMachine(described, parts), parts, { host: linuxHost, files: PCI_IDS });
+      const config = configOf(call);
+      if (typeof described === 'string') {
+        return describedEngine(readMachine(described, parts), {
+          parts,
+          ...(config && { config }),
+          namesFrom: { host: linuxHost, files: PCI_IDS },
+        });
+      }
       const { open, sink } = openEngine({
         where: locations(machineOf(call)),
         host: () => ownHost(call),
         decoder: () => parts.load('config.cjs'),
+        ...(config && { config }),
         interrupted: () => undefined,
       });
       if (!call.options.has('verbose')) return open();
@@ -135,6 +144,11 @@ function openTerminal(parts: Parts): Terminal {
 function machineOf({ options }: Call): string | undefined {
   const machine = options.get('simulated-machine');
   return typeof machine === 'string' ? machine : undefined;
+}
+
+function configOf({ options }: Call): ConfigText | undefined {
+  const path = options.get('config');
+  return typeof path === 'string' ? { path, text: readOperand(path) } : undefined;
 }
 
 /** Pause before a full terminal or pipe is tried again that somebody has made one that does not block. */
