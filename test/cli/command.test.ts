@@ -256,7 +256,12 @@ describe('vfio-hook status and recover', () => {
   it('nobody holds anything', () => {
     const on = machine();
     expectGolden('cli/golden/status-none.txt', shown(run(['status', ...on.option]), on));
-    assert.deepEqual(JSON.parse(run(['status', '--json', ...on.option]).stdout), { claims: [], damaged: [] });
+    assert.deepEqual(JSON.parse(run(['status', '--json', ...on.option]).stdout), {
+      claims: [],
+      damaged: [],
+      outdated: [],
+      unclaimed: [],
+    });
     expectGolden('cli/golden/recover-none.txt', shown(run(['recover', ...on.option]), on));
   });
 
@@ -270,7 +275,7 @@ describe('vfio-hook status and recover', () => {
     assert.equal(json.status, 0);
     expectGolden(
       'cli/golden/status-held.json',
-      steady(json.stdout, on).replace(/"(pid|startTime|bootId)": [^,\n]+/g, '"$1": "…"'),
+      steady(json.stdout, on).replace(/"(pid|startTime|bootId|ageMs)": [^,\n]+/g, '"$1": "…"'),
     );
     for (const options of [[], ['--dry-run'], ['-n']]) {
       expectGolden('cli/golden/recover-running.txt', shown(run(['recover', ...options, ...on.option]), on));
