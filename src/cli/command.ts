@@ -1,4 +1,5 @@
 import type { Engine } from '../engine/engine.ts';
+import type { Locations } from '../hook/engine.ts';
 import type { Host } from '../host/host.ts';
 import type { Parts } from '../parts.ts';
 import type { PciNames } from '../pci/names.ts';
@@ -41,6 +42,8 @@ export interface Terminal {
   readonly openEngine: (call: Call) => Engine;
   /** The machine whose guests a name means: this one or a simulated one, whatever `--host` says. */
   readonly ownHost: (call: Call) => Host;
+  /** Where configuration, claims and log of that machine are. */
+  readonly locations: (call: Call) => Locations;
   readonly parts: Parts;
 }
 

@@ -3,6 +3,7 @@ import { doctor } from './doctor.ts';
 import { groups } from './groups.ts';
 import { hostdevs } from './hostdevs.ts';
 import { lint } from './lint.ts';
+import { log } from './log.ts';
 import { map } from './map.ts';
 import { plan } from './plan.ts';
 import { recover } from './recover.ts';
@@ -15,6 +16,7 @@ export const commands: readonly Command[] = [
   map,
   plan,
   status,
+  log,
   recover,
   doctor,
   lint,

@@ -117,6 +117,7 @@ function openTerminal(parts: Parts): Terminal {
     names: (host) =>
       pciNames(PCI_IDS.map((path) => readIfThere(host, path)).find((text) => text !== undefined)),
     ownHost,
+    locations: (call) => locations(machineOf(call)),
     openEngine: (call) => {
       const described = call.options.get('host');
       const config = configOf(call);
