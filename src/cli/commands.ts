@@ -8,6 +8,7 @@ import { map } from './map.ts';
 import { plan } from './plan.ts';
 import { recover } from './recover.ts';
 import { simulate } from './simulate.ts';
+import { snapshot } from './snapshot.ts';
 import { status } from './status.ts';
 
 /** Every sub-command, in the order of the help. */
@@ -21,5 +22,6 @@ export const commands: readonly Command[] = [
   doctor,
   lint,
   hostdevs,
+  snapshot,
   simulate,
 ];

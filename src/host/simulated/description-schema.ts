@@ -1,5 +1,6 @@
 import * as v from 'valibot';
 import { diskSchema } from './description-disk.ts';
+import { kernelVersions } from './spec.ts';
 
 /**
  * What a file in examples/hosts/ may say. Numbers that are written in hexadecimal are texts in YAML, in
@@ -156,7 +157,7 @@ const fileFacts = v.strictObject({
 
 export const descriptionSchema = v.strictObject({
   name,
-  kernel: v.optional(v.picklist(['5.15', '6.1', '6.12', '7.2']), '6.12'),
+  kernel: v.optional(v.picklist(kernelVersions), '6.12'),
   commandLine: v.optional(v.string(), 'quiet'),
   iommu: v.optional(v.boolean(), true),
   resizeRollback: v.optional(v.picklist(['full', 'weak', 'lost'])),
@@ -198,6 +199,9 @@ export const descriptionSchema = v.strictObject({
 /** A description as it stands in the file, with defaults filled in and sizes as numbers. */
 export type Description = v.InferOutput<typeof descriptionSchema>;
 export type DeviceDescription = Description['devices'][number];
+/** A description as it is written. */
+export type WrittenDescription = v.InferInput<typeof descriptionSchema>;
+export type WrittenDevice = WrittenDescription['devices'][number];
 
 function powersOfTwo(first: number, last: number): number[] {
   const sizes = [];

@@ -47,8 +47,10 @@ export interface FileFacts {
   readonly label?: string;
 }
 
-/** Kernels whose behaviour the simulator knows. */
-export type KernelVersion = '5.15' | '6.1' | '6.12' | '7.2';
+/** Kernels whose behaviour the simulator knows, oldest first. */
+export const kernelVersions = ['5.15', '6.1', '6.12', '7.2'] as const;
+
+export type KernelVersion = (typeof kernelVersions)[number];
 
 /**
  * `full`: all BARs as before. `weak`: the BAR itself gets its old size, the others of the same type that were
