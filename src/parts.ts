@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module';
 import { basename, dirname, join } from 'node:path';
-import type { ConfigDecoder } from './config/config.ts';
+import type * as decode from './config/decode.ts';
 import type { Domain } from './domain/domain.ts';
 import { VfioHookError } from './errors.ts';
 import type { Host } from './host/host.ts';
@@ -14,7 +14,7 @@ export interface PartExports {
   readonly 'domain.cjs': {
     readonly parseDomain: (xml: string, expected: { readonly name: string }) => Domain;
   };
-  readonly 'config.cjs': ConfigDecoder;
+  readonly 'config.cjs': typeof decode;
   readonly 'log.cjs': {
     winstonLog(level: Severity, sink: Sink): Log;
     verboseLog(sink: Sink, say: (line: string) => void): Log;

@@ -10,6 +10,7 @@ import { recover } from './recover.ts';
 import { simulate } from './simulate.ts';
 import { snapshot } from './snapshot.ts';
 import { status } from './status.ts';
+import { validate } from './validate.ts';
 
 /** Every sub-command, in the order of the help. */
 export const commands: readonly Command[] = [
@@ -22,6 +23,7 @@ export const commands: readonly Command[] = [
   doctor,
   lint,
   hostdevs,
+  validate,
   snapshot,
   simulate,
 ];

@@ -47,7 +47,7 @@ export const simulate: Command = {
         readMachine(needed(options.get('host'), '--host'), terminal.parts),
       );
       const config = options.get('config');
-      if (typeof config === 'string') copyConfig(config, join(directory, 'etc'), domain.name);
+      if (typeof config === 'string') copyConfig(config, join(directory, 'etc'), domain);
       mkdirSync(join(directory, 'hooks'));
       // Under the name by which libvirt calls it: that makes it the hook and not the command.
       const hook = join(directory, 'hooks/qemu');
