@@ -2,6 +2,7 @@ import type { Command } from './command.ts';
 import { doctor } from './doctor.ts';
 import { groups } from './groups.ts';
 import { hostdevs } from './hostdevs.ts';
+import { init } from './init.ts';
 import { lint } from './lint.ts';
 import { log } from './log.ts';
 import { map } from './map.ts';
@@ -23,6 +24,7 @@ export const commands: readonly Command[] = [
   doctor,
   lint,
   hostdevs,
+  init,
   validate,
   snapshot,
   simulate,
