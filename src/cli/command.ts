@@ -32,6 +32,8 @@ export interface Terminal {
   readonly colour: boolean;
   /** Columns of the terminal that stdout is; undefined when it is none, and lines may have any length. */
   readonly columns: number | undefined;
+  /** Whether somebody waits at a terminal for what {@link say} says. */
+  readonly watched: boolean;
   /** Names of devices, from the pci.ids of the machine that is looked at. */
   readonly names: (host: Host) => PciNames;
   /**

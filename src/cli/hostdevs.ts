@@ -1,5 +1,6 @@
 import type { Hostdev } from '../domain/domain.ts';
 import { guestOperand, jsonOption, machineOption, type Command } from './command.ts';
+import { escapeControl } from '../text.ts';
 import { readGuest } from './guest-xml.ts';
 
 /** `vfio-hook hostdevs GUEST`: the assigned devices of a domain XML. */
@@ -15,7 +16,8 @@ export const hostdevs: Command = {
   run: (call, { print, ownHost }) => {
     const { domain } = readGuest(call.operands[0] ?? '-', ownHost(call));
     if (call.options.has('json')) print(JSON.stringify(domain.hostdevs, null, 2));
-    else if (domain.hostdevs.length === 0) print(`guest ${domain.name} is assigned no host device`);
+    else if (domain.hostdevs.length === 0)
+      print(`guest ${escapeControl(domain.name)} is assigned no host device`);
     else for (const hostdev of domain.hostdevs) print(hostdevLine(hostdev));
     return 0;
   },
@@ -26,7 +28,7 @@ function hostdevLine(hostdev: Hostdev): string {
   const facts = [
     hostdev.kind,
     `managed=${hostdev.managed ? 'yes' : 'no'}`,
-    ...(hostdev.model === undefined ? [] : [`model=${hostdev.model}`]),
+    ...(hostdev.model === undefined ? [] : [`model=${escapeControl(hostdev.model)}`]),
     ...(hostdev.kind !== 'mdev' && hostdev.namespace !== undefined ? [`namespace=${hostdev.namespace}`] : []),
   ];
   return `${name} ${facts.join(' ')}`;

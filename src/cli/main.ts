@@ -110,6 +110,7 @@ function openTerminal(parts: Parts): Terminal {
     colour: pc.isColorSupported && process.stdout.isTTY,
     // A terminal that does not say its size has 0 columns.
     columns: (process.stdout.isTTY && process.stdout.columns) || undefined,
+    watched: process.stderr.isTTY,
     print: (text) => {
       printAll(`${text}\n`);
     },

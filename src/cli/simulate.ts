@@ -7,6 +7,7 @@ import { VfioHookError } from '../errors.ts';
 import type { Machine } from '../host/simulated/machine.ts';
 import { allGroups, takeSnapshot } from '../host/take-snapshot.ts';
 import type { Snapshot } from '../pci/snapshot.ts';
+import { escapeControl } from '../text.ts';
 import { guestOperand, type Command, type Terminal } from './command.ts';
 import { readMachine } from './described.ts';
 import { readGuest } from './guest-xml.ts';
@@ -83,7 +84,7 @@ async function play(stage: Stage, terminal: Terminal): Promise<number> {
       terminal.print(line);
   };
 
-  terminal.print(paint.bold(`Guest ${domain.name} on ${basename(machine.state().spec.name)}`));
+  terminal.print(paint.bold(`Guest ${escapeControl(domain.name)} on ${basename(machine.state().spec.name)}`));
   terminal.print('\nBefore');
   show(before);
   let failed = false;
@@ -114,7 +115,7 @@ async function step(stage: Stage, call: HookCall, terminal: Terminal): Promise<b
   const { machine } = stage;
   const seen = machine.journal().length;
   const result = await callHook(stage.hook, stage.directory, stage.xml, call);
-  terminal.print(`\nlibvirt calls: qemu ${call.arguments.join(' ')}`);
+  terminal.print(`\nlibvirt calls: qemu ${escapeControl(call.arguments.join(' '))}`);
   for (const line of eventLines(machine.journal().slice(seen))) terminal.print(line);
   const said = result.stderr === '' ? '' : `\n${result.stderr}`;
   terminal.print(`  → exit status ${result.status} after ${result.milliseconds} ms${said}`);
