@@ -25,14 +25,8 @@ export const sysfs = {
   /** What this process sees mounted, and what the host's first process does. */
   mountTables: ['/proc/self/mountinfo', '/proc/1/mountinfo'],
   uptime: '/proc/uptime',
-  /** What this process sees mounted. */
-  mounts: '/proc/self/mountinfo',
-  swaps: '/proc/swaps',
-  route: '/proc/net/route',
-  ipv6Route: '/proc/net/ipv6_route',
   platformDevices: '/sys/bus/platform/devices',
   class: (name: string): string => `/sys/class/${name}`,
-  block: (name: string): string => `/sys/class/block/${name}`,
   device: (address: PciAddress): string => `/sys/bus/pci/devices/${address}`,
   attribute: (address: PciAddress, name: string): string => `/sys/bus/pci/devices/${address}/${name}`,
   driverOverride: (address: PciAddress): string => `/sys/bus/pci/devices/${address}/driver_override`,

@@ -1,88 +1,130 @@
 import type { PciAddress } from '../../pci/address.ts';
 import { sysfs } from '../../pci/sysfs.ts';
 import type { Host } from '../host.ts';
-import type { WrittenDevice } from '../simulated/description-schema.ts';
+import type { DiskDescription, DiskUse } from '../simulated/description-disk.ts';
+import { disksBehind, holdersOf, readBlockDevices, type Disk } from '../uses/block.ts';
+import { fileSystemsOn, mountPointsOfPool, poolOf, readStorage, type Storage } from '../uses/storage.ts';
 import { publicMountPoint } from './privacy.ts';
-import { classEntries } from './topology.ts';
 
-type Disk = NonNullable<WrittenDevice['disk']>;
-
-/** Volumes on volumes that are followed: a disk, LUKS, LVM and two more. */
-const DEEPEST = 6;
+/** Volumes on volumes that are followed: a disk, md, LUKS, LVM and some more. */
+const DEEPEST = 8;
 
 /**
- * The disk of each PCI device: the one that is in use, when it has several. A file system on a volume (LUKS, LVM,
- * md) counts as one on the partitions that the volume is made of. Names of volumes and labels are not looked at.
+ * The disks behind each PCI device, with what the host uses them for: mount points by their kind, swap, volumes and
+ * pools by numbers in place of their names.
  */
-export function disksOf(host: Host): Map<PciAddress, Disk> {
-  const uses = usesOf(host);
-  const disks = new Map<PciAddress, Disk>();
-  for (const { name, device, path } of classEntries(host, 'block')) {
-    const disk = diskName(name);
-    if (disk === undefined || isPartition(host, name)) continue;
-    const partitions = (host.list(sysfs.block(disk)) ?? host.list(path) ?? []).filter((entry) =>
-      isPartitionOf(entry, disk),
-    );
-    const own = uses(disk);
-    const described: Disk = {
-      name: disk,
-      partitions: Object.fromEntries([
-        ...(own === null ? [] : [[disk, own] as const]),
-        ...partitions.map((partition) => [partition, uses(partition)] as const),
-      ]),
+export function disksOf(host: Host): (address: PciAddress) => DiskDescription[] {
+  const blocks = readBlockDevices(host);
+  const uses = new DiskUses(host, readStorage(host, blocks));
+  return (address) =>
+    disksBehind(host, blocks, address)
+      .filter(({ name }) => /^(?:nvme\d+n\d+|[sv]d[a-z]|mmcblk\d+)$/.test(name))
+      .map((disk) => ({
+        name: disk.name,
+        partitions: uses.of(disk),
+        ...placeOf(host, address, blocks.get(disk.name) ?? ''),
+      }));
+}
+
+/** The port of a USB disk, or the controller's name where several reach one namespace. */
+function placeOf(host: Host, address: PciAddress, path: string): Pick<DiskDescription, 'usb' | 'multipath'> {
+  const usb = /\/usb\d+\/(\d+-\d+)\//.exec(path)?.[1];
+  if (usb !== undefined) return { usb };
+  if (!path.includes('/nvme-subsystem/')) return {};
+  const controller = host.list(sysfs.attribute(address, 'nvme'))?.find((name) => /^nvme\d+$/.test(name));
+  return controller === undefined ? {} : { multipath: controller };
+}
+
+/** Numbers stand for names; what is on a volume is said once, where it is met first. */
+class DiskUses {
+  private readonly names = new Map<string, string>();
+  private readonly said = new Set<string>();
+  private readonly host: Host;
+  private readonly storage: Storage;
+
+  constructor(host: Host, storage: Storage) {
+    this.host = host;
+    this.storage = storage;
+  }
+
+  of({ name, partitions }: Disk): Record<string, DiskUse | DiskUse[]> {
+    if (this.said.has(name)) return {};
+    this.said.add(name);
+    const own = this.usesOf(name, 0, partitions.length === 0);
+    return {
+      ...(own.length > 0 && { [name]: single(own) }),
+      ...Object.fromEntries(partitions.map((each) => [each, single(this.usesOf(each, 0, true))])),
     };
-    if (!isUsed(disks.get(device))) disks.set(device, described);
   }
-  return disks;
-}
 
-/** A disk as the kernel names it; the hidden path to an NVMe namespace stands for the namespace. */
-function diskName(name: string): string | undefined {
-  const hidden = /^nvme(\d+)c\d+n(\d+)$/.exec(name);
-  if (hidden) return `nvme${hidden[1] ?? ''}n${hidden[2] ?? ''}`;
-  return /^(?:nvme\d+n\d+|[sv]d[a-z]|mmcblk\d+)$/.test(name) ? name : undefined;
-}
-
-function isPartition(host: Host, name: string): boolean {
-  return host.read(`${sysfs.block(name)}/partition`) !== undefined;
-}
-
-function isPartitionOf(entry: string, disk: string): boolean {
-  return entry.startsWith(disk) && /^p?\d+$/.test(entry.slice(disk.length));
-}
-
-function isUsed(disk: Disk | undefined): boolean {
-  return Object.values(disk?.partitions ?? {}).some((use) => use !== null);
-}
-
-/** What a disk or a partition is used for: a mount point, `swap`, or null. */
-function usesOf(host: Host): (name: string) => string | null {
-  const mounts = new Map<string, string>();
-  for (const line of (host.read(sysfs.mounts) ?? '').split('\n')) {
-    const [, , number, , point] = line.split(' ');
-    if (number === undefined || point === undefined) continue;
-    const place = publicMountPoint(point);
-    const known = mounts.get(number);
-    // Of several places the shortest says most: a file system may be bound to many.
-    if (known === undefined || place.length < known.length) mounts.set(number, place);
-    const [source] = line.split(' - ')[1]?.split(' ').slice(1) ?? [];
-    // btrfs has device numbers of its own; what it was mounted from is a node.
-    if (source?.startsWith('/dev/')) mounts.set(source, place);
-  }
-  const swaps = new Set(
-    (host.read(sysfs.swaps) ?? '').split('\n').flatMap((line) => line.split(/\s/)[0] ?? []),
-  );
-  const useOf = (name: string, depth: number): string | null => {
-    const number = host.read(`${sysfs.block(name)}/dev`)?.trim() ?? '';
-    if (swaps.has(`/dev/${name}`)) return 'swap';
-    const mounted = mounts.get(number) ?? mounts.get(`/dev/${name}`);
-    if (mounted !== undefined) return mounted;
-    if (depth >= DEEPEST) return null;
-    for (const holder of host.list(`${sysfs.block(name)}/holders`) ?? []) {
-      const use = useOf(holder, depth + 1);
-      if (use !== null) return use;
+  private usesOf(name: string, depth: number, leaf: boolean): DiskUse[] {
+    if (this.storage.swaps.has(name)) return ['swap'];
+    const found = fileSystemsOn(this.host, this.storage, name).flatMap(
+      ({ type, number, mountPoints }): DiskUse[] => {
+        const mount = publicMountPoint(mountPoints[0] ?? '');
+        return [type === 'btrfs' ? { btrfs: this.number('btrfs', number), mount } : mount];
+      },
+    );
+    if (found.length > 0) return found;
+    const pool = poolOf(this.host, name);
+    if (pool !== undefined) {
+      const [mounted] = mountPointsOfPool(this.storage, pool);
+      return [
+        {
+          zfs: this.number('pool', pool),
+          ...(mounted !== undefined && { mount: publicMountPoint(mounted) }),
+        },
+      ];
     }
-    return null;
-  };
-  return (name) => useOf(name, 0);
+    const holders = depth < DEEPEST ? holdersOf(this.host, name) : [];
+    if (holders.length > 0) return holders.map((holder) => this.volume(holder, depth));
+    // Something has it that is not to be seen, such as a volume group without an active volume.
+    const claimed = leaf && this.host.openExclusive(sysfs.node(name)) === 'busy';
+    return claimed ? [{ lvm: this.number('volume', `on ${name}`) }] : [];
+  }
+
+  private volume(name: string, depth: number): DiskUse {
+    const word = this.kindOf(name);
+    const number = this.number(word === 'md' || word === 'bcache' ? word : 'volume', name);
+    const first = !this.said.has(name);
+    this.said.add(name);
+    const uses = first ? this.usesOf(name, depth + 1, true) : [];
+    const holds = uses.length > 0 ? { holds: single(uses) } : {};
+    switch (word) {
+      case 'md':
+        return { md: number, ...holds };
+      case 'bcache':
+        return { bcache: number, ...holds };
+      case 'luks':
+        return { luks: number, ...holds };
+      case 'multipath':
+        return { multipath: number, ...holds };
+      case 'lvm':
+        return { lvm: number, ...holds };
+    }
+  }
+
+  /** Who made a mapping stands at the beginning of its uuid. */
+  private kindOf(name: string): 'md' | 'bcache' | 'luks' | 'multipath' | 'lvm' {
+    if (name.startsWith('md')) return 'md';
+    if (name.startsWith('bcache')) return 'bcache';
+    const uuid = this.host.read(sysfs.blockAttribute(name, 'dm/uuid')) ?? '';
+    if (uuid.startsWith('CRYPT-')) return 'luks';
+    return uuid.startsWith('mpath-') ? 'multipath' : 'lvm';
+  }
+
+  /** `md0` for the first thing of a kind, whatever it is called. */
+  private number(kind: string, name: string): string {
+    const key = `${kind} ${name}`;
+    const known = this.names.get(key);
+    if (known !== undefined) return known;
+    const number = [...this.names.keys()].filter((each) => each.startsWith(`${kind} `)).length;
+    this.names.set(key, `${kind}${number}`);
+    return `${kind}${number}`;
+  }
+}
+
+function single(uses: DiskUse[]): DiskUse | DiskUse[] {
+  const [first = null] = uses;
+  return uses.length > 1 ? uses : first;
 }

@@ -1,31 +1,42 @@
-import type { PciDevice } from '../../pci/device.ts';
+import type { PciAddress } from '../../pci/address.ts';
 import { sysfs } from '../../pci/sysfs.ts';
 import type { Host } from '../host.ts';
 import type { WrittenDevice } from '../simulated/description-schema.ts';
+import { parseKeyboards } from '../uses/keyboards.ts';
 
-/** USB's numbers for a keyboard: class 3 (HID), protocol 1 (HID 1.11, section 4.3). */
-const HID = '03';
-const KEYBOARD = '01';
-
-/** The keyboards behind a USB controller: only that they are there and at which port, no name. */
-export function keyboardsOf(host: Host, { address, class: code }: PciDevice): Pick<WrittenDevice, 'entries'> {
-  if (!code.startsWith('0c03')) return {};
-  const entries: Record<string, string> = {};
-  const directory = sysfs.device(address);
-  for (const root of matching(host.list(directory), /^usb\d+$/)) {
-    for (const port of matching(host.list(`${directory}/${root}`), /^\d+-\d+$/)) {
-      for (const each of matching(host.list(`${directory}/${root}/${port}`), /^\d+-\d+:\d+\.\d+$/)) {
-        const path = `${root}/${port}/${each}`;
-        const read = (name: string): string => (host.read(`${directory}/${path}/${name}`) ?? '').trim();
-        if (read('bInterfaceClass') !== HID || read('bInterfaceProtocol') !== KEYBOARD) continue;
-        entries[`${path}/bInterfaceClass`] = `${HID}\n`;
-        entries[`${path}/bInterfaceProtocol`] = `${KEYBOARD}\n`;
-      }
-    }
-  }
-  return Object.keys(entries).length > 0 ? { entries } : {};
+/** The keyboards of a machine, without their names: those of Bluetooth are mostly called after people. */
+export interface DescribedKeyboards {
+  /** On the board's own controller. */
+  readonly board: readonly string[];
+  /** Behind a PCI device. */
+  readonly behind: (address: PciAddress) => NonNullable<WrittenDevice['keyboards']>;
 }
 
-function matching(names: readonly string[] | undefined, pattern: RegExp): string[] {
-  return (names ?? []).filter((name) => pattern.test(name));
+const NAME = 'keyboard';
+
+/** Finds the keyboards, and at which port of which USB controller each one is. */
+export function keyboardsOf(host: Host): DescribedKeyboards {
+  const paths = parseKeyboards(host.read(sysfs.inputDevices) ?? '').map(({ path }) => path);
+  const adapters = (host.list(sysfs.bluetooth) ?? []).flatMap((name) => {
+    const path = host.readLink(`${sysfs.bluetooth}/${name}`);
+    return path === undefined || !/^hci\d+$/.test(name) ? [] : [{ name, path }];
+  });
+  return {
+    board: paths.filter((path) => path.includes('/i8042/')).map(() => NAME),
+    behind: (address) =>
+      paths.flatMap((path) => {
+        const radio = adapters.find(
+          ({ name }) => path.includes(`/${name}:`) || path.startsWith('/devices/virtual/misc/uhid/'),
+        );
+        const usb = portBehind(radio?.path ?? path, address);
+        if (usb === undefined) return [];
+        return [{ name: NAME, usb, ...(radio && { bluetooth: radio.name }) }];
+      }),
+  };
+}
+
+/** The port of a controller that a path leads through; a hub at it counts as what is behind it. */
+function portBehind(path: string, address: PciAddress): string | undefined {
+  const [, rest] = path.split(`/${address}/`);
+  return /^usb\d+\/(\d+-\d+)\//.exec(rest ?? '')?.[1];
 }

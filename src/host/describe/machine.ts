@@ -13,7 +13,7 @@ import { disksOf } from './disks.ts';
 import { networksOf } from './networks.ts';
 import { publicCommandLine, publicRelease, publicWord } from './privacy.ts';
 import { classEntries, placedDevices } from './topology.ts';
-import { keyboardsOf } from './keyboards.ts';
+import { keyboardsOf, type DescribedKeyboards } from './keyboards.ts';
 
 /** A description, and what could not be found out. */
 export interface DescribedMachine {
@@ -58,6 +58,7 @@ export async function describeMachine(host: Host, names: PciNames): Promise<Desc
   });
   const all = [...devices.values()];
   const window = windowFor(all);
+  const keyboards = keyboardsOf(host);
   return {
     gaps,
     description: {
@@ -70,7 +71,8 @@ export async function describeMachine(host: Host, names: PciNames): Promise<Desc
       loaded: loadedModules(host, all),
       variants: variantsOf(host, release, all),
       ...(libvirt !== undefined && { libvirt }),
-      devices: withGroups(withUses(host, described, all)),
+      ...(keyboards.board.length > 0 && { keyboards: [...keyboards.board] }),
+      devices: withGroups(withUses(host, described, { all, keyboards })),
     },
   };
 }
@@ -154,29 +156,32 @@ function variantsOf(
 function withUses(
   host: Host,
   described: readonly (readonly [PciDevice, WrittenDevice])[],
-  all: readonly PciDevice[],
+  { all, keyboards }: { readonly all: readonly PciDevice[]; readonly keyboards: DescribedKeyboards },
 ): WrittenDevice[] {
-  const disks = disksOf(host);
+  const disksOfDevice = disksOf(host);
   const nets = networksOf(host);
   const cards = classEntries(host, 'drm').filter(({ name }) => /^(?:card|renderD)\d+$/.test(name));
   const sounds = classEntries(host, 'sound').filter(({ name }) => /^card\d+$/.test(name));
   return described.map(([device, written]) => {
     const { address } = device;
-    const disk = disks.get(address);
+    const [disk, ...disks] = isBridge(device) ? [] : disksOfDevice(address);
     const net = nets.get(address);
     const drm = cards.filter((each) => each.device === address).map((each) => each.name);
     const sound = sounds.find((each) => each.device === address)?.name;
     const first = all.find(({ physicalFunction }) => physicalFunction === address);
     const sriov = describeSriov(host, device, first);
-    const { entries } = keyboardsOf(host, device);
+    const keys = keyboards.behind(address);
+    const minor = /^Device Minor:\s*(\d+)$/m.exec(host.read(sysfs.nvidiaGpu(address)) ?? '')?.[1];
     return {
       ...written,
       ...(disk && { disk }),
+      ...(disks.length > 0 && { disks }),
       ...(net && { net }),
       ...(drm.length > 0 && { drm }),
       ...(sound !== undefined && { sound }),
       ...(sriov && { sriov }),
-      ...(entries && { entries }),
+      ...(keys.length > 0 && { keyboards: keys }),
+      ...(minor !== undefined && { nodes: [`/dev/nvidia${minor}`] }),
     };
   });
 }
@@ -186,4 +191,9 @@ function withGroups(devices: readonly WrittenDevice[]): WrittenDevice[] {
   let next = Math.max(-1, ...devices.map(({ group }) => group ?? -1));
   if (next === -1) return [...devices];
   return devices.map((device) => (device.group === undefined ? { ...device, group: (next += 1) } : device));
+}
+
+/** Everything behind a bridge would be counted to it. */
+function isBridge({ headerType }: PciDevice): boolean {
+  return headerType !== 'endpoint';
 }

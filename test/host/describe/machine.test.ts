@@ -16,7 +16,9 @@ import { groupsOf, takeSnapshot } from '../../../src/host/take-snapshot.ts';
 import { pciNames } from '../../../src/pci/names.ts';
 import { sysfs } from '../../../src/pci/sysfs.ts';
 import type { Snapshot } from '../../../src/pci/snapshot.ts';
-import { machineSpec } from '../../scenario.ts';
+import { diskUses } from '../../../src/host/uses/disks.ts';
+import { keyboardUses } from '../../../src/host/uses/keyboards.ts';
+import { machineSpec, pci } from '../../scenario.ts';
 
 const examples = fileURLToPath(new URL('../../../examples/', import.meta.url));
 const hosts = readdirSync(join(examples, 'hosts')).map((file) => file.replace(/\.yaml$/, ''));
@@ -56,18 +58,26 @@ async function plans(host: Host): Promise<unknown[]> {
   );
 }
 
-/** What of a machine's files says what the host uses a device for. */
+/** What the host uses its devices for, without the names that are not written down. */
 function uses(machine: Machine): unknown {
   const { spec } = machine.state();
+  const host = machine.host();
+  const addresses = spec.devices
+    .filter((device) => !device.class.startsWith('06'))
+    .map(({ address }) => pci(address));
+  const words = [...diskUses(host, addresses), ...keyboardUses(host, addresses)];
   return {
     console: spec.console,
-    files: ['/proc/swaps', '/proc/net/route'].map((path) => spec.files[path]),
-    mounts: (spec.files['/proc/self/mountinfo'] ?? '').split('\n').map((line) => line.split(' ').slice(2, 5)),
+    route: spec.files['/proc/net/route'],
+    uses: words.map(({ device, reason }) => `${device} ${reason}`).sort(),
     devices: spec.devices
-      .map(({ address, claimedNodes, entries }) => ({
+      .map(({ address, nodes, claimedNodes, entries }) => ({
         address,
+        nodes: nodes.filter((node) => !/^\/dev\/(?:nvidia|vda)/.test(node)),
         claimedNodes,
-        entries: Object.keys(entries).sort(),
+        entries: Object.keys(entries)
+          .filter((path) => !/^usb|holders\/./.test(path))
+          .sort(),
       }))
       .sort((a, b) => (a.address < b.address ? -1 : 1)),
   };
@@ -161,8 +171,21 @@ describe('describeMachine', () => {
     const { description } = await describeMachine(createMachine({ ...spec, files, devices }).host(), noNames);
     assert.deepEqual(description.devices.find(({ address }) => address === '0000:03:00.0')?.disk, {
       name: 'nvme2n1',
-      partitions: { nvme2n1p1: '/home' },
+      partitions: { nvme2n1p1: { lvm: 'volume0', holds: { lvm: 'volume1', holds: '/home' } } },
     });
+  });
+
+  it('the node of an NVIDIA card, as its driver says it', async () => {
+    const spec = machineSpec('nvidia-desktop');
+    const path = '/proc/driver/nvidia/gpus/0000:01:00.0/information';
+    const files = {
+      ...spec.files,
+      [path]: 'Model: \t\t NVIDIA\nGPU UUID: \t GPU-6f1c2a4e\nDevice Minor: \t 0\n',
+    };
+    const { description } = await describeMachine(createMachine({ ...spec, files }).host(), noNames);
+    assert.deepEqual(description.devices.find(({ address }) => address === '0000:01:00.0')?.nodes, [
+      '/dev/nvidia0',
+    ]);
   });
 
   it('this very machine: well-formed', async () => {
@@ -208,7 +231,7 @@ describe('what a description says of people', () => {
     uuid: '6f1c2a4e-9d5b-4c1e-8d47-1a2b3c4d5e6f',
     label: 'Steuererklaerung',
     bridge: 'brmueller',
-    keyboard: 'Muellers Keyboard',
+    keyboard: 'MuellersTastatur',
   };
 
   function plant(spec: MachineSpec): MachineSpec {
@@ -216,6 +239,7 @@ describe('what a description says of people', () => {
     const files = spec.files;
     return {
       ...spec,
+      keyboards: spec.keyboards.map((each) => ({ ...each, name: keyboard })),
       commandLine: `BOOT_IMAGE=/${user}/vmlinuz root=UUID=${uuid} ip=::::${planted.host}:eth0 ifname=lan:${mac} intel_iommu=on vfio-pci.ids=1002:744c vfio-pci.${user}=/home/${user} pci=${uuid} systemd.hostname=${planted.host} quiet`,
       files: {
         ...files,
@@ -228,6 +252,7 @@ describe('what a description says of people', () => {
       },
       devices: spec.devices.map((device) => ({
         ...device,
+        ...(device.keyboards && { keyboards: device.keyboards.map((each) => ({ ...each, name: keyboard })) }),
         ...(device.driverOverride === undefined && { driverOverride: `${user} ${label}` }),
         entries: Object.fromEntries(
           [
