@@ -102,8 +102,7 @@ export const configOption: OptionSpec = {
 /** The operand that names a guest; {@link readGuest} reads it. */
 export const guestOperand = {
   name: 'GUEST',
-  about:
-    'name or UUID of a guest; a file with its XML (contains a slash or ends in .xml); - for standard input',
+  about: 'name or UUID; or a file with the XML (has a slash or ends in .xml); or - for standard input',
 } as const;
 
 /** The option of every command that changes something. */
