@@ -1,5 +1,6 @@
 import type { Hostdev } from '../domain/domain.ts';
 import { guestOperand, jsonOption, machineOption, type Command } from './command.ts';
+import { jsonText } from './json.ts';
 import { escapeControl } from '../text.ts';
 import { readGuest } from './guest-xml.ts';
 
@@ -15,7 +16,7 @@ export const hostdevs: Command = {
   examples: ['sudo vfio-hook hostdevs win11', 'virsh dumpxml win11 | vfio-hook hostdevs - --json'],
   run: (call, { print, ownHost }) => {
     const { domain } = readGuest(call.operands[0] ?? '-', ownHost(call));
-    if (call.options.has('json')) print(JSON.stringify(domain.hostdevs, null, 2));
+    if (call.options.has('json')) print(jsonText(domain.hostdevs));
     else if (domain.hostdevs.length === 0)
       print(`guest ${escapeControl(domain.name)} is assigned no host device`);
     else for (const hostdev of domain.hostdevs) print(hostdevLine(hostdev));

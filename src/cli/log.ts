@@ -3,6 +3,7 @@ import { hasJournal } from '../log/journal.ts';
 import { severities } from '../log/log.ts';
 import { escapeControl, quoteName } from '../text.ts';
 import { jsonOption, machineOption, type Command } from './command.ts';
+import { jsonText } from './json.ts';
 import { fileLines, journalLines, type HookLine } from './log-sources.ts';
 
 const USUAL_LINES = 50;
@@ -42,7 +43,7 @@ export const log: Command = {
     terminal.say(
       `vfio-hook: ${count(lines.length)}${guest === undefined ? '' : ` about guest ${quoteName(guest)}`} in ${places}`,
     );
-    if (call.options.has('json')) terminal.print(JSON.stringify(lines.map(asJson), null, 2));
+    if (call.options.has('json')) terminal.print(jsonText(lines.map(asJson)));
     else if (lines.length > 0) terminal.print(lines.map(asText).join('\n'));
     return sources.length > 0 && sources.every(({ trouble }) => trouble !== undefined) ? 1 : 0;
   },

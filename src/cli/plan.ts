@@ -9,6 +9,7 @@ import {
   machineOption,
   type Command,
 } from './command.ts';
+import { jsonText } from './json.ts';
 import { readGuest } from './guest-xml.ts';
 import { noPlanJson, noPlanText, planJson, planText } from './render-plan.ts';
 
@@ -23,6 +24,7 @@ export const plan: Command = {
   operands: [guestOperand],
   options: [hostOption, configOption, jsonOption, machineOption],
   statuses: { 0: 'the guest can start', 1: 'failed', 2: 'the start would be refused' },
+  failureStatus: 1,
   examples: [
     'sudo vfio-hook plan win11',
     'virsh dumpxml win11 | vfio-hook plan -',
@@ -34,7 +36,7 @@ export const plan: Command = {
     const json = call.options.has('json');
     const start = startOf(engine, domain);
     if (!start) {
-      terminal.print(json ? JSON.stringify(noPlanJson(domain), null, 2) : noPlanText(domain));
+      terminal.print(json ? jsonText(noPlanJson(domain)) : noPlanText(domain));
       return 0;
     }
     const planned = await planStart(engine, start, groupsOfStart(engine, start).wanted);
@@ -46,7 +48,7 @@ export const plan: Command = {
     }
     terminal.print(
       json
-        ? JSON.stringify(planJson(planned), null, 2)
+        ? jsonText(planJson(planned))
         : planText(planned, { names: terminal.names(engine.host), colour: terminal.colour }),
     );
     return refusals(planned.plan).length > 0 ? 2 : 0;

@@ -2,6 +2,7 @@ import { escapeControl } from '../text.ts';
 import { refuseDamaged } from '../engine/claim-store.ts';
 import { recover as recoverClaims, type Recovery } from '../engine/recover.ts';
 import { jsonOption, machineOption, verboseOption, type Command } from './command.ts';
+import { jsonText } from './json.ts';
 import { withProgress } from './progress.ts';
 
 /** `vfio-hook recover`: gives back what guests hold that are gone. */
@@ -26,7 +27,7 @@ export const recover: Command = {
         ? { ...opened, log: withProgress(opened.log, terminal.say) }
         : opened;
     const recoveries = await recoverClaims(engine, { dryRun: call.options.has('dry-run') });
-    if (call.options.has('json')) terminal.print(JSON.stringify(recoveries, null, 2));
+    if (call.options.has('json')) terminal.print(jsonText(recoveries));
     else if (recoveries.length === 0) terminal.print('nothing to recover');
     else for (const recovery of recoveries) terminal.print(recoveryText(recovery));
     engine.log.close();

@@ -1,6 +1,7 @@
 import { VfioHookError } from '../errors.ts';
 import { describeMachine } from '../host/describe/machine.ts';
 import { machineOption, type Command, type Terminal } from './command.ts';
+import { jsonText } from './json.ts';
 
 /** `vfio-hook snapshot`: this machine as a description that `--host` takes. */
 export const snapshot: Command = {
@@ -17,7 +18,7 @@ export const snapshot: Command = {
   run: async (call, terminal) => {
     const { host } = terminal.openEngine(call);
     const { description, gaps } = await describeMachine(host, terminal.names(host));
-    const text = JSON.stringify(description, null, 2);
+    const text = jsonText(description);
     refuseUnreadable(text, terminal);
     for (const gap of gaps) terminal.say(`vfio-hook: note: ${gap}`);
     terminal.print(text);

@@ -1,4 +1,5 @@
 import { jsonOption, machineOption, type Command } from './command.ts';
+import { jsonText } from './json.ts';
 import { statusText } from './render-status.ts';
 import { statusReport } from './status-report.ts';
 
@@ -17,10 +18,11 @@ export const status: Command = {
     1: 'failed',
     2: 'something is not back, a guest with a claim is gone, or a claim cannot be read',
   },
+  failureStatus: 1,
   examples: ['sudo vfio-hook status', 'sudo vfio-hook status --json'],
   run: async (call, terminal) => {
     const report = await statusReport(terminal.openEngine(call));
-    terminal.print(call.options.has('json') ? JSON.stringify(report, null, 2) : statusText(report));
+    terminal.print(call.options.has('json') ? jsonText(report) : statusText(report));
     const trouble = report.claims.some(
       ({ state, left }) => state === 'incomplete' || state === 'stuck' || left === undefined,
     );

@@ -9,6 +9,7 @@ import { shownPath } from '../config/quoted.ts';
 import { escapeControl } from '../text.ts';
 import { checkAll, checkOne, type CheckedFile, type Remark } from './check-config.ts';
 import { jsonOption, machineOption, type Command } from './command.ts';
+import { jsonText } from './json.ts';
 import { knownGuests, readKnownGuest } from './guest-xml.ts';
 
 /** `vfio-hook validate [FILE]`: what is wrong with the configuration. */
@@ -22,6 +23,7 @@ export const validate: Command = {
   operands: [{ name: 'FILE', about: 'only this file, wherever it is', optional: true }],
   options: [jsonOption, machineOption],
   statuses: { 0: 'no problem; there may be warnings', 1: 'failed', 2: 'there are problems' },
+  failureStatus: 1,
   examples: ['sudo vfio-hook validate', 'vfio-hook validate win11.yaml'],
   run: (call, terminal) => {
     const { host } = terminal.openEngine(call);
@@ -37,7 +39,7 @@ export const validate: Command = {
       );
     const [file] = call.operands;
     const files = file === undefined ? checkAll(options) : [checkOne(file, options)];
-    if (call.options.has('json')) terminal.print(JSON.stringify(files, null, 2));
+    if (call.options.has('json')) terminal.print(jsonText(files));
     else
       terminal.print([...files.flatMap(fileLines), summary(files, options.where.configDirectory)].join('\n'));
     return count(files, 'problem') > 0 ? 2 : 0;

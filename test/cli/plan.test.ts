@@ -68,7 +68,7 @@ describe('vfio-hook plan --config', () => {
     );
   });
 
-  it('a broken one is named with its line; one that is not there is wrong usage', () => {
+  it('a broken one is named with its line, and one that is not there', () => {
     const on = machine();
     const file = join(temporaryDirectory(), 'broken.yaml');
     writeFileSync(file, 'devices:\n  - mach: vga\n');
@@ -81,7 +81,7 @@ describe('vfio-hook plan --config', () => {
     const missing = run(['plan', '-', '--config', '/nonexistent.yaml', ...on.option], { input: win11.xml });
     assert.deepEqual(
       [missing.status, missing.stderr],
-      [2, 'vfio-hook: error: cannot read /nonexistent.yaml: ENOENT\n'],
+      [1, 'vfio-hook: error: cannot read /nonexistent.yaml: ENOENT\n'],
     );
   });
 });

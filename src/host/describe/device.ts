@@ -1,22 +1,30 @@
 import type { Bar } from '../../pci/bar.ts';
 import type { PciDevice } from '../../pci/device.ts';
+import type { PciLink, PciLocation } from '../../pci/topology.ts';
 import { sysfs } from '../../pci/sysfs.ts';
 import type { Host } from '../host.ts';
+import { linkSpeeds, linkWidths } from '../simulated/spec.ts';
 import type { WrittenDevice } from '../simulated/description-schema.ts';
 import { publicWord } from './privacy.ts';
-import type { Placed } from './topology.ts';
 
 /** Flags of a resource (include/linux/ioport.h). */
 const IORESOURCE_IO = 0x100;
 const IORESOURCE_PREFETCH = 0x2000;
 const IORESOURCE_MEM_64 = 0x100000;
 
+/** Where a device is, and what it is called. */
+export interface Surroundings {
+  readonly place: PciLocation;
+  /** What it is behind. */
+  readonly above: PciDevice | undefined;
+  readonly name: string | undefined;
+}
+
 /** What the kernel says of a device, but for what it is for the host. */
-export function describeDevice(
-  device: PciDevice,
-  { behind }: Placed,
-  name: string | undefined,
-): WrittenDevice {
+export function describeDevice(device: PciDevice, { place, above, name }: Surroundings): WrittenDevice {
+  // A device that makes a domain of its own (Intel VMD) is no bridge.
+  const behind = above?.class.startsWith('0604') === true ? above.address : undefined;
+  const link = describeLink(place.link);
   const bars = describeBars(device.bars);
   const driver = device.driver === undefined ? undefined : publicWord(device.driver);
   const override = device.driverOverride === undefined ? undefined : publicWord(device.driverOverride);
@@ -37,7 +45,24 @@ export function describeDevice(
     }),
     ...(device.powerControl === 'auto' && { power: 'auto' as const }),
     ...(device.d3coldAllowed === false && { d3cold: false }),
+    ...(place.numaNode !== undefined && { numa: place.numaNode }),
+    ...(link && { link }),
     ...(device.bootVga !== undefined && device.class.startsWith('0300') && { bootVga: device.bootVga }),
+  };
+}
+
+/** Only what descriptions know: the numbers of the PCI Express specification up to 6.0. */
+function describeLink(link: PciLink | undefined): WrittenDevice['link'] {
+  const speed = linkSpeeds.find((each) => each === link?.speed);
+  const width = linkWidths.find((each) => each === link?.width);
+  if (speed === undefined || width === undefined) return undefined;
+  const maxSpeed = linkSpeeds.find((each) => each === link?.maxSpeed);
+  const maxWidth = linkWidths.find((each) => each === link?.maxWidth);
+  return {
+    speed,
+    width,
+    ...(maxSpeed !== undefined && maxSpeed !== speed && { maxSpeed }),
+    ...(maxWidth !== undefined && maxWidth !== width && { maxWidth }),
   };
 }
 

@@ -5,6 +5,7 @@ import type { PciNames } from '../../pci/names.ts';
 import { sysfs } from '../../pci/sysfs.ts';
 import type { Host } from '../host.ts';
 import { readDevice } from '../read-device.ts';
+import { readTopology } from '../read-topology.ts';
 import { kernelVersions, type KernelVersion } from '../simulated/spec.ts';
 import type { WrittenDescription, WrittenDevice } from '../simulated/description-schema.ts';
 import { installedLibvirt } from '../take-snapshot.ts';
@@ -12,7 +13,7 @@ import { describeDevice, describeSriov, sizeText } from './device.ts';
 import { disksOf } from './disks.ts';
 import { networksOf } from './networks.ts';
 import { publicCommandLine, publicRelease, publicWord } from './privacy.ts';
-import { classEntries, placedDevices } from './topology.ts';
+import { bridgesFirst, classEntries } from './topology.ts';
 import { keyboardsOf, type DescribedKeyboards } from './keyboards.ts';
 
 /** A description, and what could not be found out. */
@@ -36,7 +37,7 @@ const USUAL_WINDOW = 512 * GIB;
  * - Virtual functions are not listed: their physical function says how many there are.
  */
 export async function describeMachine(host: Host, names: PciNames): Promise<DescribedMachine> {
-  const placed = placedDevices(host);
+  const placed = bridgesFirst(readTopology(host));
   const gaps: string[] = [];
   const locked = await lockedTexts(
     host,
@@ -52,9 +53,10 @@ export async function describeMachine(host: Host, names: PciNames): Promise<Desc
   const libvirt = installedLibvirt(host);
   const described = placed.flatMap((place) => {
     const device = devices.get(place.address);
-    return device && !device.physicalFunction
-      ? [[device, describeDevice(device, place, names.device(device.vendor, device.device))] as const]
-      : [];
+    if (!device || device.physicalFunction) return [];
+    const above = place.parent === undefined ? undefined : devices.get(place.parent);
+    const name = names.device(device.vendor, device.device);
+    return [[device, describeDevice(device, { place, above, name })] as const];
   });
   const all = [...devices.values()];
   const window = windowFor(all);
@@ -171,7 +173,7 @@ function withUses(
     const first = all.find(({ physicalFunction }) => physicalFunction === address);
     const sriov = describeSriov(host, device, first);
     const keys = keyboards.behind(address);
-    const minor = /^Device Minor:\s*(\d+)$/m.exec(host.read(sysfs.nvidiaGpu(address)) ?? '')?.[1];
+    const minor = /^Device Minor:\s*(\d+)$/m.exec(host.read(sysfs.nvidiaCard(address)) ?? '')?.[1];
     return {
       ...written,
       ...(disk && { disk }),

@@ -1,6 +1,6 @@
 import * as v from 'valibot';
 import { diskSchema } from './description-disk.ts';
-import { kernelVersions } from './spec.ts';
+import { kernelVersions, linkSpeeds, linkWidths } from './spec.ts';
 
 /**
  * What a file in examples/hosts/ may say. Numbers that are written in hexadecimal are texts in YAML, in
@@ -73,8 +73,9 @@ const sriov = v.strictObject({
   vgpuType: v.optional(v.number()),
 });
 
-const speed = v.picklist([2.5, 5, 8, 16, 32, 64], 'a link has 2.5, 5, 8, 16, 32 or 64 GT/s');
-const width = v.picklist([1, 2, 4, 8, 12, 16, 32], 'a link has 1, 2, 4, 8, 12, 16 or 32 lanes');
+const speed = v.picklist(linkSpeeds, 'a link has 2.5, 5, 8, 16, 32 or 64 GT/s');
+const width = v.picklist(linkWidths, 'a link has 1, 2, 4, 8, 12, 16 or 32 lanes');
+
 const netInterface = {
   name,
   up: v.optional(v.boolean(), false),

@@ -47,6 +47,10 @@ export interface FileFacts {
   readonly label?: string;
 }
 
+/** GT/s and lanes of PCI Express links, up to revision 6.0 of its base specification. */
+export const linkSpeeds = [2.5, 5, 8, 16, 32, 64] as const;
+export const linkWidths = [1, 2, 4, 8, 12, 16, 32] as const;
+
 /** Kernels whose behaviour the simulator knows, oldest first. */
 export const kernelVersions = ['5.15', '6.1', '6.12', '7.2'] as const;
 

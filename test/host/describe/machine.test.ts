@@ -16,6 +16,7 @@ import { groupsOf, takeSnapshot } from '../../../src/host/take-snapshot.ts';
 import { pciNames } from '../../../src/pci/names.ts';
 import { sysfs } from '../../../src/pci/sysfs.ts';
 import type { Snapshot } from '../../../src/pci/snapshot.ts';
+import { readTopology } from '../../../src/host/read-topology.ts';
 import { diskUses } from '../../../src/host/uses/disks.ts';
 import { keyboardUses } from '../../../src/host/uses/keyboards.ts';
 import { machineSpec, pci } from '../../scenario.ts';
@@ -91,6 +92,7 @@ describe('describeMachine', () => {
       const [before, after] = [await whole(machine.host()), await whole(other.host())];
       // Drivers that no device is on are not written down.
       assert.deepEqual({ ...after, drivers: [] }, { ...before, drivers: [] });
+      assert.deepEqual(readTopology(other.host()), readTopology(machine.host()));
       assert.deepEqual(await plans(other.host()), await plans(machine.host()));
       assert.deepEqual(uses(other), uses(machine));
     });
