@@ -18,9 +18,16 @@ _vfio_hook_addresses() {
 
 _vfio_hook_value() {
   case $1 in
+    groups:--host) compgen -f -- "$current" ;;
     map:--format) printf '%s\n' html svg ;;
+    map:--host) compgen -f -- "$current" ;;
+    plan:--host) compgen -f -- "$current" ;;
+    plan:--config) compgen -f -- "$current" ;;
+    log:--lines) : ;;
+    lint:--host) compgen -f -- "$current" ;;
+    init:--output) compgen -f -- "$current" ;;
     simulate:--host) compgen -f -- "$current" ;;
-    simulate:--domain) compgen -f -- "$current" ;;
+    simulate:--domain) _vfio_hook_guests; compgen -f -- "$current" ;;
     simulate:--config) compgen -f -- "$current" ;;
     *) return 1 ;;
   esac
@@ -29,16 +36,20 @@ _vfio_hook_value() {
 _vfio_hook_words() {
   local command=$1
   case $command in
-    groups) printf '%s\n' --all --lines --json --help; _vfio_hook_addresses ;;
-    map) printf '%s\n' --format --all --help; : ;;
-    plan) printf '%s\n' --json --help; compgen -f -- "$current" ;;
+    groups) printf '%s\n' --all --lines --host --json --help; _vfio_hook_addresses ;;
+    map) printf '%s\n' --format --all --host --help; : ;;
+    plan) printf '%s\n' --host --config --json --help; _vfio_hook_guests; compgen -f -- "$current" ;;
     status) printf '%s\n' --json --help; : ;;
+    log) printf '%s\n' --lines --json --help; _vfio_hook_guests; compgen -f -- "$current" ;;
     recover) printf '%s\n' --dry-run --verbose --json --help; : ;;
     doctor) printf '%s\n' --json --help; _vfio_hook_guests; compgen -f -- "$current" ;;
-    lint) printf '%s\n' --json --help; _vfio_hook_guests; compgen -f -- "$current" ;;
-    hostdevs) printf '%s\n' --json --help; compgen -f -- "$current" ;;
+    lint) printf '%s\n' --host --json --help; _vfio_hook_guests; compgen -f -- "$current" ;;
+    hostdevs) printf '%s\n' --json --help; _vfio_hook_guests; compgen -f -- "$current" ;;
+    init) printf '%s\n' --output --force --help; _vfio_hook_guests; compgen -f -- "$current" ;;
+    validate) printf '%s\n' --json --help; compgen -f -- "$current" ;;
+    snapshot) printf '%s\n'  --help; : ;;
     simulate) printf '%s\n' --host --domain --config --help; : ;;
-    *) printf '%s\n' groups map plan status recover doctor lint hostdevs simulate help --help --version ;;
+    *) printf '%s\n' groups map plan status log recover doctor lint hostdevs init validate snapshot simulate help --help --version ;;
   esac
 }
 

@@ -18,17 +18,25 @@ complete -c vfio-hook -f -n __fish_use_subcommand -a groups -d 'list IOMMU group
 complete -c vfio-hook -n '__fish_seen_subcommand_from groups' -f -a '(__vfio_hook_addresses)'
 complete -c vfio-hook -n '__fish_seen_subcommand_from groups' -l all -d 'show every group, also those of bridges and parts of the chipset'
 complete -c vfio-hook -n '__fish_seen_subcommand_from groups' -l lines -d 'print a line for each device, as the well-known scripts around lspci -nns do'
+complete -c vfio-hook -n '__fish_seen_subcommand_from groups' -l host -r -F -d 'look at the machine that FILE describes (see vfio-hook snapshot), not at this one'
 complete -c vfio-hook -n '__fish_seen_subcommand_from groups' -l json -d 'print JSON instead of text'
 complete -c vfio-hook -f -n __fish_use_subcommand -a map -d 'draw the PCI devices with their IOMMU groups, as HTML or SVG'
 complete -c vfio-hook -n '__fish_seen_subcommand_from map' -f
 complete -c vfio-hook -n '__fish_seen_subcommand_from map' -l format -r -f -a 'html svg' -d 'a page with the drawing and a table (html, the default), or the drawing alone'
 complete -c vfio-hook -n '__fish_seen_subcommand_from map' -l all -d 'draw also ports with nothing behind them and parts of the chipset'
+complete -c vfio-hook -n '__fish_seen_subcommand_from map' -l host -r -F -d 'look at the machine that FILE describes (see vfio-hook snapshot), not at this one'
 complete -c vfio-hook -f -n __fish_use_subcommand -a plan -d 'show exactly what the start of a guest would do to the host'
-complete -c vfio-hook -n '__fish_seen_subcommand_from plan' -F
+complete -c vfio-hook -n '__fish_seen_subcommand_from plan' -a '(__vfio_hook_guests)'
+complete -c vfio-hook -n '__fish_seen_subcommand_from plan' -l host -r -F -d 'look at the machine that FILE describes (see vfio-hook snapshot), not at this one'
+complete -c vfio-hook -n '__fish_seen_subcommand_from plan' -l config -r -F -d 'take FILE for the configuration of the guest'
 complete -c vfio-hook -n '__fish_seen_subcommand_from plan' -l json -d 'print JSON instead of text'
 complete -c vfio-hook -f -n __fish_use_subcommand -a status -d 'show which guest holds which devices, and what is not back yet'
 complete -c vfio-hook -n '__fish_seen_subcommand_from status' -f
 complete -c vfio-hook -n '__fish_seen_subcommand_from status' -l json -d 'print JSON instead of text'
+complete -c vfio-hook -f -n __fish_use_subcommand -a log -d 'show what the hook did lately'
+complete -c vfio-hook -n '__fish_seen_subcommand_from log' -a '(__vfio_hook_guests)'
+complete -c vfio-hook -n '__fish_seen_subcommand_from log' -s n -l lines -r -f -d 'the latest N lines (else 50)'
+complete -c vfio-hook -n '__fish_seen_subcommand_from log' -l json -d 'print JSON instead of text'
 complete -c vfio-hook -f -n __fish_use_subcommand -a recover -d 'give back the devices of guests that are gone'
 complete -c vfio-hook -n '__fish_seen_subcommand_from recover' -f
 complete -c vfio-hook -n '__fish_seen_subcommand_from recover' -s n -l dry-run -d 'only say what would be done'
@@ -39,12 +47,22 @@ complete -c vfio-hook -n '__fish_seen_subcommand_from doctor' -a '(__vfio_hook_g
 complete -c vfio-hook -n '__fish_seen_subcommand_from doctor' -l json -d 'print JSON instead of text'
 complete -c vfio-hook -f -n __fish_use_subcommand -a lint -d 'advise on the XML of a guest, with what to paste'
 complete -c vfio-hook -n '__fish_seen_subcommand_from lint' -a '(__vfio_hook_guests)'
+complete -c vfio-hook -n '__fish_seen_subcommand_from lint' -l host -r -F -d 'look at the machine that FILE describes (see vfio-hook snapshot), not at this one'
 complete -c vfio-hook -n '__fish_seen_subcommand_from lint' -l json -d 'print JSON instead of text'
-complete -c vfio-hook -f -n __fish_use_subcommand -a hostdevs -d 'list the host devices that a domain XML assigns'
-complete -c vfio-hook -n '__fish_seen_subcommand_from hostdevs' -F
+complete -c vfio-hook -f -n __fish_use_subcommand -a hostdevs -d 'list the host devices that a guest is assigned'
+complete -c vfio-hook -n '__fish_seen_subcommand_from hostdevs' -a '(__vfio_hook_guests)'
 complete -c vfio-hook -n '__fish_seen_subcommand_from hostdevs' -l json -d 'print JSON instead of text'
+complete -c vfio-hook -f -n __fish_use_subcommand -a init -d 'write a commented configuration for a guest'
+complete -c vfio-hook -n '__fish_seen_subcommand_from init' -a '(__vfio_hook_guests)'
+complete -c vfio-hook -n '__fish_seen_subcommand_from init' -s o -l output -r -F -d 'write to FILE instead; - prints it'
+complete -c vfio-hook -n '__fish_seen_subcommand_from init' -l force -d 'replace a file that is there; it is kept as a backup (.bak)'
+complete -c vfio-hook -f -n __fish_use_subcommand -a validate -d 'check the configuration, every file of it or one'
+complete -c vfio-hook -n '__fish_seen_subcommand_from validate' -F
+complete -c vfio-hook -n '__fish_seen_subcommand_from validate' -l json -d 'print JSON instead of text'
+complete -c vfio-hook -f -n __fish_use_subcommand -a snapshot -d 'describe this machine in a file, for trying a guest on it elsewhere'
+complete -c vfio-hook -n '__fish_seen_subcommand_from snapshot' -f
 complete -c vfio-hook -f -n __fish_use_subcommand -a simulate -d 'play a guest’s whole life on a simulated machine'
 complete -c vfio-hook -n '__fish_seen_subcommand_from simulate' -f
 complete -c vfio-hook -n '__fish_seen_subcommand_from simulate' -l host -r -F -d 'description of the machine, such as examples/hosts/amd-rdna3-desktop.yaml'
-complete -c vfio-hook -n '__fish_seen_subcommand_from simulate' -l domain -r -F -d 'domain XML of the guest'
+complete -c vfio-hook -n '__fish_seen_subcommand_from simulate' -l domain -r -a '(__vfio_hook_guests)' -d 'name or UUID; or a file with the XML (has a slash or ends in .xml); or - for standard input'
 complete -c vfio-hook -n '__fish_seen_subcommand_from simulate' -l config -r -F -d 'configuration of the guest, as in /etc/vfio-hook/domains'

@@ -60,6 +60,7 @@ const parts = {
   config: 'src/config/decode.ts',
   log: 'src/log/winston.ts',
   simulated: 'src/host/simulated/entry.ts',
+  described: 'src/host/simulated/described.ts',
 };
 for (const [name, entry] of Object.entries(parts)) writeFileSync(`${out}/${name}.cjs`, await bundle(entry));
 // The project's own package.json says "module", which a file without an ending would take for itself.

@@ -1,9 +1,10 @@
 import { createRequire } from 'node:module';
 import { basename, dirname, join } from 'node:path';
-import type { ConfigDecoder } from './config/config.ts';
+import type * as decode from './config/decode.ts';
 import type { Domain } from './domain/domain.ts';
 import { VfioHookError } from './errors.ts';
 import type { Host } from './host/host.ts';
+import type * as described from './host/simulated/described.ts';
 import type { Sink } from './log/file.ts';
 import type { Log, Severity } from './log/log.ts';
 
@@ -13,12 +14,13 @@ export interface PartExports {
   readonly 'domain.cjs': {
     readonly parseDomain: (xml: string, expected: { readonly name: string }) => Domain;
   };
-  readonly 'config.cjs': ConfigDecoder;
+  readonly 'config.cjs': typeof decode;
   readonly 'log.cjs': {
     winstonLog(level: Severity, sink: Sink): Log;
     verboseLog(sink: Sink, say: (line: string) => void): Log;
   };
   readonly 'simulated.cjs': { openSimulatedHost(directory: string): Host };
+  readonly 'described.cjs': typeof described;
 }
 
 /**

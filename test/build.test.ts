@@ -54,7 +54,7 @@ describe('the build', () => {
 
   it('makes one executable file and its parts', () => {
     assert.equal(statSync(join(built, 'vfio-hook')).mode & 0o777, 0o755);
-    for (const part of ['cli', 'domain', 'config', 'log', 'simulated'])
+    for (const part of ['cli', 'domain', 'config', 'log', 'simulated', 'described'])
       assert.ok(existsSync(join(built, `${part}.cjs`)), part);
     assert.deepEqual(JSON.parse(readFileSync(join(built, 'package.json'), 'utf8')), { type: 'commonjs' });
   });

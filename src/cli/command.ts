@@ -1,4 +1,5 @@
 import type { Engine } from '../engine/engine.ts';
+import type { Locations } from '../hook/engine.ts';
 import type { Host } from '../host/host.ts';
 import type { Parts } from '../parts.ts';
 import type { PciNames } from '../pci/names.ts';
@@ -31,10 +32,20 @@ export interface Terminal {
   readonly colour: boolean;
   /** Columns of the terminal that stdout is; undefined when it is none, and lines may have any length. */
   readonly columns: number | undefined;
+  /** Whether somebody waits at a terminal for what {@link say} says. */
+  readonly watched: boolean;
   /** Names of devices, from the pci.ids of the machine that is looked at. */
   readonly names: (host: Host) => PciNames;
-  /** The engine over this machine, or over a simulated one. */
+  /**
+   * The engine over this machine, over a simulated one (`--simulated-machine`), or over one that a file
+   * describes (`--host`): that one is in memory, freshly booted, without a claim and without a configuration.
+   * With `--config` its file stands in for the guest's own.
+   */
   readonly openEngine: (call: Call) => Engine;
+  /** The machine whose guests a name means: this one or a simulated one, whatever `--host` says. */
+  readonly ownHost: (call: Call) => Host;
+  /** Where configuration, claims and log of that machine are. */
+  readonly locations: (call: Call) => Locations;
   readonly parts: Parts;
 }
 
@@ -73,6 +84,26 @@ export const machineOption: OptionSpec = {
   about: 'work on a simulated machine',
   hidden: true,
 };
+
+/** The option of commands that only look: the machine is one in memory, made from a description. */
+export const hostOption: OptionSpec = {
+  name: 'host',
+  value: 'FILE',
+  about: 'look at the machine that FILE describes (see vfio-hook snapshot), not at this one',
+};
+
+/** The option of commands that show what a configuration comes to. */
+export const configOption: OptionSpec = {
+  name: 'config',
+  value: 'FILE',
+  about: 'take FILE for the configuration of the guest',
+};
+
+/** The operand that names a guest; {@link readGuest} reads it. */
+export const guestOperand = {
+  name: 'GUEST',
+  about: 'name or UUID; or a file with the XML (has a slash or ends in .xml); or - for standard input',
+} as const;
 
 /** The option of every command that changes something. */
 export const verboseOption: OptionSpec = {

@@ -2,12 +2,16 @@ import type { Command } from './command.ts';
 import { doctor } from './doctor.ts';
 import { groups } from './groups.ts';
 import { hostdevs } from './hostdevs.ts';
+import { init } from './init.ts';
 import { lint } from './lint.ts';
+import { log } from './log.ts';
 import { map } from './map.ts';
 import { plan } from './plan.ts';
 import { recover } from './recover.ts';
 import { simulate } from './simulate.ts';
+import { snapshot } from './snapshot.ts';
 import { status } from './status.ts';
+import { validate } from './validate.ts';
 
 /** Every sub-command, in the order of the help. */
 export const commands: readonly Command[] = [
@@ -15,9 +19,13 @@ export const commands: readonly Command[] = [
   map,
   plan,
   status,
+  log,
   recover,
   doctor,
   lint,
   hostdevs,
+  init,
+  validate,
+  snapshot,
   simulate,
 ];

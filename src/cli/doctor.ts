@@ -2,7 +2,7 @@ import { checks } from '../doctor/checks.ts';
 import { examine } from '../doctor/examine.ts';
 import { guestExamination } from '../doctor/lint/guest-examination.ts';
 import { lints } from '../doctor/lint/lints.ts';
-import { jsonOption, machineOption, type Command } from './command.ts';
+import { guestOperand, jsonOption, machineOption, type Command } from './command.ts';
 import { openExamination } from './examination.ts';
 import { findingsJson, findingsStatus, findingsText } from './render-findings.ts';
 
@@ -14,18 +14,16 @@ export const findingStatuses = {
   3: 'the command itself failed, or was called wrongly',
 } as const;
 
-/** `vfio-hook doctor [DOMAIN]`: everything that makes people fail, each with what to type. */
+/** `vfio-hook doctor [GUEST]`: everything that makes people fail, each with what to type. */
 export const doctor: Command = {
   name: 'doctor',
   about: 'check host, installation and guests, and say what to type',
   details:
     'Looks at everything that keeps guests from getting their devices: IOMMU, vfio modules, the hook and its\n' +
-    'permissions, libvirt, AppArmor and SELinux, Node.js, configuration, claims, and each guest’s plan. With DOMAIN\n' +
+    'permissions, libvirt, AppArmor and SELinux, Node.js, configuration, claims, and each guest’s plan. With GUEST\n' +
     'also at that guest’s XML, as vfio-hook lint does. Changes nothing, and asks libvirt nothing. Without root it\n' +
     'says what it could not see.',
-  operands: [
-    { name: 'DOMAIN', about: 'a guest’s name, a domain XML, or - for standard input', optional: true },
-  ],
+  operands: [{ ...guestOperand, optional: true }],
   options: [jsonOption, machineOption],
   statuses: findingStatuses,
   failureStatus: 3,

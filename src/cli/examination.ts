@@ -1,7 +1,6 @@
 import type { Examination, Guest } from '../doctor/examination.ts';
 import { definedGuests, readGuestXml } from '../doctor/guests.ts';
 import { inspectConfigs } from '../engine/inspect-config.ts';
-import { locations } from '../hook/engine.ts';
 import type { Call, Terminal } from './command.ts';
 import { readGuest } from './guest-xml.ts';
 
@@ -12,9 +11,8 @@ export function openExamination(
 ): { readonly on: Examination; readonly guest: Guest | undefined } {
   const engine = terminal.openEngine(call);
   const { host } = engine;
-  const guest = namedGuest(call, host);
-  const machine = call.options.get('simulated-machine');
-  const where = locations(typeof machine === 'string' ? machine : undefined);
+  const guest = namedGuest(call, terminal.ownHost(call));
+  const where = terminal.locations(call);
   return {
     guest,
     on: {

@@ -4,7 +4,7 @@ import type { Host } from '../host/host.ts';
 import { allGroups, groupsOf, iommuOff } from '../host/take-snapshot.ts';
 import { parsePciAddress } from '../pci/address.ts';
 import { escapeControl, quoteName } from '../text.ts';
-import { jsonOption, machineOption, type Command } from './command.ts';
+import { hostOption, jsonOption, machineOption, type Command } from './command.ts';
 import { groupsJson } from './groups-json.ts';
 import { jsonText } from './json.ts';
 import { isOfInterest } from './group-words.ts';
@@ -30,6 +30,7 @@ export const groups: Command = {
   options: [
     { name: 'all', about: 'show every group, also those of bridges and parts of the chipset' },
     { name: 'lines', about: 'print a line for each device, as the well-known scripts around lspci -nns do' },
+    hostOption,
     jsonOption,
     machineOption,
   ],

@@ -1,12 +1,12 @@
 import { examine } from '../doctor/examine.ts';
 import { guestExamination } from '../doctor/lint/guest-examination.ts';
 import { lints } from '../doctor/lint/lints.ts';
-import { jsonOption, machineOption, type Command } from './command.ts';
+import { guestOperand, hostOption, jsonOption, machineOption, type Command } from './command.ts';
 import { findingStatuses } from './doctor.ts';
 import { openExamination } from './examination.ts';
 import { findingsJson, findingsStatus, findingsText } from './render-findings.ts';
 
-/** `vfio-hook lint DOMAIN`: advice on a guest's XML. */
+/** `vfio-hook lint GUEST`: advice on a guest's XML. */
 export const lint: Command = {
   name: 'lint',
   about: 'advise on the XML of a guest, with what to paste',
@@ -14,11 +14,11 @@ export const lint: Command = {
     'Looks at the XML of a guest for what is known to go wrong with assigned devices: Code 43, missing functions\n' +
     'of a card, multifunction addresses, ROMs, locked memory, and more, each with the lines to paste. Devices\n' +
     'that this host has are looked at as well. Changes nothing.',
-  operands: [{ name: 'DOMAIN', about: 'a guest’s name, a domain XML, or - for standard input' }],
-  options: [jsonOption, machineOption],
+  operands: [guestOperand],
+  options: [hostOption, jsonOption, machineOption],
   statuses: findingStatuses,
   failureStatus: 3,
-  examples: ['vfio-hook lint win11.xml', 'virsh dumpxml win11 | vfio-hook lint -'],
+  examples: ['sudo vfio-hook lint win11', 'virsh dumpxml win11 | vfio-hook lint -'],
   run: async (call, terminal) => {
     const { on, guest } = openExamination(call, terminal);
     const findings = guest?.xml ? await examine(lints, guestExamination(on, guest.xml)) : [];

@@ -2,6 +2,7 @@ import { writeSync } from 'node:fs';
 import { parseArgs, type ParseArgsConfig } from 'node:util';
 import pc from 'picocolors';
 import { nearestWord } from '../config/nearest.ts';
+import type { ConfigText } from '../engine/config-file.ts';
 import { errnoOf, VfioHookError } from '../errors.ts';
 import { locations, openEngine } from '../hook/engine.ts';
 import type { Host } from '../host/host.ts';
@@ -13,7 +14,9 @@ import { errorLines, sayOnStderr } from '../report.ts';
 import { quoteName } from '../text.ts';
 import type { Call, Command, Terminal } from './command.ts';
 import { commands } from './commands.ts';
+import { describedEngine, readMachine } from './described.ts';
 import { commandHelp, overview } from './help.ts';
+import { readOperand } from './operand.ts';
 
 declare const __VERSION__: string;
 
@@ -98,30 +101,56 @@ function readCall(command: Command, args: readonly string[]): Call {
 }
 
 function openTerminal(parts: Parts): Terminal {
+  const ownHost = (call: Call): Host => {
+    const machine = machineOf(call);
+    return machine === undefined ? linuxHost : parts.load('simulated.cjs').openSimulatedHost(machine);
+  };
   return {
     parts,
     colour: pc.isColorSupported && process.stdout.isTTY,
     // A terminal that does not say its size has 0 columns.
     columns: (process.stdout.isTTY && process.stdout.columns) || undefined,
+    watched: process.stderr.isTTY,
     print: (text) => {
       printAll(`${text}\n`);
     },
     say: sayOnStderr,
     names: (host) =>
       pciNames(PCI_IDS.map((path) => readIfThere(host, path)).find((text) => text !== undefined)),
+    ownHost,
+    locations: (call) => locations(machineOf(call)),
     openEngine: (call) => {
-      const machine = call.options.get('simulated-machine');
+      const described = call.options.get('host');
+      const config = configOf(call);
+      if (typeof described === 'string') {
+        return describedEngine(readMachine(described, parts), {
+          parts,
+          ...(config && { config }),
+          namesFrom: { host: linuxHost, files: PCI_IDS },
+        });
+      }
       const { open, sink } = openEngine({
-        where: locations(typeof machine === 'string' ? machine : undefined),
-        host: () =>
-          typeof machine === 'string' ? parts.load('simulated.cjs').openSimulatedHost(machine) : linuxHost,
+        where: locations(machineOf(call)),
+        host: () => ownHost(call),
         decoder: () => parts.load('config.cjs'),
+        ...(config && { config }),
         interrupted: () => undefined,
       });
       if (!call.options.has('verbose')) return open();
       return { ...open(), log: parts.load('log.cjs').verboseLog(sink, sayOnStderr) };
     },
   };
+}
+
+/** The directory of a simulated machine. */
+function machineOf({ options }: Call): string | undefined {
+  const machine = options.get('simulated-machine');
+  return typeof machine === 'string' ? machine : undefined;
+}
+
+function configOf({ options }: Call): ConfigText | undefined {
+  const path = options.get('config');
+  return typeof path === 'string' ? { path, text: readOperand(path) } : undefined;
 }
 
 /** Pause before a full terminal or pipe is tried again that somebody has made one that does not block. */

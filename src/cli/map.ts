@@ -6,7 +6,7 @@ import { readableHost } from '../host/readable.ts';
 import { allGroups } from '../host/take-snapshot.ts';
 import { sysfs } from '../pci/sysfs.ts';
 import { escapeControl, quoteName } from '../text.ts';
-import { machineOption, type Command } from './command.ts';
+import { hostOption, machineOption, type Command } from './command.ts';
 import { buildMap } from './map/build.ts';
 import { mapPage } from './map/html.ts';
 import { drawMap } from './map/svg.ts';
@@ -28,6 +28,7 @@ export const map: Command = {
       about: 'a page with the drawing and a table (html, the default), or the drawing alone',
     },
     { name: 'all', about: 'draw also ports with nothing behind them and parts of the chipset' },
+    hostOption,
     machineOption,
   ],
   examples: ['vfio-hook map > topology.html', 'sudo vfio-hook map --format svg > topology.svg'],

@@ -1,43 +1,55 @@
-import { refuseBlocked } from '../engine/blocked.ts';
-import { refuseDamaged } from '../engine/claim-store.ts';
-import { makePlan } from '../engine/make-plan.ts';
-import { pciHostdevs } from '../domain/domain.ts';
-import { groupsOf } from '../host/take-snapshot.ts';
+import { groupsOfStart, planStart, startOf } from '../engine/plan-start.ts';
 import { refusals } from '../plan/plan.ts';
-import { jsonOption, machineOption, type Command } from './command.ts';
-import { readDomainFile } from './domain-file.ts';
-import { planJson, planText } from './render-plan.ts';
+import { quoteName } from '../text.ts';
+import {
+  configOption,
+  guestOperand,
+  hostOption,
+  jsonOption,
+  machineOption,
+  type Command,
+} from './command.ts';
+import { jsonText } from './json.ts';
+import { readGuest } from './guest-xml.ts';
+import { noPlanJson, noPlanText, planJson, planText } from './render-plan.ts';
 
-/** `vfio-hook plan FILE`: what prepare would do, by the hook's own code. */
+/** `vfio-hook plan GUEST`: what prepare would do, by the hook's own code. */
 export const plan: Command = {
   name: 'plan',
   about: 'show exactly what the start of a guest would do to the host',
   details:
-    'Shows the verdict on every device of the IOMMU groups concerned and each kernel write, in order, that\n' +
-    'the start of the guest would make, by the very code that the hook runs. Changes nothing.',
-  operands: [{ name: 'FILE', about: 'domain XML, or - for standard input' }],
-  options: [jsonOption, machineOption],
+    'Shows the verdict on every device of the IOMMU groups concerned, each kernel write, in order, that the\n' +
+    'start of the guest would make, and what the devices are like then, by the very code that the hook runs.\n' +
+    'Changes nothing.',
+  operands: [guestOperand],
+  options: [hostOption, configOption, jsonOption, machineOption],
   statuses: { 0: 'the guest can start', 1: 'failed', 2: 'the start would be refused' },
-  examples: ['vfio-hook plan win11.xml', 'virsh dumpxml win11 | vfio-hook plan -'],
+  failureStatus: 1,
+  examples: [
+    'sudo vfio-hook plan win11',
+    'virsh dumpxml win11 | vfio-hook plan -',
+    'vfio-hook plan win11.xml --host host.json --config win11.yaml',
+  ],
   run: async (call, terminal) => {
-    const domain = readDomainFile(call.operands[0] ?? '-');
+    const { domain } = readGuest(call.operands[0] ?? '-', terminal.ownHost(call));
     const engine = terminal.openEngine(call);
-    const { host } = engine;
-    const hostdevs = pciHostdevs(domain);
-    const guest = { name: domain.name, uuid: domain.uuid };
-    const groups = groupsOf(
-      host,
-      hostdevs.map(({ address }) => address),
-    );
-    const stored = engine.store.all();
-    refuseDamaged(stored);
-    refuseBlocked(host, stored.claims, groups);
-    const config = engine.loadConfig(guest);
-    const planned = await makePlan({ host, guest, hostdevs, groups, config, claims: stored.claims });
+    const json = call.options.has('json');
+    const start = startOf(engine, domain);
+    if (!start) {
+      terminal.print(json ? jsonText(noPlanJson(domain)) : noPlanText(domain));
+      return 0;
+    }
+    const planned = await planStart(engine, start, groupsOfStart(engine, start).wanted);
+    if (planned.own && planned.snapshot.groups.some(({ open }) => open)) {
+      terminal.say(
+        `vfio-hook: note: guest ${quoteName(domain.name)} is running: this is what a start would meet now; ` +
+          'for its next start, ask again when it is off',
+      );
+    }
     terminal.print(
-      call.options.has('json')
-        ? JSON.stringify(planJson(planned), null, 2)
-        : planText(planned, { names: terminal.names(host), colour: terminal.colour }),
+      json
+        ? jsonText(planJson(planned))
+        : planText(planned, { names: terminal.names(engine.host), colour: terminal.colour }),
     );
     return refusals(planned.plan).length > 0 ? 2 : 0;
   },

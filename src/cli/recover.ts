@@ -1,6 +1,9 @@
+import { escapeControl } from '../text.ts';
 import { refuseDamaged } from '../engine/claim-store.ts';
 import { recover as recoverClaims, type Recovery } from '../engine/recover.ts';
 import { jsonOption, machineOption, verboseOption, type Command } from './command.ts';
+import { jsonText } from './json.ts';
+import { withProgress } from './progress.ts';
 
 /** `vfio-hook recover`: gives back what guests hold that are gone. */
 export const recover: Command = {
@@ -18,9 +21,13 @@ export const recover: Command = {
   ],
   examples: ['vfio-hook recover --dry-run', 'sudo vfio-hook recover'],
   run: async (call, terminal) => {
-    const engine = terminal.openEngine(call);
+    const opened = terminal.openEngine(call);
+    const engine =
+      terminal.watched && !call.options.has('verbose')
+        ? { ...opened, log: withProgress(opened.log, terminal.say) }
+        : opened;
     const recoveries = await recoverClaims(engine, { dryRun: call.options.has('dry-run') });
-    if (call.options.has('json')) terminal.print(JSON.stringify(recoveries, null, 2));
+    if (call.options.has('json')) terminal.print(jsonText(recoveries));
     else if (recoveries.length === 0) terminal.print('nothing to recover');
     else for (const recovery of recoveries) terminal.print(recoveryText(recovery));
     engine.log.close();
@@ -37,5 +44,7 @@ const outcomes: Readonly<Record<Recovery['outcome'], string>> = {
 };
 
 function recoveryText({ guest, outcome, reasons }: Recovery): string {
-  return [`guest ${guest.name}: ${outcomes[outcome]}`, ...reasons.map((reason) => `  ${reason}`)].join('\n');
+  return [`guest ${guest.name}: ${outcomes[outcome]}`, ...reasons.map((reason) => `  ${reason}`)]
+    .map(escapeControl)
+    .join('\n');
 }

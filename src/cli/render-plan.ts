@@ -1,12 +1,17 @@
 import pc from 'picocolors';
+import type { Domain } from '../domain/domain.ts';
 import type { PlannedStart } from '../engine/make-plan.ts';
+import type { Planned } from '../engine/plan-start.ts';
+import { formatBarSize } from '../pci/bar.ts';
 import type { PciNames } from '../pci/names.ts';
 import type { DeviceUse } from '../pci/use.ts';
 import { deviceAt } from '../pci/snapshot.ts';
+import { stateAfter, type After } from '../plan/after.ts';
 import { refusals } from '../plan/plan.ts';
 import { allowance } from '../plan/use.ts';
 import type { Verdict } from '../plan/verdict.ts';
 import { describeStep, stepCommand } from '../steps/index.ts';
+import { escapeControl } from '../text.ts';
 
 /** How text is rendered for people. */
 export interface RenderOptions {
@@ -17,7 +22,7 @@ export interface RenderOptions {
 /** A plan in words: groups with a verdict on each member, then the writes in order. Glyphs, not colour alone, carry the meaning. */
 export function planText({ plan, snapshot }: PlannedStart, { names, colour }: RenderOptions): string {
   const paint = pc.createColors(colour);
-  const lines = [`guest ${plan.guest.name}`];
+  const lines = [`guest ${escapeControl(plan.guest.name)}`];
   for (const group of snapshot.groups) {
     lines.push(`IOMMU group ${group.number}`);
     for (const verdict of plan.verdicts.filter(({ device }) => group.members.includes(device))) {
@@ -43,13 +48,16 @@ export function planText({ plan, snapshot }: PlannedStart, { names, colour }: Re
     lines.push(`  ${String(index + 1).padStart(2)}. ${describeStep(step)}`);
     lines.push(paint.dim(`      ${stepCommand(step)}`));
   });
+  if (plan.verdicts.length > 0)
+    lines.push('', 'then:', ...stateAfter(plan, snapshot).map((after) => `  ${afterText(after)}`));
   return lines.join('\n');
 }
 
 /** A plan as data; docs/json.md describes it. */
-export function planJson({ plan, snapshot }: PlannedStart): unknown {
+export function planJson({ plan, snapshot, own }: Planned): unknown {
   return {
     guest: plan.guest,
+    running: own !== undefined && snapshot.groups.some(({ open }) => open),
     ready: refusals(plan).length === 0,
     groups: snapshot.groups.map(({ number, type, members }) => ({ number, type, members })),
     verdicts: plan.verdicts,
@@ -58,7 +66,34 @@ export function planJson({ plan, snapshot }: PlannedStart): unknown {
       description: describeStep(step),
       command: stepCommand(step),
     })),
+    after: refusals(plan).length > 0 ? [] : stateAfter(plan, snapshot),
   };
+}
+
+/** The text for a guest that is none of our business. */
+export function noPlanText({ name }: Domain): string {
+  return `guest ${escapeControl(name)}\n\nit is assigned no PCI device of the host: nothing to do`;
+}
+
+/** The same as data, with every key of a plan. */
+export function noPlanJson({ name, uuid }: Domain): unknown {
+  return {
+    guest: { name, uuid },
+    running: false,
+    ready: true,
+    groups: [],
+    verdicts: [],
+    steps: [],
+    after: [],
+  };
+}
+
+function afterText({ device, driver, driverOverride, bars }: After): string {
+  return [
+    `${device} on ${driver ?? 'no driver'}`,
+    ...(driverOverride === undefined ? [] : [`override ${driverOverride}`]),
+    ...bars.map(({ bar, size }) => `BAR ${bar} ${formatBarSize(size)}`),
+  ].join(', ');
 }
 
 function glyph(verdict: Verdict): string {

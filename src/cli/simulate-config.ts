@@ -1,14 +1,14 @@
 import { chmodSync, copyFileSync, mkdirSync } from 'node:fs';
 import { extname, join } from 'node:path';
+import { guestFileName, type GuestKey } from '../config/guest-file.ts';
 import { errnoOf, VfioHookError } from '../errors.ts';
 
 /** Puts a configuration file where the hook looks for the guest's own, with a mode that it trusts. */
-export function copyConfig(file: string, configDirectory: string, guest: string): void {
+export function copyConfig(file: string, configDirectory: string, guest: GuestKey): void {
   const domains = join(configDirectory, 'domains');
   mkdirSync(configDirectory, { mode: 0o755 });
   mkdirSync(domains, { mode: 0o755 });
-  // Percent-encoded: a guest's name may hold what a file's name cannot.
-  const target = join(domains, `${encodeURIComponent(guest).replace(/^\./, '%2E')}${extname(file)}`);
+  const target = join(domains, guestFileName(guest).replace(/\.yaml$/, extname(file)));
   try {
     copyFileSync(file, target);
     chmodSync(target, 0o644);

@@ -36,14 +36,9 @@ export interface HookEnd {
 }
 
 /** Calls the hook as libvirt does: four arguments, the XML on stdin, next to nothing in the environment. */
-export async function callHook(
-  hook: string,
-  machine: string,
-  xmlFile: string,
-  call: HookCall,
-): Promise<HookEnd> {
+export async function callHook(hook: string, machine: string, xml: string, call: HookCall): Promise<HookEnd> {
   const result = await execa(hook, [...call.arguments, '--simulated-machine', machine], {
-    inputFile: xmlFile,
+    input: xml,
     extendEnv: false,
     env: childEnvironment,
     cwd: '/',

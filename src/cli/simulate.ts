@@ -3,18 +3,17 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import pc from 'picocolors';
 import { pciHostdevs, type Domain } from '../domain/domain.ts';
-import { errnoOf, VfioHookError } from '../errors.ts';
-import { readDescription } from '../host/simulated/description.ts';
-import { MACHINE_FILE } from '../host/simulated/entry.ts';
-import { createMachineFile, type Machine } from '../host/simulated/machine.ts';
-import type { MachineSpec } from '../host/simulated/spec.ts';
+import { VfioHookError } from '../errors.ts';
+import type { Machine } from '../host/simulated/machine.ts';
 import { allGroups, takeSnapshot } from '../host/take-snapshot.ts';
 import type { Snapshot } from '../pci/snapshot.ts';
-import type { Command, Terminal } from './command.ts';
+import { escapeControl } from '../text.ts';
+import { guestOperand, type Command, type Terminal } from './command.ts';
+import { readMachine } from './described.ts';
+import { readGuest } from './guest-xml.ts';
 import { copyConfig } from './simulate-config.ts';
 import { callHook, lifeOf, type HookCall } from './simulate-life.ts';
 import { deviceLines, differences, eventLines } from './render-life.ts';
-import { readDomainFile } from './domain-file.ts';
 
 /** `vfio-hook simulate`: a guest's whole life on a simulated machine, by the very file that libvirt runs. */
 export const simulate: Command = {
@@ -31,31 +30,30 @@ export const simulate: Command = {
       value: 'FILE',
       about: 'description of the machine, such as examples/hosts/amd-rdna3-desktop.yaml',
     },
-    { name: 'domain', value: 'FILE', about: 'domain XML of the guest' },
+    { name: 'domain', value: 'GUEST', about: guestOperand.about },
     { name: 'config', value: 'FILE', about: 'configuration of the guest, as in /etc/vfio-hook/domains' },
   ],
   statuses: { 0: 'the guest had its devices, and nothing differs at the end', 1: 'otherwise' },
   examples: [
     'vfio-hook simulate --host examples/hosts/amd-rdna3-desktop.yaml --domain examples/domains/windows-11-rx7900xtx.xml',
   ],
-  run: async ({ options }, terminal) => {
-    const domain = readDomainFile(needed(options.get('domain'), '--domain'));
+  run: async (call, terminal) => {
+    const { options } = call;
+    const { domain, xml } = readGuest(needed(options.get('domain'), '--domain'), terminal.ownHost(call));
+    const { createMachineFile, MACHINE_FILE } = terminal.parts.load('described.cjs');
     const directory = mkdtempSync(join(tmpdir(), 'vfio-hook-simulate-'));
     try {
       const machine = createMachineFile(
         join(directory, MACHINE_FILE),
-        readMachine(needed(options.get('host'), '--host')),
+        readMachine(needed(options.get('host'), '--host'), terminal.parts),
       );
       const config = options.get('config');
-      if (typeof config === 'string') copyConfig(config, join(directory, 'etc'), domain.name);
+      if (typeof config === 'string') copyConfig(config, join(directory, 'etc'), domain);
       mkdirSync(join(directory, 'hooks'));
       // Under the name by which libvirt calls it: that makes it the hook and not the command.
       const hook = join(directory, 'hooks/qemu');
       symlinkSync(terminal.parts.entrypoint, hook);
-      return await play(
-        { machine, domain, hook, directory, xmlFile: String(options.get('domain')) },
-        terminal,
-      );
+      return await play({ machine, domain, xml, hook, directory }, terminal);
     } finally {
       rmSync(directory, { recursive: true, force: true });
     }
@@ -65,9 +63,9 @@ export const simulate: Command = {
 interface Stage {
   readonly machine: Machine;
   readonly domain: Domain;
+  readonly xml: string;
   readonly hook: string;
   readonly directory: string;
-  readonly xmlFile: string;
 }
 
 async function play(stage: Stage, terminal: Terminal): Promise<number> {
@@ -86,7 +84,7 @@ async function play(stage: Stage, terminal: Terminal): Promise<number> {
       terminal.print(line);
   };
 
-  terminal.print(paint.bold(`Guest ${domain.name} on ${basename(machine.state().spec.name)}`));
+  terminal.print(paint.bold(`Guest ${escapeControl(domain.name)} on ${basename(machine.state().spec.name)}`));
   terminal.print('\nBefore');
   show(before);
   let failed = false;
@@ -116,8 +114,8 @@ async function play(stage: Stage, terminal: Terminal): Promise<number> {
 async function step(stage: Stage, call: HookCall, terminal: Terminal): Promise<boolean> {
   const { machine } = stage;
   const seen = machine.journal().length;
-  const result = await callHook(stage.hook, stage.directory, stage.xmlFile, call);
-  terminal.print(`\nlibvirt calls: qemu ${call.arguments.join(' ')}`);
+  const result = await callHook(stage.hook, stage.directory, stage.xml, call);
+  terminal.print(`\nlibvirt calls: qemu ${escapeControl(call.arguments.join(' '))}`);
   for (const line of eventLines(machine.journal().slice(seen))) terminal.print(line);
   const said = result.stderr === '' ? '' : `\n${result.stderr}`;
   terminal.print(`  → exit status ${result.status} after ${result.milliseconds} ms${said}`);
@@ -128,18 +126,6 @@ async function step(stage: Stage, call: HookCall, terminal: Terminal): Promise<b
 async function wholeMachine(machine: Machine): Promise<Snapshot> {
   const host = machine.host();
   return takeSnapshot(host, allGroups(host), { deadlineMs: 5000, uses: 'unread' });
-}
-
-function readMachine(path: string): MachineSpec {
-  try {
-    return readDescription(path);
-  } catch (error) {
-    if (error instanceof VfioHookError) throw error;
-    throw new VfioHookError('VH_USAGE', `cannot read ${path}: ${errnoOf(error) ?? String(error)}`, {
-      path,
-      hints: ['give a file that describes a machine, such as those in examples/hosts'],
-    });
-  }
 }
 
 function needed(value: string | true | undefined, option: string): string {

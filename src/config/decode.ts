@@ -14,27 +14,43 @@ import { unknownKeys } from './unknown-keys.ts';
 const MOST_LISTED = 20;
 
 /** A problem with its line, ready to be shown. */
-interface Finding {
+export interface Finding {
   readonly line?: number;
   readonly text: string;
 }
 
+/** What came of a configuration file. */
+export type Examined =
+  | { readonly kind: 'fits'; readonly config: PartialConfig }
+  /** Every problem, in the order of lines. */
+  | { readonly kind: 'broken'; readonly findings: readonly Finding[] };
+
+/** As {@link examineConfigFile}. Throws `VH_CONFIG` with the first problem and its line as the message and each further one as a hint. */
+export function decodeConfigFile(text: string, path: string): PartialConfig {
+  const examined = examineConfigFile(text, path);
+  if (examined.kind === 'fits') return examined.config;
+  throw rejection(path, examined.findings);
+}
+
+/** The line of a value in a text that {@link examineConfigFile} has found to fit. */
+export function lineIn(text: string, path: ValuePath): number {
+  return new SourceMap(text).place({ path }).line;
+}
+
 /**
- * Turns the text of a configuration file into what it says.
+ * Turns the text of a configuration file into what it says, or into what is wrong with it.
  *
  * - The format follows the ending of `path`: `.json`, else YAML. An empty file says nothing.
  * - Nothing in the text is executed or loads another file: the text goes through cosmiconfig's plain readers, never
  *   through an explorer, which would run `.config/config.js` of the current directory.
- *
- * Throws `VH_CONFIG` with the first problem and its line as the message and each further one as a hint.
  */
-export function decodeConfigFile(text: string, path: string): PartialConfig {
+export function examineConfigFile(text: string, path: string): Examined {
   const format = path.endsWith('.json') ? 'json' : 'yaml';
   const read = readDocument(text, format, defaultLoaders[`.${format}`]);
-  if (read.kind === 'broken') throw rejection(path, [read]);
+  if (read.kind === 'broken') return broken([read]);
   const document = read.document ?? {};
   const shape = checkShape(document);
-  if (shape.excessive) throw rejection(path, shape.problems);
+  if (shape.excessive) return broken(shape.problems);
 
   const map = lazily(() => new SourceMap(text));
   const findings: Finding[] = shape.problems.map((problem) => located(problem, map()));
@@ -49,19 +65,20 @@ export function decodeConfigFile(text: string, path: string): PartialConfig {
     );
   }
   if (format === 'json' && writtenKeys(text) !== shape.keys) findings.push(...map().repeatedKeys());
-  if (findings.length > 0) throw rejection(path, findings);
+  if (findings.length > 0) return broken(findings);
 
   const result = v.safeParse(configSchema, document);
   const problems = unknownKeys(configSchema, document);
-  if (result.success && problems.length === 0) return result.output;
+  if (result.success && problems.length === 0) return { kind: 'fits', config: result.output };
   for (const issue of result.issues ?? []) {
     const problem = problemOf(issue, map());
     if (problem) problems.push(problem);
   }
-  throw rejection(
-    path,
-    problems.map((problem) => located(problem, map())),
-  );
+  return broken(problems.map((problem) => located(problem, map())));
+}
+
+function broken(findings: readonly Finding[]): Examined {
+  return { kind: 'broken', findings: [...findings].sort((a, b) => (a.line ?? 0) - (b.line ?? 0)) };
 }
 
 /** A valibot issue as a problem; undefined for an unknown key, which `unknownKeys` has reported. */
@@ -98,9 +115,7 @@ function writtenKeys(text: string): number {
 }
 
 function rejection(path: string, findings: readonly Finding[]): VfioHookError {
-  const inOrder = [...findings]
-    .sort((a, b) => (a.line ?? 0) - (b.line ?? 0))
-    .map(({ line, text }) => (line === undefined ? text : `line ${line}: ${text}`));
+  const inOrder = findings.map(({ line, text }) => (line === undefined ? text : `line ${line}: ${text}`));
   const [first = 'unreadable', ...others] = inOrder;
   const listed = others.slice(0, MOST_LISTED - 1);
   const unlisted = others.length - listed.length;

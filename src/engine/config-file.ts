@@ -13,6 +13,14 @@ export interface ConfigSource {
   readonly guest: GuestKey;
   /** Called when there is a file to decode and not before: what it loads costs as much as the rest of a run. */
   readonly decoder: () => ConfigDecoder;
+  /** A text that stands in for the guest's own file, for trying it before it is installed. */
+  readonly instead?: ConfigText;
+}
+
+/** A configuration file that was read. */
+export interface ConfigText {
+  readonly path: string;
+  readonly text: string;
 }
 
 /**
@@ -25,18 +33,26 @@ export interface ConfigSource {
  *
  * Throws `VH_CONFIG`.
  */
-export function loadConfig({ configDir, trustedUid, guest, decoder }: ConfigSource): Config {
+export function loadConfig(source: ConfigSource): Config {
+  const { configDir, trustedUid, guest, decoder, instead } = source;
   const tree: TrustedTree = { root: configDir, trustedUid, code: 'VH_CONFIG', what: 'configuration' };
   const entries = listTrustedDirectory(tree);
-  if (!entries) return defaultConfig;
-  const defaults = onlyOne(tree, defaultsFiles(entries), '', 'the defaults of all guests');
+  const defaults = entries && onlyOne(tree, defaultsFiles(entries), '', 'the defaults of all guests');
+  const files = [read(tree, defaults), instead ?? (entries && read(tree, ownFile(tree, guest)))];
+  return files.reduce<Config>(
+    (config, file) => (file ? mergeConfig(config, decoder().decodeConfigFile(file.text, file.path)) : config),
+    defaultConfig,
+  );
+}
+
+function ownFile(tree: TrustedTree, guest: GuestKey): Buffer | undefined {
   const domains = listTrustedDirectory(tree, 'domains') ?? [];
-  const own = onlyOne(tree, guestFiles(domains, guest), 'domains/', `guest ${quoted(guest.name)}`);
-  return [defaults, own].reduce<Config>((config, path) => {
-    const text = path && readTrustedFile(tree, path);
-    if (!path || text === undefined) return config;
-    return mergeConfig(config, decoder().decodeConfigFile(text, `${configDir}/${path.toString()}`));
-  }, defaultConfig);
+  return onlyOne(tree, guestFiles(domains, guest), 'domains/', `guest ${quoted(guest.name)}`);
+}
+
+function read(tree: TrustedTree, path: Buffer | undefined): ConfigText | undefined {
+  const text = path && readTrustedFile(tree, path);
+  return path && text !== undefined ? { text, path: `${tree.root}/${path.toString()}` } : undefined;
 }
 
 /** The path of the only file, relative to the configuration directory; undefined when there is none. */

@@ -1,18 +1,15 @@
 import type { Claim } from '../claim/claim.ts';
 import type { Config } from '../config/config.ts';
-import { pciHostdevs, type Domain } from '../domain/domain.ts';
+import type { Domain } from '../domain/domain.ts';
 import { VfioHookError } from '../errors.ts';
-import { groupsOf } from '../host/take-snapshot.ts';
 import type { Plan } from '../plan/plan.ts';
 import { quoteName } from '../text.ts';
-import { refuseBlocked } from './blocked.ts';
-import { refuseDamaged } from './claim-store.ts';
 import type { Engine } from './engine.ts';
 import { execute, type Failure } from './execute.ts';
 import { giveBack, type GiveBackResult } from './give-back.ts';
 import { lockForGuest, lockPrepare } from './lock.ts';
-import { makePlan, refusalError } from './make-plan.ts';
-import { isHeldByYounger } from './younger.ts';
+import { refusalError } from './make-plan.ts';
+import { groupsOfStart, planStart, startOf, type Start } from './plan-start.ts';
 
 /**
  * Hands a guest's devices over: the whole IOMMU groups, or nothing. Returns when every device is where the
@@ -20,41 +17,24 @@ import { isHeldByYounger } from './younger.ts';
  * has been undone; what could not be undone stays in the claim and is named in a hint.
  */
 export async function prepare(engine: Engine, domain: Domain): Promise<void> {
-  if (pciHostdevs(domain).length === 0 && !ownClaim(engine, domain)) return;
-  const config = engine.loadConfig(domain);
-  const lock = lockPrepare(engine, domain, config.timeouts.lock);
+  const start = startOf(engine, domain);
+  if (!start) return;
+  const lock = lockPrepare(engine, domain, start.config.timeouts.lock);
   try {
-    await prepareLocked(engine, domain, config);
+    await prepareLocked(engine, start);
   } finally {
     lock.release();
   }
 }
 
-async function prepareLocked(engine: Engine, domain: Domain, config: Config): Promise<void> {
-  const { host, store, log } = engine;
+async function prepareLocked(engine: Engine, start: Start): Promise<void> {
+  const { host, log } = engine;
+  const { guest: domain, config } = start;
   const started = host.now();
-  const hostdevs = pciHostdevs(domain);
-  const before = ownClaim(engine, domain);
-  const wanted = groupsOf(
-    host,
-    hostdevs.map(({ address }) => address),
-  );
-  const groups = [...new Set([...wanted, ...(before?.groups ?? [])])];
-  const locks = lockForGuest(engine, domain.name, groups, config.timeouts.lock);
+  const groups = groupsOfStart(engine, start);
+  const locks = lockForGuest(engine, domain.name, groups.concerned, config.timeouts.lock);
   try {
-    const stored = store.all();
-    refuseDamaged(stored);
-    refuseBlocked(host, stored.claims, wanted);
-    const own = stored.claims.find(({ guest }) => guest.uuid === domain.uuid);
-    if (own) refuseOtherRun(engine, own);
-    const { plan } = await makePlan({
-      host,
-      guest: { name: domain.name, uuid: domain.uuid },
-      hostdevs,
-      groups: wanted,
-      config,
-      claims: stored.claims,
-    });
+    const { plan, own } = await planStart(engine, start, groups.wanted);
     for (const { device, kind, reason } of plan.verdicts) {
       log.write({
         severity: 'debug',
@@ -86,30 +66,6 @@ async function prepareLocked(engine: Engine, domain: Domain, config: Config): Pr
   } finally {
     locks.release();
   }
-}
-
-/**
- * libvirt begins a start of a guest only after everything of its last life, unless it was killed meanwhile:
- * then other runs of this guest, also younger ones, may be there.
- */
-function refuseOtherRun({ host }: Engine, own: Claim): void {
-  if (isHeldByYounger(host, own)) {
-    throw new VfioHookError(
-      'VH_BUSY',
-      `a younger start of guest ${quoteName(own.guest.name)} has taken its devices already`,
-    );
-  }
-  const working = own.state === 'preparing' || own.state === 'restoring';
-  if (!working || !host.isAlive(own.writer)) return;
-  throw new VfioHookError(
-    'VH_LOCK',
-    `another run still works on the devices of guest ${quoteName(own.guest.name)} (pid ${own.writer.pid})`,
-    { hints: ['start the guest again when it has ended; see: vfio-hook status'] },
-  );
-}
-
-function ownClaim(engine: Engine, domain: Domain): Claim | undefined {
-  return engine.store.all().claims.find(({ guest }) => guest.uuid === domain.uuid);
 }
 
 async function handOver(engine: Engine, plan: Plan, config: Config): Promise<void> {

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { ConfigDecoder } from '../config/config.ts';
 import { openClaimStore } from '../engine/claim-store.ts';
-import { loadConfig } from '../engine/config-file.ts';
+import { loadConfig, type ConfigText } from '../engine/config-file.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { Host } from '../host/host.ts';
 import { fileSink, type Sink } from '../log/file.ts';
@@ -47,6 +47,8 @@ export interface EngineOptions {
   readonly where: Locations;
   readonly host: () => Host;
   readonly decoder: () => ConfigDecoder;
+  /** Stands in for the configuration file of a guest. */
+  readonly config?: ConfigText;
   readonly interrupted: () => string | undefined;
 }
 
@@ -78,6 +80,7 @@ export function openEngine(options: EngineOptions): {
             trustedUid: where.trustedUid,
             guest,
             decoder: options.decoder,
+            ...(options.config && { instead: options.config }),
           }),
       };
     },

@@ -72,7 +72,7 @@ export function overrideText(text: string | undefined): string | undefined {
 }
 
 /** Since Linux 6.1 a device on any vfio driver has a `vfio-dev` directory (drivers/vfio/vfio_main.c); before, the name tells. */
-function isOnVfio(host: Host, address: PciAddress, driver: string | undefined): boolean {
+export function isOnVfio(host: Host, address: PciAddress, driver: string | undefined): boolean {
   if (driver === undefined) return false;
   return /(^|[-_])vfio[-_]pci$/.test(driver) || host.list(sysfs.attribute(address, 'vfio-dev')) !== undefined;
 }

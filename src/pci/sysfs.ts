@@ -24,6 +24,9 @@ export const sysfs = {
   swaps: '/proc/swaps',
   /** What this process sees mounted, and what the host's first process does. */
   mountTables: ['/proc/self/mountinfo', '/proc/1/mountinfo'],
+  uptime: '/proc/uptime',
+  platformDevices: '/sys/bus/platform/devices',
+  class: (name: string): string => `/sys/class/${name}`,
   device: (address: PciAddress): string => `/sys/bus/pci/devices/${address}`,
   attribute: (address: PciAddress, name: string): string => `/sys/bus/pci/devices/${address}/${name}`,
   driverOverride: (address: PciAddress): string => `/sys/bus/pci/devices/${address}/driver_override`,

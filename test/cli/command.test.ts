@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { commands } from '../../src/cli/commands.ts';
 import { expectGolden } from '../golden.ts';
+import { domain, host, isPlain, machine, run, shown } from './run.ts';
 import {
   BARE_ENVIRONMENT,
-  callHook,
   example,
   installation,
   repository,
@@ -25,53 +25,9 @@ import {
   stage,
   steady,
   succeeds,
-  type Stage,
 } from '../hook/stage.ts';
 
-const { version } = JSON.parse(readFileSync(join(repository, 'package.json'), 'utf8')) as { version: string };
 const win11 = exampleGuest('windows-11-rx7900xtx');
-const domain = (title: string): string => join(repository, 'examples/domains', `${title}.xml`);
-const host = (title: string): string => join(repository, 'examples/hosts', `${title}.yaml`);
-
-/** Names that do not depend on what is installed where the tests run. */
-const PCI_IDS = [
-  '1002  Advanced Micro Devices, Inc. [AMD/ATI]',
-  '\t744c  Navi 31 [Radeon RX 7900 XT/7900 XTX/7900 GRE/7900M]',
-  '\tab30  Navi 31 HDMI/DP Audio',
-  'C 03  Display controller',
-  '\t00  VGA compatible controller',
-  '',
-].join('\n');
-
-function machine(): Stage {
-  return stage('amd-rdna3-desktop', (spec) => ({
-    ...spec,
-    files: { ...spec.files, '/usr/share/misc/pci.ids': PCI_IDS },
-  }));
-}
-
-/** Runs the command. */
-function run(
-  args: readonly string[],
-  options: { readonly input?: string; readonly env?: Readonly<Record<string, string>> } = {},
-): Ended {
-  return callHook(args, { program: installation().command, ...options });
-}
-
-/** Everything that a run shows, as it is in a golden file. */
-function shown(ended: Ended, on?: Stage): string {
-  const text = `exit status ${String(ended.status)}\n--- stdout\n${ended.stdout}--- stderr\n${ended.stderr}`;
-  return steady(
-    text.replaceAll(repository, 'PROJECT/').replaceAll(version, 'VERSION'),
-    on ?? { directory: installation().directory },
-  );
-}
-
-/** No colour, no cursor, nothing but text. */
-function isPlain({ stdout, stderr }: Ended): void {
-  // eslint-disable-next-line no-control-regex -- what it must not hold
-  assert.doesNotMatch(stdout + stderr, /[\0-\x09\x0b-\x1f\x7f-\x9f]/);
-}
 
 describe('vfio-hook: help and usage', () => {
   const cases: Readonly<Record<string, readonly string[]>> = {
@@ -300,7 +256,12 @@ describe('vfio-hook status and recover', () => {
   it('nobody holds anything', () => {
     const on = machine();
     expectGolden('cli/golden/status-none.txt', shown(run(['status', ...on.option]), on));
-    assert.deepEqual(JSON.parse(run(['status', '--json', ...on.option]).stdout), { claims: [], damaged: [] });
+    assert.deepEqual(JSON.parse(run(['status', '--json', ...on.option]).stdout), {
+      claims: [],
+      damaged: [],
+      outdated: [],
+      unclaimed: [],
+    });
     expectGolden('cli/golden/recover-none.txt', shown(run(['recover', ...on.option]), on));
   });
 
@@ -314,7 +275,7 @@ describe('vfio-hook status and recover', () => {
     assert.equal(json.status, 0);
     expectGolden(
       'cli/golden/status-held.json',
-      steady(json.stdout, on).replace(/"(pid|startTime|bootId)": [^,\n]+/g, '"$1": "…"'),
+      steady(json.stdout, on).replace(/"(pid|startTime|bootId|ageMs)": [^,\n]+/g, '"$1": "…"'),
     );
     for (const options of [[], ['--dry-run'], ['-n']]) {
       expectGolden('cli/golden/recover-running.txt', shown(run(['recover', ...options, ...on.option]), on));

@@ -410,7 +410,7 @@ const engine: readonly Defect[] = [
   {
     name: 'takes no lock',
     file: 'engine/prepare.ts',
-    find: 'const locks = lockForGuest(engine, domain.name, groups, config.timeouts.lock);',
+    find: 'const locks = lockForGuest(engine, domain.name, groups.concerned, config.timeouts.lock);',
     replace: 'const locks = lockForGuest(engine, domain.name, [], config.timeouts.lock);',
   },
   {
@@ -422,14 +422,14 @@ const engine: readonly Defect[] = [
   },
   {
     name: 'hands over beside a claim that it cannot read',
-    file: 'engine/prepare.ts',
-    find: '    refuseDamaged(stored);\n',
+    file: 'engine/plan-start.ts',
+    find: '  refuseDamaged(stored);\n',
     replace: '',
   },
   {
     name: 'touches a device whose earlier write has not returned',
-    file: 'engine/prepare.ts',
-    find: '    refuseBlocked(host, stored.claims, wanted);\n',
+    file: 'engine/plan-start.ts',
+    find: '  refuseBlocked(host, stored.claims, groups);\n',
     replace: '',
   },
   {
@@ -440,8 +440,8 @@ const engine: readonly Defect[] = [
   },
   {
     name: 'takes the claim from another run of the same guest that is at work',
-    file: 'engine/prepare.ts',
-    find: '    if (own) refuseOtherRun(engine, own);\n',
+    file: 'engine/plan-start.ts',
+    find: '  if (own) refuseOtherRun(engine, own);\n',
     replace: '',
   },
   {
@@ -531,7 +531,7 @@ const engine: readonly Defect[] = [
   {
     name: 'prepares beside a younger or older start of the same guest',
     file: 'engine/prepare.ts',
-    find: 'const lock = lockPrepare(engine, domain, config.timeouts.lock);',
+    find: 'const lock = lockPrepare(engine, domain, start.config.timeouts.lock);',
     replace: 'const lock = { release: () => lockPrepare.length };',
   },
   {

@@ -79,7 +79,11 @@ function bindOne(state: MachineState, device: Device, name: string): void {
   const driver = state.drivers[name];
   if (!driver) return;
   Object.assign(device, { driver: name, linked: true, enabled: driver.spec.vfio ? 0 : 1 });
-  if (driver.spec.vfio) Object.assign(device, { powerControl: 'auto', powerState: 'D3hot' });
+  if (!driver.spec.vfio) return;
+  Object.assign(device, { powerControl: 'auto', powerState: 'D3hot' });
+  // Without an override it was taken by its ids (vfio-pci.ids=…), which take others of the kind as well.
+  if (device.driverOverride === undefined)
+    driver.dynamicIds.push(`${device.spec.vendor}:${device.spec.device}`);
 }
 
 /** A boot id that is the same for every run of a test, another one for each boot and machine. */

@@ -1,5 +1,4 @@
 import type { Description, DeviceDescription } from './description-schema.ts';
-import { knownDriver } from './known-drivers.ts';
 
 /** Something that cannot be true of one machine. */
 export interface Contradiction {
@@ -33,9 +32,6 @@ function sentencesAbout(
   }
   if (description.iommu && device.group === undefined) sentences.push('has no IOMMU group');
   if (device.bootVga && !device.class.startsWith('0300')) sentences.push('is boot VGA without class 0300');
-  if (device.driver !== undefined && knownDriver(device.driver).vfio && device.override === undefined) {
-    sentences.push(`is on ${device.driver} without an override`);
-  }
   for (const [bar, { size, sizes }] of Object.entries(device.bars)) {
     if (!Number.isInteger(Math.log2(size))) sentences.push(`has a BAR ${bar} whose size is no power of two`);
     if (sizes.length > 0 && !sizes.includes(size))

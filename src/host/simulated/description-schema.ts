@@ -1,5 +1,6 @@
 import * as v from 'valibot';
 import { diskSchema } from './description-disk.ts';
+import { kernelVersions, linkSpeeds, linkWidths } from './spec.ts';
 
 /**
  * What a file in examples/hosts/ may say. Numbers that are written in hexadecimal are texts in YAML, in
@@ -72,8 +73,9 @@ const sriov = v.strictObject({
   vgpuType: v.optional(v.number()),
 });
 
-const speed = v.picklist([2.5, 5, 8, 16, 32, 64], 'a link has 2.5, 5, 8, 16, 32 or 64 GT/s');
-const width = v.picklist([1, 2, 4, 8, 12, 16, 32], 'a link has 1, 2, 4, 8, 12, 16 or 32 lanes');
+const speed = v.picklist(linkSpeeds, 'a link has 2.5, 5, 8, 16, 32 or 64 GT/s');
+const width = v.picklist(linkWidths, 'a link has 1, 2, 4, 8, 12, 16 or 32 lanes');
+
 const netInterface = {
   name,
   up: v.optional(v.boolean(), false),
@@ -156,7 +158,7 @@ const fileFacts = v.strictObject({
 
 export const descriptionSchema = v.strictObject({
   name,
-  kernel: v.optional(v.picklist(['5.15', '6.1', '6.12', '7.2']), '6.12'),
+  kernel: v.optional(v.picklist(kernelVersions), '6.12'),
   commandLine: v.optional(v.string(), 'quiet'),
   iommu: v.optional(v.boolean(), true),
   resizeRollback: v.optional(v.picklist(['full', 'weak', 'lost'])),
@@ -198,6 +200,9 @@ export const descriptionSchema = v.strictObject({
 /** A description as it stands in the file, with defaults filled in and sizes as numbers. */
 export type Description = v.InferOutput<typeof descriptionSchema>;
 export type DeviceDescription = Description['devices'][number];
+/** A description as it is written. */
+export type WrittenDescription = v.InferInput<typeof descriptionSchema>;
+export type WrittenDevice = WrittenDescription['devices'][number];
 
 function powersOfTwo(first: number, last: number): number[] {
   const sizes = [];

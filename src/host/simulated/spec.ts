@@ -47,8 +47,14 @@ export interface FileFacts {
   readonly label?: string;
 }
 
-/** Kernels whose behaviour the simulator knows. */
-export type KernelVersion = '5.15' | '6.1' | '6.12' | '7.2';
+/** GT/s and lanes of PCI Express links, up to revision 6.0 of its base specification. */
+export const linkSpeeds = [2.5, 5, 8, 16, 32, 64] as const;
+export const linkWidths = [1, 2, 4, 8, 12, 16, 32] as const;
+
+/** Kernels whose behaviour the simulator knows, oldest first. */
+export const kernelVersions = ['5.15', '6.1', '6.12', '7.2'] as const;
+
+export type KernelVersion = (typeof kernelVersions)[number];
 
 /**
  * `full`: all BARs as before. `weak`: the BAR itself gets its old size, the others of the same type that were

@@ -80,11 +80,6 @@ describe('parseDescription', () => {
     ['a size that is not offered', device("bars: { '0': { size: 1M, sizes: 2M..4M } }"), /does not offer/],
     ['an upper-case id', device('subsystem: "10DE:1234"'), /ids have the form/],
     [
-      'vfio-pci without an override',
-      device('driver: vfio-pci'),
-      /0000:01:00\.0 is on vfio-pci without an override/,
-    ],
-    [
       'more VFs than there can be',
       device("sriov: { total: 1, active: 2, vfDevice: '1234' }"),
       /more active VFs/,

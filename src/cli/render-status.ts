@@ -1,0 +1,77 @@
+import type { Holder } from '../host/host.ts';
+import { escapeControl, quoteName } from '../text.ts';
+import { ageText } from './age.ts';
+import type { ClaimReport, StatusReport, StuckReport, UnclaimedDevice } from './status-report.ts';
+
+/** A status in words, one fact a line; `!` marks what needs somebody. */
+export function statusText({ claims, damaged, outdated, unclaimed }: StatusReport): string {
+  return [
+    ...claims.flatMap(claimLines),
+    ...damaged.flatMap(({ path, reason }) => [
+      `! ${escapeControl(path)} cannot be trusted: ${escapeControl(reason)}`,
+      '  until it is gone no guest with host devices starts: put its devices back by hand, then remove it',
+    ]),
+    ...(claims.length + damaged.length === 0 ? ['no guest holds a device'] : []),
+    ...(outdated.length === 0
+      ? []
+      : [
+          `${outdated.length} of an earlier boot, which mean nothing any more: vfio-hook recover removes them`,
+        ]),
+    ...(unclaimed.length === 0
+      ? []
+      : ['on a vfio driver, but not by vfio-hook (since boot, by hand, or by libvirt itself):']),
+    ...unclaimed.map((device) => `  ${unclaimedText(device)}`),
+  ].join('\n');
+}
+
+function claimLines(claim: ClaimReport): string[] {
+  const age = claim.ageMs === undefined ? `since ${claim.claimedAt}` : sinceText(claim, claim.ageMs);
+  return [
+    `guest ${escapeControl(claim.guest.name)} (${claim.guest.uuid}): ${claim.state} ${age}`,
+    ...claim.devices.map(
+      ({ address, group, now, original }) =>
+        `  ${address} (IOMMU group ${group}) on ${now ?? 'no driver'}, before: ${original.driver ?? 'no driver'}`,
+    ),
+    ...claim.stuck.map((write) => `  ! ${stuckText(write)}`),
+    ...claim.leftovers
+      .filter((leftover) => !claim.stuck.some(({ step }) => leftover.endsWith(`: ${step}`)))
+      .map((leftover) => `  ! ${escapeControl(leftover)}`),
+    ...outcomeLines(claim),
+  ];
+}
+
+function sinceText({ state, claimedAt }: ClaimReport, ageMs: number): string {
+  return state === 'held'
+    ? `for ${ageText(ageMs)}, since ${claimedAt}`
+    : `(its guest was prepared ${ageText(ageMs)} ago, at ${claimedAt})`;
+}
+
+function outcomeLines({ left, holders, stuck }: ClaimReport): string[] {
+  if (left === undefined) {
+    return stuck.some(({ waiting }) => waiting)
+      ? ['  ! its guest is gone: end the program that the kernel waits for, then: vfio-hook recover']
+      : ['  ! its guest is gone: vfio-hook recover gives its devices back'];
+  }
+  return [
+    `  ${escapeControl(left)}`,
+    ...holders.slice(1).map((holder) => `  also open in ${holderText(holder)}`),
+  ];
+}
+
+function stuckText({ step, writer, waiting, waitingMs }: StuckReport): string {
+  if (!waiting) return `has returned since: ${escapeControl(step)}`;
+  const long = waitingMs === undefined ? '' : ` for ${ageText(waitingMs)}`;
+  return `waits in the kernel${long}: ${escapeControl(step)} (process ${writer.pid})`;
+}
+
+function unclaimedText({ address, group, driver, driverOverride, holders }: UnclaimedDevice): string {
+  return [
+    `${address} (${group === undefined ? 'no IOMMU group' : `IOMMU group ${group}`}) on ${driver}`,
+    ...(driverOverride === undefined ? [] : [`override ${escapeControl(driverOverride)}`]),
+    ...holders.map((holder) => `open in ${holderText(holder)}`),
+  ].join(', ');
+}
+
+function holderText({ pid, name, guest }: Holder): string {
+  return guest === undefined ? `${quoteName(name)} (pid ${pid})` : `guest ${quoteName(guest)} (pid ${pid})`;
+}

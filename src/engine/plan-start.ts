@@ -1,0 +1,104 @@
+import type { Claim } from '../claim/claim.ts';
+import type { Config } from '../config/config.ts';
+import { pciHostdevs, type Domain, type PciHostdev } from '../domain/domain.ts';
+import { VfioHookError } from '../errors.ts';
+import { groupsOf } from '../host/take-snapshot.ts';
+import { quoteName } from '../text.ts';
+import { refuseBlocked } from './blocked.ts';
+import { refuseDamaged } from './claim-store.ts';
+import type { Engine } from './engine.ts';
+import { makePlan, type PlannedStart } from './make-plan.ts';
+import { isHeldByYounger } from './younger.ts';
+
+/*
+ * Everything that prepare looks at before its first change, in its order; between the functions it takes its locks.
+ * `vfio-hook plan` comes through here, too: what one of them refuses, the other one does.
+ */
+
+/** A start of a guest that concerns devices of the host. */
+export interface Start {
+  readonly guest: Domain;
+  readonly hostdevs: readonly PciHostdev[];
+  readonly config: Config;
+}
+
+/**
+ * What the start of a guest is about; undefined when it is none of our business: no PCI device is assigned,
+ * and no claim is left from an earlier run. Throws VH_CONFIG.
+ */
+export function startOf(engine: Engine, guest: Domain): Start | undefined {
+  const hostdevs = pciHostdevs(guest);
+  if (hostdevs.length === 0 && !ownClaim(engine.store.all().claims, guest)) return undefined;
+  return { guest, hostdevs, config: engine.loadConfig(guest) };
+}
+
+/** IOMMU groups of a start. */
+export interface StartGroups {
+  /** Those of the assigned devices. */
+  readonly wanted: readonly number[];
+  /** Those, and the ones of a claim that the guest has already: they are locked. */
+  readonly concerned: readonly number[];
+}
+
+/** Looks up the groups. Throws VH_NO_DEVICE, VH_NO_IOMMU. */
+export function groupsOfStart(engine: Engine, { guest, hostdevs }: Start): StartGroups {
+  const before = ownClaim(engine.store.all().claims, guest);
+  const wanted = groupsOf(
+    engine.host,
+    hostdevs.map(({ address }) => address),
+  );
+  return { wanted, concerned: [...new Set([...wanted, ...(before?.groups ?? [])])] };
+}
+
+/** A plan, and the claim that the guest has already. */
+export interface Planned extends PlannedStart {
+  readonly own: Claim | undefined;
+}
+
+/**
+ * Decides. prepare holds the locks meanwhile, so that what it sees stays so. Changes nothing.
+ * Throws VH_CLAIM for a claim that cannot be read, VH_STUCK for a device that an earlier write waits for,
+ * VH_LOCK while another run of the same guest is at work, VH_BUSY when a younger one has its devices.
+ */
+export async function planStart(engine: Engine, start: Start, groups: readonly number[]): Promise<Planned> {
+  const { host, store } = engine;
+  const { guest, hostdevs, config } = start;
+  const stored = store.all();
+  refuseDamaged(stored);
+  refuseBlocked(host, stored.claims, groups);
+  const own = ownClaim(stored.claims, guest);
+  if (own) refuseOtherRun(engine, own);
+  const planned = await makePlan({
+    host,
+    guest: { name: guest.name, uuid: guest.uuid },
+    hostdevs,
+    groups,
+    config,
+    claims: stored.claims,
+  });
+  return { ...planned, own };
+}
+
+function ownClaim(claims: readonly Claim[], { uuid }: Domain): Claim | undefined {
+  return claims.find(({ guest }) => guest.uuid === uuid);
+}
+
+/**
+ * libvirt begins a start of a guest only after everything of its last life, unless it was killed meanwhile:
+ * then other runs of this guest, also younger ones, may be there.
+ */
+function refuseOtherRun({ host }: Engine, own: Claim): void {
+  if (isHeldByYounger(host, own)) {
+    throw new VfioHookError(
+      'VH_BUSY',
+      `a younger start of guest ${quoteName(own.guest.name)} has taken its devices already`,
+    );
+  }
+  const working = own.state === 'preparing' || own.state === 'restoring';
+  if (!working || !host.isAlive(own.writer)) return;
+  throw new VfioHookError(
+    'VH_LOCK',
+    `another run still works on the devices of guest ${quoteName(own.guest.name)} (pid ${own.writer.pid})`,
+    { hints: ['start the guest again when it has ended; see: vfio-hook status'] },
+  );
+}

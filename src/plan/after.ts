@@ -1,0 +1,38 @@
+import type { PciAddress } from '../pci/address.ts';
+import { deviceAt, type Snapshot } from '../pci/snapshot.ts';
+import type { Plan } from './plan.ts';
+
+/** What a device is to be like once every step of a plan is done. */
+export interface After {
+  readonly device: PciAddress;
+  /** Absent: no driver. */
+  readonly driver?: string;
+  readonly driverOverride?: string;
+  /** Resizable BARs with their sizes in bytes. */
+  readonly bars: readonly { readonly bar: number; readonly size: number }[];
+}
+
+/** What the steps of a plan come to, for each device of its groups, in the plan's order. */
+export function stateAfter({ verdicts, steps }: Plan, snapshot: Snapshot): After[] {
+  return verdicts.flatMap(({ device: address }) => {
+    const device = deviceAt(snapshot, address);
+    if (!device) return [];
+    let { driver, driverOverride } = device;
+    const sizes = new Map(device.bars.filter(({ sizes }) => sizes).map(({ index, size }) => [index, size]));
+    for (const step of steps) {
+      if (step.kind === 'load-module' || step.device !== address) continue;
+      if (step.kind === 'unbind') driver = undefined;
+      else if (step.kind === 'bind') driver = step.driver;
+      else if (step.kind === 'set-driver-override') driverOverride = step.to;
+      else if (step.kind === 'resize-bar') sizes.set(step.bar, step.to);
+    }
+    return [
+      {
+        device: address,
+        ...(driver !== undefined && { driver }),
+        ...(driverOverride !== undefined && { driverOverride }),
+        bars: [...sizes].map(([bar, size]) => ({ bar, size })),
+      },
+    ];
+  });
+}

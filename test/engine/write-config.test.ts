@@ -1,0 +1,56 @@
+import assert from 'node:assert/strict';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { loadConfig } from '../../src/engine/config-file.ts';
+import { writeGuestConfig, type ConfigTarget } from '../../src/engine/write-config.ts';
+import { decodeConfigFile } from '../../src/config/decode.ts';
+
+describe('writeGuestConfig', () => {
+  const guest = { name: 'win11', uuid: '7d0c1e0a-54b2-4c7e-9a55-0d3b8f1c2a01' };
+  let root = '';
+  beforeEach(() => {
+    root = mkdtempSync(join(tmpdir(), 'vfio-hook-config-'));
+  });
+  afterEach(() => {
+    rmSync(root, { recursive: true });
+  });
+  const target = (facts: Partial<ConfigTarget> = {}): ConfigTarget => ({
+    configDir: join(root, 'etc'),
+    trustedUid: process.geteuid?.() ?? 0,
+    guest,
+    replace: false,
+    ...facts,
+  });
+
+  for (const mask of [0o022, 0o000, 0o077]) {
+    it(`umask ${mask.toString(8)}: what is written is what the hook reads`, () => {
+      const before = process.umask(mask);
+      try {
+        const { path, backups } = writeGuestConfig(target(), 'log: { level: debug }\n');
+        assert.deepEqual([statSync(path).mode & 0o7777, backups], [0o644, []]);
+      } finally {
+        process.umask(before);
+      }
+      const { configDir, trustedUid } = target();
+      const config = loadConfig({ configDir, trustedUid, guest, decoder: () => ({ decodeConfigFile }) });
+      assert.equal(config.log.level, 'debug');
+    });
+  }
+
+  it('who is not the owner of the configuration writes nothing', () => {
+    assert.throws(
+      () => writeGuestConfig(target({ trustedUid: 12_345 }), ''),
+      /^VfioHookError: cannot write to \S+domains: the files in it belong to root$/,
+    );
+    assert.equal(existsSync(join(root, 'etc')), false);
+  });
+
+  it('what a run left that died while it wrote is in nobody’s way', () => {
+    mkdirSync(join(root, 'etc/domains'), { recursive: true, mode: 0o755 });
+    writeFileSync(join(root, 'etc/domains/.win11.yaml.new'), 'half a fi');
+    const { path } = writeGuestConfig(target(), 'whole\n');
+    assert.equal(readFileSync(path, 'utf8'), 'whole\n');
+    assert.equal(existsSync(join(root, 'etc/domains/.win11.yaml.new')), false);
+  });
+});
