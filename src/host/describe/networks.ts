@@ -34,10 +34,10 @@ function rank({ defaultRoute, up }: Net): number {
 function defaultRoutes(host: Host): Set<string> {
   const lines = (path: string): string[][] =>
     (host.read(path) ?? '').split('\n').map((line) => line.trim().split(/\s+/));
-  const four = lines(sysfs.route).flatMap(([name, destination]) =>
+  const four = lines(sysfs.ipv4Routes).flatMap(([name, destination]) =>
     destination === '00000000' && name !== undefined ? [name] : [],
   );
-  const six = lines(sysfs.ipv6Route).flatMap((fields) => {
+  const six = lines(sysfs.ipv6Routes).flatMap((fields) => {
     const name = fields[9];
     return /^0{32}$/.test(fields[0] ?? '') && fields[1] === '00' && name !== undefined && name !== 'lo'
       ? [name]
