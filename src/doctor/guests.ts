@@ -84,7 +84,10 @@ async function judgeGuest({ host, engine }: Examination, { domain }: GuestXml): 
     const found = refused.map(({ device, reason }) => `${device}: ${reason}`).join('; ');
     const fix = [...new Set(refused.flatMap(({ hints }) => hints))].map(fixOf);
     // Somebody else has them at the moment: another time it starts.
-    const momentary = refused.every(({ code }) => code === 'claimed' || code === 'in-use');
+    const momentary = refused.every(
+      ({ code, uses }) =>
+        code === 'claimed' || code === 'in-use' || uses?.every(({ reason }) => reason === 'held'),
+    );
     return momentary
       ? warning(`it cannot start now: ${found}`, ...fix)
       : failure(
