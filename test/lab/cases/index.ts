@@ -5,6 +5,7 @@ import { installProduct } from '../guest/product.ts';
 import { hostModules } from '../guest/topology.ts';
 import type { Order } from '../protocol.ts';
 import { appArmorCases, enforceProfile } from './apparmor.ts';
+import { commandCases } from './commands.ts';
 import { contractCases } from './contract.ts';
 import { enduranceCases } from './endurance.ts';
 import { interruptionCases } from './interruptions.ts';
@@ -30,6 +31,7 @@ export async function casesOf(order: Order): Promise<readonly LabCase[]> {
         ...srIovCases,
         ...interruptionCases,
         ...refusalCases(order),
+        ...commandCases,
         ...timingCases,
         ...enduranceCases(order.cycles),
       ];
