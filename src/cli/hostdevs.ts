@@ -1,6 +1,7 @@
 import type { Hostdev } from '../domain/domain.ts';
 import { jsonOption, type Command } from './command.ts';
 import { readDomainFile } from './domain-file.ts';
+import { escapeControl, jsonText } from '../text.ts';
 
 /** `vfio-hook hostdevs FILE`: the assigned devices of a domain XML. */
 export const hostdevs: Command = {
@@ -14,9 +15,10 @@ export const hostdevs: Command = {
   examples: ['vfio-hook hostdevs win11.xml', 'virsh dumpxml win11 | vfio-hook hostdevs - --json'],
   run: ({ operands: [file = '-'], options }, { print }) => {
     const domain = readDomainFile(file);
-    if (options.has('json')) print(JSON.stringify(domain.hostdevs, null, 2));
-    else if (domain.hostdevs.length === 0) print(`guest ${domain.name} is assigned no host device`);
-    else for (const hostdev of domain.hostdevs) print(hostdevLine(hostdev));
+    if (options.has('json')) print(jsonText(domain.hostdevs));
+    else if (domain.hostdevs.length === 0)
+      print(`guest ${escapeControl(domain.name)} is assigned no host device`);
+    else for (const hostdev of domain.hostdevs) print(escapeControl(hostdevLine(hostdev)));
     return 0;
   },
 };

@@ -7,6 +7,7 @@ import { refusals } from '../plan/plan.ts';
 import { jsonOption, machineOption, type Command } from './command.ts';
 import { readDomainFile } from './domain-file.ts';
 import { planJson, planText } from './render-plan.ts';
+import { jsonText } from '../text.ts';
 
 /** `vfio-hook plan FILE`: what prepare would do, by the hook's own code. */
 export const plan: Command = {
@@ -36,7 +37,7 @@ export const plan: Command = {
     const planned = await makePlan({ host, guest, hostdevs, groups, config, claims: stored.claims });
     terminal.print(
       call.options.has('json')
-        ? JSON.stringify(planJson(planned), null, 2)
+        ? jsonText(planJson(planned))
         : planText(planned, { names: terminal.names(host), colour: terminal.colour }),
     );
     return refusals(planned.plan).length > 0 ? 2 : 0;

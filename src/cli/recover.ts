@@ -1,6 +1,7 @@
 import { refuseDamaged } from '../engine/claim-store.ts';
 import { recover as recoverClaims, type Recovery } from '../engine/recover.ts';
 import { jsonOption, machineOption, verboseOption, type Command } from './command.ts';
+import { escapeControl, jsonText } from '../text.ts';
 
 /** `vfio-hook recover`: gives back what guests hold that are gone. */
 export const recover: Command = {
@@ -20,7 +21,7 @@ export const recover: Command = {
   run: async (call, terminal) => {
     const engine = terminal.openEngine(call);
     const recoveries = await recoverClaims(engine, { dryRun: call.options.has('dry-run') });
-    if (call.options.has('json')) terminal.print(JSON.stringify(recoveries, null, 2));
+    if (call.options.has('json')) terminal.print(jsonText(recoveries));
     else if (recoveries.length === 0) terminal.print('nothing to recover');
     else for (const recovery of recoveries) terminal.print(recoveryText(recovery));
     engine.log.close();
@@ -37,5 +38,7 @@ const outcomes: Readonly<Record<Recovery['outcome'], string>> = {
 };
 
 function recoveryText({ guest, outcome, reasons }: Recovery): string {
-  return [`guest ${guest.name}: ${outcomes[outcome]}`, ...reasons.map((reason) => `  ${reason}`)].join('\n');
+  return [`guest ${guest.name}: ${outcomes[outcome]}`, ...reasons.map((reason) => `  ${reason}`)]
+    .map(escapeControl)
+    .join('\n');
 }

@@ -7,6 +7,7 @@ import { refusals } from '../plan/plan.ts';
 import { allowance } from '../plan/use.ts';
 import type { Verdict } from '../plan/verdict.ts';
 import { describeStep, stepCommand } from '../steps/index.ts';
+import { escapeControl } from '../text.ts';
 
 /** How text is rendered for people. */
 export interface RenderOptions {
@@ -17,22 +18,24 @@ export interface RenderOptions {
 /** A plan in words: groups with a verdict on each member, then the writes in order. Glyphs, not colour alone, carry the meaning. */
 export function planText({ plan, snapshot }: PlannedStart, { names, colour }: RenderOptions): string {
   const paint = pc.createColors(colour);
-  const lines = [`guest ${plan.guest.name}`];
+  const lines = [escapeControl(`guest ${plan.guest.name}`)];
   for (const group of snapshot.groups) {
     lines.push(`IOMMU group ${group.number}`);
     for (const verdict of plan.verdicts.filter(({ device }) => group.members.includes(device))) {
       const device = deviceAt(snapshot, verdict.device);
-      const shown = `  ${glyph(verdict)} ${verdict.device} ${device ? names.describe(device) : ''}`;
+      const shown = escapeControl(
+        `  ${glyph(verdict)} ${verdict.device} ${device ? names.describe(device) : ''}`,
+      );
       lines.push(verdict.kind === 'refuse' ? paint.red(shown) : shown);
-      lines.push(paint.dim(`      ${device?.driver ?? 'no driver'} → ${words(verdict)}`));
-      for (const words of furtherUses(verdict)) lines.push(paint.dim(`        ${words}`));
+      lines.push(paint.dim(escapeControl(`      ${device?.driver ?? 'no driver'} → ${words(verdict)}`)));
+      for (const use of furtherUses(verdict)) lines.push(paint.dim(escapeControl(`        ${use}`)));
     }
   }
   const refused = refusals(plan);
   if (refused.length > 0) {
     lines.push('', paint.red('refused: nothing would be changed, and the guest would not start'));
     const hints = [...refused.flatMap((verdict) => verdict.hints), allowance(plan)];
-    for (const hint of new Set(hints)) if (hint !== undefined) lines.push(`  hint: ${hint}`);
+    for (const hint of new Set(hints)) if (hint !== undefined) lines.push(escapeControl(`  hint: ${hint}`));
     return lines.join('\n');
   }
   lines.push(

@@ -3,6 +3,7 @@ import type { Engine } from '../engine/engine.ts';
 import { reasonToLeave } from '../engine/recover.ts';
 import { boundDriver } from '../steps/attributes.ts';
 import { jsonOption, machineOption, type Command } from './command.ts';
+import { escapeControl, jsonText } from '../text.ts';
 
 /** `vfio-hook status`: who holds which devices, and what waits to be put back. */
 export const status: Command = {
@@ -25,16 +26,13 @@ export const status: Command = {
       claims.some(({ state, left }) => state === 'incomplete' || state === 'stuck' || left === undefined);
     if (call.options.has('json')) {
       terminal.print(
-        JSON.stringify(
-          { claims: claims.map((claim) => asJson(engine, claim)), damaged: stored.damaged },
-          null,
-          2,
-        ),
+        jsonText({ claims: claims.map((claim) => asJson(engine, claim)), damaged: stored.damaged }),
       );
       return trouble ? 2 : 0;
     }
     for (const claim of claims) terminal.print(claimText(engine, claim, claim.left));
-    for (const { path, reason } of stored.damaged) terminal.print(`! ${path} cannot be trusted: ${reason}`);
+    for (const { path, reason } of stored.damaged)
+      terminal.print(escapeControl(`! ${path} cannot be trusted: ${reason}`));
     if (claims.length + stored.damaged.length === 0) terminal.print('no guest holds a device');
     return trouble ? 2 : 0;
   },
@@ -57,7 +55,9 @@ function claimText(engine: Engine, claim: Claim, left: string | undefined): stri
     ...claim.stuck.map(({ step, writer }) => `  ! waits in the kernel: ${step} (process ${writer.pid})`),
     ...claim.leftovers.map((leftover) => `  ! ${leftover}`),
     left === undefined ? '  its guest is gone: vfio-hook recover' : `  ${left}`,
-  ].join('\n');
+  ]
+    .map(escapeControl)
+    .join('\n');
 }
 
 function deviceText(engine: Engine, { address, group, original }: ClaimedDevice): string {
