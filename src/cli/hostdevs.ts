@@ -1,7 +1,8 @@
 import type { Hostdev } from '../domain/domain.ts';
 import { jsonOption, type Command } from './command.ts';
 import { readDomainFile } from './domain-file.ts';
-import { escapeControl, jsonText } from '../text.ts';
+import { escapeControl } from '../text.ts';
+import { jsonText } from './json.ts';
 
 /** `vfio-hook hostdevs FILE`: the assigned devices of a domain XML. */
 export const hostdevs: Command = {

@@ -7,7 +7,7 @@ import { refusals } from '../plan/plan.ts';
 import { jsonOption, machineOption, type Command } from './command.ts';
 import { readDomainFile } from './domain-file.ts';
 import { planJson, planText } from './render-plan.ts';
-import { jsonText } from '../text.ts';
+import { jsonText } from './json.ts';
 
 /** `vfio-hook plan FILE`: what prepare would do, by the hook's own code. */
 export const plan: Command = {

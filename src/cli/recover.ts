@@ -1,7 +1,8 @@
 import { refuseDamaged } from '../engine/claim-store.ts';
 import { recover as recoverClaims, type Recovery } from '../engine/recover.ts';
 import { jsonOption, machineOption, verboseOption, type Command } from './command.ts';
-import { escapeControl, jsonText } from '../text.ts';
+import { escapeControl } from '../text.ts';
+import { jsonText } from './json.ts';
 
 /** `vfio-hook recover`: gives back what guests hold that are gone. */
 export const recover: Command = {

@@ -3,7 +3,8 @@ import type { Engine } from '../engine/engine.ts';
 import { reasonToLeave } from '../engine/recover.ts';
 import { boundDriver } from '../steps/attributes.ts';
 import { jsonOption, machineOption, type Command } from './command.ts';
-import { escapeControl, jsonText } from '../text.ts';
+import { escapeControl } from '../text.ts';
+import { jsonText } from './json.ts';
 
 /** `vfio-hook status`: who holds which devices, and what waits to be put back. */
 export const status: Command = {
