@@ -83,6 +83,8 @@ export interface Scenario {
   interrupted: () => string | undefined;
   /** Stands between the engine and its claims, for disks that are full. */
   wrapStore: (store: ClaimStore, host: SimulatedHost) => ClaimStore;
+  /** Stands between the engine and the kernel. */
+  wrapHost: (host: SimulatedHost) => SimulatedHost;
   /** An engine for a process of its own. */
   engine(): Engine;
   prepare(guest: Domain): Promise<void>;
@@ -169,7 +171,7 @@ export function openScenario(options: ScenarioOptions, directory: string): Scena
   const asProcess = async <T>(action: (engine: Engine) => Promise<T>): Promise<T> => {
     const host = machine.host();
     try {
-      return await action(engineOver(host));
+      return await action(engineOver(scenario.wrapHost(host)));
     } finally {
       host.die();
     }
@@ -183,6 +185,7 @@ export function openScenario(options: ScenarioOptions, directory: string): Scena
     config: { ...defaultConfig, ...options.config },
     interrupted: () => undefined,
     wrapStore: (store) => store,
+    wrapHost: (host) => host,
     engine: () => engineOver(machine.host()),
     prepare: (domain) => asProcess((engine) => prepare(engine, domain)),
     release: (name) => asProcess((engine) => release(engine, name)),

@@ -45,6 +45,10 @@ export function refusals(plan: Plan): readonly RefuseVerdict[] {
  * overrides first, so that no host driver takes a device back; then every unbind, the highest function
  * first, since a sound function is the likeliest to be held and nothing is lost when it refuses; then BAR
  * sizes, which change only while no driver holds the device; then every bind.
+ *
+ * Sizes, too, change on the highest device first, and come back on the lowest first (src/plan/restore.ts): the
+ * kernel puts a BAR into the first gap that fits, so of two cards behind one switch that were made smaller, the
+ * upper one would otherwise have moved to where the lower one needs room to grow again.
  */
 export function plan(input: PlanInput): Plan {
   const { guest, snapshot } = input;
@@ -100,7 +104,7 @@ function orderSteps(judged: readonly Judged[], snapshot: Snapshot): Step[] {
     ...highestFirst.flatMap(({ device: { address, driver } }): Step[] =>
       driver === undefined ? [] : [{ kind: 'unbind', device: address, driver }],
     ),
-    ...moved.flatMap(({ device, bars }) =>
+    ...highestFirst.flatMap(({ device, bars }) =>
       bars.map((change): Step => ({ kind: 'resize-bar', device: device.address, ...change })),
     ),
     ...moved.map(({ device, driver }): Step => ({ kind: 'bind', device: device.address, driver })),

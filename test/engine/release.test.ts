@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Claim } from '../../src/claim/claim.ts';
+import { defaultConfig } from '../../src/config/config.ts';
 import { release } from '../../src/engine/release.ts';
-import { failureOf, guest, scenarios, type Scenario } from '../scenario.ts';
+import { failureOf, guest, pci, scenarios, type Scenario } from '../scenario.ts';
 
 const GPU = '0000:03:00.0';
 const SOUND = '0000:03:00.1';
@@ -124,6 +125,27 @@ describe('release finds', () => {
 
 describe('release', () => {
   const scenario = scenarios();
+
+  it('finds room for two cards behind one switch that were both made smaller', async () => {
+    const cards = ['0000:19:00.0', '0000:1a:00.0'];
+    const s = scenario({
+      host: 'server-8-gpu',
+      config: {
+        ...defaultConfig,
+        devices: cards.map((card, index) => ({
+          match: { by: 'address', address: pci(card) },
+          bars: new Map([[1, [64 * 2 ** 30, 512 * 2 ** 20][index]!]]),
+        })),
+      },
+    });
+    await s.prepare(guest('win11', ...cards));
+    assert.deepEqual(
+      cards.map((card) => s.fact(`${card} bar 1`)),
+      ['64 GiB', '512 MiB'],
+    );
+    await s.release('win11');
+    s.nothingDiffers();
+  });
 
   it('does nothing the second time', async () => {
     const s = scenario();
