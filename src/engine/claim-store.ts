@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { isIntact, withChecksum } from '../claim/checksum.ts';
 import type { Claim } from '../claim/claim.ts';
 import { decodeClaim, encodeClaim } from '../claim/decode.ts';
 import { VfioHookError } from '../errors.ts';
@@ -51,7 +52,7 @@ export function openClaimStore({ stateDirectory, trustedUid, bootId }: ClaimStor
     directory,
     all: () => readAll(tree, bootId),
     write: (claim) => {
-      const text = readable(encodeClaim(claim), file(claim.guest.uuid));
+      const text = withChecksum(readable(encodeClaim(claim), file(claim.guest.uuid)));
       makePrivateDirectory(stateDirectory, trustedUid);
       makePrivateDirectory(directory, trustedUid);
       replaceFile(file(claim.guest.uuid), text);
@@ -106,7 +107,10 @@ function readAll(tree: TrustedTree, bootId: string): StoredClaims {
 function readOne(tree: TrustedTree, name: string): ReturnType<typeof decodeClaim> | undefined {
   try {
     const text = readTrustedFile(tree, name);
-    return text === undefined ? undefined : decodeClaim(text);
+    if (text === undefined) return undefined;
+    const decoded = decodeClaim(text);
+    if ('reason' in decoded || isIntact(text)) return decoded;
+    return { reason: 'its checksum is wrong: it was damaged or edited since it was written' };
   } catch (error) {
     if (error instanceof VfioHookError) return { reason: error.message };
     throw error;

@@ -91,6 +91,19 @@ describe('a claim file that is damaged', () => {
     await distrusted(s, /its version is 2, not 1$/);
   });
 
+  it('is not trusted when it reads as a claim, but is not the one that was written', async () => {
+    const { s, name, text } = await claimed();
+    for (const [from, to] of [
+      ['"amdgpu"', '"radeon"'],
+      ['0000:03:00.1', '0000:13:00.1'],
+      [s.machine.state().bootId, 'of another boot'],
+      [/,\n "checksum": "\w+"/, ''],
+    ] as const) {
+      s.damage(name, text.replace(from, to));
+      await distrusted(s, /its checksum is wrong: it was damaged or edited since it was written$/);
+    }
+  });
+
   it('is not trusted under another guest’s name', async () => {
     const { s, name } = await claimed();
     const directory = join(s.directory, 'run/claims');
