@@ -35,7 +35,7 @@ export function makePrivateDirectory(path: string, trustedUid: number): void {
 /**
  * Replaces a file so that after a crash or power loss there is the old text or the new one, whole: a
  * temporary file in the same directory, its data synced, renamed over the old one, the directory synced.
- * Throws VH_CLAIM when that fails; the old text is then still there.
+ * Throws VH_CLAIM when that fails; the old text is then still there, or, when only the last step failed, the new one.
  */
 export function replaceFile(path: string, text: string): void {
   const directory = dirname(path);

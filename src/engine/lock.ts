@@ -89,11 +89,20 @@ function flockFile(subject: LockSubject, deadline: number, options: LockOptions)
     }
     sayWho(fd, options.who);
     return () => {
-      closeSync(fd);
+      letGo(fd);
     };
   } catch (error) {
-    closeSync(fd);
+    letGo(fd);
     throw error;
+  }
+}
+
+/** The descriptor is closed, and the lock with it, whatever close(2) has to say of the words in the file. */
+function letGo(fd: number): void {
+  try {
+    closeSync(fd);
+  } catch {
+    // Said above.
   }
 }
 

@@ -55,7 +55,7 @@ async function prepareLocked(engine: Engine, start: Start): Promise<void> {
       });
     }
     if (own) await giveBackDropped(engine, own, plan);
-    await handOver(engine, plan, config);
+    await handOver(engine, plan, { config, isFirst: !own });
     log.write({
       severity: 'notice',
       message: plan.devices.length === 0 ? 'no device to hand over' : 'devices handed over',
@@ -68,8 +68,15 @@ async function prepareLocked(engine: Engine, start: Start): Promise<void> {
   }
 }
 
-async function handOver(engine: Engine, plan: Plan, config: Config): Promise<void> {
-  const { host, store, log } = engine;
+/** What handing over goes by, besides the plan. */
+interface HandOver {
+  readonly config: Config;
+  /** Whether the guest has no claim yet. */
+  readonly isFirst: boolean;
+}
+
+async function handOver(engine: Engine, plan: Plan, { config, isFirst }: HandOver): Promise<void> {
+  const { host, log } = engine;
   if (plan.devices.length === 0) return;
   const claim: Claim = {
     version: 1,
@@ -84,7 +91,7 @@ async function handOver(engine: Engine, plan: Plan, config: Config): Promise<voi
     stuck: [],
     leftovers: [],
   };
-  store.write(claim);
+  recordIntent(engine, claim, isFirst);
   const [failure] = await execute(plan.steps, {
     host,
     log,
@@ -97,6 +104,30 @@ async function handOver(engine: Engine, plan: Plan, config: Config): Promise<voi
   if (!trouble) return;
   const undone = await rollBack(engine, { ...claim, stuck: trouble.stuck ? [trouble.stuck] : [] });
   throw startError(plan, trouble, undone);
+}
+
+/**
+ * The record without which nothing is changed. One that may not last, since only the last sync of it failed, is
+ * no record either: it goes again, or other guests would be kept from devices that nobody holds.
+ */
+function recordIntent({ store }: Engine, claim: Claim, isFirst: boolean): void {
+  try {
+    store.write(claim);
+  } catch (error) {
+    if (isFirst)
+      attempt(() => {
+        store.remove(claim.guest.uuid);
+      });
+    throw error;
+  }
+}
+
+function attempt(action: () => void): void {
+  try {
+    action();
+  } catch {
+    // What is reported is why it was to be done.
+  }
 }
 
 /** Why the start failed must be heard also when undoing it fails for a reason of its own. */
