@@ -1,0 +1,297 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { mkdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { MACHINE_FILE } from '../../src/host/simulated/entry.ts';
+import { createMachineFile } from '../../src/host/simulated/machine.ts';
+import type { JournalEntry } from '../../src/host/simulated/state.ts';
+import { begin, call, claims, configure, fault, guestWith, type Guest, type Stage } from '../hook/stage.ts';
+import { machineSpec, stateDirectory } from '../scenario.ts';
+import { buildLocker, Locker } from './lockers.ts';
+import type { Sweep } from './sweep.ts';
+import type { Tally } from './tally.ts';
+
+const HOST = 'amd-rdna3-desktop';
+const GPU = '0000:03:00.0';
+const SOUND = '0000:03:00.1';
+const USB = '0000:0f:00.3';
+
+/** Guests that all want one group, each by another set of devices, named in another order. */
+const rivals = [[GPU], [SOUND], [USB, GPU], [SOUND, USB]].map((devices, index) =>
+  guestWith(devices, {
+    name: `guest ${'abcd'[index] ?? ''}`,
+    uuid: `b7a1e0d2-0d57-4b6b-9a43-4e1a2b9f0c1${index}`,
+  }),
+);
+const [first, second] = rivals as [Guest, Guest];
+const elsewhere = guestWith([USB], { name: 'elsewhere', uuid: 'b7a1e0d2-0d57-4b6b-9a43-4e1a2b9f0c19' });
+
+/** Real processes of the compiled hook on one machine, which all of them see through one file. */
+export const contention: Sweep = {
+  name: 'contention',
+  parts: ['two starts', 'four starts', 'start and release', 'disjoint groups', 'stopped hook'],
+  alone: true,
+  run: async (part, tally) => {
+    switch (part) {
+      case 'two starts':
+        await eachRound(tally, 200, (on) => onlyOneStarts(on, rivals.slice(0, 2)), 2);
+        return;
+      case 'four starts':
+        await eachRound(tally, 200, (on) => onlyOneStarts(on, rivals), 2);
+        return;
+      case 'start and release':
+        await eachRound(tally, 100, startsAndReleases);
+        return;
+      case 'disjoint groups':
+        await eachRound(tally, 20, doNotWait);
+        return;
+      case 'stopped hook':
+        await eachRound(tally, 5, givesUpOnStopped);
+    }
+  },
+};
+
+/** Rounds one after the other, or `lanes` of them side by side, each on a machine of its own. */
+async function eachRound(
+  tally: Tally,
+  rounds: number,
+  round: (on: Stage) => Promise<void>,
+  lanes = 1,
+): Promise<void> {
+  let next = 1;
+  const lane = async (): Promise<void> => {
+    while (next <= rounds) {
+      await tally.point(`round ${next++}`, async () => {
+        await onMachine(round);
+      });
+    }
+  };
+  await Promise.all(Array.from({ length: lanes }, lane));
+}
+
+async function onMachine(round: (on: Stage) => Promise<void>): Promise<void> {
+  const directory = stateDirectory();
+  try {
+    const machine = createMachineFile(join(directory, MACHINE_FILE), machineSpec(HOST));
+    await round({ directory, machine, option: ['--simulated-machine', directory] });
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+}
+
+/** Of guests that start at the same moment on one group, one gets it, and the others are told which. */
+async function onlyOneStarts(on: Stage, guests: readonly Guest[]): Promise<void> {
+  const calls = guests.map((guest) => begin(on, guest, 'prepare'));
+  const ends = await Promise.all(calls.map(({ ended }) => ended));
+  const winners = guests.filter((_, index) => ends[index]?.status === 0);
+  assert.equal(winners.length, 1, JSON.stringify(ends));
+  for (const [index, { status, stdout, stderr }] of ends.entries()) {
+    assert.equal(stdout, '');
+    if (guests[index] === winners[0]) assert.equal(stderr, '');
+    else {
+      assert.equal(status, 1);
+      const holder = `guest "${winners[0]?.name ?? ''}" holds it\n`;
+      assert.ok(stderr.split('vfio-hook: hint')[0]?.endsWith(holder), stderr);
+    }
+  }
+  const held = Object.values(claims(on)).map(({ guest, state }) => `${guest.name} ${state}`);
+  assert.deepEqual(held, [`${winners[0]?.name ?? ''} held`]);
+  assert.equal(new Set(on.machine.journal().map(({ pid }) => pid)).size, 1, 'two processes wrote');
+}
+
+/** A guest starts while another one gives the same group back: first the one writes, then the other, if at all. */
+async function startsAndReleases(on: Stage): Promise<void> {
+  assert.equal(call(on, first, 'prepare').status, 0);
+  const before = on.machine.journal().length;
+  const releasing = begin(on, first, 'release');
+  const starting = begin(on, second, 'prepare');
+  const [released, started] = await Promise.all([releasing.ended, starting.ended]);
+  assert.deepEqual([released.status, released.stderr], [0, '']);
+  const writers = runsOf(on.machine.journal().slice(before));
+  const held = Object.values(claims(on)).map(({ guest }) => guest.name);
+  if (started.status === 0) {
+    assert.equal(writers.length, 2, `writers took turns: ${writers.join(' ')}`);
+    assert.deepEqual(held, [second.name]);
+    assert.equal(call(on, second, 'release').status, 0);
+  } else {
+    assert.match(started.stderr, /: guest "guest a" holds it\n/);
+    assert.equal(writers.length, 1);
+    assert.deepEqual(held, []);
+  }
+  const { devices } = on.machine.state();
+  assert.deepEqual([devices[GPU]?.driver, devices[SOUND]?.driver], ['amdgpu', 'snd_hda_intel']);
+}
+
+/** The processes that wrote, in order, each once for every time that it followed another one. */
+function runsOf(journal: readonly JournalEntry[]): number[] {
+  return journal.map(({ pid }) => pid).filter((pid, index, all) => pid !== all[index - 1]);
+}
+
+/** While a start waits in the kernel for its group, another one on another group begins and ends. */
+async function doNotWait(on: Stage): Promise<void> {
+  fault(on, { id: 'slow', path: '*/amdgpu/unbind', effect: { kind: 'hang' } });
+  const waiting = begin(on, first, 'prepare');
+  await waitsInKernel(on);
+  const free = await begin(on, elsewhere, 'prepare').ended;
+  assert.deepEqual([free.status, free.stderr], [0, '']);
+  on.machine.perform({ do: 'release-fault', id: 'slow' });
+  assert.equal((await waiting.ended).status, 0);
+  const times = (pid: number | undefined): number[] =>
+    on.machine
+      .journal()
+      .filter((entry) => entry.pid === pid)
+      .flatMap(({ at, took = 0 }) => [at, at + took]);
+  const [outer, inner] = [...new Set(on.machine.journal().map(({ pid }) => pid))].map(times);
+  assert.ok(outer && inner);
+  assert.ok(
+    Math.min(...outer) < Math.min(...inner) && Math.max(...inner) < Math.max(...outer),
+    'one after the other',
+  );
+}
+
+/** A hook that was stopped keeps its lock; the next one says who has it, after the time that it may wait. */
+async function givesUpOnStopped(on: Stage): Promise<void> {
+  configure(on, 'config.yaml', 'timeouts:\n  lock: 1s\n');
+  fault(on, { id: 'slow', path: '*/amdgpu/unbind', effect: { kind: 'hang' } });
+  const stopped = begin(on, first, 'prepare');
+  await waitsInKernel(on);
+  stopped.process.kill('SIGSTOP');
+  const began = performance.now();
+  const refused = await begin(on, second, 'prepare').ended;
+  const took = performance.now() - began;
+  assert.equal(refused.status, 1);
+  const who = `guest "${first.name}" (pid ${stopped.process.pid ?? 0})`;
+  assert.ok(
+    refused.stderr.startsWith(
+      `vfio-hook: error: IOMMU group 16 is being worked on by ${who}, which did not finish in 1 s\n`,
+    ),
+    refused.stderr,
+  );
+  assert.ok(took < 6000, `it took ${took} ms`);
+  on.machine.perform({ do: 'release-fault', id: 'slow' });
+  stopped.process.kill('SIGCONT');
+  assert.equal((await stopped.ended).status, 0);
+}
+
+async function waitsInKernel({ machine }: Stage): Promise<void> {
+  for (const end = performance.now() + 15_000; performance.now() < end;) {
+    if (machine.journal().some(({ result }) => result === undefined)) return;
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  assert.fail('no kernel write is under way');
+}
+
+/** How many wait for a lock at the same time. */
+const QUEUE = 8;
+
+/** Most milliseconds from the death of a lock's holder until the next one has it, in 99 of 100 cases. */
+const TAKEOVER = 100;
+
+/** Small processes that take the same lock as the hook does, since the hook itself takes far longer to start. */
+export const locks: Sweep = {
+  name: 'lock',
+  parts: ['killed holder', 'stopped holder'],
+  alone: true,
+  run: async (part, tally) => {
+    const directory = stateDirectory();
+    try {
+      const program = buildLocker(directory);
+      if (part === 'killed holder') {
+        const took: number[] = [];
+        for (let round = 1; round <= 25; round += 1) {
+          await tally.point(`round ${round}`, async () => {
+            took.push(...(await takenOver(program, subdirectory(directory, round))));
+          });
+        }
+        took.sort((a, b) => a - b);
+        tally.measure('slowest takeover of a lock, ms', took.at(-1) ?? 0);
+        await tally.point('99 of 100 are quick', () => {
+          const most = took[Math.ceil(took.length * 0.99) - 1] ?? 0;
+          assert.ok(most <= TAKEOVER, `${most} ms in one of a hundred cases`);
+        });
+      } else {
+        for (let round = 1; round <= 20; round += 1) {
+          await tally.point(`round ${round}`, async () => {
+            await staysTaken(program, subdirectory(directory, round));
+          });
+        }
+      }
+    } finally {
+      rmSync(directory, { recursive: true });
+    }
+  },
+};
+
+function subdirectory(directory: string, round: number): string {
+  const path = join(directory, String(round));
+  mkdirSync(path);
+  return path;
+}
+
+/** A queue for one lock, whose holder is killed again and again; how long each takeover took. */
+async function takenOver(program: string, directory: string): Promise<number[]> {
+  const queue = Array.from(
+    { length: QUEUE },
+    (_, index) => new Locker(program, directory, `guest ${index}`, 20_000, [16]),
+  );
+  try {
+    const took: number[] = [];
+    const waiting = new Set(queue);
+    let holder = await nextHolder(waiting);
+    while (waiting.size > 0) {
+      for (const each of waiting) await each.says('waits');
+      const killed = performance.now();
+      await holder.kill();
+      holder = await nextHolder(waiting);
+      took.push((await holder.says('holds')) - killed);
+      assert.equal(queue.filter((each) => each.hasSaid('holds')).length, QUEUE - waiting.size, 'two holders');
+    }
+    return took;
+  } finally {
+    for (const each of queue) await each.kill();
+  }
+}
+
+/** The one of those that wait which has the lock now, taken out of them. */
+async function nextHolder(waiting: Set<Locker>): Promise<Locker> {
+  const holder = await Promise.race([...waiting].map(async (each) => each.says('holds').then(() => each)));
+  waiting.delete(holder);
+  return holder;
+}
+
+/** The holder is stopped: nobody else gets the lock, whoever asks is told in time, and later all goes on. */
+async function staysTaken(program: string, directory: string): Promise<void> {
+  const holder = new Locker(program, directory, 'stopped', 0, [16]);
+  const others: Locker[] = [];
+  try {
+    await holder.says('holds');
+    holder.process.kill('SIGSTOP');
+    others.push(
+      ...[300, 400, 20_000].map((timeout) => new Locker(program, directory, 'other', timeout, [16])),
+    );
+    const [one, two, patient] = others as [Locker, Locker, Locker];
+    for (const each of others) await each.says('waits');
+    for (const [each, seconds] of [
+      [one, '0.3'],
+      [two, '0.4'],
+    ] as const) {
+      const took = (await each.says('failed')) - (await each.says('waits'));
+      assert.ok(took < 3000, `it took ${took} ms`);
+      assert.ok(
+        each.hasSaid(
+          `failed: VH_LOCK: IOMMU group 16 is being worked on by guest "stopped" (pid ${holder.process.pid ?? 0}), which did not finish in ${seconds} s`,
+        ),
+        JSON.stringify(each.said),
+      );
+    }
+    assert.equal(patient.hasSaid('holds'), false, 'two holders');
+    holder.process.kill('SIGCONT');
+    holder.letGo();
+    await holder.says('released');
+    await patient.says('holds');
+    patient.letGo();
+    await once(patient.process, 'exit');
+  } finally {
+    for (const each of [holder, ...others]) await each.kill();
+  }
+}

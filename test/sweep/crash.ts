@@ -1,0 +1,271 @@
+import assert from 'node:assert/strict';
+import { VfioHookError } from '../../src/errors.ts';
+import { SimulatedKill, type SimulatedHost } from '../../src/host/simulated/host.ts';
+import { failureOf, type Scenario } from '../scenario.ts';
+import { aroundHost, intercept, type Around, type Call } from './calls.ts';
+import { handOver, NAME, onStage, recoverAll, type Stage } from './stage.ts';
+import { subjects } from './subjects.ts';
+import type { Sweep } from './sweep.ts';
+
+/**
+ * When a process dies: before or after a call; `half`: with half of a file written; `during`: while the call
+ * waits in the kernel, which finishes it when the process is long dead.
+ */
+type Moment = 'before' | 'half' | 'during' | 'after';
+
+/** Where and when a process dies. */
+interface Death {
+  /** Which call, counted from 0. */
+  readonly index: number;
+  readonly moment: Moment;
+  readonly call: Call;
+}
+
+type Run = (stage: Stage) => Promise<unknown>;
+
+/** What may die. */
+const runs: Readonly<Record<'prepare' | 'release' | 'recover', Run>> = {
+  prepare: ({ s, domain }) => s.prepare(domain),
+  release: ({ s }) => s.release(NAME),
+  recover: recoverAll,
+};
+
+/** How the machine comes to rest after a run has died. Each must leave nothing different. */
+const ways: Readonly<Record<'release' | 'recover' | 'prepare again' | 'reboot', Run>> = {
+  release: runs.release,
+  recover: runs.recover,
+  'prepare again': async (stage) => {
+    await handOver(stage);
+    await stage.s.release(NAME);
+  },
+  reboot: async (stage) => {
+    const { s } = stage;
+    s.happens({ do: 'reboot' });
+    s.writes();
+    await s.release(NAME);
+    assert.deepEqual(s.writes(), [], 'a claim of the last boot was acted on');
+    // On a real host /run is empty now; should it not be, what is in it must not matter.
+    await handOver(stage);
+    await s.release(NAME);
+    assert.deepEqual(await s.recover(), []);
+  },
+};
+
+/** Every call of prepare and of release is the last one of its process, on every machine; then every way back. */
+export const crashes: Sweep = {
+  name: 'crash',
+  parts: subjects.flatMap(({ host }) => [`${host} prepare`, `${host} release`]),
+  run: async (part, tally) => {
+    const [host = '', phase = ''] = part.split(' ');
+    await onStage(host, async (stage) => {
+      await eachDeath(
+        stage,
+        phase,
+        async (death, left) => {
+          for (const [way, comeToRest] of Object.entries(ways)) {
+            await tally.point(`${nameOf(death)}, then ${way}`, async () => {
+              left();
+              await comesToRest(stage, death, comeToRest);
+            });
+          }
+        },
+        (death) => Object.keys(ways).some((way) => tally.takes(`${nameOf(death)}, then ${way}`)),
+      );
+    });
+  },
+};
+
+/** How many ways into a second crash are tried for each first one. */
+const PAIRS = 2;
+
+/** After a death, what puts the machine in order dies as well, anywhere; then a way back. */
+export const crashPairs: Sweep = {
+  name: 'crash pair',
+  parts: subjects.flatMap(({ host }) => [`${host} prepare`, `${host} release`]),
+  run: async (part, tally) => {
+    const [host = '', phase = ''] = part.split(' ');
+    const pairs = Array.from({ length: PAIRS }, (_, pair) => `, pair ${pair + 1}`);
+    await onStage(host, async (stage) => {
+      await eachDeath(
+        stage,
+        phase,
+        async (death, left) => {
+          for (const pair of pairs) {
+            const name = nameOf(death) + pair;
+            await tally.point(name, async () => {
+              left();
+              await diesAgain(stage, death, tally.numberOf(name));
+            });
+          }
+        },
+        (death) => pairs.some((pair) => tally.takes(nameOf(death) + pair)),
+      );
+    });
+  },
+};
+
+/** The second death: `number` decides which run it hits, where, and which way back follows. */
+async function diesAgain(stage: Stage, first: Death, number: number): Promise<void> {
+  const { s } = stage;
+  if (first.moment === 'during') s.happens({ do: 'release-fault', id: HANG });
+  const second = Object.entries(runs)[number % 3]!;
+  const way = Object.entries(ways)[Math.floor(number / 3) % 4]!;
+  const before = s.save();
+  const calls = await callsOf(s, () => second[1](stage));
+  before();
+  const deaths = deathsOf(calls).filter(({ moment }) => moment !== 'during');
+  const death = deaths[Math.floor(number / 12) % Math.max(1, deaths.length)];
+  // A run that found nothing to do, after a release that had done everything.
+  if (death) await dies(s, death, () => second[1](stage));
+  try {
+    await way[1](stage);
+    s.nothingDiffers();
+  } catch (error) {
+    const where = death ? nameOf(death) : 'nowhere';
+    throw new Error(`then ${second[0]} died ${where}, then ${way[0]}`, { cause: error });
+  }
+}
+
+/** Calls back with each death of a phase and what brings everything back to the moment after it. */
+async function eachDeath(
+  stage: Stage,
+  phase: string,
+  action: (death: Death, left: () => void) => Promise<void>,
+  wanted: (death: Death) => boolean,
+): Promise<void> {
+  const { s } = stage;
+  const run = phase === 'prepare' ? runs.prepare : runs.release;
+  if (phase === 'release') await s.prepare(stage.domain);
+  const back = s.save();
+  const deaths = deathsOf(await callsOf(s, () => run(stage)));
+  for (const death of deaths) {
+    if (!wanted(death)) continue;
+    back();
+    await dies(s, death, () => run(stage));
+    await action(death, s.save());
+  }
+}
+
+/** After one death: a way back, and before that, what is still in the kernel. */
+async function comesToRest(stage: Stage, death: Death, comeToRest: Run): Promise<void> {
+  const { s } = stage;
+  if (death.moment === 'during') {
+    await keepsOff(stage, death, comeToRest);
+    s.machine.perform({ do: 'release-fault', id: HANG });
+  }
+  await comeToRest(stage);
+  s.nothingDiffers();
+}
+
+/** While a dead run's write waits in the kernel, its device is not touched, and nobody says that all is well. */
+async function keepsOff(stage: Stage, { call }: Death, comeToRest: Run): Promise<void> {
+  const { s } = stage;
+  if (comeToRest === ways.reboot) return;
+  s.writes();
+  if (call.name.startsWith('load ')) {
+    // No device waits: all may be well.
+    await comeToRest(stage).catch((error: unknown) => {
+      assert.ok(error instanceof VfioHookError, String(error));
+    });
+    return;
+  }
+  const error = await failureOf(comeToRest(stage));
+  assert.match(error.code, /^VH_(STUCK|INCOMPLETE)$/, error.message);
+  const device = /[0-9a-f]{4}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]/.exec(call.name)?.[0];
+  const touched = s.writes().filter((write) => device !== undefined && write.includes(device));
+  assert.deepEqual(touched, [], 'the device was touched while a write waited for it');
+}
+
+const HANG = 'in the kernel when its process died';
+
+/** The calls of a run that nothing happens to. */
+async function callsOf(s: Scenario, run: () => Promise<unknown>): Promise<readonly Call[]> {
+  const calls: Call[] = [];
+  await within(
+    s,
+    (call, make) => {
+      calls.push(call);
+      return make();
+    },
+    run,
+  );
+  return calls;
+}
+
+function deathsOf(calls: readonly Call[]): Death[] {
+  return calls.flatMap((call, index) => momentsOf(call).map((moment) => ({ index, moment, call })));
+}
+
+function momentsOf(call: Call): readonly Moment[] {
+  if (call.kind === 'kernel') return ['before', 'during', 'after'];
+  return call.name.startsWith('write ') ? ['before', 'half', 'after'] : ['before', 'after'];
+}
+
+function nameOf({ index, moment, call }: Death): string {
+  return `dies ${moment} call ${index + 1} (${call.name})`;
+}
+
+/** Runs until the process dies there. Nothing that it does afterwards happens. */
+async function dies(s: Scenario, death: Death, run: () => Promise<unknown>): Promise<void> {
+  let at = 0;
+  let dead = false;
+  let met: Call | undefined;
+  const die = (): never => {
+    dead = true;
+    host?.die();
+    throw new SimulatedKill();
+  };
+  let host: SimulatedHost | undefined;
+  const around: Around = (call, make, half) => {
+    if (dead) throw new SimulatedKill();
+    if (at++ !== death.index) return make();
+    met = call;
+    switch (death.moment) {
+      case 'before':
+        return die();
+      case 'half':
+        half?.();
+        return die();
+      case 'during': {
+        const on = call.name.startsWith('load ') ? 'load' : 'write';
+        s.machine.perform({ do: 'fault', rule: { id: HANG, on, effect: { kind: 'hang' } } });
+        const call_ = make();
+        if (call_ instanceof Promise) call_.catch(() => undefined);
+        return die();
+      }
+      case 'after': {
+        const made = attempt(make);
+        return (made instanceof Promise ? made.then(die, die) : die()) as ReturnType<typeof make>;
+      }
+    }
+  };
+  s.wrapHost = (real) => {
+    host = real;
+    return aroundHost(real, around);
+  };
+  try {
+    await intercept(s.directory, around, run).catch(() => undefined);
+  } finally {
+    s.wrapHost = (real) => real;
+  }
+  assert.deepEqual(met, death.call, `the run took another way this time, of ${at} calls`);
+  assert.ok(dead, 'it did not die');
+}
+
+/** Makes a call; that it fails, as the mkdir(2) of a directory that is there, does not matter any more. */
+function attempt(call: () => unknown): unknown {
+  try {
+    return call();
+  } catch {
+    return undefined;
+  }
+}
+
+async function within(s: Scenario, around: Around, run: () => Promise<unknown>): Promise<void> {
+  s.wrapHost = (host) => aroundHost(host, around);
+  try {
+    await intercept(s.directory, around, run);
+  } finally {
+    s.wrapHost = (host) => host;
+  }
+}

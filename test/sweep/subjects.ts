@@ -1,0 +1,85 @@
+import { defaultConfig, type Config, type DeviceRule } from '../../src/config/config.ts';
+import type { Hostdev } from '../../src/domain/domain.ts';
+import { readdirSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { pci, type ScenarioOptions } from '../scenario.ts';
+
+const MIB = 2 ** 20;
+
+/** A machine of examples/hosts, and what a guest on it is assigned. */
+export interface Subject extends ScenarioOptions {
+  readonly host: string;
+  readonly devices: readonly (string | Hostdev)[];
+}
+
+/** A rule for one device: sizes in MiB by BAR. */
+function rule(address: string, bars: Readonly<Record<number, number>>): DeviceRule {
+  const sizes = Object.entries(bars).map(([bar, size]): [number, number] => [Number(bar), size * MIB]);
+  return { match: { by: 'address', address: pci(address) }, bars: new Map(sizes) };
+}
+
+const rules = (...devices: readonly DeviceRule[]): Partial<Config> => ({ ...defaultConfig, devices });
+
+/**
+ * Every example machine with a guest that fits it and needs as many kinds of writes as the machine has: whole
+ * groups, BARs, overrides that were there before, devices without a driver, variant drivers, virtual functions.
+ */
+export const subjects: readonly Subject[] = [
+  {
+    host: 'amd-rdna3-desktop',
+    devices: ['0000:03:00.0'],
+    config: rules(rule('0000:03:00.0', { 2: 64 })),
+  },
+  {
+    host: 'bridge-group',
+    devices: ['0000:02:01.0'],
+    devicesOfHost: { '0000:02:01.0': { driverOverride: 'e1000' } },
+  },
+  {
+    host: 'intel-arc',
+    devices: ['0000:03:00.0', '0000:04:00.0'],
+    config: rules(rule('0000:03:00.0', { 2: 256 })),
+  },
+  {
+    host: 'lab-q35',
+    devices: ['0000:08:00.0', '0000:07:00.0'],
+    config: rules(rule('0000:08:00.0', { 2: 1024 })),
+  },
+  {
+    host: 'laptop-hybrid',
+    devices: ['0000:01:00.0'],
+    config: rules(rule('0000:01:00.0', { 1: 256 })),
+  },
+  {
+    host: 'nvidia-desktop',
+    devices: ['0000:01:00.0', '0000:01:00.1'],
+    config: rules(rule('0000:01:00.0', { 1: 64 })),
+  },
+  {
+    host: 'nvme-host',
+    devices: ['0000:03:00.0', { kind: 'nvme', address: pci('0000:04:00.0'), managed: false, namespace: 1 }],
+    // The host driver holds it all the same: the override was set after it was bound.
+    devicesOfHost: { '0000:04:00.0': { driverOverride: 'pci-stub' } },
+  },
+  {
+    host: 'server-8-gpu',
+    // Behind two switches: of two cards behind one, the first to be given back can take the other one's room.
+    devices: ['0000:19:00.0', '0000:4d:00.0', '0000:b1:00.2'],
+    config: rules(rule('0000:19:00.0', { 1: 64 * 1024 }), rule('0000:4d:00.0', { 1: 512 })),
+  },
+  { host: 'sriov-nic', devices: ['0000:17:02.1', '0000:17:00.1'] },
+];
+
+/** The subject on a machine. */
+export function subjectOn(host: string): Subject {
+  const subject = subjects.find((each) => each.host === host);
+  if (!subject) throw new Error(`no guest is known for ${host}`);
+  return subject;
+}
+
+/** Names of all machines in examples/hosts. */
+export function exampleHosts(): string[] {
+  return readdirSync(fileURLToPath(new URL('../../examples/hosts/', import.meta.url)))
+    .map((file) => file.replace(/\.yaml$/, ''))
+    .sort();
+}

@@ -1,0 +1,207 @@
+import assert from 'node:assert/strict';
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import type { ClaimState } from '../../src/claim/claim.ts';
+import type { ClaimStore } from '../../src/engine/claim-store.ts';
+import { differences, type Observation } from '../../src/host/simulated/observe.ts';
+import { failureOf, guest } from '../scenario.ts';
+import { randomFor } from './random.ts';
+import { handOver, NAME, onStage, type Stage } from './stage.ts';
+import { subjects } from './subjects.ts';
+import type { Sweep } from './sweep.ts';
+
+/** Bits that are flipped in the claims of one machine; a thousand and more in all. */
+const FLIPS = 60;
+
+/** A claim file and how it was damaged. */
+interface Damage {
+  readonly name: string;
+  readonly bytes: Uint8Array;
+  /** Left whole by it: then it must do as well as before. */
+  readonly harmless?: true;
+  /** What the error says, besides that the claim cannot be trusted. */
+  readonly reason: RegExp;
+}
+
+/** The claims of every machine, in each state that a run can leave, torn at every length and damaged otherwise. */
+export const tornClaims: Sweep = {
+  name: 'torn claim',
+  parts: subjects.map(({ host }) => host),
+  run: async (host, tally) => {
+    await onStage(host, async (stage) => {
+      const { s } = stage;
+      const beginning = s.observation();
+      for (const state of ['preparing', 'held', 'incomplete'] as const) {
+        await claimIn(state, stage);
+        const left = s.save();
+        const file = onlyFile(join(s.directory, 'run/claims'));
+        const whole = readFileSync(join(s.directory, 'run/claims', file));
+        const { store } = s.engine();
+        for (const [index, damage] of damagesOf(whole, `${host} ${state}`).entries()) {
+          await tally.point(`${state}: ${damage.name}`, async () => {
+            s.damage(file, damage.bytes);
+            isDamaged(store, damage);
+            // Of lengths and bits, one in sixteen goes through everything that a person can call.
+            const isOneOfMany = /^(cut|bit) /.test(damage.name);
+            if (!isOneOfMany || index % 16 === 0) await isDistrusted(stage, damage, file);
+          });
+          s.damage(file, whole);
+        }
+        for (const damage of wayOutOf(damagesOf(whole, `${host} ${state}`))) {
+          await tally.point(`${state}: the way out, ${damage.name}`, async () => {
+            left();
+            s.damage(file, damage.bytes);
+            const error = await failureOf(s.release(NAME));
+            assert.match(error.hints[0] ?? '', /put its devices back by hand, then remove it$/);
+            await putBackByHand(stage, beginning);
+            rmSync(error.path ?? '');
+            s.nothingDiffers(beginning);
+            await handOver(stage);
+            await s.release(NAME);
+            s.nothingDiffers(beginning);
+          });
+        }
+        left();
+        s.happens({ do: 'clear-faults' });
+        await s.release(NAME);
+      }
+    });
+  },
+};
+
+/** A claim in this state, as a run that died or failed leaves it. */
+async function claimIn(state: ClaimState, { s, domain }: Stage): Promise<void> {
+  if (state === 'preparing') {
+    s.fault({ kind: 'kill', when: 'after' }, { path: '*/vfio-pci/bind' });
+    await assert.rejects(s.prepare(domain));
+  } else {
+    await s.prepare(domain);
+  }
+  if (state === 'incomplete') {
+    s.fault({ kind: 'fail', errno: 'EIO' }, { path: '*/bind', times: 'always' });
+    // A machine whose device had no driver binds nothing back.
+    await s.release(NAME).catch(() => undefined);
+  }
+  s.happens({ do: 'clear-faults' });
+  assert.deepEqual(
+    s.claims().map((claim) => claim.state),
+    [state],
+  );
+}
+
+function onlyFile(directory: string): string {
+  const [name, ...others] = readdirSync(directory).filter((each) => !each.startsWith('.'));
+  assert.ok(name !== undefined && others.length === 0);
+  return name;
+}
+
+function damagesOf(whole: Buffer, seed: string): Damage[] {
+  const text = whole.toString();
+  const random = randomFor(`bits of ${seed}`);
+  const cut = Array.from({ length: whole.length }, (_, length): Damage => {
+    const bytes = whole.subarray(0, length);
+    // The last byte is the newline: without it the claim is whole.
+    if (length === whole.length - 1)
+      return { name: `cut to ${length} bytes`, bytes, harmless: true, reason: / / };
+    return { name: `cut to ${length} bytes`, bytes, reason: /the file is (empty|no whole JSON document)$/ };
+  });
+  const flipped = Array.from({ length: FLIPS }, (): Damage => {
+    const bit = random.below((whole.length - 1) * 8);
+    const bytes = Buffer.from(whole);
+    bytes[bit >> 3]! ^= 1 << (bit & 7);
+    return { name: `bit ${bit} flipped`, bytes, reason: / / };
+  });
+  const others: Readonly<Record<string, Uint8Array | string>> = {
+    'full of zero bytes': new Uint8Array(whole.length),
+    'zero bytes behind its half': Buffer.concat([whole.subarray(0, 400), new Uint8Array(400)]),
+    garbage: Uint8Array.from(whole, () => random.below(256)),
+    'twice itself': text + text,
+    'of version 2': text.replace('"version": 1', '"version": 2'),
+    'of no version': text.replace('"version": 1,', ''),
+    'a list': '[]',
+    'of another guest': text.replace(/"uuid": "."/, '"uuid": "0"').replace('"win11"', '"win12"'),
+    'of another boot, by hand': text.replace(/"bootId": "[^"]+"/, '"bootId": "another"'),
+    'of another device, by hand': text.replaceAll('0000:', '0001:'),
+    'without its checksum': text.replace(/,\n "checksum": "\w+"/, ''),
+    'of 2 MiB': text + ' '.repeat(2 ** 21),
+  };
+  return [
+    ...cut,
+    ...flipped,
+    ...Object.entries(others).map(([name, content]): Damage => ({
+      name,
+      bytes: Buffer.from(content),
+      reason: / /,
+    })),
+  ];
+}
+
+/** A few kinds of damage after which the way out is tried: it does not depend on what the file holds. */
+function wayOutOf(damages: readonly Damage[]): Damage[] {
+  return damages.filter(({ name }) => /^cut to (0|100) bytes$|^garbage$|^of version 2$|checksum/.test(name));
+}
+
+/** The file is no claim, and no remnant of an earlier boot either, which recover would remove. */
+function isDamaged(store: ClaimStore, { harmless, reason }: Damage): void {
+  const { claims, damaged, outdated } = store.all();
+  assert.deepEqual([claims.length, damaged.length, outdated.length], harmless ? [1, 0, 0] : [0, 1, 0]);
+  if (damaged[0]) assert.match(damaged[0].reason, reason);
+}
+
+/** Nobody acts on it, nobody removes it, and whoever asks is told; another guest is, too. */
+async function isDistrusted({ s, domain }: Stage, { bytes, harmless }: Damage, file: string): Promise<void> {
+  if (harmless) return;
+  const before = s.observation();
+  s.writes();
+  const refusals = [
+    await failureOf(s.release(NAME)),
+    await failureOf(s.prepare(domain)),
+    await failureOf(s.prepare(guest('other', ...domain.hostdevs))),
+  ];
+  for (const refusal of refusals) {
+    assert.equal(refusal.code, 'VH_CLAIM', refusal.message);
+    assert.ok(
+      refusal.message.startsWith(`the claim ${join(s.directory, 'run/claims', file)} cannot be trusted: `),
+    );
+  }
+  s.time.now += 120_000;
+  assert.deepEqual(await s.recover(), []);
+  assert.deepEqual(s.writes(), [], 'something was written');
+  assert.deepEqual(differences(before, s.observation()), []);
+  const path = join(s.directory, 'run/claims', file);
+  assert.ok(existsSync(path) && readFileSync(path).equals(bytes), 'the file was changed');
+}
+
+/** What docs/recovery.md tells a person to type, by the facts that are to be again. */
+async function putBackByHand({ s }: Stage, beginning: Observation): Promise<void> {
+  const changed = [
+    ...new Set(differences(beginning, s.observation()).map((line) => line.slice(0, '0000:00:00.0'.length))),
+  ].reverse();
+  const was = (device: string, fact: string): string => beginning[`${device} ${fact}`] ?? '';
+  const attribute = (device: string, name: string): string => `/sys/bus/pci/devices/${device}/${name}`;
+  const away = changed.filter((device) => s.driver(device) !== was(device, 'driver'));
+  for (const device of away) {
+    if (s.driver(device) !== 'none')
+      await s.byHand(`/sys/bus/pci/drivers/${s.driver(device)}/unbind`, device);
+  }
+  for (const device of [...changed].reverse()) {
+    for (let bar = 0; bar < 6; bar += 1) {
+      const size = was(device, `bar ${bar}`);
+      if (size === (s.fact(`${device} bar ${bar}`) ?? '')) continue;
+      await s.byHand(attribute(device, `resource${bar}_resize`), String(bitOf(size)));
+    }
+    await s.byHand(attribute(device, 'driver_override'), '');
+    const driver = was(device, 'driver');
+    if (away.includes(device) && driver !== 'none')
+      await s.byHand(`/sys/bus/pci/drivers/${driver}/bind`, device);
+    const override = was(device, 'driver override');
+    if (override !== '(null)') await s.byHand(attribute(device, 'driver_override'), override);
+    await s.byHand(attribute(device, 'power/control'), was(device, 'power control'));
+  }
+}
+
+/** The number to write for a size such as `16 GiB`. */
+function bitOf(size: string): number {
+  const [count = '', unit = ''] = size.split(' ');
+  return Math.log2(Number(count)) + { MiB: 0, GiB: 10, TiB: 20 }[unit as 'MiB' | 'GiB' | 'TiB'];
+}
