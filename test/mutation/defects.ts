@@ -13,6 +13,12 @@ export interface Defect {
 
 const plan: readonly Defect[] = [
   {
+    name: 'makes the BARs of the lower card smaller first',
+    file: 'plan/plan.ts',
+    find: '...highestFirst.flatMap(({ device, bars }) =>',
+    replace: '...moved.flatMap(({ device, bars }) =>',
+  },
+  {
     name: 'forgets the siblings: only assigned devices are moved',
     file: 'plan/plan.ts',
     find: 'const judged = snapshot.devices.map(',
@@ -380,8 +386,14 @@ const engine: readonly Defect[] = [
   {
     name: 'writes the claim after the first change',
     file: 'engine/prepare.ts',
-    find: '  store.write(claim);\n  const [failure]',
+    find: '  recordIntent(engine, claim, isFirst);\n  const [failure]',
     replace: '  const [failure]',
+  },
+  {
+    name: 'leaves the claim of a start that could not record it',
+    file: 'engine/prepare.ts',
+    find: 'if (isFirst)',
+    replace: 'if (isFirst && claim.groups.length === 0)',
   },
   {
     name: 'does not undo what was done',
@@ -641,6 +653,12 @@ const engine: readonly Defect[] = [
     file: 'engine/claim-store.ts',
     find: '`${read.claim.guest.uuid}.json` !== name',
     replace: "name === ''",
+  },
+  {
+    name: 'believes a claim whose checksum is wrong',
+    file: 'engine/claim-store.ts',
+    find: "if ('reason' in decoded || isIntact(text)) return decoded;",
+    replace: "if ('reason' in decoded || isIntact(text) || text !== '') return decoded;",
   },
   {
     name: 'ignores claims that cannot be read',

@@ -29,6 +29,7 @@ const elsewhere = guestWith([USB], { name: 'elsewhere', uuid: 'b7a1e0d2-0d57-4b6
 /** Real processes of the compiled hook on one machine, which all of them see through one file. */
 export const contention: Sweep = {
   name: 'contention',
+  compiled: true,
   parts: ['two starts', 'four starts', 'start and release', 'disjoint groups', 'stopped hook'],
   alone: true,
   run: async (part, tally) => {

@@ -8,6 +8,8 @@ export interface Sweep {
   readonly parts: readonly string[];
   /** It takes both processors itself, or measures time: nothing else may run beside it. */
   readonly alone?: boolean;
+  /** It runs the compiled file: `npm run build` first. */
+  readonly compiled?: boolean;
   /** Runs the selected points of a part. */
   readonly run: (part: string, tally: Tally) => Promise<void>;
 }

@@ -1,0 +1,39 @@
+import assert from 'node:assert/strict';
+import { runSample, type Sample } from './sample.ts';
+import { exampleHosts, subjects } from './subjects.ts';
+import { sweeps } from './sweeps.ts';
+
+const FIRST = 'amd-rdna3-desktop';
+
+/** What runs here; `npm run test:sweep` runs everything. Sweeps of the compiled file: test/hook/sweeps.test.ts. */
+const samples: Readonly<Record<string, Sample>> = {
+  crash: { rate: 0.01, atLeast: 80, more: [FIRST, 0.1] },
+  'crash pair': { rate: 0.01, atLeast: 15 },
+  'torn claim': { rate: 0.01, atLeast: 200 },
+  'kernel fault': { rate: 0.02, atLeast: 150, more: [FIRST, 0.7] },
+  'disk fault': { rate: 0.02, atLeast: 60, more: [FIRST, 0.2] },
+  'log fault': { rate: 0.1, atLeast: 2 },
+  lock: { rate: 0.1, atLeast: 2 },
+  'hostile XML': { rate: 0.005, atLeast: 300 },
+  'hostile name': { rate: 0.01, atLeast: 50 },
+  'hostile configuration': { rate: 0.1, atLeast: 300 },
+  'hostile claim': { rate: 0.02, atLeast: 20 },
+};
+
+describe('sweeps, a sample', () => {
+  for (const sweep of sweeps.filter(({ compiled }) => !compiled)) {
+    it(sweep.name, async function () {
+      this.timeout(120_000);
+      const chosen = samples[sweep.name];
+      assert.ok(chosen, 'nobody said how much of it is to run');
+      await runSample(sweep, chosen);
+    });
+  }
+
+  it('go over every example machine', () => {
+    assert.deepEqual(
+      subjects.map(({ host }) => host),
+      exampleHosts(),
+    );
+  });
+});
