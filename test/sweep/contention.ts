@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { mkdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { MACHINE_FILE } from '../../src/host/simulated/entry.ts';
 import { createMachineFile } from '../../src/host/simulated/machine.ts';
@@ -30,7 +30,14 @@ const elsewhere = guestWith([USB], { name: 'elsewhere', uuid: 'b7a1e0d2-0d57-4b6
 export const contention: Sweep = {
   name: 'contention',
   compiled: true,
-  parts: ['two starts', 'four starts', 'start and release', 'disjoint groups', 'stopped hook'],
+  parts: [
+    'two starts',
+    'four starts',
+    'start and release',
+    'start during release',
+    'disjoint groups',
+    'stopped hook',
+  ],
   alone: true,
   run: async (part, tally) => {
     switch (part) {
@@ -42,6 +49,9 @@ export const contention: Sweep = {
         return;
       case 'start and release':
         await eachRound(tally, 100, startsAndReleases);
+        return;
+      case 'start during release':
+        await eachRound(tally, 50, waitsForRelease);
         return;
       case 'disjoint groups':
         await eachRound(tally, 20, doNotWait);
@@ -123,6 +133,31 @@ async function startsAndReleases(on: Stage): Promise<void> {
   assert.deepEqual([devices[GPU]?.driver, devices[SOUND]?.driver], ['amdgpu', 'snd_hda_intel']);
 }
 
+/** A guest starts while the release of another one waits in the kernel: it waits for the lock, and then has the group. */
+async function waitsForRelease(on: Stage): Promise<void> {
+  assert.equal(call(on, first, 'prepare').status, 0);
+  const before = on.machine.journal().length;
+  fault(on, { id: 'slow', path: '*/vfio-pci/unbind', effect: { kind: 'hang' } });
+  const releasing = begin(on, first, 'release');
+  await waitsInKernel(on);
+  const starting = begin(on, second, 'prepare');
+  await until('the start waits', () => logOf(on).includes(`waiting for guest "${first.name}"`));
+  on.machine.perform({ do: 'release-fault', id: 'slow' });
+  const ends = await Promise.all([releasing.ended, starting.ended]);
+  assert.deepEqual(
+    ends.map(({ status, stderr }) => [status, stderr]),
+    [
+      [0, ''],
+      [0, ''],
+    ],
+  );
+  assert.equal(runsOf(on.machine.journal().slice(before)).length, 2, 'writers took turns');
+  assert.deepEqual(
+    Object.values(claims(on)).map(({ guest }) => guest.name),
+    [second.name],
+  );
+}
+
 /** The processes that wrote, in order, each once for every time that it followed another one. */
 function runsOf(journal: readonly JournalEntry[]): number[] {
   return journal.map(({ pid }) => pid).filter((pid, index, all) => pid !== all[index - 1]);
@@ -175,11 +210,22 @@ async function givesUpOnStopped(on: Stage): Promise<void> {
 }
 
 async function waitsInKernel({ machine }: Stage): Promise<void> {
+  await until('a kernel write is under way', () =>
+    machine.journal().some(({ result }) => result === undefined),
+  );
+}
+
+function logOf({ directory }: Stage): string {
+  const path = join(directory, 'vfio-hook.log');
+  return existsSync(path) ? readFileSync(path, 'utf8') : '';
+}
+
+async function until(what: string, isSo: () => boolean): Promise<void> {
   for (const end = performance.now() + 15_000; performance.now() < end;) {
-    if (machine.journal().some(({ result }) => result === undefined)) return;
+    if (isSo()) return;
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
-  assert.fail('no kernel write is under way');
+  assert.fail(`never: ${what}`);
 }
 
 /** How many wait for a lock at the same time. */

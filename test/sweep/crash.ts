@@ -75,34 +75,31 @@ export const crashes: Sweep = {
   },
 };
 
-/** How many ways into a second crash are tried for each first one. */
-const PAIRS = 2;
-
 /** After a death, what puts the machine in order dies as well, anywhere; then a way back. */
 export const crashPairs: Sweep = {
   name: 'crash pair',
   parts: subjects.flatMap(({ host }) => [`${host} prepare`, `${host} release`]),
   run: async (part, tally) => {
     const [host = '', phase = ''] = part.split(' ');
-    const pairs = Array.from({ length: PAIRS }, (_, pair) => `, pair ${pair + 1}`);
     await onStage(host, async (stage) => {
       await eachDeath(
         stage,
         phase,
         async (death, left) => {
-          for (const pair of pairs) {
-            const name = nameOf(death) + pair;
-            await tally.point(name, async () => {
-              left();
-              await diesAgain(stage, death, tally.numberOf(name));
-            });
-          }
+          await tally.point(again(death), async () => {
+            left();
+            await diesAgain(stage, death, tally.numberOf(again(death)));
+          });
         },
-        (death) => pairs.some((pair) => tally.takes(nameOf(death) + pair)),
+        (death) => tally.takes(again(death)),
       );
     });
   },
 };
+
+function again(death: Death): string {
+  return `${nameOf(death)}, and again`;
+}
 
 /** The second death: `number` decides which run it hits, where, and which way back follows. */
 async function diesAgain(stage: Stage, first: Death, number: number): Promise<void> {
