@@ -10,17 +10,6 @@ export function escapeControl(text: string): string {
   );
 }
 
-/**
- * Data as JSON text in which no character can drive a terminal or turn the direction of writing: JSON itself
- * escapes the characters below U+0020 only.
- */
-export function jsonText(value: unknown): string {
-  return JSON.stringify(value, null, 2).replace(
-    /[\u007f-\u009f\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]/g,
-    (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  );
-}
-
 /** A name from outside in double quotes, safe to print: `"win11"`. Cut after 100 characters. */
 export function quoteName(name: string): string {
   const shown = name.length <= 100 ? name : `${name.slice(0, 99)}…`;

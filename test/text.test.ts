@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { escapeControl, jsonText, quoteName } from '../src/text.ts';
+import { escapeControl, quoteName } from '../src/text.ts';
 
 /** Whatever could drive a terminal, forge a line or turn the direction of writing. */
 const DANGEROUS = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]/u;
@@ -59,19 +59,6 @@ describe('quoteName', () => {
         assert.doesNotMatch(shown, DANGEROUS);
       }),
       { numRuns: 1000 },
-    );
-  });
-});
-
-describe('jsonText', () => {
-  it('is JSON with the same meaning, in which no character drives a terminal', () => {
-    fc.assert(
-      fc.property(fc.jsonValue(), fc.string({ unit: 'binary' }), (value, text) => {
-        const json = jsonText({ value, [text]: text });
-        assert.deepEqual(JSON.parse(json), JSON.parse(JSON.stringify({ value, [text]: text })));
-        assert.doesNotMatch(json.replaceAll('\n', ''), DANGEROUS);
-      }),
-      { numRuns: 500, examples: [[null, '\u009b2J\u202e\u2028\ufeff\ud800']] },
     );
   });
 });

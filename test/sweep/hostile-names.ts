@@ -209,6 +209,7 @@ async function shows(s: Scenario, command: Command, call: Call): Promise<void> {
     print: (text) => printed.push(text),
     say: (line) => printed.push(line),
     colour: false,
+    columns: undefined,
     names: () => pciNames(undefined),
     openEngine: () => s.engine(),
     parts: { entrypoint: '/nowhere', load: () => assert.fail('a part was loaded') },
