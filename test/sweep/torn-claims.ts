@@ -175,7 +175,10 @@ async function isDistrusted({ s, domain }: Stage, { bytes, harmless }: Damage, f
 /** What docs/recovery.md tells a person to type, by the facts that are to be again. */
 async function putBackByHand({ s }: Stage, beginning: Observation): Promise<void> {
   const changed = [
-    ...new Set(differences(beginning, s.observation()).map((line) => line.slice(0, '0000:00:00.0'.length))),
+    // What is no fact of a device, such as a console, comes back with the driver.
+    ...new Set(
+      differences(beginning, s.observation()).flatMap((line) => /^[0-9a-f]{4}:\S+/.exec(line) ?? []),
+    ),
   ].reverse();
   const was = (device: string, fact: string): string => beginning[`${device} ${fact}`] ?? '';
   const attribute = (device: string, name: string): string => `/sys/bus/pci/devices/${device}/${name}`;
