@@ -231,7 +231,7 @@ async function until(what: string, isSo: () => boolean): Promise<void> {
 /** How many wait for a lock at the same time. */
 const QUEUE = 8;
 
-/** Most milliseconds from the death of a lock's holder until the next one has it, in 99 of 100 cases. */
+/** Most milliseconds from the death of a lock's holder until the next one has it; on a busy machine, in nine of ten cases. */
 const TAKEOVER = 100;
 
 /** Small processes that take the same lock as the hook does, since the hook itself takes far longer to start. */
@@ -251,10 +251,11 @@ export const locks: Sweep = {
           });
         }
         took.sort((a, b) => a - b);
-        tally.measure('slowest takeover of a lock, ms', took.at(-1) ?? 0);
-        await tally.point('99 of 100 are quick', () => {
-          const most = took[Math.ceil(took.length * 0.99) - 1] ?? 0;
-          assert.ok(most <= TAKEOVER, `${most} ms in one of a hundred cases`);
+        tally.measure('takeover of a lock, slowest, ms', took.at(-1) ?? 0);
+        tally.measure('takeover of a lock, median, ms', took[took.length >> 1] ?? 0);
+        await tally.point('nine of ten are quick', () => {
+          const most = took[Math.ceil(took.length * 0.9) - 1] ?? 0;
+          assert.ok(most <= TAKEOVER, `${most} ms in one case of ten`);
         });
       } else {
         for (let round = 1; round <= 20; round += 1) {

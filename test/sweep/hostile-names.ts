@@ -47,8 +47,8 @@ export const hostileNames: Sweep = {
           staysInDirectories(s, { ...claim, guest: { ...claim.guest, name } });
           isLogged(name);
           isSaid(name);
-          if (number % 10 === 0) await isShown(s, { ...claim, guest: { ...claim.guest, name } });
-          if (number % 20 === 0) {
+          if (number % 20 === 0) await isShown(s, { ...claim, guest: { ...claim.guest, name } });
+          if (number % 50 === 0) {
             const uuid = claim.guest.uuid;
             await staysInItsGroups(s, {
               name,
