@@ -13,7 +13,7 @@ export type Around = <T>(call: Call, make: () => T, half?: () => number) => T;
 /** A call of the engine that changes the machine or its files, or starts a child. */
 export interface Call {
   readonly kind: 'kernel' | 'child' | 'file';
-  /** Such as `vfio-pci/bind < 0000:03:00.0` or `rename win11.json`. */
+  /** Such as `vfio-pci/bind < 0000:03:00.0` or `rename UUID.json`. */
   readonly name: string;
 }
 
@@ -191,7 +191,7 @@ function around<T>(call: Call, makeIt: () => T, half?: () => number): T {
   return current ? current.around(call, makeIt, half) : makeIt();
 }
 
-/** A claim's file has a UUID for a name, which says nothing. */
+/** A guest's UUID, which says nothing. */
 function shortName(path: string): string {
-  return basename(path).replace(/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/, 'claim');
+  return basename(path).replace(/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/, 'UUID');
 }

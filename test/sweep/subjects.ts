@@ -1,5 +1,6 @@
 import { defaultConfig, type Config, type DeviceRule } from '../../src/config/config.ts';
 import type { Hostdev } from '../../src/domain/domain.ts';
+import type { UseReason } from '../../src/pci/use.ts';
 import { readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { pci, type ScenarioOptions } from '../scenario.ts';
@@ -12,10 +13,14 @@ export interface Subject extends ScenarioOptions {
   readonly devices: readonly (string | Hostdev)[];
 }
 
-/** A rule for one device: sizes in MiB by BAR. */
-function rule(address: string, bars: Readonly<Record<number, number>>): DeviceRule {
+/** A rule for one device: sizes in MiB by BAR, and what the host may lose with it. */
+function rule(
+  address: string,
+  bars: Readonly<Record<number, number>>,
+  allow: readonly UseReason[] = [],
+): DeviceRule {
   const sizes = Object.entries(bars).map(([bar, size]): [number, number] => [Number(bar), size * MIB]);
-  return { match: { by: 'address', address: pci(address) }, bars: new Map(sizes) };
+  return { match: { by: 'address', address: pci(address) }, bars: new Map(sizes), allow };
 }
 
 const rules = (...devices: readonly DeviceRule[]): Partial<Config> => ({ ...defaultConfig, devices });
@@ -38,7 +43,8 @@ export const subjects: readonly Subject[] = [
   {
     host: 'intel-arc',
     devices: ['0000:03:00.0', '0000:04:00.0'],
-    config: rules(rule('0000:03:00.0', { 2: 256 })),
+    // The only card that shows anything.
+    config: rules(rule('0000:03:00.0', { 2: 256 }, ['boot-vga', 'console'])),
   },
   {
     host: 'lab-q35',
@@ -68,6 +74,12 @@ export const subjects: readonly Subject[] = [
     config: rules(rule('0000:19:00.0', { 1: 64 * 1024 }), rule('0000:4d:00.0', { 1: 512 })),
   },
   { host: 'sriov-nic', devices: ['0000:17:02.1', '0000:17:00.1'] },
+  {
+    host: 'storage-server',
+    devices: [{ kind: 'nvme', address: pci('0000:06:00.0'), managed: false, namespace: 1 }, '0000:00:17.0'],
+    // Half of a RAID with a mounted file system.
+    config: rules(rule('0000:00:17.0', {}, ['mounted', 'disk-in-use'])),
+  },
 ];
 
 /** The subject on a machine. */
