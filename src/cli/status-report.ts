@@ -105,7 +105,7 @@ function runningFor(host: Host, { startTime }: ProcessIdentity): number | undefi
 
 function holdersOf(host: Host, group: number): readonly Holder[] {
   const node = sysfs.vfioGroup(group);
-  return host.tryOpen(node) === 'busy' ? host.holders(node) : [];
+  return host.tryOpen(node) === 'busy' ? host.holders([node]) : [];
 }
 
 async function unclaimedDevices(host: Host, claims: readonly Claim[]): Promise<UnclaimedDevice[]> {
