@@ -7,6 +7,7 @@ import { bestVfioAlias } from '../pci/modalias.ts';
 import type { PciNames } from '../pci/names.ts';
 import { groupOf, type Snapshot } from '../pci/snapshot.ts';
 import { chooseDriver, VFIO_PCI } from '../plan/driver.ts';
+import { reasonsOf } from '../plan/use.ts';
 import { escapeControl, quoteName } from '../text.ts';
 
 const MIB = 2 ** 20;
@@ -78,7 +79,11 @@ function rule(device: PciDevice, names: PciNames, suggestions: readonly Suggesti
 }
 
 function suggestionsFor(device: PciDevice, guest: Domain, snapshot: Snapshot): Suggestion[] {
-  return [...barSuggestions(device), ...driverSuggestions(device, guest, snapshot)];
+  return [
+    ...barSuggestions(device),
+    ...driverSuggestions(device, guest, snapshot),
+    ...useSuggestions(device, snapshot),
+  ];
 }
 
 function barSuggestions(device: PciDevice): Suggestion[] {
@@ -134,6 +139,22 @@ function driverSuggestions(device: PciDevice, guest: Domain, snapshot: Snapshot)
         `${alias.module} is a vfio driver made for this device. By libvirt's rule it gets ${chosen}; to get the other one:`,
       ],
       lines: [`driver: ${other}`],
+    },
+  ];
+}
+
+/** What the host uses the device for: until that is allowed, no guest gets it. */
+function useSuggestions({ address }: PciDevice, snapshot: Snapshot): Suggestion[] {
+  const uses = snapshot.uses.filter(({ device }) => device === address);
+  if (uses.length === 0) return [];
+  return [
+    {
+      about: [
+        'The host uses it now, so a start of the guest is refused:',
+        ...uses.map(({ reason, detail }) => `  ${reason}: ${escapeControl(detail)}`),
+        'Take in what may be taken from the host all the same:',
+      ],
+      lines: [`allow: [${reasonsOf(uses).join(', ')}]`],
     },
   ];
 }

@@ -13,6 +13,7 @@ import { createMachine } from '../../src/host/simulated/machine.ts';
 import { groupsOf, takeSnapshot } from '../../src/host/take-snapshot.ts';
 import { pciNames } from '../../src/pci/names.ts';
 import type { Plan } from '../../src/plan/plan.ts';
+import type { Verdict } from '../../src/plan/verdict.ts';
 import { repository } from '../hook/compiled.ts';
 import { guest, machineSpec } from '../scenario.ts';
 
@@ -44,6 +45,8 @@ async function planWith(host: Host, domain: Domain, config: Config): Promise<Pla
   return (await makePlan({ host, guest: domain, hostdevs, groups, config, claims: [] })).plan;
 }
 
+const outcome = (verdict: Verdict): string => (verdict.kind === 'refuse' ? verdict.code : verdict.kind);
+
 const configOf = (text: string): Config => mergeConfig(defaultConfig, decodeConfigFile(text, 'a.yaml'));
 
 describe('initialConfig', () => {
@@ -61,8 +64,9 @@ describe('initialConfig', () => {
         assert.deepEqual(await planWith(host, domain, configOf(text)), before, name);
         const bold = await planWith(host, domain, configOf(takenIn(text)));
         assert.deepEqual(
-          bold.verdicts.map(({ kind }) => kind),
-          before.verdicts.map(({ kind }) => kind),
+          bold.verdicts.map(outcome),
+          // What the host uses is given away now; everything else stays as it was.
+          before.verdicts.map((verdict) => (outcome(verdict) === 'host-use' ? 'bind' : outcome(verdict))),
           name,
         );
       }
@@ -94,6 +98,20 @@ describe('initialConfig', () => {
       verdicts.map((verdict) => (verdict.kind === 'bind' ? verdict.driver : verdict.kind)),
       ['vfio-pci'],
     );
+  });
+
+  it('a device that the host uses: for what, and the line that allows it', async () => {
+    const host = createMachine(machineSpec('intel-arc')).host();
+    const domain = guest('a', '0000:03:00.0');
+    const text = await textFor(host, domain);
+    assert.match(
+      text,
+      /\n {2}# The host uses it now, so a start of the guest is refused:\n {2}# {3}boot-vga: the firmware chose it [^\n]+\n[^]*\n {4}# allow: \[boot-vga[\w, -]*\]\n/,
+    );
+    const kinds = async (config: Config): Promise<string[]> =>
+      (await planWith(host, domain, config)).verdicts.map(({ kind }) => kind);
+    assert.deepEqual(await kinds(configOf(text)), ['refuse']);
+    assert.deepEqual(await kinds(configOf(takenIn(text))), ['bind']);
   });
 
   it('a name cannot end the comment that it stands in', async () => {

@@ -47,7 +47,9 @@ describe('vfio-hook status', () => {
     assert.match(stdout, /^guest win11-rx7900 \(\S+\): held for 2 h 5 min, since \S+Z\n/);
     const [claim] = report(on).report.claims;
     assert.ok(claim?.ageMs !== undefined && claim.ageMs > 2 * hour && claim.ageMs < 3 * hour);
-    assert.deepEqual(claim.holders, [{ pid: 4242, name: 'qemu-system-x86', guest: win11.name }]);
+    assert.deepEqual(claim.holders, [
+      { pid: 4242, path: '/dev/vfio/16', name: 'qemu-system-x86', guest: win11.name },
+    ]);
   });
 
   it('a clock that was put back gives no length of time', () => {
@@ -87,6 +89,7 @@ describe('vfio-hook status', () => {
 
   it('devices on a vfio driver that no claim names, with their override and who has them open', () => {
     const on = machine();
+    configure(on, 'config.yaml', 'devices: [{ match: "0000:06:00.0", allow: [last-keyboard] }]\n');
     succeeds(on, guestWith(['0000:06:00.0']), 'prepare');
     forgetClaims(on);
     on.machine.perform({ do: 'open-group', devices: ['0000:06:00.0'], guest: 'by hand\u001b', pid: 77 });
@@ -99,7 +102,7 @@ describe('vfio-hook status', () => {
         group: 19,
         driver: 'vfio-pci',
         driverOverride: 'vfio-pci',
-        holders: [{ pid: 77, name: 'qemu-system-x86', guest: 'by hand\u001b' }],
+        holders: [{ pid: 77, path: '/dev/vfio/19', name: 'qemu-system-x86', guest: 'by hand\u001b' }],
       },
     ]);
   });

@@ -11,7 +11,7 @@ import type { WrittenDescription, WrittenDevice } from '../simulated/description
 import { installedLibvirt } from '../take-snapshot.ts';
 import { describeDevice, describeSriov, sizeText } from './device.ts';
 import { disksOf } from './disks.ts';
-import { networksOf } from './networks.ts';
+import { describeNetwork, type DescribedNetwork } from './networks.ts';
 import { publicCommandLine, publicRelease, publicWord } from './privacy.ts';
 import { bridgesFirst, classEntries } from './topology.ts';
 import { keyboardsOf, type DescribedKeyboards } from './keyboards.ts';
@@ -61,6 +61,7 @@ export async function describeMachine(host: Host, names: PciNames): Promise<Desc
   const all = [...devices.values()];
   const window = windowFor(all);
   const keyboards = keyboardsOf(host);
+  const network = describeNetwork(host);
   return {
     gaps,
     description: {
@@ -74,7 +75,8 @@ export async function describeMachine(host: Host, names: PciNames): Promise<Desc
       variants: variantsOf(host, release, all),
       ...(libvirt !== undefined && { libvirt }),
       ...(keyboards.board.length > 0 && { keyboards: [...keyboards.board] }),
-      devices: withGroups(withUses(host, described, { all, keyboards })),
+      ...(network.virtual.length > 0 && { interfaces: [...network.virtual] }),
+      devices: withGroups(withUses(host, described, { all, keyboards, network })),
     },
   };
 }
@@ -154,22 +156,32 @@ function variantsOf(
   });
 }
 
+/** What is found out for all devices together. */
+interface Whole {
+  readonly all: readonly PciDevice[];
+  readonly keyboards: DescribedKeyboards;
+  readonly network: DescribedNetwork;
+}
+
 /** Adds what each device is for the host, and its virtual functions. */
 function withUses(
   host: Host,
   described: readonly (readonly [PciDevice, WrittenDevice])[],
-  { all, keyboards }: { readonly all: readonly PciDevice[]; readonly keyboards: DescribedKeyboards },
+  { all, keyboards, network }: Whole,
 ): WrittenDevice[] {
   const disksOfDevice = disksOf(host);
-  const nets = networksOf(host);
   const cards = classEntries(host, 'drm').filter(({ name }) => /^(?:card|renderD)\d+$/.test(name));
+  const frames = classEntries(host, 'graphics').filter(({ name }) => /^fb\d+$/.test(name));
+  const videos = classEntries(host, 'video4linux').filter(({ name }) => /^video\d+$/.test(name));
   const sounds = classEntries(host, 'sound').filter(({ name }) => /^card\d+$/.test(name));
   return described.map(([device, written]) => {
     const { address } = device;
     const [disk, ...disks] = isBridge(device) ? [] : disksOfDevice(address);
-    const net = nets.get(address);
+    const net = network.of.get(address);
     const drm = cards.filter((each) => each.device === address).map((each) => each.name);
     const sound = sounds.find((each) => each.device === address)?.name;
+    const frame = frames.find((each) => each.device === address)?.name;
+    const video = videos.filter((each) => each.device === address).map((each) => each.name);
     const first = all.find(({ physicalFunction }) => physicalFunction === address);
     const sriov = describeSriov(host, device, first);
     const keys = keyboards.behind(address);
@@ -180,7 +192,9 @@ function withUses(
       ...(disks.length > 0 && { disks }),
       ...(net && { net }),
       ...(drm.length > 0 && { drm }),
+      ...(frame !== undefined && { framebuffer: frame }),
       ...(sound !== undefined && { sound }),
+      ...(video.length > 0 && { video }),
       ...(sriov && { sriov }),
       ...(keys.length > 0 && { keyboards: keys }),
       ...(minor !== undefined && { nodes: [`/dev/nvidia${minor}`] }),

@@ -1,47 +1,110 @@
 import type { PciAddress } from '../../pci/address.ts';
 import { sysfs } from '../../pci/sysfs.ts';
 import type { Host } from '../host.ts';
-import type { WrittenDevice } from '../simulated/description-schema.ts';
+import type { WrittenDescription, WrittenDevice } from '../simulated/description-schema.ts';
+import { lastFunction } from '../uses/interfaces.ts';
+import { readRoutes } from '../uses/routes.ts';
 import { publicInterface, publicMaster } from './privacy.ts';
-import { classEntries } from './topology.ts';
 
 type Net = NonNullable<WrittenDevice['net']>;
+type Virtual = NonNullable<WrittenDescription['interfaces']>[number];
 
-/** The interface of each PCI device: of several the one with the default route, else one that is up. No address is read. */
-export function networksOf(host: Host): Map<PciAddress, Net> {
-  const routes = defaultRoutes(host);
-  const found = new Map<PciAddress, Net>();
-  for (const [index, { name, device }] of classEntries(host, 'net').entries()) {
-    const attribute = (file: string): string => `${sysfs.class('net')}/${name}/${file}`;
-    const master = host.readLink(attribute('master'))?.split('/').pop();
-    const net: Net = {
-      name: publicInterface(name, index),
-      up: host.read(attribute('operstate'))?.trim() === 'up',
-      defaultRoute: routes.has(name) || (master !== undefined && routes.has(master)),
-      ...(master !== undefined && { master: publicMaster(master) }),
-    };
-    const known = found.get(device);
-    if (!known || rank(net) > rank(known)) found.set(device, net);
-  }
-  return found;
+/** The network of a machine as descriptions know it. */
+export interface DescribedNetwork {
+  /** The interface of each device: of several the one with the default route, else one that is up. */
+  readonly of: ReadonlyMap<PciAddress, Net>;
+  /** Bridges, bonds, VLANs and the like on interfaces of devices. */
+  readonly virtual: readonly Virtual[];
 }
 
-function rank({ defaultRoute, up }: Net): number {
-  return (defaultRoute === true ? 2 : 0) + (up === true ? 1 : 0);
+interface Found {
+  readonly raw: string;
+  readonly path: string;
+  readonly device: PciAddress | undefined;
+  readonly entries: readonly string[];
 }
 
-/** Interfaces with a default route: /proc/net/route has destination 0, /proc/net/ipv6_route destination and length 0. */
-function defaultRoutes(host: Host): Set<string> {
-  const lines = (path: string): string[][] =>
-    (host.read(path) ?? '').split('\n').map((line) => line.trim().split(/\s+/));
-  const four = lines(sysfs.ipv4Routes).flatMap(([name, destination]) =>
-    destination === '00000000' && name !== undefined ? [name] : [],
-  );
-  const six = lines(sysfs.ipv6Routes).flatMap((fields) => {
-    const name = fields[9];
-    return /^0{32}$/.test(fields[0] ?? '') && fields[1] === '00' && name !== undefined && name !== 'lo'
-      ? [name]
-      : [];
+/** Which interfaces there are, what they are on, and where the default routes lead. No address is read. */
+export function describeNetwork(host: Host): DescribedNetwork {
+  const found = (host.list(sysfs.networkInterfaces) ?? []).flatMap((raw): Found[] => {
+    const path = host.readLink(sysfs.networkInterface(raw));
+    const entries = host.list(sysfs.networkInterface(raw));
+    return path === undefined || !entries ? [] : [{ raw, path, device: lastFunction(path), entries }];
   });
-  return new Set([...four, ...six]);
+  const names = new Map(
+    found.map(({ raw, device }, index) => [raw, (device ? publicInterface : publicMaster)(raw, index)]),
+  );
+  const routes = readRoutes(host).filter(({ prefix }) => prefix === '');
+  const common = ({ raw }: Found): Omit<Net, 'under'> => {
+    const versions = new Set(routes.filter((route) => route.interface === raw).map(({ version }) => version));
+    const master = names.get(
+      host
+        .readLink(`${sysfs.networkInterface(raw)}/master`)
+        ?.split('/')
+        .pop() ?? '',
+    );
+    return {
+      name: names.get(raw) ?? raw,
+      ...(host.read(`${sysfs.networkInterface(raw)}/operstate`)?.trim() === 'up' && { up: true }),
+      ...(versions.size > 0 && {
+        defaultRoute: versions.size > 1 ? 'both' : versions.has(4) ? true : 'ipv6',
+      }),
+      ...(master !== undefined && { master }),
+    };
+  };
+  const nets = new Map<PciAddress, Net>();
+  for (const each of found) {
+    if (!each.device) continue;
+    const under = underOf(each);
+    const net: Net = { ...common(each), ...(under !== '' && { under }) };
+    const known = nets.get(each.device);
+    if (!known || rank(net) > rank(known)) nets.set(each.device, net);
+  }
+  const described = new Set([...nets.values()].map(({ name }) => name));
+  const virtual = found.flatMap((each): Virtual[] => {
+    const over = each.entries
+      .filter((entry) => entry.startsWith('lower_'))
+      .flatMap((entry) => names.get(entry.slice('lower_'.length)) ?? []);
+    if (each.device || !isAbove(each, found)) return [];
+    return [
+      {
+        ...common(each),
+        kind: kindOf(host, each),
+        over: over.filter((name) => described.has(name) || !isDevice(name)),
+      },
+    ];
+  });
+  function isDevice(name: string): boolean {
+    return found.some(({ raw, device }) => device !== undefined && names.get(raw) === name);
+  }
+  return { of: nets, virtual };
+}
+
+/** Whether an interface is on one of a device, at whatever depth. */
+function isAbove(each: Found, all: readonly Found[], seen = new Set<string>()): boolean {
+  if (seen.has(each.raw)) return false;
+  seen.add(each.raw);
+  return all.some(
+    (lower) =>
+      each.entries.includes(`lower_${lower.raw}`) &&
+      (lower.device !== undefined || isAbove(lower, all, seen)),
+  );
+}
+
+function kindOf(host: Host, { raw, entries }: Found): Virtual['kind'] {
+  if (entries.includes('bridge')) return 'bridge';
+  if (entries.includes('bonding')) return 'bond';
+  const type = /^DEVTYPE=(.*)$/m.exec(host.read(`${sysfs.networkInterface(raw)}/uevent`) ?? '')?.[1];
+  return type === 'vlan' || type === 'macvlan' ? type : 'team';
+}
+
+/** The directories of a virtio or USB interface between its function and `net`. */
+function underOf({ path, device }: Found): string {
+  const between = path.split(`/${device ?? ''}/`)[1]?.split('net/')[0] ?? '';
+  return /^(?:(?:virtio\d+|usb\d+|\d+-[\d.]+(?::\d+\.\d+)?)\/)*$/.test(between) ? between : '';
+}
+
+function rank({ defaultRoute, up, master }: Net): number {
+  const routed = defaultRoute !== undefined && defaultRoute !== false;
+  return (routed ? 4 : 0) + (master === undefined ? 0 : 2) + (up === true ? 1 : 0);
 }

@@ -59,9 +59,9 @@ export function publicInterface(name: string, number: number): string {
   return INTERFACE.test(name) ? name : `net${number}`;
 }
 
-/** The name of a bridge, bond or team, or a general one. */
-export function publicMaster(name: string): string {
-  return MASTER.test(name) ? name : 'br0';
+/** The name of a bridge, bond or team, or a general one with this number. */
+export function publicMaster(name: string, number: number): string {
+  return MASTER.test(name) ? name : `virtual${number}`;
 }
 
 /** The numbers of a kernel release; what follows them may be anything. */

@@ -59,6 +59,15 @@ async function plans(host: Host): Promise<unknown[]> {
   );
 }
 
+/** Without the sentences about what the host uses: names of volumes and keyboards are not written down. */
+function wordless(value: unknown): unknown {
+  const text = JSON.stringify(value, (key, each: unknown) => {
+    if (key === 'detail' || key === 'hints') return undefined;
+    return typeof each === 'string' ? each.replace(/^the host uses it: .*/, 'the host uses it') : each;
+  });
+  return JSON.parse(text);
+}
+
 /** What the host uses its devices for, without the names that are not written down. */
 function uses(machine: Machine): unknown {
   const { spec } = machine.state();
@@ -69,7 +78,6 @@ function uses(machine: Machine): unknown {
   const words = [...diskUses(host, addresses), ...keyboardUses(host, addresses)];
   return {
     console: spec.console,
-    route: spec.files['/proc/net/route'],
     uses: words.map(({ device, reason }) => `${device} ${reason}`).sort(),
     devices: spec.devices
       .map(({ address, nodes, claimedNodes, entries }) => ({
@@ -91,9 +99,9 @@ describe('describeMachine', () => {
       const other = await again(machine.host());
       const [before, after] = [await whole(machine.host()), await whole(other.host())];
       // Drivers that no device is on are not written down.
-      assert.deepEqual({ ...after, drivers: [] }, { ...before, drivers: [] });
+      assert.deepEqual(wordless({ ...after, drivers: [] }), wordless({ ...before, drivers: [] }));
       assert.deepEqual(readTopology(other.host()), readTopology(machine.host()));
-      assert.deepEqual(await plans(other.host()), await plans(machine.host()));
+      assert.deepEqual(wordless(await plans(other.host())), wordless(await plans(machine.host())));
       assert.deepEqual(uses(other), uses(machine));
     });
   }
