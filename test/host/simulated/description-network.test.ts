@@ -123,7 +123,7 @@ describe('the connections of a description', () => {
       '0000000000000000FFFF00000302010A:C366',
       '01',
     ]);
-    const holders = host.holders([`socket:[${four?.[9] ?? ''}]`, `socket:[${six?.[9] ?? ''}]`]);
+    const holders = host.holders([`socket:[${four[9] ?? ''}]`, `socket:[${six[9] ?? ''}]`]);
     assert.deepEqual(
       holders.map(({ name, unit }) => [name, unit]),
       [
