@@ -1,5 +1,5 @@
-import type { Holder } from '../host/host.ts';
-import { escapeControl, quoteName } from '../text.ts';
+import { describeHolders } from '../host/describe-holders.ts';
+import { escapeControl } from '../text.ts';
 import { ageText } from './age.ts';
 import type { ClaimReport, StatusReport, StuckReport, UnclaimedDevice } from './status-report.ts';
 
@@ -46,16 +46,13 @@ function sinceText({ state, claimedAt }: ClaimReport, ageMs: number): string {
     : `(its guest was prepared ${ageText(ageMs)} ago, at ${claimedAt})`;
 }
 
-function outcomeLines({ left, holders, stuck }: ClaimReport): string[] {
+function outcomeLines({ left, stuck }: ClaimReport): string[] {
   if (left === undefined) {
     return stuck.some(({ waiting }) => waiting)
       ? ['  ! its guest is gone: end the program that the kernel waits for, then: vfio-hook recover']
       : ['  ! its guest is gone: vfio-hook recover gives its devices back'];
   }
-  return [
-    `  ${escapeControl(left)}`,
-    ...holders.slice(1).map((holder) => `  also open in ${holderText(holder)}`),
-  ];
+  return [`  ${escapeControl(left)}`];
 }
 
 function stuckText({ step, writer, waiting, waitingMs }: StuckReport): string {
@@ -68,10 +65,6 @@ function unclaimedText({ address, group, driver, driverOverride, holders }: Uncl
   return [
     `${address} (${group === undefined ? 'no IOMMU group' : `IOMMU group ${group}`}) on ${driver}`,
     ...(driverOverride === undefined ? [] : [`override ${escapeControl(driverOverride)}`]),
-    ...holders.map((holder) => `open in ${holderText(holder)}`),
+    ...(holders.length > 0 ? [`open in ${describeHolders(holders)}`] : []),
   ].join(', ');
-}
-
-function holderText({ pid, name, guest }: Holder): string {
-  return guest === undefined ? `${quoteName(name)} (pid ${pid})` : `guest ${quoteName(guest)} (pid ${pid})`;
 }
