@@ -134,8 +134,16 @@ function textOf(path: string): string {
 
 /** For whoever types the name of a file without an ending, where no guest has that name. */
 function fileInstead(operand: string): GuestXml | undefined {
-  const stats = statSync(operand, { throwIfNoEntry: false });
-  return stats === undefined || stats.isDirectory() ? undefined : readFile(operand);
+  return isFile(operand) ? readFile(operand) : undefined;
+}
+
+/** A guest's name may be one that no file can have: too long, or with a NUL in it. */
+function isFile(path: string): boolean {
+  try {
+    return !statSync(path).isDirectory();
+  } catch {
+    return false;
+  }
 }
 
 function cannotLook(operand: string, errno: string): never {

@@ -108,6 +108,12 @@ describe('readGuest', () => {
     assert.equal(errorOf(() => readGuest('archlinux', libvirt({}))).hints[0], 'it knows none');
   });
 
+  it('a name that no file can have is one that libvirt does not know either', () => {
+    for (const name of ['x'.repeat(300), 'a\0b']) {
+      assert.match(errorOf(() => readGuest(name, libvirt({}))).message, /^libvirt knows no guest "/);
+    }
+  });
+
   it('who may not look is told how to', () => {
     const denied = (): never => {
       throw Object.assign(new Error('EACCES'), { code: 'EACCES' });

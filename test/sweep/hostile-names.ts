@@ -15,6 +15,7 @@ import type { LogEntry } from '../../src/log/log.ts';
 import { logLine } from '../../src/log/line.ts';
 import { pciNames } from '../../src/pci/names.ts';
 import { errorLines } from '../../src/report.ts';
+import { pci } from '../domain/documents.ts';
 import { openScenario, stateDirectory, type Scenario } from '../scenario.ts';
 import { isSafeLine, staysInItsGroups } from './hostile.ts';
 import { randomFor, type Random } from './random.ts';
@@ -181,7 +182,11 @@ async function isShown(s: Scenario, claim: Claim): Promise<void> {
   const { store } = s.engine();
   const file = join(s.directory, 'guest.xml');
   const escaped = claim.guest.name.replaceAll('&', '&amp;').replaceAll('<', '&lt;');
-  writeFileSync(file, `<domain><name>${escaped}</name><uuid>${claim.guest.uuid}</uuid><devices/></domain>`);
+  const gpu = `<hostdev mode='subsystem' type='pci'><source><address ${pci(3)}/></source></hostdev>`;
+  writeFileSync(
+    file,
+    `<domain><name>${escaped}</name><uuid>${claim.guest.uuid}</uuid><devices>${gpu}</devices></domain>`,
+  );
   store.write(claim);
   try {
     const dry = new Map<string, string | true>([['dry-run', true]]);
@@ -195,6 +200,8 @@ async function isShown(s: Scenario, claim: Claim): Promise<void> {
       [hostdevs, { operands: [file], options: new Map([json]) }],
       [plan, { operands: [file], options: new Map() }],
       [plan, { operands: [file], options: new Map([json]) }],
+      // As a guest that libvirt knows; `-` would be standard input.
+      [hostdevs, { operands: [`${claim.guest.name}?`], options: new Map() }],
     ];
     for (const [command, call] of calls) await shows(s, command, call);
   } finally {
