@@ -24,6 +24,20 @@ _vfio_hook_value() {
     plan:--host) compgen -f -- "$current" ;;
     plan:--config) compgen -f -- "$current" ;;
     log:--lines) : ;;
+    detach:--device-id) : ;;
+    detach:--vendor) : ;;
+    detach:--driver) : ;;
+    detach:--bar) : ;;
+    detach:--allow) : ;;
+    reattach:--device-id) : ;;
+    reattach:--vendor) : ;;
+    reattach:--driver) : ;;
+    run:--device) _vfio_hook_addresses ;;
+    run:--driver) : ;;
+    run:--allow) : ;;
+    devices:--format) printf '%s\n' cloud-hypervisor qemu libvirt ;;
+    devices:--device-id) : ;;
+    devices:--vendor) : ;;
     lint:--host) compgen -f -- "$current" ;;
     init:--output) compgen -f -- "$current" ;;
     simulate:--host) compgen -f -- "$current" ;;
@@ -42,6 +56,10 @@ _vfio_hook_words() {
     status) printf '%s\n' --json --help; : ;;
     log) printf '%s\n' --lines --json --help; _vfio_hook_guests; compgen -f -- "$current" ;;
     recover) printf '%s\n' --dry-run --verbose --json --help; : ;;
+    detach) printf '%s\n' --device-id --vendor --all --driver --bar --allow --dry-run --verbose --json --help; _vfio_hook_addresses ;;
+    reattach) printf '%s\n' --device-id --vendor --all --driver --dry-run --verbose --json --help; _vfio_hook_addresses ;;
+    run) printf '%s\n' --device --driver --allow --verbose --help; compgen -c -- "$current" ;;
+    devices) printf '%s\n' --format --device-id --vendor --all --json --help; _vfio_hook_addresses ;;
     doctor) printf '%s\n' --json --help; _vfio_hook_guests; compgen -f -- "$current" ;;
     lint) printf '%s\n' --host --json --help; _vfio_hook_guests; compgen -f -- "$current" ;;
     hostdevs) printf '%s\n' --json --help; _vfio_hook_guests; compgen -f -- "$current" ;;
@@ -49,7 +67,7 @@ _vfio_hook_words() {
     validate) printf '%s\n' --json --help; compgen -f -- "$current" ;;
     snapshot) printf '%s\n'  --help; : ;;
     simulate) printf '%s\n' --host --domain --config --help; : ;;
-    *) printf '%s\n' groups map plan status log recover doctor lint hostdevs init validate snapshot simulate help --help --version ;;
+    *) printf '%s\n' groups map plan status log recover detach reattach run devices doctor lint hostdevs init validate snapshot simulate help --help --version ;;
   esac
 }
 

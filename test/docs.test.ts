@@ -36,6 +36,7 @@ describe('the documents', () => {
       'docs/failure-modes.md',
       'docs/json.md',
       'docs/kernel-notes.md',
+      'docs/other-vmms.md',
       'docs/recovery.md',
       'docs/troubleshooting.md',
     ]);
@@ -175,6 +176,10 @@ describe('docs/json.md', () => {
     ['groups', { host: 'sriov-nic' }],
     ['doctor', { host: 'amd-rdna3-desktop' }],
     [`lint examples/domains/gpu-only-function-0.xml`, { host: 'amd-rdna3-desktop' }],
+    ['detach 03:00.0,bar2=8MiB', { host: 'amd-rdna3-desktop' }],
+    ['detach 0f:00.3 --dry-run', { host: 'amd-rdna3-desktop' }],
+    ['status', { host: 'amd-rdna3-desktop', before: ['vfio-hook detach 0f:00.3'] }],
+    ['reattach 0f:00.3', { host: 'amd-rdna3-desktop', before: ['vfio-hook detach 0f:00.3'] }],
   ];
 
   for (const [command, setting] of settings) {

@@ -8,8 +8,11 @@ import type { Claim } from '../src/claim/claim.ts';
 import { defaultConfig, type Config } from '../src/config/config.ts';
 import type { Domain, Hostdev } from '../src/domain/domain.ts';
 import { openClaimStore, type ClaimStore } from '../src/engine/claim-store.ts';
+import { detach, manualOwner, type Detachment, type DetachRequest } from '../src/engine/detach.ts';
 import type { Engine } from '../src/engine/engine.ts';
 import { prepare } from '../src/engine/prepare.ts';
+import type { Reattachment, ReattachRequest } from '../src/engine/plan-reattach.ts';
+import { reattach } from '../src/engine/reattach.ts';
 import { recover, type Recovery } from '../src/engine/recover.ts';
 import { release } from '../src/engine/release.ts';
 import { VfioHookError } from '../src/errors.ts';
@@ -69,7 +72,7 @@ function uuidOf(name: string): string {
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-4${hex.slice(13, 16)}-8${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
 }
 
-/** One machine with an engine over it. Each prepare, release and recover is a process of its own. */
+/** One machine with an engine over it. Each prepare, release, recover, detach and reattach is a process of its own. */
 export interface Scenario {
   readonly machine: Machine;
   readonly directory: string;
@@ -90,6 +93,8 @@ export interface Scenario {
   prepare(guest: Domain): Promise<void>;
   release(guestName: string): Promise<void>;
   recover(options?: { readonly dryRun: boolean }): Promise<Recovery[]>;
+  detach(addresses: readonly string[], request?: Partial<DetachRequest>): Promise<Detachment>;
+  reattach(addresses: readonly string[], request?: Partial<ReattachRequest>): Promise<Reattachment>;
   /** Something happens on the machine; it must succeed. */
   happens(...operations: readonly Operation[]): void;
   /** A user types this at a root shell; it must succeed. */
@@ -190,6 +195,20 @@ export function openScenario(options: ScenarioOptions, directory: string): Scena
     prepare: (domain) => asProcess((engine) => prepare(engine, domain)),
     release: (name) => asProcess((engine) => release(engine, name)),
     recover: (how = { dryRun: false }) => asProcess((engine) => recover(engine, how)),
+    detach: (addresses, request = {}) =>
+      asProcess((engine) =>
+        detach(engine, {
+          owner: manualOwner(),
+          devices: addresses.map(pci),
+          bars: new Map(),
+          skipRefused: false,
+          ...request,
+        }),
+      ),
+    reattach: (addresses, request = {}) =>
+      asProcess((engine) =>
+        reattach(engine, { devices: addresses.map(pci), skipRefused: false, ...request }),
+      ),
     happens: (...operations) => {
       for (const operation of operations) {
         assert.deepEqual(machine.perform(operation), { kind: 'done' }, JSON.stringify(operation));
@@ -281,6 +300,11 @@ function writeText({ operation, path, value, result }: JournalEntry): string {
       ? `${path.replace(/^\/sys\/bus\/pci\/(devices|drivers)\//, '')} < ${value.trimEnd() || '""'}`
       : `${operation} ${path}`;
   return result === 'ok' ? what : `${what} (${result ?? 'not returned'})`;
+}
+
+/** The name of the guest that a claim is of; of others their kind. */
+export function claimedBy({ owner }: Pick<Claim, 'owner'>): string {
+  return owner.kind === 'guest' ? owner.name : owner.kind;
 }
 
 /** The error that an action ends with, which must be one that a person can read. */

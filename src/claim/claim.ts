@@ -1,22 +1,22 @@
 import type { PciAddress } from '../pci/address.ts';
 
 /**
- * The durable record of which guest holds which devices, and of what there was before. Inert data: it is read
- * back through src/claim/decode.ts, never executed, and never trusted after a reboot.
+ * The durable record of who holds which devices, and of what there was before. Inert data: it is read back through
+ * src/claim/decode.ts, never executed, and never trusted after a reboot.
  *
  * - It is on disk before the first change to the host.
  * - The originals in it are written once and never overwritten, also when the same guest is prepared again.
  */
 export interface Claim {
-  readonly version: 1;
+  readonly version: 2;
   /** /proc/sys/kernel/random/boot_id at the time of writing: what the kernel knows dies with it. */
   readonly bootId: string;
-  readonly guest: ClaimOwner;
+  readonly owner: ClaimOwner;
   readonly state: ClaimState;
-  /** ISO 8601, UTC: when the guest was last prepared. */
+  /** ISO 8601, UTC: when the devices were last handed over. */
   readonly claimedAt: string;
   /** The run that wrote this state, so that another run can tell a live one from a dead one. */
-  readonly writer: { readonly pid: number; readonly startTime: number };
+  readonly writer: ClaimProcess;
   /** Milliseconds that the kernel may take for one write when the originals are put back. */
   readonly kernelWriteTimeout: number;
   /** The IOMMU groups concerned, in ascending order. */
@@ -28,15 +28,46 @@ export interface Claim {
   readonly leftovers: readonly string[];
 }
 
-/** Who holds the devices. */
-export interface ClaimOwner {
+/**
+ * Who holds the devices. The kind is written by this program and by nobody else: a guest that is named
+ * `manual` is a guest. See src/claim/owner.ts for how each is named.
+ */
+export type ClaimOwner = GuestOwner | ManualOwner | RunOwner;
+
+/** A guest of libvirt, from its start to its end. */
+export interface GuestOwner {
+  readonly kind: 'guest';
   readonly name: string;
   readonly uuid: string;
 }
 
+/** A person, by `vfio-hook detach`, until `vfio-hook reattach`. */
+export interface ManualOwner {
+  readonly kind: 'manual';
+  /** Made up at random: each detach is a claim of its own. */
+  readonly uuid: string;
+}
+
+/** A program that `vfio-hook run` started, until it ends. */
+export interface RunOwner {
+  readonly kind: 'run';
+  /** Made up at random. */
+  readonly uuid: string;
+  /** The program's name, without its directory and arguments. */
+  readonly command: string;
+  /** `vfio-hook run` itself, then the program: while one of them lives, the devices are in use. */
+  readonly processes: readonly ClaimProcess[];
+}
+
+/** A process beyond doubt: its id with its start time, in clock ticks after boot. */
+export interface ClaimProcess {
+  readonly pid: number;
+  readonly startTime: number;
+}
+
 /**
  * - `preparing`: being handed over; a claim found in this state belongs to a live run or to one that died.
- * - `held`: the guest may use the devices.
+ * - `held`: the owner may use the devices.
  * - `restoring`: being given back.
  * - `incomplete`: some originals are not back; `leftovers` says which.
  * - `stuck`: a kernel write did not return.
@@ -55,6 +86,8 @@ export interface ClaimedDevice {
   readonly device: string;
   /** The driver that this program binds; absent when the device is held without being moved. */
   readonly driver?: string;
+  /** It is on its way back while the claim keeps others: what `recover` gives back of a manual claim. */
+  readonly returning?: true;
   readonly original: Original;
 }
 
@@ -72,7 +105,7 @@ export interface Original {
   readonly module?: string;
   /** Absent: no override was set. */
   readonly driverOverride?: string;
-  /** Sizes of the BARs that are resized for the guest. */
+  /** Sizes of the BARs that are resized for the owner. */
   readonly bars: readonly BarSize[];
   readonly powerControl?: 'auto' | 'on';
   readonly resetMethods?: readonly string[];
@@ -87,10 +120,29 @@ export interface StuckWrite {
   /** The attribute that was written. */
   readonly path: string;
   /** The process that still waits in the kernel. */
-  readonly writer: { readonly pid: number; readonly startTime: number };
+  readonly writer: ClaimProcess;
 }
 
 /** Whether a claim concerns a device. */
 export function claims(claim: Claim, address: PciAddress): boolean {
   return claim.devices.some((device) => device.address === address);
+}
+
+/** Whether the owner may use a claimed device: it is neither on its way to the owner nor on its way back. */
+export function isHeld(claim: Claim, device: ClaimedDevice): boolean {
+  return claim.state === 'held' || (isPartlyReturning(claim) && device.returning !== true);
+}
+
+/**
+ * The devices that are to be given back once nobody works on the claim any more: all, but of a detach of
+ * which only a part was on its way back, that part.
+ */
+export function toGiveBack(claim: Claim): readonly ClaimedDevice[] {
+  return isPartlyReturning(claim)
+    ? claim.devices.filter(({ returning }) => returning === true)
+    : claim.devices;
+}
+
+function isPartlyReturning({ owner, devices }: Claim): boolean {
+  return owner.kind === 'manual' && devices.some(({ returning }) => returning === true);
 }

@@ -3,6 +3,8 @@ import {
   claimStates,
   type BarSize,
   type Claim,
+  type ClaimOwner,
+  type ClaimProcess,
   type ClaimedDevice,
   type ClaimState,
   type Original,
@@ -37,12 +39,11 @@ class Deviation extends Error {}
 type Json = Readonly<Record<string, unknown>>;
 
 function claim(json: Json): Claim {
-  if (json['version'] !== 1) throw new Deviation(`its version is ${JSON.stringify(json['version'])}, not 1`);
-  const guest = record(json['guest'], 'guest');
+  if (json['version'] !== 2) throw new Deviation(`its version is ${JSON.stringify(json['version'])}, not 2`);
   return {
-    version: 1,
+    version: 2,
     bootId: string(json, 'bootId'),
-    guest: { name: string(guest, 'name'), uuid: string(guest, 'uuid') },
+    owner: owner(record(json['owner'], 'owner')),
     state: state(json['state']),
     claimedAt: string(json, 'claimedAt'),
     writer: identity(json['writer'], 'writer'),
@@ -54,6 +55,25 @@ function claim(json: Json): Claim {
   };
 }
 
+function owner(json: Json): ClaimOwner {
+  const uuid = string(json, 'uuid');
+  switch (json['kind']) {
+    case 'guest':
+      return { kind: 'guest', name: string(json, 'name'), uuid };
+    case 'manual':
+      return { kind: 'manual', uuid };
+    case 'run':
+      return {
+        kind: 'run',
+        uuid,
+        command: string(json, 'command'),
+        processes: list(json, 'processes').map((entry) => identity(entry, 'processes')),
+      };
+    default:
+      throw new Deviation(`${JSON.stringify(json['kind'])} is no kind of owner`);
+  }
+}
+
 function device(json: Json): ClaimedDevice {
   const driver = optional(json, 'driver');
   return {
@@ -62,8 +82,14 @@ function device(json: Json): ClaimedDevice {
     vendor: string(json, 'vendor'),
     device: string(json, 'device'),
     ...(driver !== undefined && { driver: attributeText(driver) }),
+    ...(returning(json) && { returning: true as const }),
     original: original(record(json['original'], 'original')),
   };
+}
+
+function returning({ returning: value }: Json): boolean {
+  if (value === undefined || value === true) return value === true;
+  throw new Deviation('returning is not true');
 }
 
 function original(json: Json): Original {
@@ -114,7 +140,7 @@ function address(value: unknown): PciAddress {
   return parsed;
 }
 
-function identity(value: unknown, name: string): { pid: number; startTime: number } {
+function identity(value: unknown, name: string): ClaimProcess {
   const json = record(value, name);
   return { pid: number(json, 'pid'), startTime: number(json, 'startTime') };
 }

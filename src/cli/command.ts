@@ -12,6 +12,8 @@ export interface OptionSpec {
   /** Placeholder of its value, such as `FILE`; absent for a switch. */
   readonly value?: string;
   readonly about: string;
+  /** It may be given several times: see {@link Call.lists}. */
+  readonly repeated?: boolean;
   /** Left out of the help: for tests and the demo. */
   readonly hidden?: boolean;
 }
@@ -21,6 +23,8 @@ export interface Call {
   readonly operands: readonly string[];
   /** Values of the options that were given: the text, or true for a switch. */
   readonly options: ReadonlyMap<string, string | true>;
+  /** Values of the options that may be given several times; those that were not given are left out. */
+  readonly lists: ReadonlyMap<string, readonly string[]>;
 }
 
 /** What every sub-command works with. */
@@ -41,7 +45,7 @@ export interface Terminal {
    * describes (`--host`): that one is in memory, freshly booted, without a claim and without a configuration.
    * With `--config` its file stands in for the guest's own.
    */
-  readonly openEngine: (call: Call) => Engine;
+  readonly openEngine: (call: Call, interrupted?: Engine['interrupted']) => Engine;
   /** The machine whose guests a name means: this one or a simulated one, whatever `--host` says. */
   readonly ownHost: (call: Call) => Host;
   /** Where configuration, claims and log of that machine are. */
@@ -63,10 +67,12 @@ export interface Command {
     readonly optional?: boolean;
     /** The last one may be given more than once. */
     readonly repeated?: boolean;
+    /** It is written behind `--`, since it and what follows may begin with a dash. */
+    readonly behindDashes?: boolean;
   }[];
   readonly options: readonly OptionSpec[];
   /** Exit statuses other than 0 done, 1 failed. */
-  readonly statuses?: Readonly<Record<number, string>>;
+  readonly statuses?: Readonly<Record<string, string>>;
   readonly examples: readonly string[];
   /** Exit status of a failure or wrong usage of the command itself, where 1 and 2 tell what was found. */
   readonly failureStatus?: number;
@@ -104,6 +110,13 @@ export const guestOperand = {
   name: 'GUEST',
   about: 'name or UUID; or a file with the XML (has a slash or ends in .xml); or - for standard input',
 } as const;
+
+/** The option that shows what a command would do. */
+export const dryRunOption: OptionSpec = {
+  name: 'dry-run',
+  short: 'n',
+  about: 'only say what would be done',
+};
 
 /** The option of every command that changes something. */
 export const verboseOption: OptionSpec = {

@@ -1,4 +1,6 @@
 import type { Command } from './command.ts';
+import { detach } from './detach.ts';
+import { devices } from './devices.ts';
 import { doctor } from './doctor.ts';
 import { groups } from './groups.ts';
 import { hostdevs } from './hostdevs.ts';
@@ -7,7 +9,9 @@ import { lint } from './lint.ts';
 import { log } from './log.ts';
 import { map } from './map.ts';
 import { plan } from './plan.ts';
+import { reattach } from './reattach.ts';
 import { recover } from './recover.ts';
+import { run } from './run.ts';
 import { simulate } from './simulate.ts';
 import { snapshot } from './snapshot.ts';
 import { status } from './status.ts';
@@ -21,6 +25,10 @@ export const commands: readonly Command[] = [
   status,
   log,
   recover,
+  detach,
+  reattach,
+  run,
+  devices,
   doctor,
   lint,
   hostdevs,

@@ -1,4 +1,5 @@
 import type { Claim } from '../claim/claim.ts';
+import { claimKey } from '../claim/owner.ts';
 import { defaultConfig, mergeConfig } from '../config/config.ts';
 import type { ClaimStore } from '../engine/claim-store.ts';
 import type { ConfigText } from '../engine/config-file.ts';
@@ -70,7 +71,7 @@ function claimsInMemory(): ClaimStore {
   return {
     directory: '/run/vfio-hook/claims',
     all: () => ({ claims: [...claims.values()], damaged: [], outdated: [] }),
-    write: (claim) => void claims.set(claim.guest.uuid, claim),
-    remove: (uuid) => void claims.delete(uuid),
+    write: (claim) => void claims.set(claimKey(claim.owner), claim),
+    remove: (key) => void claims.delete(key),
   };
 }

@@ -1,3 +1,4 @@
+import { ownerPhrase } from '../claim/owner.ts';
 import type { InspectedGroup } from '../engine/inspect.ts';
 import { isOftenGiven } from '../pci/class.ts';
 import { quoteName } from '../text.ts';
@@ -16,7 +17,7 @@ export function verdictWords({ devices, holders, group, verdict }: InspectedGrou
       const [holder] = holders;
       if (claim) {
         const state = claim.state === 'held' ? '' : ` (${claim.state})`;
-        return `guest ${quoteName(claim.guest.name)} has it since ${claim.claimedAt}${state}`;
+        return `${ownerPhrase(claim.owner)} has it since ${claim.claimedAt}${state}`;
       }
       if (holder?.guest !== undefined) return `guest ${quoteName(holder.guest)} has it (pid ${holder.pid})`;
       if (holder) return `process ${quoteName(holder.name)} has it open (pid ${holder.pid})`;
@@ -29,7 +30,8 @@ export function verdictWords({ devices, holders, group, verdict }: InspectedGrou
 export function ownerName({ devices, holders }: InspectedGroup): string | undefined {
   const claim = devices.find((device) => device.claim)?.claim;
   const [holder] = holders;
-  return claim?.guest.name ?? holder?.guest ?? holder?.name;
+  if (!claim) return holder?.guest ?? holder?.name;
+  return claim.owner.kind === 'guest' ? claim.owner.name : ownerPhrase(claim.owner);
 }
 
 /** Whether a group has what a person looks for: something to hand over, or something that is handed over. */

@@ -37,7 +37,7 @@ function deviceJson({ device, verdict, claim, hostDriver }: InspectedDevice, nam
     bars: device.bars.flatMap(({ index, size, sizes }) => (sizes ? [{ bar: index, size, sizes }] : [])),
     sriov: device.sriov,
     physicalFunction: device.physicalFunction,
-    guest: claim && { ...claim.guest, state: claim.state, since: claim.claimedAt },
+    owner: claim && { ...claim.owner, state: claim.state, since: claim.claimedAt },
     verdict: verdict?.kind,
   };
 }

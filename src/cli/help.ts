@@ -29,9 +29,9 @@ export function shownOptions(command: Command): readonly OptionSpec[] {
 
 /** `plan [OPTION…] GUEST`. */
 export function usageLine(command: Command): string {
-  const operands = command.operands.map(({ name, optional, repeated }) => {
-    const written = repeated === true ? `${name}…` : name;
-    return optional === true ? `[${written}]` : written;
+  const operands = command.operands.map(({ name, optional, repeated, behindDashes }) => {
+    const shown = `${behindDashes === true ? '-- ' : ''}${name}${repeated === true ? '…' : ''}`;
+    return optional === true ? `[${shown}]` : shown;
   });
   const options = shownOptions(command).length > 0 ? ['[OPTION…]'] : [];
   return [command.name, ...options, ...operands].join(' ');
@@ -67,8 +67,9 @@ function section(title: string, rows: readonly (readonly [string, string])[]): s
   return rows.length === 0 ? [] : ['', `${title}:`, ...columns(rows)];
 }
 
-function spelling({ name, short, value }: OptionSpec): string {
-  return `${short === undefined ? '' : `-${short}, `}--${name}${value === undefined ? '' : ` ${value}`}`;
+function spelling({ name, short, value, repeated }: OptionSpec): string {
+  const shown = value === undefined ? '' : ` ${value}${repeated === true ? ' …' : ''}`;
+  return `${short === undefined ? '' : `-${short}, `}--${name}${shown}`;
 }
 
 function columns(rows: readonly (readonly [string, string])[]): string[] {

@@ -40,7 +40,9 @@ export async function main(args: readonly string[], parts: Parts): Promise<numbe
       return 0;
     }
     const command = find(word);
-    if (rest.includes('--help') || rest.includes('-h')) {
+    // What follows `--` is somebody else's: vfio-hook run … -- qemu --help.
+    const own = rest.includes('--') ? rest.slice(0, rest.indexOf('--')) : rest;
+    if (own.includes('--help') || own.includes('-h')) {
       terminal.print(commandHelp(command));
       return 0;
     }
@@ -70,9 +72,10 @@ function find(word: string): Command {
 
 function readCall(command: Command, args: readonly string[]): Call {
   const options: NonNullable<ParseArgsConfig['options']> = {};
-  for (const { name, short, value } of command.options) {
+  for (const { name, short, value, repeated } of command.options) {
     options[name] = {
       type: value === undefined ? 'boolean' : 'string',
+      ...(repeated === true && { multiple: true }),
       ...(short !== undefined && { short }),
     };
   }
@@ -90,7 +93,14 @@ function readCall(command: Command, args: readonly string[]): Call {
       const wanted = command.operands.map(({ name }) => name).join(' ') || 'no operand';
       throw new VfioHookError('VH_USAGE', `vfio-hook ${command.name} takes ${wanted}`, { hints: [usage] });
     }
-    return { operands: positionals, options: new Map(Object.entries(values) as [string, string | true][]) };
+    const given = Object.entries(values);
+    return {
+      operands: positionals,
+      options: new Map(given.filter((entry): entry is [string, string | true] => !Array.isArray(entry[1]))),
+      lists: new Map(
+        given.flatMap(([name, value]) => (Array.isArray(value) ? [[name, value.map(String)]] : [])),
+      ),
+    };
   } catch (error) {
     if (error instanceof VfioHookError) throw error;
     const [sentence = 'these options do not fit'] = (error as Error).message.split('. ');
@@ -119,7 +129,7 @@ function openTerminal(parts: Parts): Terminal {
       pciNames(PCI_IDS.map((path) => readIfThere(host, path)).find((text) => text !== undefined)),
     ownHost,
     locations: (call) => locations(machineOf(call)),
-    openEngine: (call) => {
+    openEngine: (call, interrupted = () => undefined) => {
       const described = call.options.get('host');
       const config = configOf(call);
       if (typeof described === 'string') {
@@ -134,7 +144,7 @@ function openTerminal(parts: Parts): Terminal {
         host: () => ownHost(call),
         decoder: () => parts.load('config.cjs'),
         ...(config && { config }),
-        interrupted: () => undefined,
+        interrupted,
       });
       if (!call.options.has('verbose')) return open();
       return { ...open(), log: parts.load('log.cjs').verboseLog(sink, sayOnStderr) };

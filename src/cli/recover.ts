@@ -1,9 +1,10 @@
 import { escapeControl } from '../text.ts';
 import { refuseDamaged } from '../engine/claim-store.ts';
 import { recover as recoverClaims, type Recovery } from '../engine/recover.ts';
-import { jsonOption, machineOption, verboseOption, type Command } from './command.ts';
+import { dryRunOption, jsonOption, machineOption, verboseOption, type Command } from './command.ts';
 import { jsonText } from './json.ts';
 import { withProgress } from './progress.ts';
+import { ownerHeading } from './owner.ts';
 
 /** `vfio-hook recover`: gives back what guests hold that are gone. */
 export const recover: Command = {
@@ -11,14 +12,10 @@ export const recover: Command = {
   about: 'give back the devices of guests that are gone',
   details:
     'Puts back what a guest held whose release never came (libvirtd was killed, the hook was killed, a kernel\n' +
-    'write hung). A claim whose guest still runs, or may just be starting, is left alone, with the reason.',
+    'write hung), or a vfio-hook run or detach that was killed. A claim whose guest or program still runs, or may\n' +
+    'just be starting, is left alone, with the reason; so is what was detached on purpose.',
   operands: [],
-  options: [
-    { name: 'dry-run', short: 'n', about: 'only say what would be done' },
-    verboseOption,
-    jsonOption,
-    machineOption,
-  ],
+  options: [dryRunOption, verboseOption, jsonOption, machineOption],
   examples: ['vfio-hook recover --dry-run', 'sudo vfio-hook recover'],
   run: async (call, terminal) => {
     const opened = terminal.openEngine(call);
@@ -43,8 +40,8 @@ const outcomes: Readonly<Record<Recovery['outcome'], string>> = {
   incomplete: 'not everything is back',
 };
 
-function recoveryText({ guest, outcome, reasons }: Recovery): string {
-  return [`guest ${guest.name}: ${outcomes[outcome]}`, ...reasons.map((reason) => `  ${reason}`)]
+function recoveryText({ owner, outcome, reasons }: Recovery): string {
+  return [`${ownerHeading(owner)}: ${outcomes[outcome]}`, ...reasons.map((reason) => `  ${reason}`)]
     .map(escapeControl)
     .join('\n');
 }

@@ -8,10 +8,12 @@ import type { DeviceUse } from '../pci/use.ts';
 import { deviceAt } from '../pci/snapshot.ts';
 import { stateAfter, type After } from '../plan/after.ts';
 import { refusals } from '../plan/plan.ts';
+import type { Step } from '../plan/step.ts';
 import { allowance } from '../plan/use.ts';
 import type { Verdict } from '../plan/verdict.ts';
 import { describeStep, stepCommand } from '../steps/index.ts';
 import { escapeControl } from '../text.ts';
+import { planHeading } from './owner.ts';
 
 /** How text is rendered for people. */
 export interface RenderOptions {
@@ -22,7 +24,7 @@ export interface RenderOptions {
 /** A plan in words: groups with a verdict on each member, then the writes in order. Glyphs, not colour alone, carry the meaning. */
 export function planText({ plan, snapshot }: PlannedStart, { names, colour }: RenderOptions): string {
   const paint = pc.createColors(colour);
-  const lines = [`guest ${escapeControl(plan.guest.name)}`];
+  const lines = [escapeControl(planHeading(plan.owner))];
   for (const group of snapshot.groups) {
     lines.push(`IOMMU group ${group.number}`);
     for (const verdict of plan.verdicts.filter(({ device }) => group.members.includes(device))) {
@@ -35,7 +37,8 @@ export function planText({ plan, snapshot }: PlannedStart, { names, colour }: Re
   }
   const refused = refusals(plan);
   if (refused.length > 0) {
-    lines.push('', paint.red('refused: nothing would be changed, and the guest would not start'));
+    const also = plan.owner.kind === 'guest' ? ', and the guest would not start' : '';
+    lines.push('', paint.red(`refused: nothing would be changed${also}`));
     const hints = [...refused.flatMap((verdict) => verdict.hints), allowance(plan)];
     for (const hint of new Set(hints)) if (hint !== undefined) lines.push(`  hint: ${hint}`);
     return lines.join('\n');
@@ -43,29 +46,39 @@ export function planText({ plan, snapshot }: PlannedStart, { names, colour }: Re
   lines.push(
     '',
     plan.steps.length === 0 ? 'nothing to do' : `${plan.steps.length} steps, undone in full when one fails:`,
+    ...stepLines(plan.steps, colour),
   );
-  plan.steps.forEach((step, index) => {
-    lines.push(`  ${String(index + 1).padStart(2)}. ${describeStep(step)}`);
-    lines.push(paint.dim(`      ${stepCommand(step)}`));
-  });
   if (plan.verdicts.length > 0)
     lines.push('', 'then:', ...stateAfter(plan, snapshot).map((after) => `  ${afterText(after)}`));
   return lines.join('\n');
 }
 
+/** Steps with their numbers, each with the write that it makes. */
+export function stepLines(steps: readonly Step[], colour: boolean): string[] {
+  const paint = pc.createColors(colour);
+  return steps.flatMap((step, index) => [
+    `  ${String(index + 1).padStart(2)}. ${describeStep(step)}`,
+    paint.dim(`      ${stepCommand(step)}`),
+  ]);
+}
+
+/** Steps as data. */
+export function stepsJson(steps: readonly Step[]): unknown[] {
+  return steps.map((step) => ({ ...step, description: describeStep(step), command: stepCommand(step) }));
+}
+
 /** A plan as data; docs/json.md describes it. */
-export function planJson({ plan, snapshot, own }: Planned): unknown {
+export function planJson({ plan, snapshot, own }: PlannedStart & Partial<Planned>): unknown {
+  const { owner } = plan;
   return {
-    guest: plan.guest,
+    ...(owner.kind === 'guest'
+      ? { guest: { name: owner.name, uuid: owner.uuid } }
+      : { owner: { kind: owner.kind } }),
     running: own !== undefined && snapshot.groups.some(({ open }) => open),
     ready: refusals(plan).length === 0,
     groups: snapshot.groups.map(({ number, type, members }) => ({ number, type, members })),
     verdicts: plan.verdicts,
-    steps: plan.steps.map((step) => ({
-      ...step,
-      description: describeStep(step),
-      command: stepCommand(step),
-    })),
+    steps: stepsJson(plan.steps),
     after: refusals(plan).length > 0 ? [] : stateAfter(plan, snapshot),
   };
 }

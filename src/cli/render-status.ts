@@ -1,6 +1,7 @@
 import { describeHolders } from '../host/describe-holders.ts';
 import { escapeControl } from '../text.ts';
 import { ageText } from './age.ts';
+import { ownerHeading } from './owner.ts';
 import type { ClaimReport, StatusReport, StuckReport, UnclaimedDevice } from './status-report.ts';
 
 /** A status in words, one fact a line; `!` marks what needs somebody. */
@@ -27,7 +28,7 @@ export function statusText({ claims, damaged, outdated, unclaimed }: StatusRepor
 function claimLines(claim: ClaimReport): string[] {
   const age = claim.ageMs === undefined ? `since ${claim.claimedAt}` : sinceText(claim, claim.ageMs);
   return [
-    `guest ${escapeControl(claim.guest.name)} (${claim.guest.uuid}): ${claim.state} ${age}`,
+    `${escapeControl(ownerHeading(claim.owner))} (${claim.owner.uuid}): ${claim.state} ${age}`,
     ...claim.devices.map(
       ({ address, group, now, original }) =>
         `  ${address} (IOMMU group ${group}) on ${now ?? 'no driver'}, before: ${original.driver ?? 'no driver'}`,
@@ -40,17 +41,24 @@ function claimLines(claim: ClaimReport): string[] {
   ];
 }
 
-function sinceText({ state, claimedAt }: ClaimReport, ageMs: number): string {
+function sinceText({ owner, state, claimedAt }: ClaimReport, ageMs: number): string {
   return state === 'held'
     ? `for ${ageText(ageMs)}, since ${claimedAt}`
-    : `(its guest was prepared ${ageText(ageMs)} ago, at ${claimedAt})`;
+    : `(${owner.kind === 'guest' ? 'its guest was prepared' : 'it was begun'} ${ageText(ageMs)} ago, at ${claimedAt})`;
 }
 
-function outcomeLines({ left, stuck }: ClaimReport): string[] {
+/** Why nobody will give the devices of such an owner back by itself. */
+const gone: Readonly<Record<ClaimReport['owner']['kind'], string>> = {
+  guest: 'its guest is gone',
+  manual: 'its run did not come to its end',
+  run: 'its program is gone',
+};
+
+function outcomeLines({ owner, left, stuck }: ClaimReport): string[] {
   if (left === undefined) {
     return stuck.some(({ waiting }) => waiting)
-      ? ['  ! its guest is gone: end the program that the kernel waits for, then: vfio-hook recover']
-      : ['  ! its guest is gone: vfio-hook recover gives its devices back'];
+      ? [`  ! ${gone[owner.kind]}: end the program that the kernel waits for, then: vfio-hook recover`]
+      : [`  ! ${gone[owner.kind]}: vfio-hook recover gives its devices back`];
   }
   return [`  ${escapeControl(left)}`];
 }

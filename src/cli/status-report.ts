@@ -13,7 +13,7 @@ import { boundDriver } from '../steps/attributes.ts';
 export interface StatusReport {
   readonly claims: readonly ClaimReport[];
   readonly damaged: readonly DamagedClaim[];
-  /** UUIDs of claims of an earlier boot, which mean nothing any more. */
+  /** Keys of claims of an earlier boot, which mean nothing any more. */
   readonly outdated: readonly string[];
   readonly unclaimed: readonly UnclaimedDevice[];
 }

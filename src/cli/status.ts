@@ -8,9 +8,9 @@ export const status: Command = {
   name: 'status',
   about: 'show which guest holds which devices, and what is not back yet',
   details:
-    'Shows each claim: the guest, whether it runs, since when it holds its devices, on which driver they are\n' +
-    'and were, what is not back, and kernel writes that have not returned. Then the devices that are on a vfio\n' +
-    'driver without a claim. Changes nothing.',
+    'Shows each claim: the guest (or vfio-hook detach or run), whether it runs, since when it holds its devices,\n' +
+    'on which driver they are and were, what is not back, and kernel writes that have not returned. Then the\n' +
+    'devices that are on a vfio driver without a claim. Changes nothing.',
   operands: [],
   options: [jsonOption, machineOption],
   statuses: {

@@ -1,3 +1,4 @@
+import { ownerPhrase } from '../claim/owner.ts';
 import { shownPath } from '../config/quoted.ts';
 import { reasonToLeave } from '../engine/recover.ts';
 import { quoteName } from '../text.ts';
@@ -5,14 +6,15 @@ import type { Check } from './examination.ts';
 import { about, command, failure, ok, warning, type Found } from './finding.ts';
 import { word } from './files.ts';
 
-/** Every claim has its guest, and nothing is left over from a release. */
+/** Every claim has its owner, and nothing is left over from a release. */
 export const staleClaims: Check = {
   title: 'claims',
   run: ({ engine }) => {
     const { claims, outdated } = engine.store.all();
     const libvirt = engine.host.libvirtProcesses();
     const findings = claims.flatMap((claim): Found[] => {
-      const name = quoteName(claim.guest.name);
+      const { owner } = claim;
+      const name = owner.kind === 'guest' ? quoteName(owner.name) : ownerPhrase(owner);
       const left = reasonToLeave(engine, claim, libvirt);
       if (claim.state === 'incomplete' || claim.state === 'stuck') {
         const what = claim.state === 'stuck' ? 'a kernel write did not return' : claim.leftovers.join('; ');
@@ -23,7 +25,7 @@ export const staleClaims: Check = {
         about(
           name,
           warning(
-            `its guest is gone, and its devices were never given back (${claim.state} since ${claim.claimedAt})`,
+            `its ${owner.kind === 'guest' ? 'guest' : 'run'} is gone, and its devices were never given back (${claim.state} since ${claim.claimedAt})`,
             command('vfio-hook recover'),
           ),
         ),

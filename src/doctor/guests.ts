@@ -1,3 +1,4 @@
+import { claimKey } from '../claim/owner.ts';
 import { pciHostdevs } from '../domain/domain.ts';
 import { readFeatures } from '../domain/features.ts';
 import { parseDomain } from '../domain/parse.ts';
@@ -60,7 +61,8 @@ async function judgeGuest({ host, engine }: Examination, { domain }: GuestXml): 
   if (hostdevs.length === 0) return ok('it has mediated devices only: nothing is moved for it');
   try {
     const { claims } = engine.store.all();
-    const own = claims.find(({ guest, state }) => guest.uuid === domain.uuid && state === 'held');
+    const owner = { kind: 'guest', name: domain.name, uuid: domain.uuid } as const;
+    const own = claims.find((claim) => claimKey(claim.owner) === claimKey(owner) && claim.state === 'held');
     if (own) return ok(`it holds ${own.devices.length} devices now`);
     const groups = groupsOf(
       host,
@@ -70,7 +72,7 @@ async function judgeGuest({ host, engine }: Examination, { domain }: GuestXml): 
     const config = engine.loadConfig(domain);
     const { plan } = await makePlan({
       host,
-      guest: { name: domain.name, uuid: domain.uuid },
+      owner,
       hostdevs,
       groups,
       config,

@@ -27,7 +27,9 @@ export const hugepages: Check = {
 
 /** A guest that runs has its pages already. */
 function holdsDevices({ engine }: Examination, uuid: string): boolean {
-  return engine.store.all().claims.some(({ guest, state }) => guest.uuid === uuid && state === 'held');
+  return engine.store
+    .all()
+    .claims.some(({ owner, state }) => owner.kind === 'guest' && owner.uuid === uuid && state === 'held');
 }
 
 function judgePool(pool: Pool | undefined, wantedSize: number | undefined, memory: number): Found {

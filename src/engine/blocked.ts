@@ -3,6 +3,7 @@ import { VfioHookError } from '../errors.ts';
 import type { BlockedWrite, Host, ProcessIdentity } from '../host/host.ts';
 import { parsePciAddress, type PciAddress } from '../pci/address.ts';
 import { sysfs } from '../pci/sysfs.ts';
+import { ownerPhrase } from '../claim/owner.ts';
 import { quoteName } from '../text.ts';
 
 /** A device that a kernel write of an earlier run still waits for. */
@@ -22,7 +23,7 @@ export function blockedDevices(host: Host, claims: readonly Claim[]): BlockedDev
   const recorded = claims.flatMap((claim) =>
     claim.stuck.flatMap(({ device, step, writer }) =>
       device !== undefined && host.isAlive(writer)
-        ? [{ device, what: `${step} for guest ${quoteName(claim.guest.name)}`, writer }]
+        ? [{ device, what: `${step} for ${ownerPhrase(claim.owner)}`, writer }]
         : [],
     ),
   );

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { isIntact, withChecksum } from '../claim/checksum.ts';
 import type { Claim } from '../claim/claim.ts';
+import { claimKey, ownerPhrase } from '../claim/owner.ts';
 import { decodeClaim, encodeClaim } from '../claim/decode.ts';
 import { VfioHookError } from '../errors.ts';
 import { makePrivateDirectory, removeFile, replaceFile } from './durable.ts';
@@ -12,7 +13,7 @@ export interface StoredClaims {
   readonly claims: readonly Claim[];
   /** Files that cannot be trusted or read as a claim. They are kept for a person to look at. */
   readonly damaged: readonly DamagedClaim[];
-  /** UUIDs of claims from an earlier boot: what they record died with that kernel. */
+  /** Keys of claims from an earlier boot: what they record died with that kernel. */
   readonly outdated: readonly string[];
 }
 
@@ -23,7 +24,7 @@ export interface DamagedClaim {
 }
 
 /**
- * The claims in `<stateDirectory>/claims`, one file for each guest's UUID.
+ * The claims in `<stateDirectory>/claims`, one file for each claim's key (src/claim/owner.ts).
  *
  * - Only under the lock of every group that a claim names may it be written or removed, and only under the lock
  *   of a prepare of its guest may it come into being (src/engine/lock.ts).
@@ -33,7 +34,7 @@ export interface ClaimStore {
   readonly directory: string;
   all(): StoredClaims;
   write(claim: Claim): void;
-  remove(uuid: string): void;
+  remove(key: string): void;
 }
 
 /** Where the store is and whom it trusts. */
@@ -47,18 +48,19 @@ export interface ClaimStoreOptions {
 export function openClaimStore({ stateDirectory, trustedUid, bootId }: ClaimStoreOptions): ClaimStore {
   const directory = join(stateDirectory, 'claims');
   const tree: TrustedTree = { root: directory, trustedUid, code: 'VH_CLAIM', what: 'claim' };
-  const file = (uuid: string): string => join(directory, `${uuid}.json`);
+  const file = (key: string): string => join(directory, `${key}.json`);
   return {
     directory,
     all: () => readAll(tree, bootId),
     write: (claim) => {
-      const text = withChecksum(readable(encodeClaim(claim), file(claim.guest.uuid)));
+      const path = file(claimKey(claim.owner));
+      const text = withChecksum(readable(encodeClaim(claim), path));
       makePrivateDirectory(stateDirectory, trustedUid);
       makePrivateDirectory(directory, trustedUid);
-      replaceFile(file(claim.guest.uuid), text);
+      replaceFile(path, text);
     },
-    remove: (uuid) => {
-      removeFile(file(uuid));
+    remove: (key) => {
+      removeFile(file(key));
     },
   };
 }
@@ -95,12 +97,17 @@ function readAll(tree: TrustedTree, bootId: string): StoredClaims {
     const read = readOne(tree, name);
     if (!read) continue;
     if ('reason' in read) damaged.push({ path, reason: read.reason });
-    else if (`${read.claim.guest.uuid}.json` !== name) {
-      damaged.push({ path, reason: `it is the claim of guest ${read.claim.guest.uuid}` });
-    } else if (read.claim.bootId !== bootId) outdated.push(read.claim.guest.uuid);
+    else if (`${claimKey(read.claim.owner)}.json` !== name) {
+      damaged.push({ path, reason: `it is the claim of ${whose(read.claim)}` });
+    } else if (read.claim.bootId !== bootId) outdated.push(claimKey(read.claim.owner));
     else claims.push(read.claim);
   }
   return { claims, damaged, outdated };
+}
+
+/** Several guests may have had one name in turn, so that a guest is named by its UUID. */
+function whose({ owner }: Claim): string {
+  return owner.kind === 'guest' ? `guest ${owner.uuid}` : ownerPhrase(owner);
 }
 
 /** Undefined when the file went away since the directory was read: another guest's release. */

@@ -10,7 +10,8 @@ export interface ConfigSource {
   readonly configDir: string;
   /** Who must own the files: 0 on a real host. */
   readonly trustedUid: number;
-  readonly guest: GuestKey;
+  /** Undefined: only what holds for all guests. */
+  readonly guest: GuestKey | undefined;
   /** Called when there is a file to decode and not before: what it loads costs as much as the rest of a run. */
   readonly decoder: () => ConfigDecoder;
   /** A text that stands in for the guest's own file, for trying it before it is installed. */
@@ -38,7 +39,7 @@ export function loadConfig(source: ConfigSource): Config {
   const tree: TrustedTree = { root: configDir, trustedUid, code: 'VH_CONFIG', what: 'configuration' };
   const entries = listTrustedDirectory(tree);
   const defaults = entries && onlyOne(tree, defaultsFiles(entries), '', 'the defaults of all guests');
-  const files = [read(tree, defaults), instead ?? (entries && read(tree, ownFile(tree, guest)))];
+  const files = [read(tree, defaults), instead ?? (entries && guest && read(tree, ownFile(tree, guest)))];
   return files.reduce<Config>(
     (config, file) => (file ? mergeConfig(config, decoder().decodeConfigFile(file.text, file.path)) : config),
     defaultConfig,

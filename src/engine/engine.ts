@@ -1,5 +1,5 @@
-import type { ClaimOwner } from '../claim/claim.ts';
 import type { Config } from '../config/config.ts';
+import type { GuestKey } from '../config/guest-file.ts';
 import type { Host } from '../host/host.ts';
 import type { Log } from '../log/log.ts';
 import type { ClaimStore } from './claim-store.ts';
@@ -19,8 +19,8 @@ export interface Engine {
   readonly bootId: string;
   /** The time of day. */
   readonly clock: () => Date;
-  /** What the configuration says for a guest. Throws VH_CONFIG. */
-  readonly loadConfig: (guest: ClaimOwner) => Config;
+  /** What the configuration says for a guest; without one, for all guests. Throws VH_CONFIG. */
+  readonly loadConfig: (guest?: GuestKey) => Config;
   /** Why the run is to stop before its next step, such as `SIGTERM`; undefined while it is not. */
   readonly interrupted: () => string | undefined;
 }

@@ -1,18 +1,16 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import type { StuckWrite } from '../claim/claim.ts';
 import type { Host } from '../host/host.ts';
-import type { Log } from '../log/log.ts';
+import type { Log, LogEntry } from '../log/log.ts';
 import type { PciAddress } from '../pci/address.ts';
 import { stepDevice, type Step } from '../plan/step.ts';
 import type { StepOutcome } from '../steps/definition.ts';
 import { describeStep, doStep } from '../steps/index.ts';
 
-/** How a list of steps is executed. */
-export interface ExecuteOptions {
+/** How a list of steps is executed; `guest` and `owner` are for the log. */
+export interface ExecuteOptions extends Pick<LogEntry, 'guest' | 'owner'> {
   readonly host: Host;
   readonly log: Log;
-  /** The guest's name, for the log. */
-  readonly guest: string;
   /** Milliseconds that the kernel may take for one write. */
   readonly deadlineMs: number;
   /**
@@ -54,7 +52,7 @@ export async function execute(steps: readonly Step[], options: ExecuteOptions): 
 }
 
 async function executeStep(step: Step, options: ExecuteOptions): Promise<Failure | undefined> {
-  const { host, log, guest, deadlineMs } = options;
+  const { host, log, guest, owner, deadlineMs } = options;
   const what = describeStep(step);
   // A signal is heard between two turns of the event loop, and steps that return at once make none.
   await turn();
@@ -68,7 +66,8 @@ async function executeStep(step: Step, options: ExecuteOptions): Promise<Failure
   log.write({
     severity: outcome.kind === 'done' || outcome.kind === 'skipped' ? 'info' : 'err',
     message: 'step',
-    guest,
+    ...(guest !== undefined && { guest }),
+    ...(owner !== undefined && { owner }),
     ...(device !== undefined && { device }),
     step: what,
     result: outcome.kind === 'failed' ? `failed: ${outcome.reason}` : outcome.kind,

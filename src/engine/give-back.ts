@@ -1,6 +1,7 @@
 import type { Claim, ClaimedDevice, StuckWrite } from '../claim/claim.ts';
 import { describeHolders } from '../host/describe-holders.ts';
 import { presentGroups, takeSnapshot } from '../host/take-snapshot.ts';
+import { claimKey, logOwner } from '../claim/owner.ts';
 import type { PciAddress } from '../pci/address.ts';
 import { sysfs } from '../pci/sysfs.ts';
 import { planRestore } from '../plan/restore.ts';
@@ -45,7 +46,15 @@ export async function giveBack(
     return { kind: 'in-use', group: open, holders: describeHolders(host.holders([sysfs.vfioGroup(open)])) };
   }
 
-  const current: Claim = { ...claim, state: 'restoring', writer: host.self(), stuck, leftovers: [] };
+  const kept = claim.devices.filter((device) => !only.includes(device));
+  const current: Claim = {
+    ...claim,
+    state: 'restoring',
+    writer: host.self(),
+    devices: kept.length === 0 ? claim.devices : claim.devices.map((each) => marked(each, only)),
+    stuck,
+    leftovers: [],
+  };
   record(engine, current);
   const ended = await restore(engine, { ...current, devices: free }, groups, blocked);
 
@@ -56,10 +65,25 @@ export async function giveBack(
     record(engine, { ...current, state, stuck: stillStuck, leftovers });
     return { kind: 'incomplete', leftovers, stuck: stillStuck };
   }
-  const kept = claim.devices.filter((device) => !only.includes(device));
-  if (kept.length > 0) engine.store.write({ ...claim, devices: kept });
-  else engine.store.remove(claim.guest.uuid);
+  if (kept.length > 0) engine.store.write(withDevices(claim, kept));
+  else engine.store.remove(claimKey(claim.owner));
   return { kind: 'restored', notes: ended.notes };
+}
+
+/** What is given back while the claim keeps others, marked so that a later run knows which that was. */
+function marked(device: ClaimedDevice, only: readonly ClaimedDevice[]): ClaimedDevice {
+  return only.includes(device) ? { ...device, returning: true } : device;
+}
+
+/** The claim with these of its devices: those that a person has detached are held as before. */
+function withDevices(claim: Claim, devices: readonly ClaimedDevice[]): Claim {
+  const settled = claim.owner.kind === 'manual' && devices.every(({ returning }) => returning === undefined);
+  return {
+    ...claim,
+    ...(settled && { state: 'held' as const, leftovers: [], stuck: [] }),
+    groups: [...new Set(devices.map(({ group }) => group))].sort((a, b) => a - b),
+    devices,
+  };
 }
 
 /**
@@ -71,7 +95,7 @@ function record({ store, log }: Engine, claim: Claim): void {
     store.write(claim);
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
-    log.write({ severity: 'warning', message: `${message}, continuing`, guest: claim.guest.name });
+    log.write({ severity: 'warning', message: `${message}, continuing`, ...logOwner(claim.owner) });
   }
 }
 
@@ -108,7 +132,7 @@ async function restore(
     const failures = await execute(steps, {
       host,
       log,
-      guest: claim.guest.name,
+      ...logOwner(claim.owner),
       deadlineMs,
       onFailure: 'next-device',
     });

@@ -37,7 +37,7 @@ export interface InspectedDevice {
   readonly device: PciDevice;
   /** What the hook would do with it if the whole group were given to a guest; absent when the device could not be judged. */
   readonly verdict?: Verdict;
-  /** The guest that has claimed it. */
+  /** The claim on it; of a guest and a detach that of the guest. */
   readonly claim?: Claim;
   /** For a device that no driver of the host has: the driver that it came from, else the module of the host that fits best. */
   readonly hostDriver?: string;
@@ -141,8 +141,11 @@ function describe(
 ): InspectedDevice {
   const { address } = device;
   const verdict = facts.members.find((member) => member.device === address);
-  const claim = facts.claims.find((each) => holds(each, address));
-  const came = claim?.devices.find((claimed) => claimed.address === address)?.original.driver;
+  const holders = facts.claims.filter((each) => holds(each, address));
+  // A guest may have what a person has detached for it: the detach knows where the device came from.
+  const detached = holders.find(({ owner }) => owner.kind === 'manual');
+  const claim = holders.find((each) => each !== detached) ?? detached;
+  const came = (detached ?? claim)?.devices.find((claimed) => claimed.address === address)?.original.driver;
   const hostDriver = isAwayFromHost(device) ? (came ?? facts.served.get(address)) : undefined;
   return {
     device,
@@ -176,10 +179,10 @@ function readClaims({ store }: Engine): {
   }
 }
 
-/** The configuration of a guest that has no file of its own: no file is named like the empty name. */
+/** The configuration of all guests. */
 function readConfig(engine: Engine): { readonly config: Config; readonly notes: readonly string[] } {
   try {
-    return { config: engine.loadConfig({ name: '', uuid: '' }), notes: [] };
+    return { config: engine.loadConfig(), notes: [] };
   } catch (error) {
     if (!(error instanceof VfioHookError)) throw error;
     return {

@@ -1,10 +1,10 @@
 import { spawnSync } from 'node:child_process';
 import { closeSync, constants, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import type { ClaimOwner } from '../claim/claim.ts';
+import type { ClaimOwner, GuestOwner } from '../claim/claim.ts';
+import { logOwner, ownerPhrase } from '../claim/owner.ts';
 import { childEnvironment } from '../child-environment.ts';
 import { errnoOf, VfioHookError } from '../errors.ts';
-import { quoteName } from '../text.ts';
 import { makePrivateDirectory } from './durable.ts';
 import type { Engine } from './engine.ts';
 
@@ -159,14 +159,14 @@ function holder(path: string): string {
   }
 }
 
-/** {@link lockGroups} for a guest's run; that it has to wait, and for whom, goes to the log. */
-export function lockForGuest(
+/** {@link lockGroups} for an owner's run; that it has to wait, and for whom, goes to the log. */
+export function lockForOwner(
   engine: Engine,
-  guest: string,
+  owner: ClaimOwner,
   groups: readonly number[],
   timeoutMs: number,
 ): GroupLocks {
-  return lockGroups(groups, optionsFor(engine, guest, timeoutMs));
+  return lockGroups(groups, optionsFor(engine, owner, timeoutMs));
 }
 
 /**
@@ -174,26 +174,21 @@ export function lockForGuest(
  * was killed during the first; when the guest's devices were changed in between, they have no group in common,
  * and without this lock the second could overwrite the claim of the first.
  */
-export function lockPrepare(engine: Engine, guest: ClaimOwner, timeoutMs: number): GroupLocks {
-  const options = optionsFor(engine, guest.name, timeoutMs);
+export function lockPrepare(engine: Engine, guest: GuestOwner, timeoutMs: number): GroupLocks {
+  const options = optionsFor(engine, guest, timeoutMs);
   const { takeLock = flockFile } = options;
   return { release: takeLock({ guest: guest.uuid }, options.now() + timeoutMs, options) };
 }
 
-function optionsFor(engine: Engine, guest: string, timeoutMs: number): LockOptions {
+function optionsFor(engine: Engine, owner: ClaimOwner, timeoutMs: number): LockOptions {
   const { host, log } = engine;
   return {
     ...engine,
     timeoutMs,
-    who: guestHolder(guest),
+    who: ownerPhrase(owner),
     now: () => host.now(),
     onWait: (sentence) => {
-      log.write({ severity: 'notice', message: sentence, guest });
+      log.write({ severity: 'notice', message: sentence, ...logOwner(owner) });
     },
   };
-}
-
-/** How a guest is named in its lock file. */
-export function guestHolder(name: string): string {
-  return `guest ${quoteName(name)}`;
 }

@@ -1,24 +1,27 @@
 import type { Claim, ClaimOwner } from '../claim/claim.ts';
+import { logOwner, ownerPhrase } from '../claim/owner.ts';
 import type { Config } from '../config/config.ts';
 import { ruleFor } from '../config/rules.ts';
 import type { PciHostdev } from '../domain/domain.ts';
 import { VfioHookError } from '../errors.ts';
 import type { Host } from '../host/host.ts';
 import { takeSnapshot } from '../host/take-snapshot.ts';
+import type { Log } from '../log/log.ts';
 import type { Snapshot } from '../pci/snapshot.ts';
-import { plan, refusals, type Plan } from '../plan/plan.ts';
+import { plan, refusals, type Plan, type PlanInput } from '../plan/plan.ts';
+import type { RefuseVerdict } from '../plan/verdict.ts';
 import { allowance } from '../plan/use.ts';
-import { quoteName } from '../text.ts';
 
 /** What a plan is made for. */
 export interface PlanRequest {
   readonly host: Host;
-  readonly guest: ClaimOwner;
+  readonly owner: ClaimOwner;
   readonly hostdevs: readonly PciHostdev[];
   /** The groups of the hostdevs. */
   readonly groups: readonly number[];
   readonly config: Config;
   readonly claims: readonly Claim[];
+  readonly scope?: PlanInput['scope'];
 }
 
 /** A plan and what it was made from. */
@@ -32,31 +35,60 @@ export interface PlannedStart {
  * from the other. Changes nothing.
  */
 export async function makePlan(request: PlanRequest): Promise<PlannedStart> {
-  const { host, guest, hostdevs, groups, config, claims } = request;
+  const { host, owner, hostdevs, groups, config, claims, scope = 'groups' } = request;
   const snapshot = await takeSnapshot(host, groups, { deadlineMs: config.timeouts.kernelWrite });
   return {
     snapshot,
-    plan: plan({ guest, hostdevs, snapshot, claims, wishesFor: (device) => ruleFor(config, device) }),
+    plan: plan({
+      owner,
+      hostdevs,
+      scope,
+      snapshot,
+      claims,
+      wishesFor: (device) => ruleFor(config, device),
+    }),
   };
+}
+
+/** Writes the verdicts to the log, where they are heard at level `debug` only. */
+export function logVerdicts(log: Log, { owner, verdicts }: Plan): void {
+  for (const { device, kind, reason } of verdicts) {
+    log.write({
+      severity: 'debug',
+      message: `verdict: ${reason}`,
+      ...logOwner(owner),
+      device,
+      result: kind,
+    });
+  }
 }
 
 /** The error that a refused plan comes to: the first reason in its message, the others as hints. */
 export function refusalError(planned: Plan): VfioHookError | undefined {
   const [first, ...others] = refusals(planned);
-  if (!first) return undefined;
-  const what = first.assigned
-    ? first.device
-    : `${first.device}, which shares the IOMMU group of an assigned device,`;
+  return first && refusalOf(planned.owner, first, others, allowance(planned));
+}
+
+/** The error that one refusal comes to, with others and what would allow it as hints. */
+export function refusalOf(
+  owner: ClaimOwner,
+  first: RefuseVerdict,
+  others: readonly RefuseVerdict[] = [],
+  allow?: string,
+): VfioHookError {
+  const asked = owner.kind === 'guest' ? 'an assigned device' : 'a device that was asked for';
+  const what = first.assigned ? first.device : `${first.device}, which shares the IOMMU group of ${asked},`;
   const further = [
     ...(first.uses ?? []).slice(1).map(({ device, detail }) => `also ${device}: ${detail}`),
     ...others.flatMap(({ device, reason, uses }) =>
       (uses?.map(({ detail }) => detail) ?? [reason]).map((each) => `also ${device}: ${each}`),
     ),
   ];
-  const allow = allowance(planned);
   return new VfioHookError(
     first.code === 'in-use' || first.code === 'claimed' ? 'VH_BUSY' : 'VH_REFUSED',
-    `cannot give ${what} to guest ${quoteName(planned.guest.name)}: ${first.reason}`,
+    owner.kind === 'manual'
+      ? `cannot detach ${what.replace(/,$/, '')}: ${first.reason}`
+      : `cannot give ${what} to ${ownerPhrase(owner)}: ${first.reason}`,
     { device: first.device, hints: [...first.hints, ...further, ...(allow === undefined ? [] : [allow])] },
   );
 }

@@ -1,9 +1,9 @@
-import type { Claim } from '../claim/claim.ts';
+import type { Claim, GuestOwner } from '../claim/claim.ts';
+import { claimKey, ownerPhrase } from '../claim/owner.ts';
 import type { Config } from '../config/config.ts';
 import { pciHostdevs, type Domain, type PciHostdev } from '../domain/domain.ts';
 import { VfioHookError } from '../errors.ts';
 import { groupsOf } from '../host/take-snapshot.ts';
-import { quoteName } from '../text.ts';
 import { refuseBlocked } from './blocked.ts';
 import { refuseDamaged } from './claim-store.ts';
 import type { Engine } from './engine.ts';
@@ -17,7 +17,7 @@ import { isHeldByYounger } from './younger.ts';
 
 /** A start of a guest that concerns devices of the host. */
 export interface Start {
-  readonly guest: Domain;
+  readonly owner: GuestOwner;
   readonly hostdevs: readonly PciHostdev[];
   readonly config: Config;
 }
@@ -28,8 +28,9 @@ export interface Start {
  */
 export function startOf(engine: Engine, guest: Domain): Start | undefined {
   const hostdevs = pciHostdevs(guest);
-  if (hostdevs.length === 0 && !ownClaim(engine.store.all().claims, guest)) return undefined;
-  return { guest, hostdevs, config: engine.loadConfig(guest) };
+  const owner: GuestOwner = { kind: 'guest', name: guest.name, uuid: guest.uuid };
+  if (hostdevs.length === 0 && !ownClaim(engine.store.all().claims, owner)) return undefined;
+  return { owner, hostdevs, config: engine.loadConfig(owner) };
 }
 
 /** IOMMU groups of a start. */
@@ -41,8 +42,8 @@ export interface StartGroups {
 }
 
 /** Looks up the groups. Throws VH_NO_DEVICE, VH_NO_IOMMU. */
-export function groupsOfStart(engine: Engine, { guest, hostdevs }: Start): StartGroups {
-  const before = ownClaim(engine.store.all().claims, guest);
+export function groupsOfStart(engine: Engine, { owner, hostdevs }: Start): StartGroups {
+  const before = ownClaim(engine.store.all().claims, owner);
   const wanted = groupsOf(
     engine.host,
     hostdevs.map(({ address }) => address),
@@ -62,15 +63,15 @@ export interface Planned extends PlannedStart {
  */
 export async function planStart(engine: Engine, start: Start, groups: readonly number[]): Promise<Planned> {
   const { host, store } = engine;
-  const { guest, hostdevs, config } = start;
+  const { owner, hostdevs, config } = start;
   const stored = store.all();
   refuseDamaged(stored);
   refuseBlocked(host, stored.claims, groups);
-  const own = ownClaim(stored.claims, guest);
+  const own = ownClaim(stored.claims, owner);
   if (own) refuseOtherRun(engine, own);
   const planned = await makePlan({
     host,
-    guest: { name: guest.name, uuid: guest.uuid },
+    owner,
     hostdevs,
     groups,
     config,
@@ -79,8 +80,8 @@ export async function planStart(engine: Engine, start: Start, groups: readonly n
   return { ...planned, own };
 }
 
-function ownClaim(claims: readonly Claim[], { uuid }: Domain): Claim | undefined {
-  return claims.find(({ guest }) => guest.uuid === uuid);
+function ownClaim(claims: readonly Claim[], guest: GuestOwner): Claim | undefined {
+  return claims.find(({ owner }) => claimKey(owner) === claimKey(guest));
 }
 
 /**
@@ -91,14 +92,14 @@ function refuseOtherRun({ host }: Engine, own: Claim): void {
   if (isHeldByYounger(host, own)) {
     throw new VfioHookError(
       'VH_BUSY',
-      `a younger start of guest ${quoteName(own.guest.name)} has taken its devices already`,
+      `a younger start of ${ownerPhrase(own.owner)} has taken its devices already`,
     );
   }
   const working = own.state === 'preparing' || own.state === 'restoring';
   if (!working || !host.isAlive(own.writer)) return;
   throw new VfioHookError(
     'VH_LOCK',
-    `another run still works on the devices of guest ${quoteName(own.guest.name)} (pid ${own.writer.pid})`,
+    `another run still works on the devices of ${ownerPhrase(own.owner)} (pid ${own.writer.pid})`,
     { hints: ['start the guest again when it has ended; see: vfio-hook status'] },
   );
 }

@@ -1,4 +1,4 @@
-import type { Claim } from '../claim/claim.ts';
+import { toGiveBack, type Claim, type GuestOwner } from '../claim/claim.ts';
 import { errnoOf, VfioHookError } from '../errors.ts';
 import { describeHolders } from '../host/describe-holders.ts';
 import { sysfs } from '../pci/sysfs.ts';
@@ -10,7 +10,7 @@ import { giveBackLocked } from './release.ts';
 
 /** What `recover` did with one claim, or would do. */
 export interface Recovery {
-  readonly guest: Claim['guest'];
+  readonly owner: Claim['owner'];
   readonly outcome: 'restored' | 'would-restore' | 'left' | 'incomplete';
   /** Why it was left, what is missing, or what was found otherwise: sentences. */
   readonly reasons: readonly string[];
@@ -23,20 +23,21 @@ export interface Recovery {
 const STARTING_MS = 60_000;
 
 /**
- * Gives back what guests hold that are gone: after a crash of libvirtd or of this program no release ever
- * comes. A claim is left when its guest has a group open, or may just be starting.
+ * Gives back what owners hold that are gone: after a crash of libvirtd or of this program no release ever
+ * comes. A claim is left when its guest has a group open or may just be starting, when its program runs, and
+ * when a person has detached its devices: they are where they are on purpose.
  */
 export async function recover(engine: Engine, options: { readonly dryRun: boolean }): Promise<Recovery[]> {
   const done: Recovery[] = [];
   const stored = engine.store.all();
   if (!options.dryRun) {
-    for (const uuid of stored.outdated) removeOutdated(engine, uuid);
+    for (const key of stored.outdated) removeOutdated(engine, key);
   }
   const libvirt = stored.claims.length > 0 ? engine.host.libvirtProcesses() : noLibvirt;
   for (const claim of stored.claims) {
     const why = reasonToLeave(engine, claim, libvirt);
-    if (why !== undefined) done.push({ guest: claim.guest, outcome: 'left', reasons: [why] });
-    else if (options.dryRun) done.push({ guest: claim.guest, outcome: 'would-restore', reasons: [] });
+    if (why !== undefined) done.push({ owner: claim.owner, outcome: 'left', reasons: [why] });
+    else if (options.dryRun) done.push({ owner: claim.owner, outcome: 'would-restore', reasons: [] });
     else done.push(await recoverOne(engine, claim));
   }
   return done;
@@ -45,67 +46,91 @@ export async function recover(engine: Engine, options: { readonly dryRun: boolea
 const noLibvirt: LibvirtProcesses = { daemons: [], guests: [] };
 
 /** Under the lock of a prepare, which may be about to put a claim of this boot in its place, or has just done so. */
-function removeOutdated(engine: Engine, uuid: string): void {
+function removeOutdated(engine: Engine, key: string): void {
   let lock;
   try {
-    lock = lockPrepare(engine, { name: uuid, uuid }, 0);
+    lock = lockPrepare(engine, { kind: 'guest', name: key, uuid: key }, 0);
   } catch (error) {
     if (error instanceof VfioHookError && error.code === 'VH_LOCK') return;
     throw error;
   }
   try {
-    if (engine.store.all().outdated.includes(uuid)) engine.store.remove(uuid);
+    if (engine.store.all().outdated.includes(key)) engine.store.remove(key);
   } finally {
     lock.release();
   }
 }
 
-/** Why a claim's devices must stay where they are; undefined when its guest is gone. */
+/** Why a claim's devices must stay where they are; undefined when its owner is gone. */
 export function reasonToLeave(engine: Engine, claim: Claim, libvirt: LibvirtProcesses): string | undefined {
   const { host } = engine;
-  for (const group of claim.groups) {
+  const { owner } = claim;
+  const groups = new Set(toGiveBack(claim).map(({ group }) => group));
+  for (const group of groups) {
     if (host.tryOpen(sysfs.vfioGroup(group)) !== 'busy') continue;
     const holders = describeHolders(host.holders([sysfs.vfioGroup(group)]));
-    return `the guest is running: IOMMU group ${group} is open in ${holders}`;
+    const where = `IOMMU group ${group} is open in ${holders}`;
+    return owner.kind === 'guest' ? `the guest is running: ${where}` : `they are in use: ${where}`;
   }
-  // A guest that is handed its devices late in its start, or has lost them, still runs.
-  const qemu = libvirt.guests.find(({ guest, uuid }) =>
-    uuid === undefined ? guest === claim.guest.name : uuid === claim.guest.uuid,
-  );
-  if (qemu) return `the guest is running: ${quoteName(qemu.name)} (pid ${qemu.pid})`;
   const working = claim.state === 'preparing' || claim.state === 'restoring';
-  if (working && host.isAlive(claim.writer)) return `a run is at work on it (pid ${claim.writer.pid})`;
-  const age = engine.clock().getTime() - Date.parse(claim.claimedAt);
-  if (claim.state === 'held' && age >= 0 && age < STARTING_MS && libvirt.daemons.length > 0) {
-    return `the guest may be starting: its devices were handed over ${Math.round(age / 1000)} s ago`;
+  const atWork =
+    working && host.isAlive(claim.writer) ? `a run is at work on it (pid ${claim.writer.pid})` : undefined;
+  switch (owner.kind) {
+    case 'guest':
+      return isRunning(owner, libvirt) ?? atWork ?? mayBeStarting(engine, claim, libvirt);
+    case 'manual':
+      if (atWork !== undefined || claim.state !== 'held') return atWork;
+      return 'held on purpose: vfio-hook reattach gives the devices back';
+    case 'run': {
+      const living = owner.processes.filter((process) => host.isAlive(process)).pop();
+      return atWork ?? (living && `${quoteName(owner.command)} is running (pid ${living.pid})`);
+    }
   }
-  return undefined;
+}
+
+/** A guest that is handed its devices late in its start, or has lost them, still runs. */
+function isRunning(owner: GuestOwner, libvirt: LibvirtProcesses): string | undefined {
+  const qemu = libvirt.guests.find(({ guest, uuid }) =>
+    uuid === undefined ? guest === owner.name : uuid === owner.uuid,
+  );
+  return qemu && `the guest is running: ${quoteName(qemu.name)} (pid ${qemu.pid})`;
+}
+
+function mayBeStarting(
+  engine: Engine,
+  { state, claimedAt }: Claim,
+  libvirt: LibvirtProcesses,
+): string | undefined {
+  const age = engine.clock().getTime() - Date.parse(claimedAt);
+  const isYoung = state === 'held' && age >= 0 && age < STARTING_MS;
+  if (!isYoung || libvirt.daemons.length === 0) return undefined;
+  return `the guest may be starting: its devices were handed over ${Math.round(age / 1000)} s ago`;
 }
 
 async function recoverOne(engine: Engine, claim: Claim): Promise<Recovery> {
-  const { guest } = claim;
+  const { owner } = claim;
   try {
     const result = await giveBackLocked(engine, claim, (current) =>
       reasonToLeave(engine, current, engine.host.libvirtProcesses()),
     );
     switch (result?.kind) {
       case undefined:
-        return { guest, outcome: 'left', reasons: ['another run has given its devices back meanwhile'] };
+        return { owner, outcome: 'left', reasons: ['another run has given its devices back meanwhile'] };
       case 'left':
-        return { guest, outcome: 'left', reasons: [result.reason] };
+        return { owner, outcome: 'left', reasons: [result.reason] };
       case 'restored':
-        return { guest, outcome: 'restored', reasons: result.notes };
+        return { owner, outcome: 'restored', reasons: result.notes };
       case 'in-use':
         return {
-          guest,
+          owner,
           outcome: 'left',
           reasons: [`IOMMU group ${result.group} is open in ${result.holders}`],
         };
       case 'incomplete':
-        return { guest, outcome: 'incomplete', reasons: result.leftovers };
+        return { owner, outcome: 'incomplete', reasons: result.leftovers };
     }
   } catch (error) {
     if (!(error instanceof VfioHookError) && errnoOf(error) === undefined) throw error;
-    return { guest, outcome: 'incomplete', reasons: [(error as Error).message] };
+    return { owner, outcome: 'incomplete', reasons: [(error as Error).message] };
   }
 }

@@ -1,12 +1,12 @@
-import type { Claim } from '../claim/claim.ts';
+import { toGiveBack, type Claim } from '../claim/claim.ts';
+import { claimKey, logOwner, ownerPhrase } from '../claim/owner.ts';
 import { VfioHookError } from '../errors.ts';
-import { quoteName } from '../text.ts';
 import { blockedDevices } from './blocked.ts';
 import { refuseDamaged } from './claim-store.ts';
 import { defaultConfig } from '../config/config.ts';
 import type { Engine } from './engine.ts';
 import { giveBack, type GiveBackResult } from './give-back.ts';
-import { lockForGuest } from './lock.ts';
+import { lockForOwner } from './lock.ts';
 import { isHeldByYounger } from './younger.ts';
 
 /**
@@ -18,7 +18,7 @@ import { isHeldByYounger } from './younger.ts';
  */
 export async function release(engine: Engine, guestName: string): Promise<void> {
   const stored = engine.store.all();
-  const own = stored.claims.filter(({ guest }) => guest.name === guestName);
+  const own = stored.claims.filter(({ owner }) => owner.kind === 'guest' && owner.name === guestName);
   // A claim that cannot be read may be this guest's: then something is not given back, and that must be said.
   if (own.length === 0) refuseDamaged(stored);
   const troubles: VfioHookError[] = [];
@@ -45,7 +45,8 @@ export interface LeftAlone {
 
 /**
  * {@link giveBack} under the locks of the claim's groups, with the claim as it is once they are held: the guest
- * may have been started again while this run waited. `reasonToLeave` says so.
+ * may have been started again while this run waited. `reasonToLeave` says so. Of a manual claim that was on its
+ * way back in part, that part.
  * Undefined when another run has dealt with it meanwhile.
  */
 export async function giveBackLocked(
@@ -53,15 +54,15 @@ export async function giveBackLocked(
   claim: Claim,
   reasonToLeave: (current: Claim) => string | undefined,
 ): Promise<GiveBackResult | LeftAlone | undefined> {
-  const locks = lockForGuest(engine, claim.guest.name, claim.groups, defaultConfig.timeouts.lock);
+  const locks = lockForOwner(engine, claim.owner, claim.groups, defaultConfig.timeouts.lock);
   try {
     const now = engine.store.all().claims;
-    const current = now.find(({ guest }) => guest.uuid === claim.guest.uuid);
+    const current = now.find(({ owner }) => claimKey(owner) === claimKey(claim.owner));
     if (!current) return undefined;
     const locked = current.groups.every((group) => claim.groups.includes(group));
     const reason = locked ? reasonToLeave(current) : 'another run has changed the claim meanwhile';
     if (reason !== undefined) return { kind: 'left', reason };
-    return await giveBack(engine, { ...current, stuck: stillStuck(engine, current) });
+    return await giveBack(engine, { ...current, stuck: stillStuck(engine, current) }, toGiveBack(current));
   } finally {
     locks.release();
   }
@@ -80,14 +81,15 @@ function stillStuck(engine: Engine, claim: Claim): Claim['stuck'] {
 }
 
 function report(engine: Engine, claim: Claim, result: GiveBackResult | LeftAlone, durationMs: number): void {
-  const guest = claim.guest.name;
+  const { owner } = claim;
   switch (result.kind) {
     case 'restored':
-      for (const note of result.notes) engine.log.write({ severity: 'warning', message: note, guest });
+      for (const note of result.notes)
+        engine.log.write({ severity: 'warning', message: note, ...logOwner(owner) });
       engine.log.write({
         severity: 'notice',
         message: 'devices given back',
-        guest,
+        ...logOwner(owner),
         result: 'restored',
         durationMs,
       });
@@ -95,19 +97,19 @@ function report(engine: Engine, claim: Claim, result: GiveBackResult | LeftAlone
     case 'left':
       throw new VfioHookError(
         'VH_BUSY',
-        `the devices of guest ${quoteName(guest)} are not given back: ${result.reason}`,
+        `the devices of ${ownerPhrase(owner)} are not given back: ${result.reason}`,
         { hints: ['if the guest is not running: vfio-hook recover'] },
       );
     case 'in-use':
       throw new VfioHookError(
         'VH_BUSY',
-        `the devices of guest ${quoteName(guest)} are not given back: IOMMU group ${result.group} is open in ${result.holders}`,
+        `the devices of ${ownerPhrase(owner)} are not given back: IOMMU group ${result.group} is open in ${result.holders}`,
         { hints: ['end that process, then: vfio-hook recover'] },
       );
     case 'incomplete':
       throw new VfioHookError(
         'VH_INCOMPLETE',
-        `not everything of guest ${quoteName(guest)} is given back: ${result.leftovers.join('; ')}`,
+        `not everything of ${ownerPhrase(owner)} is given back: ${result.leftovers.join('; ')}`,
         { hints: ['retry with: vfio-hook recover'] },
       );
   }

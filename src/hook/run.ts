@@ -1,5 +1,6 @@
 import type { Domain } from '../domain/domain.ts';
 import type { Config, LogLevel } from '../config/config.ts';
+import type { GuestKey } from '../config/guest-file.ts';
 import { VfioHookError } from '../errors.ts';
 import type { Engine } from '../engine/engine.ts';
 import { prepare } from '../engine/prepare.ts';
@@ -58,7 +59,7 @@ function readDomain(run: HookRun): Domain {
 
 /** The level of the log is known only once the guest's configuration is. */
 function listening(engine: Engine & { readonly log: HookLog }, run: HookRun): Engine {
-  const loadConfig = (guest: Parameters<Engine['loadConfig']>[0]): Config => {
+  const loadConfig = (guest?: GuestKey): Config => {
     const config = engine.loadConfig(guest);
     engine.log.setLevel(config.log.level, () => run.loudLog(config.log.level));
     return config;

@@ -2,6 +2,7 @@ import { parsePciAddress, type PciAddress } from '../pci/address.ts';
 import { parseBars } from '../pci/bar.ts';
 import type { HeaderType, PciDevice } from '../pci/device.ts';
 import { sysfs } from '../pci/sysfs.ts';
+import { isVfioName } from '../pci/vfio-name.ts';
 import type { Host } from './host.ts';
 
 /** Offset of the header type in configuration space (PCI Local Bus specification, 6.1). */
@@ -74,7 +75,7 @@ export function overrideText(text: string | undefined): string | undefined {
 /** Since Linux 6.1 a device on any vfio driver has a `vfio-dev` directory (drivers/vfio/vfio_main.c); before, the name tells. */
 export function isOnVfio(host: Host, address: PciAddress, driver: string | undefined): boolean {
   if (driver === undefined) return false;
-  return /(^|[-_])vfio[-_]pci$/.test(driver) || host.list(sysfs.attribute(address, 'vfio-dev')) !== undefined;
+  return isVfioName(driver) || host.list(sysfs.attribute(address, 'vfio-dev')) !== undefined;
 }
 
 /** Configuration space that cannot be read counts as an endpoint's: the kernel refuses a bridge by itself. */

@@ -11,6 +11,7 @@ const LONGEST = 1000;
 export function logLine(entry: LogEntry): string {
   const fields: [string, string | number | undefined][] = [
     ['guest', entry.guest],
+    ['owner', entry.owner],
     ['device', entry.device],
     ['step', entry.step],
     ['result', entry.result],

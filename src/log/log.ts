@@ -8,6 +8,8 @@ export interface LogEntry {
   readonly severity: Severity;
   readonly message: string;
   readonly guest?: string;
+  /** Who the devices are for, when that is no guest: `detach` or `run`. */
+  readonly owner?: string;
   readonly device?: string;
   /** The step, as {@link describeStep} words it. */
   readonly step?: string;

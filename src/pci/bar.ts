@@ -16,6 +16,15 @@ export interface Bar {
 /** IORESOURCE_UNSET (include/linux/ioport.h): the BAR has a size but no address. */
 export const IORESOURCE_UNSET = 0x20000000;
 
+/** IORESOURCE_MEM and IORESOURCE_MEM_64 (include/linux/ioport.h). */
+const IORESOURCE_MEM = 0x200;
+const IORESOURCE_MEM_64 = 0x100000;
+
+/** Whether a BAR can only be mapped below 4 GiB: memory, and not a BAR of 64 bits. */
+export function isMemory32({ flags }: Bar): boolean {
+  return (flags & IORESOURCE_MEM) !== 0 && (flags & IORESOURCE_MEM_64) === 0;
+}
+
 const MIB = 2 ** 20;
 /** PCI Express base specification, Resizable BAR capability: 1 MiB (bit 0) to 128 TiB (bit 27). */
 const LARGEST_BIT = 27;

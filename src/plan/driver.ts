@@ -31,7 +31,7 @@ export function chooseDriver(device: PciDevice, snapshot: Snapshot, wishes: Driv
  * driver directory only one. A driver that is not registered yet keeps the name it was asked for, except
  * that module vfio_pci registers vfio-pci.
  */
-function registeredName(name: string, snapshot: Snapshot): string {
+export function registeredName(name: string, snapshot: Snapshot): string {
   const dashed = name.replaceAll('_', '-');
   const underscored = name.replaceAll('-', '_');
   const registered = [name, underscored, dashed].find((form) => snapshot.drivers.includes(form));

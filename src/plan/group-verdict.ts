@@ -1,6 +1,5 @@
 import type { Claim } from '../claim/claim.ts';
-import type { PciAddress } from '../pci/address.ts';
-import { pciAddressParts } from '../pci/address.ts';
+import { slotOf, type PciAddress } from '../pci/address.ts';
 import type { IommuGroup, PciDevice } from '../pci/device.ts';
 import type { Snapshot } from '../pci/snapshot.ts';
 import type { DeviceWishes } from './judge.ts';
@@ -53,7 +52,7 @@ export function judgeGroup(current: GroupCase): JudgedGroup {
   const snapshot = only(current.snapshot, group);
   const verdictsFor = (assigned: readonly PciAddress[]): readonly Verdict[] =>
     plan({
-      guest: { name: '', uuid: '' },
+      owner: { kind: 'guest', name: '', uuid: '' },
       hostdevs: assigned.map((address) => ({ kind: 'pci', address, managed: false })),
       snapshot,
       claims,
@@ -97,11 +96,6 @@ function withAdvice(
 const COMPANION: readonly RefuseCode[] = ['system-device', 'bridge-driver', 'other-bus'];
 /** What another slot would not change. */
 const OWN: readonly RefuseCode[] = ['claimed', 'in-use', 'virtual-functions', 'bar', 'not-assignable'];
-
-function slotOf(address: PciAddress): string {
-  const { domain, bus, slot } = pciAddressParts(address);
-  return `${domain}:${bus}:${slot}`;
-}
 
 function only(snapshot: Snapshot, group: IommuGroup): Snapshot {
   return {

@@ -1,4 +1,5 @@
-import type { BarSize, Claim, ClaimedDevice } from '../claim/claim.ts';
+import { isHeld, type BarSize, type Claim, type ClaimedDevice, type ClaimOwner } from '../claim/claim.ts';
+import { ownerPhrase } from '../claim/owner.ts';
 import type { PciHostdev } from '../domain/domain.ts';
 import { isBridgeClass, isSystemClass } from '../pci/class.ts';
 import type { IommuGroup, PciDevice } from '../pci/device.ts';
@@ -13,15 +14,21 @@ import type { LeaveCode, RefuseCode, RefuseVerdict, Verdict } from './verdict.ts
 /** What is known about one device when its verdict is given. */
 export interface Case {
   readonly device: PciDevice;
-  /** How the XML assigns it; absent for a device that only shares the group. */
+  /** `functions`: a device that only shares the group is none of our business. */
+  readonly scope: 'groups' | 'functions';
+  /** For whom it is. */
+  readonly for: ClaimOwner['kind'];
+  /** How the XML or the command line assigns it; absent for a device that only shares the group. */
   readonly hostdev?: PciHostdev | undefined;
   readonly rule: DeviceWishes;
   /** What this guest's earlier, unfinished claim says of the device. */
   readonly earlier?: ClaimedDevice | undefined;
-  /** The claim of another guest on it. */
+  /** The claim on it of another guest, or of `vfio-hook run`. */
   readonly rival?: Claim | undefined;
   /** What the host uses it for. */
   readonly uses: readonly DeviceUse[];
+  /** The claim of the `vfio-hook detach` that has put it where it is. */
+  readonly detached?: Claim | undefined;
 }
 
 /** What the configuration asks for a device. */
@@ -45,6 +52,9 @@ export interface Judgement {
  */
 export function judge(current: Case, snapshot: Snapshot): Judgement {
   const group = groupOf(snapshot, current.device);
+  if (current.scope === 'functions' && !current.hostdev) {
+    return leave(current, 'not-asked', 'only the functions that were named are moved');
+  }
   return (
     judgeOwnership(current, group) ??
     judgeNature(current, snapshot) ??
@@ -55,8 +65,9 @@ export function judge(current: Case, snapshot: Snapshot): Judgement {
 function judgeOwnership(current: Case, group: IommuGroup | undefined): Judgement | undefined {
   const { device, rival } = current;
   if (rival) {
-    return refuse(current, 'claimed', `guest ${JSON.stringify(rival.guest.name)} holds it`, [
-      `shut that guest down first; if it is not running, vfio-hook recover gives its devices back`,
+    const whose = rival.owner.kind === 'guest' ? 'guest' : 'program';
+    return refuse(current, 'claimed', `${ownerPhrase(rival.owner)} holds it`, [
+      `shut that ${whose} down first; if it is not running, vfio-hook recover gives its devices back`,
     ]);
   }
   if (group?.open) {
@@ -66,6 +77,11 @@ function judgeOwnership(current: Case, group: IommuGroup | undefined): Judgement
       `IOMMU group ${group.number} is open in ${group.openBy ?? 'another process'}`,
       [`end the guest or program that uses ${device.address} first`],
     );
+  }
+  if (current.detached && !isReadyForUse(current, current.detached)) {
+    return refuse(current, 'claimed', `it is detached by hand and on ${device.driver ?? 'no driver'}`, [
+      `give it back first: vfio-hook reattach ${device.address}`,
+    ]);
   }
   const stranger = group?.otherMembers[0];
   if (group && stranger !== undefined) {
@@ -77,6 +93,17 @@ function judgeOwnership(current: Case, group: IommuGroup | undefined): Judgement
     );
   }
   return undefined;
+}
+
+/**
+ * A device that a person has detached is for whatever they start next: it stays where it is when that ends,
+ * since the originals belong to the detach. What is on another driver, or half on its way, is not.
+ */
+function isReadyForUse({ device, hostdev, ...current }: Case, detached: Claim): boolean {
+  const claimed = detached.devices.find(({ address }) => address === device.address);
+  if (!claimed || !isHeld(detached, claimed)) return false;
+  if (current.scope === 'functions') return device.driver === claimed.driver;
+  return device.onVfio || (!hostdev && isStub(device.driver));
 }
 
 function judgeNature(current: Case, snapshot: Snapshot): Judgement | undefined {
@@ -170,11 +197,19 @@ function judgeNeed(current: Case, snapshot: Snapshot): Judgement {
   const asked = rule.driver ?? hostdev?.model;
   const settled = device.driver === driver || (device.onVfio && asked === undefined);
   if (settled && bars.length === 0) {
-    return leave(current, 'on-vfio', `already on ${device.driver ?? driver}`);
+    const by = current.detached ? ', detached by hand' : '';
+    return leave(current, 'on-vfio', `already on ${device.driver ?? driver}${by}`);
+  }
+  if (current.detached && current.for === 'manual') {
+    return refuse(current, 'claimed', 'it is detached by hand already, but not as asked for now', [
+      `give it back first: vfio-hook reattach ${device.address}`,
+    ]);
   }
   const why = hostdev
-    ? 'the guest is assigned it'
-    : `it shares IOMMU group ${device.iommuGroup ?? '?'} with an assigned device`;
+    ? current.for === 'guest'
+      ? 'the guest is assigned it'
+      : 'it was asked for'
+    : `it shares IOMMU group ${device.iommuGroup ?? '?'} with ${current.for === 'guest' ? 'an assigned device' : 'a device that was asked for'}`;
   return {
     verdict: {
       kind: 'bind',

@@ -1,28 +1,31 @@
 import type { Claim, ClaimedDevice, ClaimOwner, Original } from '../claim/claim.ts';
 import { claims } from '../claim/claim.ts';
+import { claimKey } from '../claim/owner.ts';
 import type { PciHostdev } from '../domain/domain.ts';
 import type { PciDevice } from '../pci/device.ts';
 import type { Snapshot } from '../pci/snapshot.ts';
 import type { BarChange } from './bars.ts';
 import { judge, type DeviceWishes, type Judgement } from './judge.ts';
 import type { Step } from './step.ts';
-import type { RefuseVerdict, Verdict } from './verdict.ts';
+import type { LeaveCode, RefuseVerdict, Verdict } from './verdict.ts';
 
 /** Everything that a plan is made from. */
 export interface PlanInput {
-  readonly guest: ClaimOwner;
+  readonly owner: ClaimOwner;
   readonly hostdevs: readonly PciHostdev[];
+  /** `functions`: only the hostdevs themselves move, for drivers that are none of vfio's. Absent: whole groups. */
+  readonly scope?: 'groups' | 'functions';
   /** What the configuration asks for a device. */
   readonly wishesFor: (device: PciDevice) => DeviceWishes;
   /** The groups of all hostdevs, whole. */
   readonly snapshot: Snapshot;
-  /** Every claim on this host, this guest's own included. */
+  /** Every claim on this host, this owner's own included. */
   readonly claims: readonly Claim[];
 }
 
 /** What is going to happen, decided once and shared by the hook, the dry run and the simulator. */
 export interface Plan {
-  readonly guest: ClaimOwner;
+  readonly owner: ClaimOwner;
   /** Numbers of the IOMMU groups concerned, ascending. */
   readonly groups: readonly number[];
   /** One for each PCI member of those groups, in order of address. */
@@ -51,30 +54,37 @@ export function refusals(plan: Plan): readonly RefuseVerdict[] {
  * upper one would otherwise have moved to where the lower one needs room to grow again.
  */
 export function plan(input: PlanInput): Plan {
-  const { guest, snapshot } = input;
-  const own = input.claims.find((claim) => claim.guest.uuid === guest.uuid);
-  const rivals = input.claims.filter((claim) => claim !== own);
+  const { owner, snapshot, scope = 'groups' } = input;
+  const own = input.claims.find((claim) => claimKey(claim.owner) === claimKey(owner));
+  const others = input.claims.filter((claim) => claim !== own);
 
   const judged = snapshot.devices.map((device) => {
     const earlier = own?.devices.find((claimed) => claimed.address === device.address);
+    const holders = others.filter((claim) => claims(claim, device.address));
+    const detached = holders.find((claim) => claim.owner.kind === 'manual');
     const judgement = judge(
       {
         device,
+        scope,
+        for: owner.kind,
         hostdev: input.hostdevs.find((hostdev) => hostdev.address === device.address),
         rule: input.wishesFor(device),
         earlier,
-        rival: rivals.find((claim) => claims(claim, device.address)),
+        rival: holders.find((claim) => claim !== detached),
+        detached,
         uses: snapshot.uses.filter((use) => use.device === device.address),
       },
       snapshot,
     );
-    return { device, earlier, ...judgement };
+    // A device that is detached stays in the claim of that detach alone, also when it is detached again.
+    const claimed = detached === undefined || owner.kind !== 'manual';
+    return { device, earlier, claimed, ...judgement };
   });
 
   const verdicts = judged.map(({ verdict }) => verdict);
   const refused = verdicts.some((verdict) => verdict.kind === 'refuse');
   return {
-    guest,
+    owner,
     groups: snapshot.groups.map((group) => group.number).sort((a, b) => a - b),
     verdicts,
     steps: refused ? [] : orderSteps(judged, snapshot),
@@ -82,7 +92,11 @@ export function plan(input: PlanInput): Plan {
   };
 }
 
-type Judged = Judgement & { readonly device: PciDevice; readonly earlier: ClaimedDevice | undefined };
+type Judged = Judgement & {
+  readonly device: PciDevice;
+  readonly earlier: ClaimedDevice | undefined;
+  readonly claimed: boolean;
+};
 
 function orderSteps(judged: readonly Judged[], snapshot: Snapshot): Step[] {
   const moved = judged.flatMap(({ device, verdict, bars }) =>
@@ -111,10 +125,10 @@ function orderSteps(judged: readonly Judged[], snapshot: Snapshot): Step[] {
   ];
 }
 
-/** What the claim records of a device: nothing for one that the guest does not get and nobody moves. */
-function claimedDevice({ device, verdict, bars, earlier }: Judged): ClaimedDevice[] {
-  const untouched = verdict.kind === 'leave' && (verdict.code === 'bridge' || verdict.code === 'system');
-  if (untouched && !earlier) return [];
+/** What the claim records of a device: nothing for one that the owner does not get and nobody moves. */
+function claimedDevice({ device, verdict, bars, earlier, claimed }: Judged): ClaimedDevice[] {
+  const untouched = verdict.kind === 'leave' && NOT_CLAIMED.includes(verdict.code);
+  if (!claimed || (untouched && !earlier)) return [];
   const driver = verdict.kind === 'bind' ? verdict.driver : earlier?.driver;
   return [
     {
@@ -123,13 +137,19 @@ function claimedDevice({ device, verdict, bars, earlier }: Judged): ClaimedDevic
       vendor: device.vendor,
       device: device.device,
       ...(driver !== undefined && { driver }),
-      original: original(device, bars, earlier?.original),
+      original: originalOf(device, bars, earlier?.original),
     },
   ];
 }
 
+const NOT_CLAIMED: readonly LeaveCode[] = ['bridge', 'system', 'not-asked'];
+
 /** The originals as they are now; those of an earlier claim are older and win. */
-function original(device: PciDevice, changes: readonly BarChange[], earlier: Original | undefined): Original {
+export function originalOf(
+  device: PciDevice,
+  changes: readonly BarChange[] = [],
+  earlier?: Original,
+): Original {
   const known = new Set(earlier?.bars.map(({ bar }) => bar));
   const added = changes.filter(({ bar }) => !known.has(bar)).map(({ bar, from }) => ({ bar, size: from }));
   if (earlier) return { ...earlier, bars: [...earlier.bars, ...added] };

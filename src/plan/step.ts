@@ -5,7 +5,7 @@ import type { PciAddress } from '../pci/address.ts';
  * src/steps/index.ts maps each kind to how it is described, applied and verified.
  */
 export type Step =
-  LoadModule | SetDriverOverride | Unbind | ResizeBar | Bind | SetPowerControl | SetResetMethods;
+  LoadModule | SetDriverOverride | Unbind | ResizeBar | Bind | Probe | SetPowerControl | SetResetMethods;
 
 export type StepKind = Step['kind'];
 
@@ -45,6 +45,12 @@ export interface Bind {
   readonly kind: 'bind';
   readonly device: PciAddress;
   readonly driver: string;
+}
+
+/** Offers a device without a driver to the drivers that are registered; the first that takes it has it. */
+export interface Probe {
+  readonly kind: 'probe';
+  readonly device: PciAddress;
 }
 
 /** Writes `power/control`. */

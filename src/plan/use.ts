@@ -22,16 +22,22 @@ export function reasonsOf(uses: readonly DeviceUse[]): UseReason[] {
 }
 
 /**
- * The configuration that allows what a refused plan would take from the host, ready to paste, as a sentence.
- * A later rule's `allow` replaces an earlier one's, so reasons that are allowed already are in it as well.
- * Undefined when nothing is refused because the host uses it.
+ * What allows a refused plan to take from the host what it uses, as a sentence: configuration ready to paste for
+ * a guest, options for a command. A later rule's `allow` replaces an earlier one's, so reasons that are allowed
+ * already are in it as well. Undefined when nothing is refused because the host uses it.
  */
-export function allowance({ verdicts, guest }: Plan): string | undefined {
-  const rules = verdicts.flatMap((verdict) => {
+export function allowance({ verdicts, owner }: Plan): string | undefined {
+  const refused = verdicts.flatMap((verdict) => {
     if (verdict.kind !== 'refuse' || !verdict.uses) return [];
-    const reasons = reasonsOf([...verdict.uses, ...(verdict.allowed ?? [])]);
-    return [`{match: "${verdict.device}", allow: [${reasons.join(', ')}]}`];
+    return [{ device: verdict.device, reasons: reasonsOf([...verdict.uses, ...(verdict.allowed ?? [])]) }];
   });
-  if (rules.length === 0) return undefined;
-  return `to allow it: devices: [${rules.join(', ')}] in /etc/vfio-hook/domains/${guestFileName(guest)}`;
+  if (refused.length === 0) return undefined;
+  if (owner.kind !== 'guest') {
+    const options = new Set(refused.flatMap(({ reasons }) => reasons.map((reason) => `--allow ${reason}`)));
+    return `to allow it: name ${refused.map(({ device }) => device).join(' and ')} itself, and add ${[...options].join(' ')}`;
+  }
+  const rules = refused.map(
+    ({ device, reasons }) => `{match: "${device}", allow: [${reasons.join(', ')}]}`,
+  );
+  return `to allow it: devices: [${rules.join(', ')}] in /etc/vfio-hook/domains/${guestFileName(owner)}`;
 }

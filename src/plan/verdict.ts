@@ -23,6 +23,8 @@ export type LeaveCode =
   | 'on-vfio'
   /** Bound to pci-stub, which keeps host drivers away and lets the group stay viable */
   | 'stub'
+  /** Shares the group of a function that goes to a driver other than vfio's, which concerns nobody else */
+  | 'not-asked'
   /** A chipset function without a driver: harmless where it is, and never to be touched */
   | 'system'
   /** A managed network function: libvirt saves its MAC address and moves it itself */
@@ -48,7 +50,7 @@ export type RefuseCode =
   | 'system-device'
   /** A bridge whose driver makes the group unusable */
   | 'bridge-driver'
-  /** Another guest has claimed the device */
+  /** Somebody else has claimed the device */
   | 'claimed'
   /** Somebody has the group open */
   | 'in-use'

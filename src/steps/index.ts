@@ -3,6 +3,7 @@ import type { Step, StepKind } from '../plan/step.ts';
 import { bind } from './bind.ts';
 import type { StepDefinition, StepOutcome } from './definition.ts';
 import { loadModule } from './load-module.ts';
+import { probe } from './probe.ts';
 import { resizeBar } from './resize-bar.ts';
 import { setDriverOverride } from './set-driver-override.ts';
 import { setPowerControl } from './set-power-control.ts';
@@ -16,6 +17,7 @@ const definitions: { readonly [K in StepKind]: StepDefinition<Extract<Step, { ki
   unbind,
   'resize-bar': resizeBar,
   bind,
+  probe,
   'set-power-control': setPowerControl,
   'set-reset-methods': setResetMethods,
 };

@@ -4,9 +4,9 @@ import { pci } from '../scenario.ts';
 
 describe('claims', () => {
   const claim = (...addresses: readonly string[]): Claim => ({
-    version: 1,
+    version: 2,
     bootId: '',
-    guest: { name: '', uuid: '' },
+    owner: { kind: 'guest', name: '', uuid: '' },
     state: 'held',
     claimedAt: '',
     writer: { pid: 1, startTime: 1 },

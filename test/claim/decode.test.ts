@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import {
   claimStates,
   type Claim,
+  type ClaimOwner,
   type ClaimedDevice,
   type Original,
   type StuckWrite,
@@ -11,9 +12,9 @@ import { decodeClaim, encodeClaim } from '../../src/claim/decode.ts';
 import { pciAddress, type PciAddress } from '../../src/pci/address.ts';
 
 const whole: Claim = {
-  version: 1,
+  version: 2,
   bootId: 'f8a9f0b2-0000-4000-8000-000000000001',
-  guest: { name: 'win11', uuid: '7d0c1e0a-54b2-4c7e-9a55-0d3b8f1c2a01' },
+  owner: { kind: 'guest', name: 'win11', uuid: '7d0c1e0a-54b2-4c7e-9a55-0d3b8f1c2a01' },
   state: 'held',
   claimedAt: '2026-01-02T03:04:05.000Z',
   writer: { pid: 1234, startTime: 5678 },
@@ -69,13 +70,19 @@ const original = 'devices.0.original';
 
 /** What is wrong, the value in the place of the right one, and what is said about it. */
 const deviations: readonly (readonly [path: string, value: unknown, reason: string])[] = [
-  ['version', 2, 'its version is 2, not 1'],
-  ['version', undefined, 'its version is undefined, not 1'],
-  ['version', '1', 'its version is "1", not 1'],
+  ['version', 1, 'its version is 1, not 2'],
+  ['version', undefined, 'its version is undefined, not 2'],
+  ['version', '2', 'its version is "2", not 2'],
   ['bootId', undefined, 'bootId is no text'],
-  ['guest', [], 'guest is no object'],
-  ['guest.uuid', 7, 'uuid is no text'],
-  ['guest.name', null, 'name is no text'],
+  ['owner', [], 'owner is no object'],
+  ['owner', { kind: 'manual' }, 'uuid is no text'],
+  ['owner', { kind: 'run', uuid: '', processes: [] }, 'command is no text'],
+  ['owner', { kind: 'run', uuid: '', command: 'qemu' }, 'processes is no list'],
+  ['owner', { kind: 'run', uuid: '', command: 'qemu', processes: [1] }, 'processes is no object'],
+  ['owner.kind', undefined, 'undefined is no kind of owner'],
+  ['owner.kind', 'root', '"root" is no kind of owner'],
+  ['owner.uuid', 7, 'uuid is no text'],
+  ['owner.name', null, 'name is no text'],
   ['state', 'owned', '"owned" is no state of a claim'],
   ['state', undefined, 'undefined is no state of a claim'],
   ['claimedAt', 1, 'claimedAt is no text'],
@@ -96,6 +103,7 @@ const deviations: readonly (readonly [path: string, value: unknown, reason: stri
   [`${device}.driver`, '../amdgpu', '"../amdgpu" is no name that the kernel gives'],
   [`${device}.driver`, '', '"" is no name that the kernel gives'],
   [`${device}.driver`, 5, 'driver is no text'],
+  [`${device}.returning`, false, 'returning is not true'],
   [original, undefined, 'original is no object'],
   [`${original}.driver`, 'a/b', '"a/b" is no name that the kernel gives'],
   [`${original}.driver`, '..', '".." is no name that the kernel gives'],
@@ -193,6 +201,16 @@ const address = fc
 /** Driver names as they occur: vfio-pci, snd_hda_intel, 8139cp, "Intel AGP". */
 const name = fc.stringMatching(/^[A-Za-z0-9_+][A-Za-z0-9_+ .-]{0,20}$/);
 const identity = fc.record({ pid: fc.nat(), startTime: fc.nat() });
+const owners: fc.Arbitrary<ClaimOwner> = fc.oneof(
+  fc.record({ kind: fc.constant('guest' as const), name: fc.string({ unit: 'binary' }), uuid: fc.uuid() }),
+  fc.record({ kind: fc.constant('manual' as const), uuid: fc.uuid() }),
+  fc.record({
+    kind: fc.constant('run' as const),
+    uuid: fc.uuid(),
+    command: fc.string(),
+    processes: fc.array(identity),
+  }),
+);
 const originals: fc.Arbitrary<Original> = fc.record(
   {
     driver: name,
@@ -205,7 +223,15 @@ const originals: fc.Arbitrary<Original> = fc.record(
   { requiredKeys: ['bars'] },
 );
 const devices: fc.Arbitrary<ClaimedDevice> = fc.record(
-  { address, group: fc.nat(), vendor: fc.string(), device: fc.string(), driver: name, original: originals },
+  {
+    address,
+    group: fc.nat(),
+    vendor: fc.string(),
+    device: fc.string(),
+    driver: name,
+    returning: fc.constant(true as const),
+    original: originals,
+  },
   { requiredKeys: ['address', 'group', 'vendor', 'device', 'original'] },
 );
 const stuck: fc.Arbitrary<StuckWrite> = fc.record(
@@ -215,9 +241,9 @@ const stuck: fc.Arbitrary<StuckWrite> = fc.record(
 // Cloned, since fast-check makes some of its records without a prototype.
 const claims = fc
   .record({
-    version: fc.constant(1 as const),
+    version: fc.constant(2 as const),
     bootId: fc.uuid(),
-    guest: fc.record({ name: fc.string({ unit: 'binary' }), uuid: fc.uuid() }),
+    owner: owners,
     state: fc.constantFrom(...claimStates),
     claimedAt: fc.string(),
     writer: identity,

@@ -21,9 +21,9 @@ function host(...blocked: readonly BlockedWrite[]): Host {
 
 function claim(rest: Partial<Claim>): Claim {
   return {
-    version: 1,
+    version: 2,
     bootId: '',
-    guest: { name: 'win11', uuid: '' },
+    owner: { kind: 'guest', name: 'win11', uuid: '' },
     state: 'stuck',
     claimedAt: '',
     writer: alive,

@@ -87,8 +87,8 @@ describe('a claim file that is damaged', () => {
 
   it('is not trusted when it is of another version', async () => {
     const { s, name, text } = await claimed();
-    s.damage(name, text.replace('"version": 1', '"version": 2'));
-    await distrusted(s, /its version is 2, not 1$/);
+    s.damage(name, text.replace('"version": 2', '"version": 1'));
+    await distrusted(s, /its version is 1, not 2$/);
   });
 
   it('is not trusted when it reads as a claim, but is not the one that was written', async () => {
@@ -164,7 +164,7 @@ describe('a claim file that is damaged', () => {
           const { claims, damaged, outdated } = store.all();
           assert.equal(claims.length + damaged.length + outdated.length, 1);
           for (const claim of claims) {
-            assert.equal(claim.guest.uuid, win11.uuid);
+            assert.equal(claim.owner.uuid, win11.uuid);
             assert.equal(claim.bootId, s.machine.state().bootId);
             assert.ok(
               claim.devices.every(({ address }) =>
@@ -193,9 +193,9 @@ describe('openClaimStore', () => {
   });
 
   const claim = (uuid: string, rest: Partial<Claim> = {}): Claim => ({
-    version: 1,
+    version: 2,
     bootId: 'boot',
-    guest: { name: uuid, uuid },
+    owner: { kind: 'guest', name: uuid, uuid },
     state: 'held',
     claimedAt: '2026-01-01T00:00:00.000Z',
     writer: { pid: 1, startTime: 1 },
@@ -228,7 +228,7 @@ describe('openClaimStore', () => {
     store.write(claim('a', { bootId: 'another' }));
     store.write(claim('b'));
     const { claims, outdated } = store.all();
-    assert.deepEqual([claims.map(({ guest: { uuid } }) => uuid), outdated], [['b'], ['a']]);
+    assert.deepEqual([claims.map(({ owner: { uuid } }) => uuid), outdated], [['b'], ['a']]);
   });
 
   it('removes a claim, also one that is gone already', () => {

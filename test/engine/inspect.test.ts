@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { ownerPhrase } from '../../src/claim/owner.ts';
 import { inspectGroups, type InspectedGroup, type Inspection } from '../../src/engine/inspect.ts';
 import { VfioHookError } from '../../src/errors.ts';
 import { allGroups } from '../../src/host/take-snapshot.ts';
@@ -52,14 +53,14 @@ describe('inspectGroups', () => {
     assert.equal(verdict.kind, 'held');
     assert.deepEqual(
       devices.map(({ claim, hostDriver, device }) => [
-        claim?.guest.name,
+        claim && ownerPhrase(claim.owner),
         claim?.claimedAt,
         device.driver,
         hostDriver,
       ]),
       [
-        ['win11', '2026-01-02T03:04:05.000Z', 'vfio-pci', 'amdgpu'],
-        ['win11', '2026-01-02T03:04:05.000Z', 'vfio-pci', 'snd_hda_intel'],
+        ['guest "win11"', '2026-01-02T03:04:05.000Z', 'vfio-pci', 'amdgpu'],
+        ['guest "win11"', '2026-01-02T03:04:05.000Z', 'vfio-pci', 'snd_hda_intel'],
       ],
     );
     assert.deepEqual(holders, []);
@@ -106,8 +107,8 @@ describe('inspectGroups', () => {
     const on = scenario();
     const refusing: Engine = {
       ...on.engine(),
-      loadConfig: ({ name, uuid }) => {
-        assert.deepEqual([name, uuid], ['', ''], 'no guest is named like this');
+      loadConfig: (guest) => {
+        assert.equal(guest, undefined);
         throw new VfioHookError('VH_CONFIG', 'config.yaml, line 1: no');
       },
     };

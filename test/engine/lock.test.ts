@@ -4,7 +4,8 @@ import { chmodSync, mkdirSync, readFileSync, rmSync, statSync, symlinkSync, writ
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { guestHolder, lockGroups, type LockOptions } from '../../src/engine/lock.ts';
+import { ownerPhrase } from '../../src/claim/owner.ts';
+import { lockGroups, type LockOptions } from '../../src/engine/lock.ts';
 import { stateDirectory } from '../scenario.ts';
 
 const program = fileURLToPath(new URL('processes/hold-lock.ts', import.meta.url));
@@ -75,7 +76,7 @@ function options(rest: Partial<LockOptions> = {}): LockOptions {
     stateDirectory: join(directory, 'run'),
     trustedUid: process.getuid?.() ?? 0,
     timeoutMs: 0,
-    who: guestHolder('here'),
+    who: 'guest "here"',
     now: () => performance.now(),
     onWait: () => undefined,
     ...rest,
@@ -168,7 +169,10 @@ describe('lockGroups', () => {
   });
 
   it('escapes a hostile name', () => {
-    const locks = lockGroups([16], options({ who: guestHolder('\u001b[2Jwin"\n') }));
+    const locks = lockGroups(
+      [16],
+      options({ who: ownerPhrase({ kind: 'guest', name: '\u001b[2Jwin"\n', uuid: '' }) }),
+    );
     assert.ok(
       readFileSync(join(directory, 'run/locks/group-16'), 'utf8').startsWith(
         'guest "\\u{1b}[2Jwin\\"\\u{a}" (pid',

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { ownerPhrase } from '../../src/claim/owner.ts';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { defaultConfig, type Config } from '../../src/config/config.ts';
@@ -170,11 +171,11 @@ describe('prepare', () => {
     assert.deepEqual(
       s
         .claims()
-        .map((claim) => [claim.guest.name, claim.groups])
+        .map((claim) => [ownerPhrase(claim.owner), claim.groups])
         .sort(),
       [
-        ['first', [16]],
-        ['second', [22]],
+        ['guest "first"', [16]],
+        ['guest "second"', [22]],
       ],
     );
     await s.release('first');
@@ -191,9 +192,9 @@ describe('prepare', () => {
     assert.deepEqual(
       { ...claim, writer: undefined },
       {
-        version: 1,
+        version: 2,
         bootId: s.machine.state().bootId,
-        guest: { name: 'win11', uuid: guest('win11').uuid },
+        owner: { kind: 'guest', name: 'win11', uuid: guest('win11').uuid },
         state: 'held',
         claimedAt: '2026-01-02T03:04:05.000Z',
         writer: undefined,

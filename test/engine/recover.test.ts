@@ -7,9 +7,11 @@ import { guest, scenarios, type Scenario } from '../scenario.ts';
 const GPU = '0000:03:00.0';
 const win11 = guest('win11', GPU);
 
+const nameOf = ({ owner }: Recovery): string => (owner.kind === 'guest' ? owner.name : owner.kind);
+
 /** Who, what and why, in one line for each claim. */
 const shown = (recoveries: readonly Recovery[]): string[] =>
-  recoveries.map((each) => [`${each.guest.name}: ${each.outcome}`, ...each.reasons].join('; '));
+  recoveries.map((each) => [`${nameOf(each)}: ${each.outcome}`, ...each.reasons].join('; '));
 
 /** A prepare that dies after it has taken the devices from their drivers. */
 async function crashedStart(s: Scenario): Promise<void> {

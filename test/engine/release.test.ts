@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { ownerPhrase } from '../../src/claim/owner.ts';
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Claim } from '../../src/claim/claim.ts';
@@ -173,8 +174,8 @@ describe('release', () => {
     assert.equal(s.driver(GPU), 'amdgpu');
     assert.equal(s.driver(USB), 'vfio-pci');
     assert.deepEqual(
-      s.claims().map((claim) => claim.guest.name),
-      ['other'],
+      s.claims().map((claim) => ownerPhrase(claim.owner)),
+      ['guest "other"'],
     );
   });
 

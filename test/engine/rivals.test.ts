@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { ownerPhrase } from '../../src/claim/owner.ts';
 import { spawn } from 'node:child_process';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -71,8 +72,8 @@ describe('two guests at once', () => {
     );
     await first;
     assert.deepEqual(
-      s.claims().map((claim) => claim.guest.name),
-      ['first'],
+      s.claims().map((claim) => ownerPhrase(claim.owner)),
+      ['guest "first"'],
     );
     assert.ok(
       s.log.some(

@@ -120,7 +120,10 @@ describe('a whole life by the compiled hook', () => {
       const held = claims(on);
       assert.deepEqual(Object.keys(held), [`${guest.uuid}.json`]);
       const claim = held[`${guest.uuid}.json`];
-      assert.deepEqual([claim?.state, claim?.guest.name], ['held', guest.name]);
+      assert.deepEqual(
+        [claim?.state, claim?.owner],
+        ['held', { kind: 'guest', name: guest.name, uuid: guest.uuid }],
+      );
       assert.deepEqual(
         claim?.devices.map(({ address }) => address),
         moved,

@@ -136,12 +136,13 @@ export function drivers({ machine }: Stage, addresses: readonly string[]): (stri
   return addresses.map((address) => devices[address]?.driver);
 }
 
-/** The claims on disk, by file name. */
+/** The claims on disk, by file name; unfinished replacements of one (names with a dot) are none yet. */
 export function claims({ directory }: Stage): Readonly<Record<string, Claim>> {
   const folder = join(directory, 'run/claims');
   if (!existsSync(folder)) return {};
+  const names = readdirSync(folder).filter((name) => !name.startsWith('.'));
   return Object.fromEntries(
-    readdirSync(folder).map((name) => {
+    names.map((name) => {
       const read = decodeClaim(readFileSync(join(folder, name), 'utf8'));
       assert.ok('claim' in read, `${name} is no claim`);
       return [name, read.claim];

@@ -1,3 +1,4 @@
+import { claimKey } from '../../src/claim/owner.ts';
 import assert from 'node:assert/strict';
 import { decodeClaim, encodeClaim } from '../../src/claim/decode.ts';
 import { defaultConfig } from '../../src/config/config.ts';
@@ -27,7 +28,7 @@ export function askingEngine(program: Program, ask: (question: Question) => unkn
       write: (claim) => {
         const text = encodeClaim(claim);
         assert.ok('claim' in decodeClaim(text));
-        ask({ ask: 'write-claim', uuid: claim.guest.uuid, text });
+        ask({ ask: 'write-claim', uuid: claimKey(claim.owner), text });
       },
       remove: (uuid) => ask({ ask: 'remove-claim', uuid }),
     },

@@ -1,3 +1,5 @@
+import { claimKey } from '../../src/claim/owner.ts';
+import { claimedBy } from '../scenario.ts';
 import type { Claim } from '../../src/claim/claim.ts';
 import type { StoredClaims } from '../../src/engine/claim-store.ts';
 import type { Engine } from '../../src/engine/engine.ts';
@@ -101,7 +103,7 @@ export const defects: readonly Defect[] = [
       store: {
         ...engine.store,
         write: (claim) => {
-          if (claim.state === 'restoring') engine.store.remove(claim.guest.uuid);
+          if (claim.state === 'restoring') engine.store.remove(claimKey(claim.owner));
           else engine.store.write(claim);
         },
       },
@@ -117,7 +119,7 @@ export const defects: readonly Defect[] = [
         ...engine.store,
         all: () => {
           const stored = engine.store.all();
-          return { ...stored, claims: stored.claims.filter((claim) => claim.guest.name !== guest) };
+          return { ...stored, claims: stored.claims.filter((claim) => claimedBy(claim) !== guest) };
         },
       },
     })),
@@ -134,7 +136,7 @@ export const defects: readonly Defect[] = [
           const stored = engine.store.all();
           const claims = stored.claims.map((claim) => ({
             ...claim,
-            guest: { ...claim.guest, name: program.guest ?? '' },
+            owner: { kind: 'guest', name: program.guest ?? '', uuid: claim.owner.uuid } as const,
           }));
           return { ...stored, claims };
         },

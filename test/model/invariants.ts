@@ -1,3 +1,4 @@
+import { claimedBy } from '../scenario.ts';
 import type { Claim, ClaimedDevice } from '../../src/claim/claim.ts';
 import type { Runs } from './runs.ts';
 import { domainOf, type Setting, type World } from './world.ts';
@@ -36,14 +37,14 @@ export class Invariants {
     const { claims, damaged } = this.#runs.stored(world);
     if (damaged[0]) return `the claim ${damaged[0].path} cannot be read: ${damaged[0].reason}`;
     const owners = new Map<string, string>();
-    for (const { guest, device } of claims.flatMap(({ guest, devices }) =>
-      devices.map((each) => ({ guest, device: each })),
+    for (const { guest, device } of claims.flatMap((claim) =>
+      claim.devices.map((each) => ({ guest: claimedBy(claim), device: each })),
     )) {
       const other = owners.get(device.address);
-      if (other !== undefined) return `${device.address} is claimed by ${other} and by ${guest.name}`;
-      owners.set(device.address, guest.name);
+      if (other !== undefined) return `${device.address} is claimed by ${other} and by ${guest}`;
+      owners.set(device.address, guest);
       const wrong = this.#wrongOriginal(device);
-      if (wrong !== undefined) return `the claim of ${guest.name} ${wrong}`;
+      if (wrong !== undefined) return `the claim of ${guest} ${wrong}`;
     }
     return undefined;
   }
@@ -74,7 +75,7 @@ export class Invariants {
     const taken = new Map<number, string>();
     for (const { name, phase, starts } of world.guests) {
       if (phase !== 'starting' && phase !== 'running') continue;
-      const claim = this.#runs.stored(world).claims.find(({ guest }) => guest.name === name);
+      const claim = this.#runs.stored(world).claims.find((each) => claimedBy(each) === name);
       for (const hostdev of domainOf(this.#setting, name, starts).hostdevs) {
         if (!('address' in hostdev)) continue;
         const { address } = hostdev;

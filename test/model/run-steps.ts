@@ -1,3 +1,4 @@
+import { claimedBy } from '../scenario.ts';
 import { groupMembers } from '../../src/host/simulated/state.ts';
 import { hangs, type Change, type Hang } from './machines.ts';
 import { answer, type Action, type Answer, type Outcome } from './questions.ts';
@@ -137,7 +138,7 @@ function wrongEnd(
   // A prepare that outlives its libvirtd may hand over at any time, also while this release ends.
   const orderly = world.left.daemonDeaths === setting.bounds.daemonDeaths;
   if (kind === 'release' && outcome.kind === 'done' && orderly) {
-    const own = runs.stored(world).claims.find((claim) => claim.guest.name === guest);
+    const own = runs.stored(world).claims.find((claim) => claimedBy(claim) === guest);
     if (own) return `${name} reports success and its claim is there`;
   }
   return undefined;

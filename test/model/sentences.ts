@@ -1,3 +1,4 @@
+import { claimedBy } from '../scenario.ts';
 import { decodeClaim } from '../../src/claim/decode.ts';
 import type { Action } from './questions.ts';
 
@@ -9,8 +10,8 @@ export function sentenceOf(action: Action, given: unknown): string {
     case 'write-claim': {
       const decoded = decodeClaim(action.text);
       if (!('claim' in decoded)) return 'writes a claim that cannot be read';
-      const { guest, state, devices } = decoded.claim;
-      return `writes the claim of ${guest.name}: ${state}, ${devices.map(({ address }) => address).join(' ')}`;
+      const { state, devices } = decoded.claim;
+      return `writes the claim of ${claimedBy(decoded.claim)}: ${state}, ${devices.map(({ address }) => address).join(' ')}`;
     }
     case 'remove-claim':
       return 'removes the claim';

@@ -385,45 +385,45 @@ const steps: readonly Defect[] = [
 const engine: readonly Defect[] = [
   {
     name: 'writes the claim after the first change',
-    file: 'engine/prepare.ts',
+    file: 'engine/hand-over.ts',
     find: '  recordIntent(engine, claim, isFirst);\n  const [failure]',
     replace: '  const [failure]',
   },
   {
     name: 'leaves the claim of a start that could not record it',
-    file: 'engine/prepare.ts',
+    file: 'engine/hand-over.ts',
     find: 'if (isFirst)',
     replace: 'if (isFirst && claim.groups.length === 0)',
   },
   {
     name: 'does not undo what was done',
-    file: 'engine/prepare.ts',
+    file: 'engine/hand-over.ts',
     find: 'const undone = await rollBack(engine, { ...claim, stuck: trouble.stuck ? [trouble.stuck] : [] });',
     replace: "const undone = { kind: 'restored', notes: [] } as GiveBackResult; void rollBack;",
   },
   {
     name: 'goes on after a step that failed',
-    file: 'engine/prepare.ts',
+    file: 'engine/hand-over.ts',
     find: "onFailure: 'stop',",
     replace: "onFailure: 'next-device',",
   },
   {
     name: 'forgets the write that has not returned',
-    file: 'engine/prepare.ts',
+    file: 'engine/hand-over.ts',
     find: 'stuck: trouble.stuck ? [trouble.stuck] : [] });',
     replace: 'stuck: [] });',
   },
   {
     name: 'starts the guest on a claim that it could not finish',
-    file: 'engine/prepare.ts',
+    file: 'engine/hand-over.ts',
     find: 'const trouble = failure ?? recordHeld(engine, claim);',
     replace: 'recordHeld(engine, claim); const trouble: Trouble | undefined = failure;',
   },
   {
     name: 'takes no lock',
     file: 'engine/prepare.ts',
-    find: 'const locks = lockForGuest(engine, domain.name, groups.concerned, config.timeouts.lock);',
-    replace: 'const locks = lockForGuest(engine, domain.name, [], config.timeouts.lock);',
+    find: 'const locks = lockForOwner(engine, owner, groups.concerned, config.timeouts.lock);',
+    replace: 'const locks = lockForOwner(engine, owner, [], config.timeouts.lock);',
   },
   {
     name: 'keeps its locks for ever',
@@ -464,7 +464,7 @@ const engine: readonly Defect[] = [
   },
   {
     name: 'ignores a signal',
-    file: 'engine/prepare.ts',
+    file: 'engine/hand-over.ts',
     find: '    interrupted: engine.interrupted,\n',
     replace: '',
   },
@@ -501,7 +501,7 @@ const engine: readonly Defect[] = [
   {
     name: 'drops the claim when only some of its devices were given back',
     file: 'engine/give-back.ts',
-    find: 'if (kept.length > 0) engine.store.write({ ...claim, devices: kept });\n  else engine',
+    find: 'if (kept.length > 0) engine.store.write(withDevices(claim, kept));\n  else engine',
     replace: 'engine',
   },
   {
@@ -519,7 +519,7 @@ const engine: readonly Defect[] = [
   {
     name: 'gives back by the claim from before it had the lock',
     file: 'engine/release.ts',
-    find: 'const current = now.find(({ guest }) => guest.uuid === claim.guest.uuid);',
+    find: 'const current = now.find(({ owner }) => claimKey(owner) === claimKey(claim.owner));',
     replace: 'const current = now.length < 0 ? undefined : claim;',
   },
   {
@@ -537,13 +537,13 @@ const engine: readonly Defect[] = [
   {
     name: 'removes a younger claim in the place of one of an earlier boot',
     file: 'engine/recover.ts',
-    find: 'if (engine.store.all().outdated.includes(uuid)) ',
+    find: 'if (engine.store.all().outdated.includes(key)) ',
     replace: '',
   },
   {
     name: 'prepares beside a younger or older start of the same guest',
     file: 'engine/prepare.ts',
-    find: 'const lock = lockPrepare(engine, domain, start.config.timeouts.lock);',
+    find: 'const lock = lockPrepare(engine, start.owner, start.config.timeouts.lock);',
     replace: 'const lock = { release: () => lockPrepare.length };',
   },
   {
@@ -567,20 +567,20 @@ const engine: readonly Defect[] = [
   {
     name: 'recovers under a guest that is starting',
     file: 'engine/recover.ts',
-    find: 'age >= 0 && age < STARTING_MS &&',
-    replace: 'age >= 0 && age < 0 &&',
+    find: 'age >= 0 && age < STARTING_MS;',
+    replace: 'age >= 0 && age < 0;',
   },
   {
     name: 'recovers under a run that is at work',
     file: 'engine/recover.ts',
-    find: 'if (working && host.isAlive(claim.writer))',
-    replace: 'if (working && !host.isAlive(claim.writer))',
+    find: 'working && host.isAlive(claim.writer)',
+    replace: 'working && !host.isAlive(claim.writer)',
   },
   {
     name: 'recovers under a QEMU that has not opened its devices',
     file: 'engine/recover.ts',
-    find: '  if (qemu) return',
-    replace: '  if (qemu && qemu.pid < 0) return',
+    find: 'return qemu && `the guest',
+    replace: 'return qemu && qemu.pid < 0 && `the guest',
   },
   {
     name: 'changes the host in a dry run',
@@ -651,7 +651,7 @@ const engine: readonly Defect[] = [
   {
     name: 'trusts a claim under another guest’s name',
     file: 'engine/claim-store.ts',
-    find: '`${read.claim.guest.uuid}.json` !== name',
+    find: '`${claimKey(read.claim.owner)}.json` !== name',
     replace: "name === ''",
   },
   {

@@ -39,7 +39,7 @@ describe('what a plan comes to', () => {
       const rule = { match: { by: 'address', address: pci(devices[0] ?? '') }, bars: new Map(bars) } as const;
       const { plan, snapshot } = await makePlan({
         host,
-        guest: domain,
+        owner: { kind: 'guest', ...domain },
         hostdevs: pciHostdevs(domain),
         groups,
         config: { ...defaultConfig, devices: [rule] },

@@ -28,7 +28,7 @@ interface Row {
 const override = (address: string): string => `set driver override of 0000:${address} to vfio-pci`;
 const bridge = (facts: Partial<PciDevice> = {}): PciDevice =>
   device('02:00.0', { class: '060400', headerType: 'bridge', driver: 'pcieport', ...facts });
-const oldGuest = { name: 'old', uuid: '00000000-0000-4000-8000-000000000002' };
+const oldGuest = { kind: 'guest', name: 'old', uuid: '00000000-0000-4000-8000-000000000002' } as const;
 
 const plans: readonly Row[] = [
   {
@@ -176,7 +176,7 @@ const plans: readonly Row[] = [
       claims: [
         claimOf(
           [{ address: at('03:00.1'), group: 1, vendor: '1002', device: 'ab30', original: { bars: [] } }],
-          { guest: oldGuest },
+          { owner: oldGuest },
         ),
       ],
     },
@@ -345,7 +345,7 @@ describe('plan', () => {
     const own = claimOf([
       { address: at('03:00.0'), group: 1, vendor: '1002', device: '744c', original: { bars: [] } },
     ]);
-    assert.equal(own.guest.uuid, guest.uuid);
+    assert.equal(own.owner, guest);
     assert.equal(planFor([gpu()], { claims: [own] }).steps.length, 3);
   });
 
@@ -365,7 +365,7 @@ describe('plan', () => {
     assert.equal(open?.reason, 'IOMMU group 1 is open in guest "a" (pid 7)');
     const rival = claimOf(
       [{ address: at('03:00.0'), group: 1, vendor: '', device: '', original: { bars: [] } }],
-      { guest: oldGuest },
+      { owner: oldGuest },
     );
     const [claimed] = planFor([gpu()], { facts, claims: [rival] }).verdicts;
     assert.equal(claimed?.reason, 'guest "old" holds it');

@@ -125,7 +125,7 @@ async function begin(
   );
   const snapshot = await takeSnapshot(host, groups, { deadlineMs: DEADLINE });
   const made = plan({
-    guest,
+    owner: guest,
     hostdevs: chosen.map(({ address }) => ({ kind: 'pci', address, managed: true })),
     snapshot,
     claims: [],

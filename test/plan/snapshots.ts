@@ -87,7 +87,7 @@ export function assigned(...addresses: string[]): PciHostdev[] {
   return addresses.map((address) => ({ kind: 'pci', address: at(address), managed: true }));
 }
 
-export const guest = { name: 'win11', uuid: '00000000-0000-4000-8000-000000000001' };
+export const guest = { kind: 'guest', name: 'win11', uuid: '00000000-0000-4000-8000-000000000001' } as const;
 
 /** A plan for guest win11. */
 export function planFor(
@@ -95,7 +95,7 @@ export function planFor(
   input: Partial<PlanInput> & { facts?: Partial<Snapshot> } = {},
 ): Plan {
   return plan({
-    guest,
+    owner: guest,
     hostdevs: assigned('03:00.0'),
     wishesFor: () => noWishes,
     snapshot: snapshot(devices, input.facts),
@@ -128,9 +128,9 @@ export function verdictLine(verdict: Verdict): string {
 /** A claim of a guest on devices. */
 export function claimOf(devices: readonly ClaimedDevice[], facts: Partial<Claim> = {}): Claim {
   return {
-    version: 1,
+    version: 2,
     bootId: 'boot',
-    guest,
+    owner: guest,
     state: 'held',
     claimedAt: '2026-01-01T00:00:00.000Z',
     writer: { pid: 1, startTime: 1 },

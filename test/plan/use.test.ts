@@ -90,7 +90,7 @@ describe('a plan with devices that the host uses', () => {
         planned([use('boot-vga')], {
           claims: [
             claimOf([{ address: at('03:00.0'), group: 1, vendor: '', device: '', original: { bars: [] } }], {
-              guest: { name: 'old', uuid: '00000000-0000-4000-8000-000000000002' },
+              owner: { kind: 'guest', name: 'old', uuid: '00000000-0000-4000-8000-000000000002' },
             }),
           ],
         }),
@@ -156,7 +156,7 @@ describe('allowance', () => {
   });
 
   it('names a file that is this guest’s, whatever the guest is called', () => {
-    const made = planned([use('held')], { guest: { name: '../a b', uuid: 'x' } });
+    const made = planned([use('held')], { owner: { kind: 'guest', name: '../a b', uuid: 'x' } });
     assert.match(allowance(made) ?? '', / in \/etc\/vfio-hook\/domains\/%2e\.%2fa%20b\.yaml$/);
   });
 });

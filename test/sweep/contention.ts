@@ -6,7 +6,7 @@ import { MACHINE_FILE } from '../../src/host/simulated/entry.ts';
 import { createMachineFile } from '../../src/host/simulated/machine.ts';
 import type { JournalEntry } from '../../src/host/simulated/state.ts';
 import { begin, call, claims, configure, fault, guestWith, type Guest, type Stage } from '../hook/stage.ts';
-import { machineSpec, stateDirectory } from '../scenario.ts';
+import { machineSpec, stateDirectory, claimedBy } from '../scenario.ts';
 import { buildLocker, Locker } from './lockers.ts';
 import type { Sweep } from './sweep.ts';
 import type { Tally } from './tally.ts';
@@ -105,7 +105,7 @@ async function onlyOneStarts(on: Stage, guests: readonly Guest[]): Promise<void>
       assert.ok(stderr.split('vfio-hook: hint')[0]?.endsWith(holder), stderr);
     }
   }
-  const held = Object.values(claims(on)).map(({ guest, state }) => `${guest.name} ${state}`);
+  const held = Object.values(claims(on)).map((claim) => `${claimedBy(claim)} ${claim.state}`);
   assert.deepEqual(held, [`${winners[0]?.name ?? ''} held`]);
   assert.equal(new Set(on.machine.journal().map(({ pid }) => pid)).size, 1, 'two processes wrote');
 }
@@ -119,7 +119,7 @@ async function startsAndReleases(on: Stage): Promise<void> {
   const [released, started] = await Promise.all([releasing.ended, starting.ended]);
   assert.deepEqual([released.status, released.stderr], [0, '']);
   const writers = runsOf(on.machine.journal().slice(before));
-  const held = Object.values(claims(on)).map(({ guest }) => guest.name);
+  const held = Object.values(claims(on)).map(claimedBy);
   if (started.status === 0) {
     assert.equal(writers.length, 2, `writers took turns: ${writers.join(' ')}`);
     assert.deepEqual(held, [second.name]);
@@ -152,10 +152,7 @@ async function waitsForRelease(on: Stage): Promise<void> {
     ],
   );
   assert.equal(runsOf(on.machine.journal().slice(before)).length, 2, 'writers took turns');
-  assert.deepEqual(
-    Object.values(claims(on)).map(({ guest }) => guest.name),
-    [second.name],
-  );
+  assert.deepEqual(Object.values(claims(on)).map(claimedBy), [second.name]);
 }
 
 /** The processes that wrote, in order, each once for every time that it followed another one. */

@@ -1,3 +1,5 @@
+import { claimedBy } from '../scenario.ts';
+import { claimKey } from '../../src/claim/owner.ts';
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -194,7 +196,7 @@ export const hostileClaims: Sweep = {
       await s.prepare(stage.domain);
       const [claim] = s.claims();
       assert.ok(claim);
-      const file = `${claim.guest.uuid}.json`;
+      const file = `${claimKey(claim.owner)}.json`;
       const back = s.save();
       for (let number = 1; number <= CLAIMS; number += 1) {
         await tally.point(`claim ${number}`, async () => {
@@ -205,7 +207,7 @@ export const hostileClaims: Sweep = {
           for (let count = 1 + random.below(3); count > 0; count -= 1) mutate(json, random);
           s.damage(file, withChecksum(`${JSON.stringify(json, null, 1)}\n`));
           const [read] = s.claims();
-          await actsOn(stage, read?.guest.name ?? NAME);
+          await actsOn(stage, read ? claimedBy(read) : NAME);
           const allowed = read?.devices.map(({ address }): string => address) ?? [];
           for (const write of s.writes()) {
             const match = WRITE.exec(write);

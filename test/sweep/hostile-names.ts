@@ -1,3 +1,4 @@
+import { claimKey, ownerPhrase } from '../../src/claim/owner.ts';
 import assert from 'node:assert/strict';
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -8,7 +9,7 @@ import { recover } from '../../src/cli/recover.ts';
 import { status } from '../../src/cli/status.ts';
 import type { Claim } from '../../src/claim/claim.ts';
 import { loadConfig } from '../../src/engine/config-file.ts';
-import { guestHolder, lockGroups } from '../../src/engine/lock.ts';
+import { lockGroups } from '../../src/engine/lock.ts';
 import { parseDomain } from '../../src/domain/parse.ts';
 import { VfioHookError } from '../../src/errors.ts';
 import type { LogEntry } from '../../src/log/log.ts';
@@ -16,7 +17,7 @@ import { logLine } from '../../src/log/line.ts';
 import { pciNames } from '../../src/pci/names.ts';
 import { errorLines } from '../../src/report.ts';
 import { pci } from '../domain/documents.ts';
-import { openScenario, stateDirectory, type Scenario } from '../scenario.ts';
+import { claimedBy, openScenario, stateDirectory, type Scenario } from '../scenario.ts';
 import { isSafeLine, staysInItsGroups } from './hostile.ts';
 import { randomFor, type Random } from './random.ts';
 import { NAME } from './stage.ts';
@@ -45,12 +46,13 @@ export const hostileNames: Sweep = {
         await tally.point(`name ${number}`, async () => {
           const name = hostileName(number);
           findsNoConfiguration(configured, name);
-          staysInDirectories(s, { ...claim, guest: { ...claim.guest, name } });
+          staysInDirectories(s, { ...claim, owner: { ...claim.owner, name } as Claim['owner'] });
           isLogged(name);
           isSaid(name);
-          if (number % 20 === 0) await isShown(s, { ...claim, guest: { ...claim.guest, name } });
+          if (number % 20 === 0)
+            await isShown(s, { ...claim, owner: { ...claim.owner, name } as Claim['owner'] });
           if (number % 50 === 0) {
-            const uuid = claim.guest.uuid;
+            const { uuid } = claim.owner;
             await staysInItsGroups(s, {
               name,
               uuid,
@@ -127,24 +129,24 @@ function staysInDirectories(s: Scenario, claim: Claim): void {
   const seen = watch(() => {
     store.write(claim);
     assert.deepEqual(
-      store.all().claims.map(({ guest }) => guest),
-      [claim.guest],
+      store.all().claims.map(({ owner }) => owner),
+      [claim.owner],
     );
     lockGroups([16], {
       stateDirectory: run,
       trustedUid: process.getuid?.() ?? 0,
       timeoutMs: 0,
-      who: guestHolder(claim.guest.name),
+      who: ownerPhrase(claim.owner),
       now: () => performance.now(),
       onWait: () => undefined,
     }).release();
-    store.remove(claim.guest.uuid);
+    store.remove(claimKey(claim.owner));
   });
   assert.deepEqual([...new Set(seen.programs)], ['flock']);
-  const file = `${claim.guest.uuid}.json`;
+  const file = `${claimKey(claim.owner)}.json`;
   const known = ['', '/claims', `/claims/${file}`, `/claims/.${file}.new`, '/locks', '/locks/group-16'];
   for (const path of seen.paths) assert.ok(known.includes(path.slice(run.length)), path);
-  isSafeLine(guestHolder(claim.guest.name));
+  isSafeLine(ownerPhrase(claim.owner));
 }
 
 /** In every field of a log line. */
@@ -181,31 +183,31 @@ function isSaid(name: string): void {
 async function isShown(s: Scenario, claim: Claim): Promise<void> {
   const { store } = s.engine();
   const file = join(s.directory, 'guest.xml');
-  const escaped = claim.guest.name.replaceAll('&', '&amp;').replaceAll('<', '&lt;');
+  const escaped = claimedBy(claim).replaceAll('&', '&amp;').replaceAll('<', '&lt;');
   const gpu = `<hostdev mode='subsystem' type='pci'><source><address ${pci(3)}/></source></hostdev>`;
   writeFileSync(
     file,
-    `<domain><name>${escaped}</name><uuid>${claim.guest.uuid}</uuid><devices>${gpu}</devices></domain>`,
+    `<domain><name>${escaped}</name><uuid>${claim.owner.uuid}</uuid><devices>${gpu}</devices></domain>`,
   );
   store.write(claim);
   try {
     const dry = new Map<string, string | true>([['dry-run', true]]);
     const json: [string, true] = ['json', true];
     const calls: readonly (readonly [Command, Call])[] = [
-      [status, { operands: [], options: new Map() }],
-      [status, { operands: [], options: new Map([json]) }],
+      [status, { operands: [], options: new Map(), lists: new Map() }],
+      [status, { operands: [], options: new Map([json]), lists: new Map() }],
       [recover, { operands: [], options: dry }],
-      [recover, { operands: [], options: new Map([...dry, json]) }],
-      [hostdevs, { operands: [file], options: new Map() }],
-      [hostdevs, { operands: [file], options: new Map([json]) }],
-      [plan, { operands: [file], options: new Map() }],
-      [plan, { operands: [file], options: new Map([json]) }],
+      [recover, { operands: [], options: new Map([...dry, json]), lists: new Map() }],
+      [hostdevs, { operands: [file], options: new Map(), lists: new Map() }],
+      [hostdevs, { operands: [file], options: new Map([json]), lists: new Map() }],
+      [plan, { operands: [file], options: new Map(), lists: new Map() }],
+      [plan, { operands: [file], options: new Map([json]), lists: new Map() }],
       // As a guest that libvirt knows; `-` would be standard input.
-      [hostdevs, { operands: [`${claim.guest.name}?`], options: new Map() }],
+      [hostdevs, { operands: [`${claimedBy(claim)}?`], options: new Map(), lists: new Map() }],
     ];
     for (const [command, call] of calls) await shows(s, command, call);
   } finally {
-    store.remove(claim.guest.uuid);
+    store.remove(claimKey(claim.owner));
     rmSync(file);
   }
 }

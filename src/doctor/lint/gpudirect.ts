@@ -1,6 +1,7 @@
 import type { Host } from '../../host/host.ts';
 import { installedLibvirt } from '../../host/take-snapshot.ts';
-import { parsePciAddress, type PciAddress } from '../../pci/address.ts';
+import type { PciAddress } from '../../pci/address.ts';
+import { MOST_CLIQUES, pciPath, switchNeighbours } from '../../pci/cliques.ts';
 import { sysfs } from '../../pci/sysfs.ts';
 import { versionNumber } from '../daemon.ts';
 import type { Check, GuestExamination } from '../examination.ts';
@@ -8,9 +9,8 @@ import { ok, unknown, warning, type Fix } from '../finding.ts';
 import { displays } from './code-43.ts';
 import { pasteXml } from './snippets.ts';
 
-/** QEMU's property; a number of four bits (hw/vfio/pci-quirks.c). */
+/** QEMU's property (hw/vfio/pci-quirks.c). */
 const PROPERTY = 'x-nv-gpudirect-clique';
-const MOST_CLIQUES = 16;
 /** libvirt 8.2 knows <qemu:override>, and its JSON arguments took the effect from -set. */
 const OVERRIDE = 8002;
 
@@ -39,27 +39,9 @@ export const gpuDirect: Check<GuestExamination> = {
   },
 };
 
-/**
- * Cards by the PCIe switch that they share: the upstream port right below the root port, the second bridge on
- * the way to the device. Cards behind no switch, or alone behind one, are in no clique.
- */
-export function cliquesOf(host: Host, cards: readonly PciAddress[]): PciAddress[][] {
-  const bySwitch = new Map<string, PciAddress[]>();
-  for (const card of cards) {
-    const [root, upstream, downstream] = bridgesAbove(host, card);
-    if (root === undefined || upstream === undefined || downstream === undefined) continue;
-    bySwitch.set(upstream, [...(bySwitch.get(upstream) ?? []), card]);
-  }
-  return [...bySwitch.values()].filter((members) => members.length > 1);
-}
-
-/** The bridges from the root to a device, as the path of its directory has them. */
-function bridgesAbove(host: Host, address: PciAddress): PciAddress[] {
-  const path = host.readLink(sysfs.device(address)) ?? '';
-  return path
-    .split('/')
-    .flatMap((step) => parsePciAddress(step) ?? [])
-    .filter((step) => step !== address);
+/** Cards by the PCIe switch that they share. */
+export function cliquesOf(host: Host, cards: readonly PciAddress[]): readonly (readonly PciAddress[])[] {
+  return switchNeighbours(cards.map((card) => pciPath(card, host.readLink(sysfs.device(card)) ?? '')));
 }
 
 function snippet(on: GuestExamination, cliques: readonly (readonly PciAddress[])[]): Fix {

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { errnoOf, VfioHookError } from '../../../src/errors.ts';
-import { guestHolder, lockGroups } from '../../../src/engine/lock.ts';
+import { ownerPhrase } from '../../../src/claim/owner.ts';
+import { lockGroups } from '../../../src/engine/lock.ts';
 
 /**
  * Takes the locks of groups and says each thing that happens in a line on stdout; gives them up when a line
@@ -12,7 +13,7 @@ try {
     stateDirectory,
     trustedUid: process.getuid?.() ?? 0,
     timeoutMs: Number(timeout),
-    who: guestHolder(guest),
+    who: ownerPhrase({ kind: 'guest', name: guest, uuid: '' }),
     now: () => performance.now(),
     onWait: (sentence) => {
       process.stdout.write(`waits: ${sentence}\n`);

@@ -49,8 +49,8 @@ async function plans(host: Host): Promise<unknown[]> {
           host,
           hostdevs.map(({ address }) => address),
         );
-        const guest = { name: domain.name, uuid: domain.uuid };
-        const planned = await makePlan({ host, guest, hostdevs, groups, config: defaultConfig, claims: [] });
+        const owner = { kind: 'guest', name: domain.name, uuid: domain.uuid } as const;
+        const planned = await makePlan({ host, owner, hostdevs, groups, config: defaultConfig, claims: [] });
         return planned.plan;
       } catch (error) {
         return (error as Error).message;

@@ -1,0 +1,34 @@
+import { quoteName } from '../text.ts';
+import type { ClaimOwner } from './claim.ts';
+
+/**
+ * The name of an owner's claim, which is that of its file without `.json`. A guest's is its UUID; the others
+ * begin with a word, so that no guest can have such a name.
+ */
+export function claimKey(owner: ClaimOwner): string {
+  return owner.kind === 'guest' ? owner.uuid : `${owner.kind}-${owner.uuid}`;
+}
+
+/** An owner in a sentence: `guest "win11"`, `vfio-hook detach`, `vfio-hook run "crosvm"`. Safe to print. */
+export function ownerPhrase(owner: ClaimOwner): string {
+  switch (owner.kind) {
+    case 'guest':
+      return `guest ${quoteName(owner.name)}`;
+    case 'manual':
+      return 'vfio-hook detach';
+    case 'run':
+      return `vfio-hook run ${quoteName(owner.command)}`;
+  }
+}
+
+/** The field of a log line that names the owner: a guest by its name, which nobody else has. */
+export function logOwner(owner: ClaimOwner): { readonly guest?: string; readonly owner?: string } {
+  switch (owner.kind) {
+    case 'guest':
+      return { guest: owner.name };
+    case 'manual':
+      return { owner: 'detach' };
+    case 'run':
+      return { owner: 'run' };
+  }
+}

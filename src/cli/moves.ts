@@ -1,0 +1,41 @@
+import { formatBarSize } from '../pci/bar.ts';
+import type { PciAddress } from '../pci/address.ts';
+import { deviceAt, type Snapshot } from '../pci/snapshot.ts';
+import { boundDriver } from '../steps/attributes.ts';
+import type { Host } from '../host/host.ts';
+import type { Step } from '../plan/step.ts';
+
+/** Where a device was and where it is now. */
+export interface Move {
+  readonly address: PciAddress;
+  /** Name of the driver; null for none. */
+  readonly from: string | null;
+  readonly to: string | null;
+  /** BARs that have another size now; bytes. */
+  readonly bars: readonly { readonly bar: number; readonly size: number }[];
+}
+
+/** What has become of devices: their drivers are read back from the kernel. */
+export function movesOf(
+  host: Host,
+  before: Snapshot,
+  addresses: readonly PciAddress[],
+  steps: readonly Step[],
+): Move[] {
+  return addresses.map((address) => ({
+    address,
+    from: deviceAt(before, address)?.driver ?? null,
+    to: boundDriver(host, address) ?? null,
+    bars: steps.flatMap((step) =>
+      step.kind === 'resize-bar' && step.device === address ? [{ bar: step.bar, size: step.to }] : [],
+    ),
+  }));
+}
+
+/** `0000:03:00.0: amdgpu → vfio-pci, BAR 2 8 MiB`. */
+export function moveLine({ address, from, to, bars }: Move): string {
+  const sizes = bars.map(({ bar, size }) => `, BAR ${bar} ${formatBarSize(size)}`).join('');
+  const where =
+    from === to ? `stays on ${to ?? 'no driver'}` : `${from ?? 'no driver'} → ${to ?? 'no driver'}`;
+  return `${address}: ${where}${sizes}`;
+}

@@ -1,0 +1,156 @@
+import { VfioHookError } from '../errors.ts';
+import type { Host } from '../host/host.ts';
+import { comparePciAddresses, parsePciAddress, slotOf, type PciAddress } from '../pci/address.ts';
+import { parseBarSize } from '../pci/bar.ts';
+import { isBridgeClass, isDisplay } from '../pci/class.ts';
+import { sysfs } from '../pci/sysfs.ts';
+import { quoteName } from '../text.ts';
+import type { Call, OptionSpec } from './command.ts';
+
+/** The devices that a command line names. */
+export interface Selection {
+  /** In order of address, each once. */
+  readonly devices: readonly PciAddress[];
+  /** Wished sizes in bytes by BAR index. */
+  readonly bars: ReadonlyMap<PciAddress, ReadonlyMap<number, number>>;
+  /** Whether they were named by what they are and not by where: then some may be passed over. */
+  readonly isPattern: boolean;
+}
+
+/** The operand of commands that take devices in place of guests. */
+export const addressOperand = {
+  name: 'ADDRESS',
+  about: 'PCI address: 01:00.0, 0000:01:00.0 or pci_0000_01_00_0; whole IOMMU groups are moved',
+  optional: true,
+  repeated: true,
+} as const;
+
+/** The other ways to name devices. */
+export const selectionOptions: readonly OptionSpec[] = [
+  { name: 'device-id', value: 'VENDOR:DEVICE', about: 'every device with this id, such as 10de:2204' },
+  { name: 'vendor', value: 'VENDOR', about: 'every graphics card of this vendor, such as 10de' },
+  { name: 'all', about: 'every graphics card' },
+];
+
+/** What the devices of one host are, as far as they are selected by it. */
+interface Identity {
+  readonly address: PciAddress;
+  readonly vendor: string;
+  readonly device: string;
+  readonly class: string;
+}
+
+/**
+ * Reads which devices are meant: by addresses, or by exactly one of the options. Graphics cards (class 03)
+ * come with the other functions of their vendor in the same slot: sound, USB, UCSI. An APU has functions of
+ * another vendor beside its graphics, such as the host's own USB controllers; they stay.
+ * Throws VH_USAGE, and VH_NO_DEVICE when a pattern fits no device.
+ */
+export function readSelection(call: Call, host: Host): Selection {
+  const ways = [
+    ...(call.operands.length > 0 ? ['ADDRESS'] : []),
+    ...selectionOptions.flatMap(({ name }) => (call.options.has(name) ? [`--${name}`] : [])),
+  ];
+  if (ways.length !== 1) {
+    throw new VfioHookError(
+      'VH_USAGE',
+      ways.length === 0 ? 'no device is named' : `${ways.join(' and ')} do not go together`,
+      { hints: ['give addresses, or one of --device-id, --vendor and --all'] },
+    );
+  }
+  const named = call.operands.map(readDevice);
+  const bars = new Map(named.map(({ address, bars: sizes }) => [address, new Map(sizes)]));
+  for (const text of call.lists.get('bar') ?? []) addBar(bars, text);
+  return {
+    devices: sorted(named.length > 0 ? named.map(({ address }) => address) : matching(call, host)),
+    bars: new Map([...bars].filter(([, sizes]) => sizes.size > 0)),
+    isPattern: named.length === 0,
+  };
+}
+
+/** Reads `01:00.0` or `01:00.0,bar2=8MiB`. Throws VH_USAGE. */
+export function readDevice(text: string): {
+  readonly address: PciAddress;
+  readonly bars: ReadonlyMap<number, number>;
+} {
+  const [word = '', ...settings] = text.split(',');
+  const bars = new Map<number, number>();
+  for (const setting of settings) {
+    const match = /^bar([0-5])=(.+)$/i.exec(setting);
+    if (!match) throw usage(`${quoteName(setting)} is no size of a BAR`, `write ${word},bar2=8MiB`);
+    bars.set(Number(match[1]), readSize(match[2] ?? ''));
+  }
+  return { address: readAddress(word), bars };
+}
+
+/** Reads `01:00.0:2=8MiB`. */
+function addBar(bars: Map<PciAddress, Map<number, number>>, text: string): void {
+  const match = /^(.+):([0-5])=(.+)$/.exec(text);
+  if (!match) throw usage(`${quoteName(text)} is no size of a BAR`, 'write --bar 0000:01:00.0:2=8MiB');
+  const address = readAddress(match[1] ?? '');
+  const sizes = bars.get(address) ?? new Map<number, number>();
+  bars.set(address, sizes.set(Number(match[2]), readSize(match[3] ?? '')));
+}
+
+function readAddress(text: string): PciAddress {
+  const address = parsePciAddress(text);
+  if (address) return address;
+  throw usage(`${quoteName(text)} is no PCI address`, 'write it as lspci -D prints it: 0000:01:00.0');
+}
+
+function readSize(text: string): number {
+  const size = parseBarSize(text);
+  if (size !== undefined) return size;
+  throw usage(`${quoteName(text)} is no BAR size`, 'write a power of two from 1MiB to 128TiB, such as 8MiB');
+}
+
+function matching({ options }: Call, host: Host): PciAddress[] {
+  const all = identities(host);
+  const id = options.get('device-id');
+  const vendor = options.get('vendor');
+  if (typeof id === 'string') {
+    if (!/^[0-9a-f]{4}:[0-9a-f]{4}$/i.test(id))
+      throw usage(`${quoteName(id)} is no vendor and device id`, 'write them as lspci -nn does: 10de:2204');
+    const found = all.filter(({ vendor: v, device: d }) => `${v}:${d}` === id.toLowerCase());
+    return atLeastOne(found, `no device of this host has the id ${id.toLowerCase()}`);
+  }
+  if (typeof vendor === 'string' && !/^[0-9a-f]{4}$/i.test(vendor))
+    throw usage(`${quoteName(vendor)} is no vendor id`, 'write it as lspci -nn does: 10de');
+  const wanted = typeof vendor === 'string' ? vendor.toLowerCase() : undefined;
+  const cards = all.filter(
+    ({ class: code, vendor: v }) => isDisplay(code) && (wanted === undefined || v === wanted),
+  );
+  const found = all.filter(
+    (each) =>
+      !isBridgeClass(each.class) &&
+      cards.some((card) => slotOf(card.address) === slotOf(each.address) && card.vendor === each.vendor),
+  );
+  return atLeastOne(
+    found,
+    `this host has no graphics card${wanted === undefined ? '' : ` of vendor ${wanted}`}`,
+  );
+}
+
+function atLeastOne(found: readonly Identity[], otherwise: string): PciAddress[] {
+  if (found.length > 0) return found.map(({ address }) => address);
+  throw new VfioHookError('VH_NO_DEVICE', otherwise, { hints: ['compare with: lspci -nn'] });
+}
+
+/** Only attributes that the kernel answers at once. */
+function identities(host: Host): Identity[] {
+  return (host.list(sysfs.devices) ?? []).flatMap((name) => {
+    const address = parsePciAddress(name);
+    if (!address) return [];
+    const text = (attribute: string): string =>
+      (host.read(sysfs.attribute(address, attribute)) ?? '').trim().replace(/^0x/, '');
+    return { address, vendor: text('vendor'), device: text('device'), class: text('class') };
+  });
+}
+
+function sorted(addresses: readonly PciAddress[]): PciAddress[] {
+  return [...new Set(addresses)].sort(comparePciAddresses);
+}
+
+function usage(message: string, hint: string): VfioHookError {
+  return new VfioHookError('VH_USAGE', message, { hints: [hint] });
+}

@@ -1,0 +1,197 @@
+import { randomUUID } from 'node:crypto';
+import type { Claim, ClaimProcess, ManualOwner, RunOwner } from '../claim/claim.ts';
+import { claimKey, logOwner } from '../claim/owner.ts';
+import { defaultConfig, type Config, type DeviceRule } from '../config/config.ts';
+import type { PciHostdev } from '../domain/domain.ts';
+import { VfioHookError } from '../errors.ts';
+import type { Host } from '../host/host.ts';
+import { groupsOf, presentGroups } from '../host/take-snapshot.ts';
+import { slotOf, type PciAddress } from '../pci/address.ts';
+import { deviceAt } from '../pci/snapshot.ts';
+import type { UseReason } from '../pci/use.ts';
+import { isVfioName } from '../pci/vfio-name.ts';
+import { refusals } from '../plan/plan.ts';
+import type { RefuseVerdict } from '../plan/verdict.ts';
+import { refuseBlocked } from './blocked.ts';
+import { refuseDamaged } from './claim-store.ts';
+import type { Engine } from './engine.ts';
+import { handOver } from './hand-over.ts';
+import { lockForOwner } from './lock.ts';
+import { logVerdicts, makePlan, refusalOf, type PlannedStart } from './make-plan.ts';
+
+/** What is to be detached from the host, and for whom. */
+export interface DetachRequest {
+  readonly owner: ManualOwner | RunOwner;
+  readonly devices: readonly PciAddress[];
+  /** The driver to bind in place of the vfio driver that a guest would get. */
+  readonly driver?: string | undefined;
+  /** What the named devices may be taken from although the host uses them for that. */
+  readonly allow?: readonly UseReason[] | undefined;
+  /** Sizes in bytes by BAR index, for any device of the groups. */
+  readonly bars: ReadonlyMap<PciAddress, ReadonlyMap<number, number>>;
+  /** Pass over cards that are refused, in place of refusing all. */
+  readonly skipRefused: boolean;
+}
+
+/** What is done, or would be. */
+export interface Detachment extends PlannedStart {
+  readonly config: Config;
+  /** Why cards were passed over; what cannot be done at all is in the plan. */
+  readonly skipped: readonly VfioHookError[];
+}
+
+/** An owner for one detach. */
+export function manualOwner(): ManualOwner {
+  return { kind: 'manual', uuid: randomUUID() };
+}
+
+/** An owner for one run of a program, by this process. */
+export function runOwner(host: Host, command: string): RunOwner {
+  return { kind: 'run', uuid: randomUUID(), command, processes: [identityOf(host.self())] };
+}
+
+/** Decides, and changes nothing: for a dry run. Throws VH_CLAIM and VH_STUCK as {@link detach}. */
+export async function planDetach(engine: Engine, request: DetachRequest): Promise<Detachment> {
+  const stored = engine.store.all();
+  refuseDamaged(stored);
+  refuseBlocked(engine.host, stored.claims, presentGroups(engine.host, request.devices));
+  return decide(engine, request, stored.claims);
+}
+
+/**
+ * Takes devices from the host and claims them for their owner, with the hook's own plan, guards and steps.
+ * A refused plan is returned, and nothing done; a failure throws after everything has been undone.
+ */
+export async function detach(engine: Engine, request: DetachRequest): Promise<Detachment> {
+  const { host, log } = engine;
+  const { owner } = request;
+  const started = host.now();
+  // Throws for an address that does not exist, before there is so much as a lock.
+  const groups = (request.skipRefused ? presentGroups : groupsOf)(host, request.devices);
+  const locks = lockForOwner(engine, owner, groups, engine.loadConfig().timeouts.lock);
+  try {
+    const detachment = await planDetach(engine, request);
+    const { plan, config } = detachment;
+    logVerdicts(log, plan);
+    if (refusals(plan).length > 0) return detachment;
+    await handOver(engine, plan, { config, isFirst: true });
+    log.write({
+      severity: 'notice',
+      message: plan.devices.length === 0 ? 'no device to detach' : 'devices detached',
+      ...logOwner(owner),
+      result: 'held',
+      durationMs: host.now() - started,
+    });
+    return detachment;
+  } finally {
+    locks.release();
+  }
+}
+
+/** Notes the program that uses the devices, so that they are left to it should this process be killed. */
+export function addProcess(engine: Engine, owner: RunOwner, process: ClaimProcess): void {
+  const claim = claimOf(engine, owner);
+  if (!claim) return;
+  const locks = lockForOwner(engine, owner, claim.groups, defaultConfig.timeouts.lock);
+  try {
+    engine.store.write({
+      ...claim,
+      owner: { ...owner, processes: [...owner.processes, identityOf(process)] },
+    });
+  } finally {
+    locks.release();
+  }
+}
+
+function identityOf({ pid, startTime }: ClaimProcess): ClaimProcess {
+  return { pid, startTime };
+}
+
+/** The claim of an owner, as it is now. */
+export function claimOf(engine: Engine, owner: ManualOwner | RunOwner): Claim | undefined {
+  return engine.store.all().claims.find((claim) => claimKey(claim.owner) === claimKey(owner));
+}
+
+/** Until nothing is refused, when refused cards are passed over: without one, others may be refused no more. */
+async function decide(engine: Engine, request: DetachRequest, claims: readonly Claim[]): Promise<Detachment> {
+  const { host } = engine;
+  const config = withWishes(engine.loadConfig(), request);
+  const skipped: VfioHookError[] = [];
+  let devices = request.devices;
+  if (request.skipRefused) devices = withGroup(host, devices, skipped);
+  for (;;) {
+    const planned = await makePlan({
+      host,
+      owner: request.owner,
+      hostdevs: devices.map((address): PciHostdev => ({ kind: 'pci', address, managed: false })),
+      groups: groupsOf(host, devices),
+      config,
+      claims,
+      scope: request.driver === undefined || isVfioName(request.driver) ? 'groups' : 'functions',
+    });
+    if (skipped.length === 0) refuseStrayBars(request, planned);
+    const refused = refusals(planned.plan);
+    if (!request.skipRefused || refused.length === 0) return { ...planned, config, skipped };
+    const groups = new Set(
+      presentGroups(
+        host,
+        refused.map(({ device }) => device),
+      ),
+    );
+    const isRefused = (address: PciAddress): boolean =>
+      presentGroups(host, [address]).some((group) => groups.has(group));
+    const cards = new Set(devices.filter(isRefused).map(slotOf));
+    skipped.push(...onceForEachCard(refused).map((verdict) => refusalOf(request.owner, verdict)));
+    devices = devices.filter((address) => !cards.has(slotOf(address)));
+  }
+}
+
+/** Every function of a card that a guest holds has the same reason. */
+function onceForEachCard(refused: readonly RefuseVerdict[]): RefuseVerdict[] {
+  const reasons = new Map<string, RefuseVerdict>();
+  for (const verdict of refused) {
+    const key = `${slotOf(verdict.device)} ${verdict.reason}`;
+    if (!reasons.has(key)) reasons.set(key, verdict);
+  }
+  return [...reasons.values()];
+}
+
+/** Without those that have no IOMMU group while others have: no reason to refuse the others. */
+function withGroup(
+  host: Host,
+  devices: readonly PciAddress[],
+  skipped: VfioHookError[],
+): readonly PciAddress[] {
+  if (presentGroups(host, devices).length === 0) return devices;
+  return devices.filter((address) => {
+    if (presentGroups(host, [address]).length > 0) return true;
+    skipped.push(
+      new VfioHookError('VH_NO_IOMMU', `cannot detach ${address}: it has no IOMMU group`, {
+        device: address,
+      }),
+    );
+    return false;
+  });
+}
+
+/** What the command line asks for is stronger than any rule of the configuration. */
+function withWishes(config: Config, { devices, driver, bars, allow = [] }: DetachRequest): Config {
+  const none: ReadonlyMap<number, number> = new Map();
+  const rules = [...new Set([...devices, ...bars.keys()])].map((address): DeviceRule => ({
+    match: { by: 'address', address },
+    bars: bars.get(address) ?? none,
+    ...(driver !== undefined && devices.includes(address) && { driver }),
+    ...(allow.length > 0 && devices.includes(address) && { allow }),
+  }));
+  return { ...config, devices: [...config.devices, ...rules] };
+}
+
+/** A size for a device that is not concerned is a slip of the pen, and would be passed over in silence. */
+function refuseStrayBars({ bars }: DetachRequest, { snapshot }: PlannedStart): void {
+  const stray = [...bars.keys()].find((address) => deviceAt(snapshot, address) === undefined);
+  if (stray === undefined) return;
+  throw new VfioHookError('VH_USAGE', `a BAR size is given for ${stray}, which is not to be detached`, {
+    device: stray,
+    hints: ['name the device itself, or one of its IOMMU group'],
+  });
+}

@@ -1,0 +1,83 @@
+import type { Claim, ClaimedDevice } from '../claim/claim.ts';
+import { claimKey, logOwner } from '../claim/owner.ts';
+import type { Config } from '../config/config.ts';
+import type { PciDevice } from '../pci/device.ts';
+import type { Snapshot } from '../pci/snapshot.ts';
+import { originalOf } from '../plan/plan.ts';
+import { stepDevice } from '../plan/step.ts';
+import { planToHost } from '../plan/to-host.ts';
+import { manualOwner } from './detach.ts';
+import type { Engine } from './engine.ts';
+import { execute, type Failure } from './execute.ts';
+import { giveBack } from './give-back.ts';
+import { describeLeft } from './hand-over.ts';
+
+/** Devices that somebody else took from the host, as they are now. */
+export interface Strangers {
+  readonly strangers: readonly PciDevice[];
+  readonly snapshot: Snapshot;
+  readonly config: Config;
+}
+
+/**
+ * Gives devices to the drivers of the host of which no claim says what they were before. While it lasts, a
+ * claim says what they are now, and a device that no driver can be given is put back there. Returns what went
+ * wrong, a sentence each.
+ */
+export async function giveToHost(
+  engine: Engine,
+  { strangers, snapshot, config }: Strangers,
+  driver: string | undefined,
+): Promise<string[]> {
+  const { host, store, log } = engine;
+  if (strangers.length === 0) return [];
+  const deadlineMs = config.timeouts.kernelWrite;
+  const claim: Claim = {
+    version: 2,
+    bootId: engine.bootId,
+    owner: manualOwner(),
+    state: 'preparing',
+    claimedAt: engine.clock().toISOString(),
+    writer: host.self(),
+    kernelWriteTimeout: deadlineMs,
+    groups: [...new Set(strangers.flatMap(({ iommuGroup }) => iommuGroup ?? []))],
+    devices: strangers.map((device) => claimedDevice(device, driver)),
+    stuck: [],
+    leftovers: [],
+  };
+  store.write(claim);
+  const failures = await execute(planToHost(strangers, snapshot, driver), {
+    host,
+    log,
+    ...logOwner(claim.owner),
+    deadlineMs,
+    onFailure: 'next-device',
+  });
+  if (failures.length === 0) {
+    store.remove(claimKey(claim.owner));
+    return [];
+  }
+  return [...failures.map(({ sentence }) => sentence), ...(await undo(engine, claim, failures))];
+}
+
+function claimedDevice(device: PciDevice, driver: string | undefined): ClaimedDevice {
+  return {
+    address: device.address,
+    group: device.iommuGroup ?? -1,
+    vendor: device.vendor,
+    device: device.device,
+    ...(driver !== undefined && { driver }),
+    original: originalOf(device),
+  };
+}
+
+/** Puts the devices back that a step failed for; returns what is not even there. */
+async function undo(engine: Engine, claim: Claim, failures: readonly Failure[]): Promise<string[]> {
+  const failed = failures.map(({ step }) => stepDevice(step));
+  const result = await giveBack(engine, {
+    ...claim,
+    devices: claim.devices.filter(({ address }) => failed.includes(address)),
+    stuck: failures.flatMap(({ stuck }) => stuck ?? []),
+  });
+  return result.kind === 'restored' ? [] : [describeLeft(result)];
+}

@@ -1,0 +1,60 @@
+import type { Claim } from '../claim/claim.ts';
+import { logOwner } from '../claim/owner.ts';
+import { VfioHookError } from '../errors.ts';
+import { manualOwner } from './detach.ts';
+import type { Engine } from './engine.ts';
+import { giveBack } from './give-back.ts';
+import { giveToHost } from './give-to-host.ts';
+import { describeLeft } from './hand-over.ts';
+import { lockForOwner } from './lock.ts';
+import { groupsConcerned, planReattach, type Reattachment, type ReattachRequest } from './plan-reattach.ts';
+
+/**
+ * Gives devices back to the host: those of a detach as they were before, those that somebody else took away
+ * to the drivers of the host. Unless `skipRefused`, nothing is done when one is refused. Doing it twice does
+ * nothing the second time. Throws VH_INCOMPLETE when something is not back.
+ */
+export async function reattach(engine: Engine, request: ReattachRequest): Promise<Reattachment> {
+  const { host, log } = engine;
+  const started = host.now();
+  const { claims } = engine.store.all();
+  const groups = groupsConcerned(engine, request, claims);
+  const locks = lockForOwner(engine, manualOwner(), groups, engine.loadConfig().timeouts.lock);
+  try {
+    const reattachment = await planReattach(engine, request);
+    const { detached, strangers, refused } = reattachment;
+    refuseUnlocked(
+      detached.map(({ claim }) => claim),
+      groups,
+    );
+    if (refused.length > 0 && !request.skipRefused) return reattachment;
+    const left: string[] = [];
+    for (const { claim, devices } of detached) {
+      const result = await giveBack(engine, claim, devices);
+      if (result.kind !== 'restored') left.push(describeLeft(result));
+    }
+    left.push(...(await giveToHost(engine, reattachment, request.driver)));
+    if (left.length > 0) {
+      throw new VfioHookError('VH_INCOMPLETE', `not everything is given back: ${left.join('; ')}`, {
+        hints: ['see: vfio-hook status; retry with: vfio-hook recover, then: vfio-hook reattach'],
+      });
+    }
+    log.write({
+      severity: 'notice',
+      message: detached.length + strangers.length === 0 ? 'no device to give back' : 'devices given back',
+      ...logOwner(manualOwner()),
+      result: 'restored',
+      durationMs: host.now() - started,
+    });
+    return reattachment;
+  } finally {
+    locks.release();
+  }
+}
+
+function refuseUnlocked(claims: readonly Claim[], locked: readonly number[]): void {
+  if (claims.every(({ groups }) => groups.every((group) => locked.includes(group)))) return;
+  throw new VfioHookError('VH_LOCK', 'another run has detached one of the devices in this very moment', {
+    hints: ['try again; see: vfio-hook status'],
+  });
+}

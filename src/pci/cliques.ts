@@ -1,0 +1,54 @@
+import { parsePciAddress, type PciAddress } from './address.ts';
+
+/** A device and the bridges on the way to it, the one at the root bus first. */
+export interface PciPath {
+  readonly address: PciAddress;
+  readonly bridges: readonly PciAddress[];
+}
+
+/**
+ * The way to a device, from the target of its link in /sys/bus/pci/devices, such as
+ * `../../../devices/pci0000:16/0000:16:02.0/0000:17:00.0/0000:18:08.0/0000:19:00.0`.
+ */
+export function pciPath(address: PciAddress, linkTarget: string): PciPath {
+  const steps = linkTarget.split('/').flatMap((step) => parsePciAddress(step) ?? []);
+  return { address, bridges: steps.filter((step) => step !== address) };
+}
+
+/**
+ * The upstream port of the outermost PCI Express switch above a device; undefined when there is no switch.
+ * A switch is two bridges below a root port: its upstream port and one of its downstream ports. One bridge
+ * alone is a bridge to conventional PCI, or a card's own.
+ */
+function outermostSwitch({ bridges }: PciPath): PciAddress | undefined {
+  return bridges.length >= 3 ? bridges[1] : undefined;
+}
+
+/** Devices by the outermost switch that they share, in order; those that share none are left out. */
+export function switchNeighbours(paths: readonly PciPath[]): readonly (readonly PciAddress[])[] {
+  const below = new Map<PciAddress, PciAddress[]>();
+  for (const path of paths) {
+    const upstream = outermostSwitch(path);
+    if (upstream !== undefined) below.set(upstream, [...(below.get(upstream) ?? []), path.address]);
+  }
+  return [...below.values()].filter((members) => members.length > 1);
+}
+
+/**
+ * GPUDirect cliques: which of these devices may send peer-to-peer traffic to each other. Devices below one
+ * switch share a clique, since the switch passes such traffic on by itself; between root ports it is optional
+ * for the hardware (docs/vfio.md of Cloud Hypervisor, hw/vfio/pci-quirks.c of QEMU). A device that shares
+ * with no other has no clique. Numbers begin at 0, in order of the devices; the cliques beyond
+ * {@link MOST_CLIQUES} get none.
+ *
+ * Whether the devices are of a kind that knows cliques (NVIDIA's GPUs) is for the caller to say.
+ */
+export function gpuDirectCliques(paths: readonly PciPath[]): ReadonlyMap<PciAddress, number> {
+  const shared = switchNeighbours(paths).slice(0, MOST_CLIQUES);
+  return new Map(
+    shared.flatMap((members, number) => members.map((address): [PciAddress, number] => [address, number])),
+  );
+}
+
+/** A clique's number has four bits. */
+export const MOST_CLIQUES = 16;
