@@ -196,7 +196,7 @@ async function isShown(s: Scenario, claim: Claim): Promise<void> {
     const calls: readonly (readonly [Command, Call])[] = [
       [status, { operands: [], options: new Map(), lists: new Map() }],
       [status, { operands: [], options: new Map([json]), lists: new Map() }],
-      [recover, { operands: [], options: dry }],
+      [recover, { operands: [], options: dry, lists: new Map() }],
       [recover, { operands: [], options: new Map([...dry, json]), lists: new Map() }],
       [hostdevs, { operands: [file], options: new Map(), lists: new Map() }],
       [hostdevs, { operands: [file], options: new Map([json]), lists: new Map() }],
