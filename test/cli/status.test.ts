@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { withChecksum } from '../../src/claim/checksum.ts';
 import type { Claim } from '../../src/claim/claim.ts';
+import { decodeClaim, encodeClaim } from '../../src/claim/decode.ts';
 import type { StatusReport } from '../../src/cli/status-report.ts';
 import { expectGolden } from '../golden.ts';
 import {
@@ -24,12 +26,14 @@ function report(on: Stage): { readonly status: number | null; readonly report: S
   return { status: ended.status, report: JSON.parse(ended.stdout) as StatusReport };
 }
 
-/** Changes the one claim on disk, as a person with an editor would. */
+/** Changes the one claim on disk. */
 function editClaim(on: Stage, change: (claim: Claim) => Claim): void {
   const directory = join(on.directory, 'run/claims');
   const [file = ''] = readdirSync(directory);
   const path = join(directory, file);
-  writeFileSync(path, JSON.stringify(change(JSON.parse(readFileSync(path, 'utf8')) as Claim)));
+  const read = decodeClaim(readFileSync(path, 'utf8'));
+  assert.ok('claim' in read);
+  writeFileSync(path, withChecksum(encodeClaim(change(read.claim))));
 }
 
 describe('vfio-hook status', () => {

@@ -373,6 +373,8 @@ describe('the simulated machine', () => {
    */
   const on = stage(HOST);
   const elsewhere = temporaryDirectory();
+  // A start takes its lock there before it looks for the devices.
+  mkdirSync(join(elsewhere, 'run'));
   const real = install((text) =>
     text
       .replace("chosen_node=''", `chosen_node='${process.execPath}'`)

@@ -253,13 +253,13 @@ const guards: readonly Defect[] = [
   {
     name: 'does not look at disks',
     file: 'host/uses/uses.ts',
-    find: '    ...diskUses(host, addressesOf(bound, NO_DISKS)),\n',
+    find: '    ...(withDisks.length > 0 ? diskUses(host, withDisks) : []),\n',
     replace: '',
   },
   {
     name: 'does not look at keyboards',
     file: 'host/uses/uses.ts',
-    find: '    ...keyboardUses(host, addressesOf(bound, NO_KEYBOARDS)),\n',
+    find: '    ...(withKeyboards.length > 0 ? keyboardUses(host, withKeyboards) : []),\n',
     replace: '',
   },
   {
