@@ -36,8 +36,6 @@ export function allowance({ verdicts, owner }: Plan): string | undefined {
     const options = new Set(refused.flatMap(({ reasons }) => reasons.map((reason) => `--allow ${reason}`)));
     return `to allow it: name ${refused.map(({ device }) => device).join(' and ')} itself, and add ${[...options].join(' ')}`;
   }
-  const rules = refused.map(
-    ({ device, reasons }) => `{match: "${device}", allow: [${reasons.join(', ')}]}`,
-  );
+  const rules = refused.map(({ device, reasons }) => `{match: "${device}", allow: [${reasons.join(', ')}]}`);
   return `to allow it: devices: [${rules.join(', ')}] in /etc/vfio-hook/domains/${guestFileName(owner)}`;
 }

@@ -188,7 +188,24 @@ describe('vfio-hook detach and reattach', () => {
     assert.match(call(on, exampleGuest('nvme-disk'), 'prepare').stderr, /cannot be trusted/);
   });
 
+  it('what the host uses is refused, passed over by --all, and taken when it is allowed', () => {
+    const on = stage('amd-rdna3-desktop');
+    const before = picture(on);
+    const APU = '0000:0f:00.0';
+    golden('detach-host-use', run(on, 'detach', APU), on);
+    assert.deepEqual([picture(on), changes(on), claims(on)], [before, 0, {}]);
+    golden('detach-all', run(on, 'detach', '--all'), on);
+    assert.deepEqual(drivers(on, [...CARD, APU]), [...Array<string>(2).fill('vfio-pci'), 'amdgpu']);
+    assert.equal(run(on, 'reattach', '--all').status, 0);
+    golden('detach-allowed', run(on, 'detach', APU, '--allow', 'boot-vga', '--allow', 'console'), on);
+    assert.deepEqual(drivers(on, [APU]), ['vfio-pci']);
+    assert.equal(run(on, 'reattach', APU).status, 0);
+    assert.deepEqual([picture(on), claims(on)], [before, {}]);
+  });
+
   for (const [name, args] of Object.entries({
+    'detach-all-allow': ['detach', '--all', '--allow', 'boot-vga'],
+    'detach-allow-nothing': ['detach', '0f:00.0', '--allow', 'boot-vg'],
     'detach-nothing': ['detach'],
     'detach-two-ways': ['detach', '03:00.0', '--all'],
     'detach-no-address': ['detach', '3:0'],

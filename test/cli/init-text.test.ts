@@ -42,7 +42,8 @@ async function textFor(host: Host, domain: Domain): Promise<string> {
 async function planWith(host: Host, domain: Domain, config: Config): Promise<Plan> {
   const groups = groupsFor(host, domain) ?? [];
   const hostdevs = pciHostdevs(domain);
-  return (await makePlan({ host, owner: { kind: 'guest', ...domain }, hostdevs, groups, config, claims: [] })).plan;
+  return (await makePlan({ host, owner: { kind: 'guest', ...domain }, hostdevs, groups, config, claims: [] }))
+    .plan;
 }
 
 const outcome = (verdict: Verdict): string => (verdict.kind === 'refuse' ? verdict.code : verdict.kind);
