@@ -575,8 +575,8 @@ describe('a reason that the configuration allows', () => {
           .filter(({ severity }) => severity === 'warning')
           .map(({ message, device, guest: name }) => `${name ?? ''} ${device ?? ''} ${message}`),
         [
-          `win11 ${GPU} taken from the host, as the configuration allows: the firmware chose it as the primary display (boot_vga is 1)`,
-          `win11 ${GPU} taken from the host, as the configuration allows: the text console is on it (fb0)`,
+          `win11 ${GPU} taken from the host, as it is allowed: the firmware chose it as the primary display (boot_vga is 1)`,
+          `win11 ${GPU} taken from the host, as it is allowed: the text console is on it (fb0)`,
         ],
       );
       assert.deepEqual(
