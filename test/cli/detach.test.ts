@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { copyFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expectGolden } from '../golden.ts';
 import { callHook, installation, startHook, type Ended } from '../hook/compiled.ts';
@@ -179,11 +179,8 @@ describe('vfio-hook detach and reattach', () => {
   it('a guest’s claim under the name of a detach is not trusted', () => {
     const on = stage('amd-rdna3-desktop');
     succeeds(on, win11, 'prepare');
-    const [[, claim] = []] = Object.entries(claims(on));
-    mkdirSync(join(on.directory, 'run/claims'), { recursive: true });
-    writeFileSync(join(on.directory, `run/claims/manual-${win11.uuid}.json`), JSON.stringify(claim), {
-      mode: 0o600,
-    });
+    const folder = join(on.directory, 'run/claims');
+    copyFileSync(join(folder, `${win11.uuid}.json`), join(folder, `manual-${win11.uuid}.json`));
     assert.match(run(on, 'reattach', '03:00.0').stderr, /cannot be trusted: it is the claim of guest /);
     assert.match(call(on, exampleGuest('nvme-disk'), 'prepare').stderr, /cannot be trusted/);
   });

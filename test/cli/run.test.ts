@@ -126,7 +126,7 @@ describe('vfio-hook run', () => {
       callHook([...words, ...on.option], { program: installation().command });
     assert.match(
       command('status').stdout,
-      /^run sh \(.*\): held since .*\n(.*\n)* {2}"sh" is running \(pid \d+\)\n$/,
+      /^run sh \(.*\): held for .*, since .*\n(.*\n)* {2}"sh" is running \(pid \d+\)\n$/,
     );
     assert.match(command('recover').stdout, /^run sh: left alone\n/);
     assert.match(command('reattach', '03:00.0').stderr, /vfio-hook run "sh" holds it/);

@@ -170,5 +170,5 @@ export function steady(text: string, { directory }: Pick<Stage, 'directory'>): s
     .replace(/\b(pid|process) \d+/g, '$1 PID')
     .replace(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, 'TIME')
     .replace(/\b[\d.]+ ms\b/g, 'N ms')
-    .replace(/\b(for|over|prepared) \d+ s\b/g, '$1 N s');
+    .replace(/\b(for|over|prepared|begun) \d+ s\b/g, '$1 N s');
 }
