@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { withChecksum } from '../../src/claim/checksum.ts';
+import { encodeClaim } from '../../src/claim/decode.ts';
 import type { Recovery } from '../../src/engine/recover.ts';
 import { guest, scenarios, type Scenario } from '../scenario.ts';
 
@@ -98,7 +100,7 @@ const cases: readonly Case[] = [
       const [file] = readdirSync(join(s.directory, 'run/claims'));
       const [claim] = s.claims();
       const alive = s.machine.host().self();
-      s.damage(file!, JSON.stringify({ ...claim, writer: alive }));
+      s.damage(file!, withChecksum(encodeClaim({ ...claim!, writer: alive })));
     },
     says: ['win11: left; a run is at work on it (pid PID)'],
     restored: false,
