@@ -336,6 +336,21 @@ describe('a disk that takes no claim', () => {
     });
   }
 
+  it('leaves no claim behind when it is there already, and only may not last', async () => {
+    const s = scenario();
+    s.wrapStore = (store) => ({
+      ...store,
+      write: (claim) => {
+        store.write(claim);
+        throw new VfioHookError('VH_CLAIM', `cannot write ${store.directory}: EIO`, { errno: 'EIO' });
+      },
+    });
+    assert.equal((await failureOf(s.prepare(win11))).errno, 'EIO');
+    assert.deepEqual(s.writes(), []);
+    s.wrapStore = (store) => store;
+    s.nothingDiffers();
+  });
+
   it('is what a file in the place of the directory is, too', async () => {
     const s = scenario();
     writeFileSync(join(s.directory, 'run'), '');

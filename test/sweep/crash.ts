@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { VfioHookError } from '../../src/errors.ts';
 import { SimulatedKill, type SimulatedHost } from '../../src/host/simulated/host.ts';
 import { failureOf, type Scenario } from '../scenario.ts';
@@ -51,19 +53,26 @@ const ways: Readonly<Record<'release' | 'recover' | 'prepare again' | 'reboot', 
   },
 };
 
-/** Every call of prepare and of release is the last one of its process, on every machine; then every way back. */
+/**
+ * Every call of prepare and of release is the last one of its process, on every machine; then every way back.
+ * After one call is before the next one: where deaths leave the very same, the ways back are walked once for all.
+ */
 export const crashes: Sweep = {
   name: 'crash',
   parts: subjects.flatMap(({ host }) => [`${host} prepare`, `${host} release`]),
   run: async (part, tally) => {
     const [host = '', phase = ''] = part.split(' ');
+    const walked = new Set<string>();
     await onStage(host, async (stage) => {
       await eachDeath(
         stage,
         phase,
         async (death, left) => {
+          const remains = remainsOf(stage.s, death);
           for (const [way, comeToRest] of Object.entries(ways)) {
             await tally.point(`${nameOf(death)}, then ${way}`, async () => {
+              if (walked.has(remains + way)) return;
+              walked.add(remains + way);
               left();
               await comesToRest(stage, death, comeToRest);
             });
@@ -74,6 +83,20 @@ export const crashes: Sweep = {
     });
   },
 };
+
+/** Everything that a death leaves which a later run can see, but for what tells processes and times apart. */
+function remainsOf(s: Scenario, { moment, call }: Death): string {
+  const { modules, tasks } = s.machine.state();
+  const claims = join(s.directory, 'run/claims');
+  const files = existsSync(claims)
+    ? readdirSync(claims).map((name) => [
+        name,
+        readFileSync(join(claims, name), 'utf8').replace(/"(pid|startTime|checksum)": "?\w+/g, '$1'),
+      ])
+    : [];
+  const waiting = tasks.map(({ write }) => write);
+  return JSON.stringify([s.observation(), Object.keys(modules), waiting, files, moment === 'during' && call]);
+}
 
 /** After a death, what puts the machine in order dies as well, anywhere; then a way back. */
 export const crashPairs: Sweep = {
