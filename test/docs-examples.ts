@@ -215,6 +215,7 @@ function plain(line: string): string {
     .replace(/\((pid|process) \d+/g, '($1 N')
     .replace(/\bprocess \d+ /g, 'process N ')
     .replace(/(\[[0-9a-f]{4}\]: ).*( \[[0-9a-f]{4}:[0-9a-f]{4}\])/g, '$1NAME$2')
+    .replace(/· board .* (\[[0-9a-f]{4}:[0-9a-f]{4}\])/g, '· board NAME $1')
     .replace(/ {2,}/g, '  ')
     .trimEnd();
 }
