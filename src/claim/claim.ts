@@ -121,6 +121,8 @@ export interface StuckWrite {
   readonly path: string;
   /** The process that still waits in the kernel. */
   readonly writer: ClaimProcess;
+  /** The device's nodes below /dev, whose holders it may wait for: a driver that lets go takes them out of sysfs. */
+  readonly nodes?: readonly string[];
 }
 
 /** Whether a claim concerns a device. */

@@ -121,6 +121,7 @@ function stuck(json: Json): StuckWrite {
     step: string(json, 'step'),
     path: string(json, 'path'),
     writer: identity(json['writer'], 'writer'),
+    ...(json['nodes'] !== undefined && { nodes: list(json, 'nodes').map(String) }),
   };
 }
 

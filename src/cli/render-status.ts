@@ -63,10 +63,12 @@ function outcomeLines({ owner, left, stuck }: ClaimReport): string[] {
   return [`  ${escapeControl(left)}`];
 }
 
-function stuckText({ step, writer, waiting, waitingMs }: StuckReport): string {
+function stuckText({ step, writer, waiting, waitingMs, holders }: StuckReport): string {
   if (!waiting) return `has returned since: ${escapeControl(step)}`;
   const long = waitingMs === undefined ? '' : ` for ${ageText(waitingMs)}`;
-  return `waits in the kernel${long}: ${escapeControl(step)} (process ${writer.pid})`;
+  return `waits in the kernel${long}: ${escapeControl(step)} (process ${writer.pid})${
+    holders.length > 0 ? `, and the device is open in ${describeHolders(holders)}` : ''
+  }`;
 }
 
 function unclaimedText({ address, group, driver, driverOverride, holders }: UnclaimedDevice): string {

@@ -4,7 +4,7 @@ import type { DamagedClaim } from '../engine/claim-store.ts';
 import type { Engine } from '../engine/engine.ts';
 import { reasonToLeave } from '../engine/recover.ts';
 import type { Holder, Host, LibvirtProcesses, ProcessIdentity } from '../host/host.ts';
-import { isOnVfio, overrideText } from '../host/read-device.ts';
+import { groupOf, isOnVfio, overrideText } from '../host/read-device.ts';
 import { parsePciAddress, type PciAddress } from '../pci/address.ts';
 import { sysfs } from '../pci/sysfs.ts';
 import { boundDriver } from '../steps/attributes.ts';
@@ -36,6 +36,8 @@ export interface StuckReport extends StuckWrite {
   readonly waiting: boolean;
   /** For how long; absent when it has returned, or nobody knows. */
   readonly waitingMs?: number;
+  /** Processes that have the device open, which it may wait for. */
+  readonly holders: readonly Holder[];
 }
 
 /** A device on a vfio driver that no claim names: bound at boot, by hand, or by libvirt itself. */
@@ -94,7 +96,8 @@ function stuckWrites(host: Host, claim: Claim): StuckWrite[] {
 function stuckReport(host: Host, write: StuckWrite): StuckReport {
   const waiting = host.isAlive(write.writer);
   const waitingMs = waiting ? runningFor(host, write.writer) : undefined;
-  return { ...write, waiting, ...(waitingMs !== undefined && { waitingMs }) };
+  const holders = waiting ? host.holders(write.nodes ?? []) : [];
+  return { ...write, waiting, ...(waitingMs !== undefined && { waitingMs }), holders };
 }
 
 function runningFor(host: Host, { startTime }: ProcessIdentity): number | undefined {
@@ -120,15 +123,15 @@ async function unclaimedDevices(host: Host, claims: readonly Claim[]): Promise<U
   const overrides = found.map(({ address }) => sysfs.driverOverride(address));
   const read = await host.readLocked(overrides, ANSWER_MS);
   return found.map(({ address, driver }) => {
-    const group = Number(host.readLink(sysfs.attribute(address, 'iommu_group'))?.split('/').pop() ?? NaN);
+    const group = groupOf(host, address);
     const override =
       read.kind === 'read' ? overrideText(read.texts.get(sysfs.driverOverride(address))) : undefined;
     return {
       address,
-      ...(Number.isInteger(group) && { group }),
+      ...(group !== undefined && { group }),
       driver,
       ...(override !== undefined && { driverOverride: override }),
-      holders: Number.isInteger(group) ? holdersOf(host, group) : [],
+      holders: group === undefined ? [] : holdersOf(host, group),
     };
   });
 }

@@ -1,6 +1,7 @@
 import type { Claim } from '../claim/claim.ts';
 import { VfioHookError } from '../errors.ts';
 import type { BlockedWrite, Host, ProcessIdentity } from '../host/host.ts';
+import { groupOf } from '../host/read-device.ts';
 import { parsePciAddress, type PciAddress } from '../pci/address.ts';
 import { sysfs } from '../pci/sysfs.ts';
 import { ownerPhrase } from '../claim/owner.ts';
@@ -36,8 +37,8 @@ export function blockedDevices(host: Host, claims: readonly Claim[]): BlockedDev
 /** Throws VH_STUCK when one of the groups has such a device. */
 export function refuseBlocked(host: Host, claims: readonly Claim[], groups: readonly number[]): void {
   for (const { device, what, writer } of blockedDevices(host, claims)) {
-    const group = Number(host.readLink(sysfs.attribute(device, 'iommu_group'))?.split('/').pop());
-    if (!groups.includes(group)) continue;
+    const group = groupOf(host, device);
+    if (group === undefined || !groups.includes(group)) continue;
     throw new VfioHookError(
       'VH_STUCK',
       `${device} cannot be touched: an earlier kernel write has not returned (${what}; process ${writer.pid} waits in the kernel)`,

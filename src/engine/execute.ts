@@ -1,10 +1,14 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import type { StuckWrite } from '../claim/claim.ts';
-import type { Host } from '../host/host.ts';
+import type { Host, ProcessIdentity } from '../host/host.ts';
+import { groupOf } from '../host/read-device.ts';
+import { deviceNodes, heldUses, type DeviceNode } from '../host/uses/holders.ts';
 import type { Log, LogEntry } from '../log/log.ts';
 import type { PciAddress } from '../pci/address.ts';
+import { sysfs } from '../pci/sysfs.ts';
 import { stepDevice, type Step } from '../plan/step.ts';
 import type { StepOutcome } from '../steps/definition.ts';
+import { boundDriver } from '../steps/attributes.ts';
 import { describeStep, doStep } from '../steps/index.ts';
 
 /** How a list of steps is executed; `guest` and `owner` are for the log. */
@@ -60,6 +64,7 @@ async function executeStep(step: Step, options: ExecuteOptions): Promise<Failure
   if (interrupted !== undefined)
     return { step, sentence: `stopped before: ${what} (${interrupted})`, hints: [] };
 
+  const nodes = step.kind === 'unbind' ? nodesOf(host, step.device) : [];
   const started = host.now();
   const outcome = await attempt(step, host, deadlineMs);
   const device = stepDevice(step);
@@ -73,7 +78,9 @@ async function executeStep(step: Step, options: ExecuteOptions): Promise<Failure
     result: outcome.kind === 'failed' ? `failed: ${outcome.reason}` : outcome.kind,
     durationMs: host.now() - started,
   });
-  return failureOf(step, what, outcome, deadlineMs);
+  return outcome.kind === 'stuck'
+    ? stuckFailure(step, what, { host, deadlineMs, nodes, ...outcome })
+    : failureOf(step, what, outcome);
 }
 
 /** An I/O error of this process itself (not the kernel's answer to the write) is a failed step, too. */
@@ -85,31 +92,65 @@ async function attempt(step: Step, host: Host, deadlineMs: number): Promise<Step
   }
 }
 
-function failureOf(step: Step, what: string, outcome: StepOutcome, deadlineMs: number): Failure | undefined {
-  switch (outcome.kind) {
-    case 'done':
-    case 'skipped':
-      return undefined;
-    case 'failed':
-      return {
-        step,
-        sentence: `cannot ${what}: ${outcome.reason}`,
-        hints: outcome.hints ?? [],
-        ...(outcome.errno !== undefined && { errno: outcome.errno }),
-      };
-    case 'stuck': {
-      const device = stepDevice(step);
-      return {
-        step,
-        sentence: `cannot ${what}: the kernel did not finish within ${deadlineMs / 1000} s (process ${outcome.writer.pid} still waits in it)`,
-        hints: ['end the program that uses the device; see: vfio-hook status'],
-        stuck: {
-          ...(device !== undefined && { device }),
-          step: what,
-          path: outcome.path,
-          writer: outcome.writer,
-        },
-      };
-    }
+function failureOf(
+  step: Step,
+  what: string,
+  outcome: Exclude<StepOutcome, { readonly kind: 'stuck' }>,
+): Failure | undefined {
+  if (outcome.kind !== 'failed') return undefined;
+  return {
+    step,
+    sentence: `cannot ${what}: ${outcome.reason}`,
+    hints: outcome.hints ?? [],
+    ...(outcome.errno !== undefined && { errno: outcome.errno }),
+  };
+}
+
+/** A write that has not returned, and what may be known of why. */
+interface Waiting extends Pick<ExecuteOptions, 'host' | 'deadlineMs'> {
+  readonly path: string;
+  readonly writer: ProcessIdentity;
+  /** The device's nodes as they were before. */
+  readonly nodes: readonly DeviceNode[];
+}
+
+function stuckFailure(step: Step, what: string, { host, deadlineMs, path, writer, nodes }: Waiting): Failure {
+  const device = stepDevice(step);
+  const all = [...nodes, ...(device ? nodesOf(host, device) : [])];
+  const paths = [...new Set(all.map((node) => node.path))];
+  const [held] = explained([], () => heldUses(all, host.holders(paths)));
+  const late = `the kernel did not finish within ${deadlineMs / 1000} s (process ${writer.pid} still waits in it)`;
+  return {
+    step,
+    sentence: `cannot ${what}: ${late}${held ? `, and ${held.detail}` : ''}`,
+    hints: held?.hints ?? ['end the program that uses the device; see: vfio-hook status'],
+    stuck: {
+      ...(device !== undefined && { device }),
+      step: what,
+      path,
+      writer,
+      ...(paths.length > 0 && { nodes: paths }),
+    },
+  };
+}
+
+/** What a program can have open of a device: its own nodes, and its group's. */
+function nodesOf(host: Host, device: PciAddress): readonly DeviceNode[] {
+  return explained<readonly DeviceNode[]>([], () => {
+    const driver = boundDriver(host, device);
+    const group = groupOf(host, device);
+    return [
+      ...deviceNodes(host, [{ address: device, ...(driver !== undefined && { driver }) }]),
+      ...(group === undefined ? [] : [{ device, path: sysfs.vfioGroup(group) }]),
+    ];
+  });
+}
+
+/** A look that only explains: when it fails, what it would explain is reported without it. */
+function explained<T>(otherwise: T, look: () => T): T {
+  try {
+    return look();
+  } catch {
+    return otherwise;
   }
 }

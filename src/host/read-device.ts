@@ -8,6 +8,12 @@ import type { Host } from './host.ts';
 /** Offset of the header type in configuration space (PCI Local Bus specification, 6.1). */
 const HEADER_TYPE = 0x0e;
 
+/** The number of a device's IOMMU group; undefined without an IOMMU, and for a device that is not there. */
+export function groupOf(host: Host, address: PciAddress): number | undefined {
+  const number = Number(linkName(host, address, 'iommu_group') ?? NaN);
+  return Number.isInteger(number) ? number : undefined;
+}
+
 /**
  * One device's attributes; undefined when it has left the bus. `locked` has the texts of the attributes
  * whose read takes the device's lock.
@@ -23,7 +29,7 @@ export function readDevice(
 
   const driver = linkName(host, address, 'driver');
   const driverModule = linkName(host, address, 'driver/module');
-  const group = linkName(host, address, 'iommu_group');
+  const group = groupOf(host, address);
   const physicalFunction = parsePciAddress(linkName(host, address, 'physfn') ?? '');
   const driverOverride = overrideText(locked.get(sysfs.driverOverride(address)));
   const methods = text('reset_method');
@@ -45,7 +51,7 @@ export function readDevice(
       host.readBytes(sysfs.attribute(address, 'config'), HEADER_TYPE + 1)?.[HEADER_TYPE],
     ),
     modalias: text('modalias') ?? '',
-    ...(group !== undefined && { iommuGroup: Number(group) }),
+    ...(group !== undefined && { iommuGroup: group }),
     ...(driver !== undefined && { driver }),
     ...(driverModule !== undefined && { driverModule }),
     ...(driverOverride !== undefined && { driverOverride }),

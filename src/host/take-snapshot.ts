@@ -7,7 +7,7 @@ import type { Snapshot } from '../pci/snapshot.ts';
 import { sysfs } from '../pci/sysfs.ts';
 import { describeHolders } from './describe-holders.ts';
 import type { Host } from './host.ts';
-import { readDevice } from './read-device.ts';
+import { groupOf, readDevice } from './read-device.ts';
 import { readUses } from './uses/uses.ts';
 
 /**
@@ -25,9 +25,8 @@ export function groupsOf(host: Host, addresses: readonly PciAddress[]): number[]
         ],
       });
     }
-    const link = host.readLink(sysfs.attribute(address, 'iommu_group'));
-    const number = Number(link?.split('/').pop());
-    if (!Number.isInteger(number)) throw noGroup(host, address);
+    const number = groupOf(host, address);
+    if (number === undefined) throw noGroup(host, address);
     groups.add(number);
   }
   return [...groups].sort((a, b) => a - b);
@@ -37,7 +36,7 @@ export function groupsOf(host: Host, addresses: readonly PciAddress[]): number[]
 export function presentGroups(host: Host, addresses: readonly PciAddress[]): number[] {
   return groupsOf(
     host,
-    addresses.filter((address) => host.readLink(sysfs.attribute(address, 'iommu_group')) !== undefined),
+    addresses.filter((address) => groupOf(host, address) !== undefined),
   );
 }
 

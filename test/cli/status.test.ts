@@ -82,6 +82,26 @@ describe('vfio-hook status', () => {
     assert.match(run(['status', ...on.option]).stdout, /\n {2}! has returned since: unbind 0000:03:00\.1 /);
   });
 
+  it('who has a device open that a write waits for, until it is closed', () => {
+    const on = machine();
+    const path = '/dev/snd/pcmC1D3p';
+    const allow = 'devices: [{ match: "0000:03:00.1", allow: [held] }]';
+    configure(on, 'config.yaml', `timeouts: { kernelWrite: 300ms }\n${allow}\n`);
+    on.machine.perform({ do: 'hold-node', path, program: 'aplay' });
+    assert.match(
+      call(on, win11, 'prepare').stderr,
+      /, and \/dev\/snd\/pcmC1D3p is open in "aplay" \(pid \d+\);/,
+    );
+    assert.match(run(['status', ...on.option]).stdout, /, and the device is open in "aplay" \(pid \d+\)\n/);
+    const holders = report(on).report.claims.flatMap(({ stuck }) => stuck.map((write) => write.holders));
+    assert.deepEqual(
+      holders.map((each) => each.map((holder) => [holder.name, holder.path])),
+      [[['aplay', path]]],
+    );
+    on.machine.perform({ do: 'release-node', path });
+    assert.doesNotMatch(run(['status', ...on.option]).stdout, /aplay/);
+  });
+
   it('how long a write has waited, where the kernel says when its process began', () => {
     const on = machine({ '/proc/uptime': '7200.50 100.00\n' });
     configure(on, 'config.yaml', 'timeouts: { kernelWrite: 300ms }\n');

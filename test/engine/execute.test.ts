@@ -17,9 +17,10 @@ const steps: readonly Step[] = [
 function run(
   machine: Machine,
   rest: Partial<ExecuteOptions> = {},
+  list: readonly Step[] = steps,
 ): { done: Promise<readonly Failure[]>; log: LogEntry[] } {
   const log: LogEntry[] = [];
-  const done = execute(steps, {
+  const done = execute(list, {
     host: machine.host(),
     log: { write: (entry) => log.push(entry), close: () => undefined },
     guest: 'win11',
@@ -102,9 +103,24 @@ describe('execute', () => {
         step: `unbind ${GPU} from amdgpu`,
         path: '/sys/bus/pci/drivers/amdgpu/unbind',
         writer: 0,
+        nodes: ['/dev/dri/card1', '/dev/dri/renderD129', '/dev/vfio/16'],
       },
     );
     assert.deepEqual(failure.hints, ['end the program that uses the device; see: vfio-hook status']);
+  });
+
+  it('names who has the device open that a write waits for, though nobody had when it was looked at', async () => {
+    const path = '/dev/snd/pcmC1D3p';
+    machine.perform({ do: 'hold-node', path, program: 'aplay' });
+    const [failure] = await run(machine, {}, [{ kind: 'unbind', device: SOUND, driver: 'snd_hda_intel' }])
+      .done;
+    const [holder] = machine.host().holders([path]);
+    assert.ok(holder && failure?.stuck);
+    assert.equal(
+      failure.sentence,
+      `cannot unbind ${SOUND} from snd_hda_intel: the kernel did not finish within 2.5 s (process ${failure.stuck.writer.pid} still waits in it), and ${path} is open in "aplay" (pid ${holder.pid})`,
+    );
+    assert.deepEqual(failure.hints, [`end that program: kill ${holder.pid}`]);
   });
 
   it('asks before each step whether to stop, and writes nothing more then', async () => {

@@ -12,6 +12,9 @@ export interface DeviceNode {
   readonly path: string;
 }
 
+/** What of a device says which nodes it has. */
+type Bound = Pick<PciDevice, 'address' | 'driver'>;
+
 /** Nodes that all cards on the driver nvidia share. */
 const NVIDIA_SHARED = ['nvidiactl', 'nvidia-uvm', 'nvidia-uvm-tools', 'nvidia-modeset'];
 
@@ -19,7 +22,7 @@ const NVIDIA_SHARED = ['nvidiactl', 'nvidia-uvm', 'nvidia-uvm-tools', 'nvidia-mo
  * The device nodes of these devices whose holders keep a driver from letting go, or lose what they work with:
  * graphics, frame buffers, sound, video. Who only holds a disk's node is found in another way.
  */
-export function deviceNodes(host: Host, devices: readonly PciDevice[]): DeviceNode[] {
+export function deviceNodes(host: Host, devices: readonly Bound[]): DeviceNode[] {
   return devices.flatMap((device) => {
     const names = [...subsystemNodes(host, device.address), ...nvidiaNodes(host, device, devices)];
     return names.map((name) => ({ device: device.address, path: sysfs.node(name) }));
@@ -64,7 +67,7 @@ function subsystemNodes(host: Host, address: PciAddress): string[] {
  * A card's own node, by the minor number that the driver tells. The shared nodes are the card's only when no
  * other card that stays with the host is on the driver.
  */
-function nvidiaNodes(host: Host, { address, driver }: PciDevice, devices: readonly PciDevice[]): string[] {
+function nvidiaNodes(host: Host, { address, driver }: Bound, devices: readonly Bound[]): string[] {
   if (driver !== 'nvidia') return [];
   const minor = /^Device Minor:\s*(\d+)/m.exec(host.read(sysfs.nvidiaCard(address)) ?? '')?.[1];
   const taken = new Set<string>(devices.map((device) => device.address));
