@@ -43,16 +43,30 @@ export interface Failure {
 export async function execute(steps: readonly Step[], options: ExecuteOptions): Promise<readonly Failure[]> {
   const failures: Failure[] = [];
   const given = new Set<PciAddress>();
+  let stuckSince: number | undefined;
   for (const step of steps) {
     const device = stepDevice(step);
     if (device !== undefined && given.has(device)) continue;
-    const failure = await executeStep(step, options);
+    const deadlineMs = stuckSince === undefined ? options.deadlineMs : restOf(options, stuckSince);
+    const failure = await executeStep(step, { ...options, deadlineMs });
     if (!failure) continue;
+    if (failure.stuck) stuckSince ??= options.host.now();
     failures.push(failure);
     if (options.onFailure === 'stop') break;
     if (device !== undefined) given.add(device);
   }
   return failures;
+}
+
+/**
+ * How long one that waits for the whole run (libvirt, a person) waits on, in milliseconds, when a write has used up its
+ * deadline already: for all that is left together, and for each step of it at least.
+ */
+export const AFTER_STUCK_MS = 250;
+const LEAST_MS = 50;
+
+function restOf({ host, deadlineMs }: ExecuteOptions, since: number): number {
+  return Math.min(deadlineMs, Math.max(LEAST_MS, since + AFTER_STUCK_MS - host.now()));
 }
 
 async function executeStep(step: Step, options: ExecuteOptions): Promise<Failure | undefined> {

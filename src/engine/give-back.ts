@@ -22,15 +22,22 @@ export type GiveBackResult =
       readonly stuck: readonly StuckWrite[];
     };
 
+/** How devices are given back, when not all and not with all the time that there is. */
+export interface GiveBackOptions {
+  /** Only these of the claim's devices; the claim keeps the others. */
+  readonly only?: readonly ClaimedDevice[];
+  /** Milliseconds that the kernel may take for one write; absent: as long as the claim says. */
+  readonly deadlineMs?: number;
+}
+
 /**
  * Puts a claim's originals back, as far as they are not: for a release, for the roll-back of a failed start
- * and for `recover`. With `only`, for these of its devices, and the claim keeps the others. The caller holds
- * the locks of the claim's groups.
+ * and for `recover`. The caller holds the locks of the claim's groups.
  */
 export async function giveBack(
   engine: Engine,
   claim: Claim,
-  only: readonly ClaimedDevice[] = claim.devices,
+  { only = claim.devices, deadlineMs = claim.kernelWriteTimeout }: GiveBackOptions = {},
 ): Promise<GiveBackResult> {
   const { host } = engine;
   const stuck = claim.stuck.filter(({ writer }) => host.isAlive(writer));
@@ -56,7 +63,11 @@ export async function giveBack(
     leftovers: [],
   };
   record(engine, current);
-  const ended = await restore(engine, { ...current, devices: free }, groups, blocked);
+  const ended = await restore(
+    engine,
+    { ...current, devices: free },
+    { groups, without: blocked, deadlineMs },
+  );
 
   const stillStuck = [...stuck, ...ended.stuck];
   const leftovers = [...stuck.map(({ step }) => `still waiting in the kernel: ${step}`), ...ended.leftovers];
@@ -105,6 +116,13 @@ interface Ended {
   readonly stuck: readonly StuckWrite[];
 }
 
+interface RestoreOptions {
+  readonly groups: readonly number[];
+  /** Devices that are not touched. */
+  readonly without: readonly PciAddress[];
+  readonly deadlineMs: number;
+}
+
 /** Passes over the devices. A driver may change an attribute again just after it was bound, hence two. */
 const PASSES = 2;
 
@@ -115,11 +133,9 @@ const PASSES = 2;
 async function restore(
   engine: Engine,
   claim: Claim,
-  groups: readonly number[],
-  without: readonly PciAddress[],
+  { groups, without, deadlineMs }: RestoreOptions,
 ): Promise<Ended> {
   const { host, log } = engine;
-  const deadlineMs = claim.kernelWriteTimeout;
   for (let pass = 1; ; pass += 1) {
     const { steps, notes } = planRestore(
       claim,

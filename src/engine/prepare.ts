@@ -56,7 +56,7 @@ async function giveBackDropped(engine: Engine, own: Claim, plan: Plan): Promise<
   const kept = new Set(plan.devices.map(({ address }) => address));
   const dropped = own.devices.filter(({ address }) => !kept.has(address));
   if (dropped.length === 0) return;
-  const result = await giveBack(engine, own, dropped);
+  const result = await giveBack(engine, own, { only: dropped });
   if (result.kind === 'restored') return;
   throw new VfioHookError(
     'VH_INCOMPLETE',

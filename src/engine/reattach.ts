@@ -30,7 +30,7 @@ export async function reattach(engine: Engine, request: ReattachRequest): Promis
     if (refused.length > 0 && !request.skipRefused) return reattachment;
     const left: string[] = [];
     for (const { claim, devices } of detached) {
-      const result = await giveBack(engine, claim, devices);
+      const result = await giveBack(engine, claim, { only: devices });
       if (result.kind !== 'restored') left.push(describeLeft(result));
     }
     left.push(...(await giveToHost(engine, reattachment, request.driver)));

@@ -62,7 +62,8 @@ export async function giveBackLocked(
     const locked = current.groups.every((group) => claim.groups.includes(group));
     const reason = locked ? reasonToLeave(current) : 'another run has changed the claim meanwhile';
     if (reason !== undefined) return { kind: 'left', reason };
-    return await giveBack(engine, { ...current, stuck: stillStuck(engine, current) }, toGiveBack(current));
+    const stuck = stillStuck(engine, current);
+    return await giveBack(engine, { ...current, stuck }, { only: toGiveBack(current) });
   } finally {
     locks.release();
   }
