@@ -4,6 +4,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Claim } from '../../src/claim/claim.ts';
 import { defaultConfig } from '../../src/config/config.ts';
+import type { SimulatedHost } from '../../src/host/simulated/host.ts';
 import { release } from '../../src/engine/release.ts';
 import { failureOf, guest, pci, scenarios, type Scenario } from '../scenario.ts';
 
@@ -252,6 +253,32 @@ describe('release', () => {
     s.nothingDiffers();
   });
 
+  it('gives back the others when the group of a device that a write waits for is open', async () => {
+    const s = scenario();
+    await s.prepare(guest('win11', GPU, USB));
+    s.fault({ kind: 'fail', errno: 'EIO' }, { path: '*/amdgpu/bind' });
+    s.fault({ kind: 'hang' }, { path: '*/vfio-pci/unbind', value: USB });
+    assert.equal((await failureOf(s.release('win11'))).code, 'VH_INCOMPLETE');
+    assert.deepEqual([s.driver(GPU), s.claims()[0]?.state], ['none', 'stuck']);
+    s.happens({ do: 'open-group', devices: [USB], guest: 'win11', pid: 4321 });
+    const error = await failureOf(s.release('win11'));
+    assert.equal(error.code, 'VH_INCOMPLETE');
+    assert.equal(s.driver(GPU), 'amdgpu');
+  });
+
+  it('looks again at a device that another one’s driver has changed, once more and no more', async () => {
+    for (const times of [1, 2]) {
+      const s = scenario();
+      await s.prepare(win11);
+      s.wrapHost = (host) => changing(host, times);
+      if (times === 1) await s.release('win11');
+      else assert.match((await failureOf(s.release('win11'))).message, /not as before: set power control/);
+      s.wrapHost = (host) => host;
+      await s.release('win11');
+      s.nothingDiffers();
+    }
+  });
+
   it('says that a claim cannot be trusted, when none of this guest can be read', async () => {
     const s = scenario();
     await s.prepare(win11);
@@ -276,6 +303,24 @@ describe('release', () => {
     s.nothingDiffers();
   });
 });
+
+/** While one function's power control is put back, so many times, the other's changes. */
+function changing(host: SimulatedHost, times: number): SimulatedHost {
+  const path = (device: string): string => `/sys/bus/pci/devices/${device}/power/control`;
+  let left = times;
+  return {
+    ...host,
+    write: async (attribute, value, deadlineMs) => {
+      const other = [GPU, SOUND].find((device) => attribute === path(device)) === GPU ? SOUND : GPU;
+      const changes = [GPU, SOUND].some((device) => attribute === path(device)) && left > 0;
+      if (changes) {
+        left -= 1;
+        await host.write(path(other), host.read(path(other))?.trim() === 'on' ? 'auto' : 'on', deadlineMs);
+      }
+      return host.write(attribute, value, deadlineMs);
+    },
+  };
+}
 
 /** The claims were these when the run read them first. */
 const readFirst =
