@@ -19,6 +19,7 @@ import { MACHINE_FILE } from '../src/host/simulated/entry.ts';
 import { createMachineFile, openMachineFile } from '../src/host/simulated/machine.ts';
 import type { FaultDescription, Operation } from '../src/host/simulated/operation.ts';
 import type { MachineSpec } from '../src/host/simulated/spec.ts';
+import { installedFacts, installedFiles } from './doctor/machine.ts';
 
 /*
  * Examples in the documents that are run. A comment right above a fence says on which machine:
@@ -45,6 +46,8 @@ export interface Setting {
   readonly host?: string;
   /** Facts about the machine that are different from its description. */
   readonly facts?: Partial<MachineSpec>;
+  /** Everything on the host is as install.sh leaves it, and libvirt runs. */
+  readonly installed?: boolean;
   /** A guest of examples/domains. */
   readonly domain?: string;
   /** What is replaced in its XML, in order. */
@@ -123,8 +126,13 @@ function prepareMachine(directory: string, setting: Setting): void {
   mkdirSync(hooks);
   symlinkSync(join(repository, 'dist/vfio-hook'), join(hooks, 'qemu'));
   if (setting.host === undefined) return;
+  const described = readDescription(join(repository, `examples/hosts/${setting.host}.yaml`));
   const spec = {
-    ...readDescription(join(repository, `examples/hosts/${setting.host}.yaml`)),
+    ...described,
+    ...(setting.installed && {
+      files: { ...described.files, ...installedFiles },
+      fileFacts: { ...described.fileFacts, ...installedFacts },
+    }),
     ...setting.facts,
   };
   const machine = createMachineFile(join(directory, MACHINE_FILE), spec);

@@ -57,7 +57,8 @@ export function fromError(error: VfioHookError): Found {
 }
 
 /** The programs that hints begin with when they are commands. */
-const COMMAND = /^(?:vfio-hook|chown|chmod|echo|rm|modprobe) \S/;
+const COMMAND =
+  /^(?:vfio-hook|chown|chmod|echo|rm|modprobe|systemctl|umount|swapoff|zpool|mdadm|vgchange|cryptsetup|dmsetup|losetup|multipath|ip link) \S/;
 
 /** A hint as a fix: a command when it is one. */
 export function fixOf(hint: string): Fix {

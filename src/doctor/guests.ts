@@ -2,11 +2,11 @@ import { claimKey } from '../claim/owner.ts';
 import { pciHostdevs } from '../domain/domain.ts';
 import { readFeatures } from '../domain/features.ts';
 import { parseDomain } from '../domain/parse.ts';
-import { blockedDevices, refuseBlocked } from '../engine/blocked.ts';
-import { makePlan } from '../engine/make-plan.ts';
+import { blockedDevices } from '../engine/blocked.ts';
+import { groupsOfStart, planStart, startOf } from '../engine/plan-start.ts';
 import { errnoOf, VfioHookError } from '../errors.ts';
 import type { Host } from '../host/host.ts';
-import { groupsOf, presentGroups } from '../host/take-snapshot.ts';
+import { presentGroups } from '../host/take-snapshot.ts';
 import { refusals } from '../plan/plan.ts';
 import { sysfs } from '../pci/sysfs.ts';
 import { quoteName } from '../text.ts';
@@ -56,28 +56,15 @@ export const guestPlans: Check = {
   },
 };
 
-async function judgeGuest({ host, engine }: Examination, { domain }: GuestXml): Promise<Found> {
-  const hostdevs = pciHostdevs(domain);
-  if (hostdevs.length === 0) return ok('it has mediated devices only: nothing is moved for it');
+async function judgeGuest(on: Examination, { domain }: GuestXml): Promise<Found> {
+  const engine = { ...on.engine, host: on.host };
   try {
-    const { claims } = engine.store.all();
-    const owner = { kind: 'guest', name: domain.name, uuid: domain.uuid } as const;
-    const own = claims.find((claim) => claimKey(claim.owner) === claimKey(owner) && claim.state === 'held');
-    if (own) return ok(`it holds ${own.devices.length} devices now`);
-    const groups = groupsOf(
-      host,
-      hostdevs.map(({ address }) => address),
-    );
-    refuseBlocked(host, claims, groups);
-    const config = engine.loadConfig(domain);
-    const { plan } = await makePlan({
-      host,
-      owner,
-      hostdevs,
-      groups,
-      config,
-      claims,
-    });
+    const start = startOf(engine, domain);
+    if (!start) return ok('it has mediated devices only: nothing is moved for it');
+    const own = engine.store.all().claims.find(({ owner }) => claimKey(owner) === claimKey(start.owner));
+    if (own?.state === 'held') return ok(`it holds ${own.devices.length} devices now`);
+    const groups = groupsOfStart(engine, start).wanted;
+    const { plan } = await planStart(engine, start, groups);
     const refused = refusals(plan);
     if (refused.length === 0) {
       const moved = plan.verdicts.filter(({ kind }) => kind === 'bind').length;
