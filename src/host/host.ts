@@ -14,7 +14,7 @@ export interface Host {
   read(path: string): string | undefined;
   /** The first `length` bytes of a file (a device's `config`); undefined as in `read`. */
   readBytes(path: string, length: number): Uint8Array | undefined;
-  /** A link's target as stored (relative in sysfs); undefined when there is no such link. */
+  /** A link's target as stored (relative in sysfs); undefined when there is no such link, or something else has its name. */
   readLink(path: string): string | undefined;
   /** Names in a directory, sorted; undefined when there is no such directory. */
   list(path: string): readonly string[] | undefined;

@@ -9,6 +9,8 @@ export interface Order {
   readonly series: string;
   /** Only cases whose name has this in it. */
   readonly only?: string;
+  /** Cases that have run already, in a boot that the emulator has stopped. */
+  readonly done: readonly string[];
   /** How often the endurance case repeats start and destroy. */
   readonly cycles: number;
   /** How many random sequences are compared, and what they are made from. */

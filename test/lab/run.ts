@@ -73,20 +73,34 @@ interface SeriesRun {
   readonly print: (line: string) => void;
 }
 
-async function runSeries({
-  options,
-  suite,
-  series,
-  parts,
-  qemu,
-  directory,
-  log,
-  totals,
-  print,
-}: SeriesRun): Promise<void> {
+/** How often a series is booted again after the emulator has stopped a processor of it. */
+const REPEATS = 2;
+
+async function runSeries(seriesRun: SeriesRun): Promise<void> {
+  const { suite, series, print } = seriesRun;
+  print('');
+  print(`  ${suite}: ${series.name}`);
+  const started = performance.now();
+  const done: string[] = [];
+  for (let repeat = 0; ; repeat += 1) {
+    const stalled = await bootSeries(seriesRun, done, repeat === REPEATS);
+    if (stalled === undefined) break;
+    done.push(...stalled);
+    print('    boot repeated for the remaining cases: the emulator lost the timer of a processor');
+  }
+  print(`    ${((performance.now() - started) / 1000).toFixed(0)} s with boot`);
+}
+
+/** One boot. After a stall, unless it is the last try, the names of the cases that have ended. */
+async function bootSeries(
+  { options, suite, series, parts, qemu, directory, log, totals, print }: SeriesRun,
+  done: readonly string[],
+  last: boolean,
+): Promise<readonly string[] | undefined> {
   const order = {
     suite,
     series: series.name,
+    done,
     cycles: options.cycles,
     sequences: options.sequences,
     seed: options.seed,
@@ -96,9 +110,6 @@ async function runSeries({
   const product = series.needsProduct ? path.resolve(options.product ?? repository) : undefined;
   const run = prepareShare(directory, order, product, log);
   if (series.name === 'differential') await writePredictions(run.share, suite, options);
-  print('');
-  print(`  ${suite}: ${series.name}`);
-  const started = performance.now();
   const report = new LabReport(run.events, totals, print);
   const { end, hangs } = await boot({
     emulator: qemu,
@@ -116,10 +127,11 @@ async function runSeries({
     },
   });
   if (hangs > 0) print(`    boot repeated: ${hangs} did not reach the first script in time`);
+  if (end === 'stalled' && !last) return report.ended();
   report.close(end);
   if (end !== 'finished') print(`    ${end}; the end of ${run.console}:\n${lastLines(run.console)}`);
   if (options.updateGolden) cpSync(run.golden, path.join(labSource, 'golden'), { recursive: true });
-  print(`    ${((performance.now() - started) / 1000).toFixed(0)} s with boot`);
+  return undefined;
 }
 
 function lastLines(file: string): string {

@@ -18,7 +18,7 @@ export const linuxHost: Host = {
   kind: 'linux',
   read: (path) => orAbsent(() => readFileSync(path, 'utf8')),
   readBytes: (path, length) => orAbsent(() => firstBytes(path, length)),
-  readLink: (path) => orAbsent(() => readlinkSync(path)),
+  readLink: (path) => orAbsent(() => readlinkSync(path), [...ABSENT, 'EINVAL']),
   list: (path) => orAbsent(() => readdirSync(path).sort()),
   status: fileStatus,
   securityLabel,
@@ -36,11 +36,13 @@ export const linuxHost: Host = {
 };
 
 /** ENODEV is what an attribute says whose device was removed after the file was opened. */
-function orAbsent<T>(access: () => T): T | undefined {
+const ABSENT: readonly string[] = ['ENOENT', 'ENOTDIR', 'ENODEV'];
+
+function orAbsent<T>(access: () => T, absent = ABSENT): T | undefined {
   try {
     return access();
   } catch (error) {
-    if (['ENOENT', 'ENOTDIR', 'ENODEV'].includes(errnoOf(error) ?? '')) return undefined;
+    if (absent.includes(errnoOf(error) ?? '')) return undefined;
     throw error;
   }
 }

@@ -140,7 +140,10 @@ export const commandCases: readonly LabCase[] = [
       const { status, stderr } = await domain.tryStart();
       context.note(`virsh came back after ${((performance.now() - started) / 1000).toFixed(1)} s`);
       assert.notEqual(status, 0, 'the start must fail');
-      assert.match(stderr, /the kernel did not finish within 3 s .*, and \/dev\/snd\/controlC\d+ is open in "/);
+      assert.match(
+        stderr,
+        /the kernel did not finish within 3 s .*, and \/dev\/snd\/controlC\d+ is open in "/,
+      );
       const stuck = await vfioHook('status');
       assert.equal(stuck.status, 2, stuck.stderr);
       assert.match(stuck.stdout, /stuck/);

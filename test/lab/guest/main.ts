@@ -12,7 +12,9 @@ process.setSourceMapsEnabled(true);
 
 async function main(): Promise<void> {
   const order = JSON.parse(readFileSync('/share/order.json', 'utf8')) as Order;
-  const cases = (await casesOf(order)).filter(({ name }) => name.includes(order.only ?? ''));
+  const cases = (await casesOf(order)).filter(
+    ({ name }) => name.includes(order.only ?? '') && !order.done.includes(name),
+  );
   tell({
     event: 'versions',
     kernel: release(),

@@ -19,8 +19,11 @@ export interface BootOptions {
 
 /** How a lab ended. */
 export interface BootResult {
-  /** `failed`: the program in the lab ended with an error of its own, outside of any case. */
-  readonly end: 'finished' | 'failed' | 'died' | 'time limit' | 'never booted';
+  /**
+   * `failed`: the program in the lab ended with an error of its own, outside of any case. `stalled`: the emulator lost
+   * the timer of a processor, which has nothing to do with what ran on it.
+   */
+  readonly end: 'finished' | 'failed' | 'died' | 'time limit' | 'never booted' | 'stalled';
   /** Boots that did not reach the first script; each one is worth a line, since it may be more than the emulator. */
   readonly hangs: number;
 }
@@ -29,7 +32,10 @@ export interface BootResult {
 const bootLimit = 60;
 const tries = 3;
 
-/** Boots the lab and waits until it is off. The boot is tried again when it hangs; what runs in it never is. */
+/** The kernel's words for it, 21 seconds later (kernel/rcu/tree_stall.h:rcu_check_gp_kthread_expired_fqs_timer). */
+const stall = 'Possible timer handling issue on cpu=';
+
+/** Boots the lab and waits until it is off. The boot is tried again when it hangs. */
 export async function boot(options: BootOptions): Promise<BootResult> {
   for (let hangs = 0; hangs < tries; hangs += 1) {
     const output = openSync(options.console, 'w');
@@ -48,10 +54,11 @@ export async function boot(options: BootOptions): Promise<BootResult> {
         options.limit,
         () => {
           options.progress();
-          return false;
+          return consoleHas(options.console, stall);
         },
         500,
       );
+      if (consoleHas(options.console, stall)) return { end: 'stalled', hangs };
       if (!ended && isRunning(machine)) return { end: 'time limit', hangs };
       const status = /LAB: ended with status (\d+)/.exec(readFileSync(options.console, 'latin1'))?.[1];
       return { end: status === undefined ? 'died' : status === '0' ? 'finished' : 'failed', hangs };

@@ -17,6 +17,7 @@ export class LabReport {
   #seen = 0;
   #running: string | undefined;
   #left: number | undefined;
+  readonly #ended: string[] = [];
 
   /** `print` gets each line. */
   constructor(file: string, totals: Totals, print: (line: string) => void) {
@@ -55,6 +56,12 @@ export class LabReport {
     }
   }
 
+  /** In place of {@link close}, for a lab that runs again without the cases that have ended: their names. */
+  ended(): readonly string[] {
+    this.update();
+    return this.#ended;
+  }
+
   #tell(event: LabEvent): void {
     switch (event.event) {
       case 'versions':
@@ -66,6 +73,7 @@ export class LabReport {
         return;
       case 'end':
         this.#running = undefined;
+        this.#ended.push(event.name);
         this.#left = (this.#left ?? 0) - 1;
         this.#tellEnd(event);
     }
