@@ -1,6 +1,7 @@
 import { isHeld, type BarSize, type Claim, type ClaimedDevice, type ClaimOwner } from '../claim/claim.ts';
 import { ownerPhrase } from '../claim/owner.ts';
 import type { PciHostdev } from '../domain/domain.ts';
+import { slotOf } from '../pci/address.ts';
 import { isBridgeClass, isSystemClass } from '../pci/class.ts';
 import type { IommuGroup, PciDevice } from '../pci/device.ts';
 import { groupOf, type Snapshot } from '../pci/snapshot.ts';
@@ -106,6 +107,17 @@ function isReadyForUse({ device, hostdev, ...current }: Case, detached: Claim): 
   return device.onVfio || (!hostdev && isStub(device.driver));
 }
 
+/** A card can be moved; functions of the chipset's own slot stay together whatever is plugged in where. */
+function slotHint(device: PciDevice, { devices }: Snapshot): string {
+  const isPluggedIn = ({ address, headerType, iommuGroup }: PciDevice): boolean =>
+    headerType === 'endpoint' &&
+    iommuGroup === device.iommuGroup &&
+    slotOf(address) !== slotOf(device.address);
+  return devices.some(isPluggedIn)
+    ? 'move the card to another slot, so that it gets another IOMMU group'
+    : 'all of this group is one part of the chipset, and no slot changes that: give the guest another device';
+}
+
 function judgeNature(current: Case, snapshot: Snapshot): Judgement | undefined {
   const { device, hostdev } = current;
   if (device.headerType !== 'endpoint') {
@@ -130,7 +142,7 @@ function judgeNature(current: Case, snapshot: Snapshot): Judgement | undefined {
       current,
       'system-device',
       `the chipset function stays with ${JSON.stringify(device.driver)}, which keeps the whole IOMMU group ${device.iommuGroup ?? '?'} from a guest`,
-      [`move the card to another slot, so that it gets another IOMMU group`],
+      [slotHint(device, snapshot)],
     );
   }
   if (device.vgpuType !== undefined && device.vgpuType > 0) {
