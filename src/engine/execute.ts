@@ -59,14 +59,14 @@ export async function execute(steps: readonly Step[], options: ExecuteOptions): 
 }
 
 /**
- * How long one that waits for the whole run (libvirt, a person) waits on, in milliseconds, when a write has used up its
- * deadline already: for all that is left together, and for each step of it at least.
+ * Milliseconds that the kernel gets for all that is left, when one write has used up its deadline: whoever waits for
+ * the run has waited long enough. Each step of it gets at least the second, in which a child can start.
  */
-export const AFTER_STUCK_MS = 250;
-const LEAST_MS = 50;
+export const AFTER_STUCK_MS = 450;
+const LEAST_MS = 150;
 
 function restOf({ host, deadlineMs }: ExecuteOptions, since: number): number {
-  return Math.min(deadlineMs, Math.max(LEAST_MS, since + AFTER_STUCK_MS - host.now()));
+  return Math.min(deadlineMs, Math.max(LEAST_MS, Math.round(since + AFTER_STUCK_MS - host.now())));
 }
 
 async function executeStep(step: Step, options: ExecuteOptions): Promise<Failure | undefined> {

@@ -123,6 +123,22 @@ describe('execute', () => {
     assert.deepEqual(failure.hints, [`end that program: kill ${holder.pid}`]);
   });
 
+  it('waits for one whole deadline only, however many writes do not return', async () => {
+    machine.perform({ do: 'fault', rule: { path: '*/unbind', effect: { kind: 'hang' }, times: 'always' } });
+    const host = machine.host();
+    const started = host.now();
+    const unbinds: readonly Step[] = [
+      { kind: 'unbind', device: GPU, driver: 'amdgpu' },
+      { kind: 'unbind', device: SOUND, driver: 'snd_hda_intel' },
+    ];
+    const failures = await run(machine, { host, onFailure: 'next-device' }, unbinds).done;
+    assert.deepEqual(
+      failures.map(({ stuck }) => stuck?.device),
+      [GPU, SOUND],
+    );
+    assert.ok(host.now() - started < 3500, `${host.now() - started} ms`);
+  });
+
   it('asks before each step whether to stop, and writes nothing more then', async () => {
     let asked = 0;
     const interrupted = (): string | undefined => ((asked += 1) === 3 ? 'SIGTERM' : undefined);

@@ -487,6 +487,18 @@ const engine: readonly Defect[] = [
     replace: 'only',
   },
   {
+    name: 'waits a whole deadline for each write that does not return',
+    file: 'engine/execute.ts',
+    find: 'if (failure.stuck) stuckSince ??= options.host.now();',
+    replace: '',
+  },
+  {
+    name: 'names nobody who has the device open that a write waits for',
+    file: 'engine/execute.ts',
+    find: "step.kind === 'unbind' ? nodesOf(host, step.device) : []",
+    replace: '[]',
+  },
+  {
     name: 'believes that it is done when no step failed',
     file: 'engine/give-back.ts',
     find: 'const PASSES = 2;',
