@@ -44,6 +44,21 @@ describe('a kernel write that fails', () => {
     s.nothingDiffers();
   });
 
+  it('ends a start at once: no other device loses its driver for a guest that will not have them all', async () => {
+    const s = scenario(options);
+    s.fault({ kind: 'fail', errno: 'EBUSY' }, { path: '*/snd_hda_intel/unbind' });
+    await failureOf(s.prepare(win11));
+    assert.deepEqual(s.writes(), [
+      'load vfio-pci',
+      `${GPU}/driver_override < vfio-pci`,
+      '0000:03:00.1/driver_override < vfio-pci',
+      'snd_hda_intel/unbind < 0000:03:00.1 (EBUSY)',
+      `${GPU}/driver_override < ""`,
+      '0000:03:00.1/driver_override < ""',
+    ]);
+    s.nothingDiffers();
+  });
+
   it('does not keep the other devices of the guest from being given back', async () => {
     const s = scenario(options);
     await s.prepare(guest('win11', GPU, '0000:0f:00.3'));
