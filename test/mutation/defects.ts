@@ -430,7 +430,6 @@ const engine: readonly Defect[] = [
     file: 'engine/prepare.ts',
     find: '    locks.release();\n',
     replace: '',
-    survives: 'the process ends right after, and the kernel frees the locks of a process that ends',
   },
   {
     name: 'hands over beside a claim that it cannot read',
@@ -740,6 +739,7 @@ const hostDefects: readonly Defect[] = [
     file: 'host/linux/host.ts',
     find: "    if (errno === 'EBUSY') return 'busy';\n    return errno === 'EACCES'",
     replace: "    return errno === 'EACCES'",
+    survives: 'only the node of a real VFIO group answers EBUSY; test/lab/cases/refusals.ts has it',
   },
   {
     name: 'counts a dead process that is not reaped yet as alive',
