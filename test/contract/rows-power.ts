@@ -84,6 +84,27 @@ export const powerRows: readonly Row[] = [
     after: [reads('bridge', 'reset_method', 'pm bus')],
   },
   {
+    id: '53f',
+    name: 'a card with virtual functions is not alone on its bus: bus is EINVAL, and not in the default',
+    setup: [set('igb', 'sriov_numvfs', '2')],
+    operation: set('igb', 'reset_method', 'flr bus'),
+    expect: 'EINVAL',
+    after: [reads('igb', 'reset_method', 'flr pm bus')],
+    then: [
+      {
+        operation: set('igb', 'reset_method', 'default\n'),
+        expect: 'ok',
+        after: [reads('igb', 'reset_method', 'flr pm')],
+      },
+      { operation: set('igb', 'sriov_numvfs', '0'), expect: 'ok' },
+      {
+        operation: set('igb', 'reset_method', 'default\n'),
+        expect: 'ok',
+        after: [reads('igb', 'reset_method', 'flr pm bus')],
+      },
+    ],
+  },
+  {
     id: '54',
     name: 'enable is EBUSY while a driver is bound, EIO when it is off',
     setup: [],

@@ -156,11 +156,26 @@ export const vfioRows: readonly Row[] = [
     expect: 'ok',
     after: [
       reads('nic', 'power/control', 'on'),
-      reads('nic', 'power_state', 'unknown'),
       groupNode('nic', false),
       { link: '{dev nic}/vfio-dev', is: null },
     ],
   },
+  ...(
+    [
+      ['57b', 'e1000e', 'unknown', ['6.1', '6.12']],
+      ['57c', 'e1000e', 'D0', ['7.2']],
+      ['57d', 'vfio-pci', 'unknown', ['6.1', '6.12']],
+      ['57e', 'vfio-pci', 'D0', ['7.2']],
+    ] as const
+  ).map(([id, left, state, kernels]): Row => ({
+    id,
+    name: `power_state after ${left} is ${state}`,
+    kernels,
+    setup: left === 'e1000e' ? [] : toVfio('nic', 'e1000e'),
+    operation: unbind(left, 'nic'),
+    expect: 'ok',
+    after: [reads('nic', 'power_state', state)],
+  })),
   {
     id: '58',
     name: 'vfio-pci on the boot VGA takes the text console away for good',

@@ -99,7 +99,7 @@ export function removed(state: MachineState, uid: number, driver: string): Outco
   delete device.driver;
   device.enabled = 0;
   if (spec?.vfio) vfioUnbound(device);
-  if (device.powerState === 'D0') device.powerState = 'unknown';
+  if (device.powerState === 'D0') device.powerState = profileOf(state.spec.kernel).powerStateAfterDriver;
   if (spec?.console) consoleDriverGone(state);
   return done;
 }

@@ -64,11 +64,17 @@ export function setResetMethods(state: MachineState, device: Device, text: strin
   return undefined;
 }
 
-/** Other devices on the same bus, without the device's own virtual functions. */
+/**
+ * Other devices on the same bus, the device's own virtual functions among them; those that have no room on it are on
+ * a bus of their own (drivers/pci/iov.c:virtfn_add_bus).
+ */
 function siblings(state: MachineState, { address, behind }: DeviceSpec): Device[] {
   if (behind === undefined) return [];
   return Object.values(state.devices).filter(
-    (each) =>
-      each.spec.address !== address && each.spec.behind === behind && each.spec.physicalFunction !== address,
+    ({ spec }) => spec.address !== address && spec.behind === behind && busOf(spec) === busOf({ address }),
   );
+}
+
+function busOf({ address }: Pick<DeviceSpec, 'address'>): string {
+  return address.slice(0, address.lastIndexOf(':'));
 }

@@ -21,6 +21,8 @@ export interface Profile {
   readonly resizeBesideSibling: 'ENOENT' | 'ENOSPC';
   /** When vfio-pci looks at its parameter disable_idle_d3. */
   readonly idleD3Read: 'load' | 'bind';
+  /** What `power_state` says of a device that has left its driver awake (pci_device_remove). */
+  readonly powerStateAfterDriver: 'unknown' | 'D0';
   /** Whether devices on a vfio driver have a `vfio-dev` directory. */
   readonly vfioDev: boolean;
   /** Whether vfio-pci and a resize evict the boot console of a VGA device (aperture_remove_conflicting_pci_devices). */
@@ -39,6 +41,7 @@ const profiles: Readonly<Record<KernelVersion, Profile>> = {
     resize: 'none',
     resizeBesideSibling: 'ENOENT',
     idleD3Read: 'load',
+    powerStateAfterDriver: 'unknown',
     vfioDev: false,
     evictsConsole: false,
     evictsUnknownParent: false,
@@ -52,6 +55,7 @@ const profiles: Readonly<Record<KernelVersion, Profile>> = {
     resize: 'weak',
     resizeBesideSibling: 'ENOENT',
     idleD3Read: 'load',
+    powerStateAfterDriver: 'unknown',
     vfioDev: true,
     evictsConsole: true,
     evictsUnknownParent: false,
@@ -65,6 +69,7 @@ const profiles: Readonly<Record<KernelVersion, Profile>> = {
     resize: 'weak',
     resizeBesideSibling: 'ENOSPC',
     idleD3Read: 'load',
+    powerStateAfterDriver: 'unknown',
     vfioDev: true,
     evictsConsole: true,
     evictsUnknownParent: true,
@@ -78,6 +83,7 @@ const profiles: Readonly<Record<KernelVersion, Profile>> = {
     resize: 'full',
     resizeBesideSibling: 'ENOSPC',
     idleD3Read: 'bind',
+    powerStateAfterDriver: 'D0',
     vfioDev: true,
     evictsConsole: true,
     evictsUnknownParent: true,

@@ -41,11 +41,16 @@ describe('reset_method', () => {
     }
   });
 
-  it('keeps bus on a physical function whose virtual ones are there', async () => {
+  it('takes no bus for a physical function while virtual ones are on its bus', async () => {
     const host = example('lab-q35').host();
     const igb = '0000:02:00.0';
-    assert.equal(await answer(host, attribute(igb, 'sriov_numvfs'), '2'), 'ok');
-    assert.equal(await answer(host, attribute(igb, 'reset_method'), 'bus'), 'ok');
+    for (const [count, expected] of [
+      ['2', 'EINVAL'],
+      ['0', 'ok'],
+    ] as const) {
+      assert.equal(await answer(host, attribute(igb, 'sriov_numvfs'), count), 'ok');
+      assert.equal(await answer(host, attribute(igb, 'reset_method'), 'bus'), expected);
+    }
   });
 
   it('is not there for a device that cannot be reset, nor is reset', () => {
