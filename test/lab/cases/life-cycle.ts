@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 
-import type { LabCase } from '../guest/case.ts';
+import { type LabCase, Skipped } from '../guest/case.ts';
 import { Domain } from '../guest/domain.ts';
 import type { Assignment } from '../guest/domain-xml.ts';
+import { must } from '../guest/execute.ts';
 import { expectDriver, reportedBar2 } from '../guest/expect.ts';
 import { restartLibvirtd } from '../guest/libvirtd.ts';
 import { configure } from '../guest/product.ts';
@@ -128,6 +129,7 @@ export const lifeCycleCases: readonly LabCase[] = [
   ...assigned.map(({ name, assignments, moved, stays = {} }): LabCase => ({
     name: `assigned: ${name}`,
     async run(context) {
+      if (assignments.some(({ kind }) => kind === 'nvme')) await skipWithoutNvmeDriver();
       const domain = await Domain.define(context, 'assigned', assignments);
       await domain.start();
       expectDriver('vfio-pci', ...moved);
@@ -158,3 +160,13 @@ export const lifeCycleCases: readonly LabCase[] = [
     },
   },
 ];
+
+/**
+ * QEMU 11's own driver for NVMe disks waits for ever in this machine: its first DMA write is refused by the emulated
+ * IOMMU ("PTE Write access is not set"), long after the hook is done.
+ */
+async function skipWithoutNvmeDriver(): Promise<void> {
+  const version = /version (\d+)/.exec(await must('qemu-system-x86_64', ['--version']))?.[1];
+  if (Number(version) >= 11)
+    throw new Skipped(`the NVMe driver of QEMU ${version ?? '?'} does not start here`);
+}

@@ -18,7 +18,9 @@ export class Golden {
   check(name: string, text: string): void {
     const steady = text
       .replaceAll(/\b(pid|process|group|kill) \d+/gi, '$1 N')
-      .replaceAll(/\b(eth|controlC)\d+/g, '$1N');
+      .replaceAll(/\b(eth|controlC)\d+/g, '$1N')
+      // What Node calls the main thread of the process that runs the cases, from version 22 on.
+      .replaceAll('"MainThread"', '"node"');
     const plain = steady.trimEnd() + '\n';
     const own = `/share/golden/${name}.${this.#order.suite}.txt`;
     const shared = `/share/golden/${name}.txt`;
