@@ -86,7 +86,9 @@ async function runSeries(seriesRun: SeriesRun): Promise<void> {
     const stalled = await bootSeries(seriesRun, done, repeat === REPEATS);
     if (stalled === undefined) break;
     done.push(...stalled);
-    print('    boot repeated for the remaining cases: the emulator lost the timer of a processor');
+    print(
+      '    boot repeated for the remaining cases: the emulator has stopped a processor or the whole machine',
+    );
   }
   print(`    ${((performance.now() - started) / 1000).toFixed(0)} s with boot`);
 }
@@ -121,6 +123,7 @@ async function bootSeries(
       append: series.append,
     }),
     console: run.console,
+    beat: run.beat,
     limit: series.limit,
     progress: () => {
       report.update();

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, statSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 
 import type { Emulator } from './emulator.ts';
@@ -11,6 +11,8 @@ export interface BootOptions {
   readonly args: readonly string[];
   /** File for what appears on the serial console. */
   readonly console: string;
+  /** File that the machine writes every five seconds. */
+  readonly beat: string;
   /** Seconds after which the machine is switched off, whatever it does. */
   readonly limit: number;
   /** Called about twice a second while the lab runs, and once when it has ended. */
@@ -21,7 +23,7 @@ export interface BootOptions {
 export interface BootResult {
   /**
    * `failed`: the program in the lab ended with an error of its own, outside of any case. `stalled`: the emulator lost
-   * the timer of a processor, which has nothing to do with what ran on it.
+   * the timer of a processor, or the machine does not even run its idle loop; neither is the doing of what ran on it.
    */
   readonly end: 'finished' | 'failed' | 'died' | 'time limit' | 'never booted' | 'stalled';
   /** Boots that did not reach the first script; each one is worth a line, since it may be more than the emulator. */
@@ -34,6 +36,14 @@ const tries = 3;
 
 /** The kernel's words for it, 21 seconds later (kernel/rcu/tree_stall.h:rcu_check_gp_kthread_expired_fqs_timer). */
 const stall = 'Possible timer handling issue on cpu=';
+
+/** Seconds without a sign of life after which the whole machine has stopped; a busy one gives one at least every 20. */
+const silence = 90;
+
+function isStalled({ console, beat }: BootOptions, since: number): boolean {
+  const last = Math.max(since, statSync(beat).mtimeMs);
+  return consoleHas(console, stall) || Date.now() - last > silence * 1000;
+}
 
 /** Boots the lab and waits until it is off. The boot is tried again when it hangs. */
 export async function boot(options: BootOptions): Promise<BootResult> {
@@ -49,16 +59,17 @@ export async function boot(options: BootOptions): Promise<BootResult> {
     try {
       const started = await waitUntil(machine, bootLimit, () => consoleHas(options.console, 'LAB: init'));
       if (!started) continue;
+      const since = Date.now();
       const ended = await waitUntil(
         machine,
         options.limit,
         () => {
           options.progress();
-          return consoleHas(options.console, stall);
+          return isStalled(options, since);
         },
         500,
       );
-      if (consoleHas(options.console, stall)) return { end: 'stalled', hangs };
+      if (isStalled(options, since)) return { end: 'stalled', hangs };
       if (!ended && isRunning(machine)) return { end: 'time limit', hangs };
       const status = /LAB: ended with status (\d+)/.exec(readFileSync(options.console, 'latin1'))?.[1];
       return { end: status === undefined ? 'died' : status === '0' ? 'finished' : 'failed', hangs };

@@ -14,6 +14,7 @@ export interface RunDirectory {
   readonly nvme: string;
   readonly console: string;
   readonly events: string;
+  readonly beat: string;
   /** Golden texts as the lab found them, when it was asked to write them. */
   readonly golden: string;
 }
@@ -40,8 +41,10 @@ export function prepareShare(
     nvme: path.join(directory, 'nvme.img'),
     console: path.join(directory, 'console.log'),
     events: path.join(share, 'events.jsonl'),
+    beat: path.join(share, 'beat'),
     golden: path.join(share, 'golden'),
   };
+  writeFileSync(run.beat, '');
   writeFileSync(run.events, '');
   writeFileSync(run.nvme, '');
   truncateSync(run.nvme, 64 * 1024 * 1024);
