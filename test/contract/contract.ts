@@ -65,7 +65,12 @@ export type Answer = string;
 
 export type Fact =
   /** Text of a file without the newline at its end. */
-  | { readonly text: string; readonly is: string }
+  | {
+      readonly text: string;
+      readonly is: string;
+      /** The kernel does it in its own time, after the operation has returned (pm_runtime_put). */
+      readonly soon?: true;
+    }
   /** Last part of a link's target; null: there is no such link. */
   | { readonly link: string; readonly is: string | null }
   | { readonly exists: string; readonly is: boolean }
@@ -100,4 +105,6 @@ export interface ContractTarget {
   /** A link's target; undefined when it is not there. */
   link(path: string): string | undefined;
   exists(path: string): boolean;
+  /** Waits, with a bound, for what a real kernel does in its own time. */
+  until?(condition: () => boolean): Promise<void>;
 }

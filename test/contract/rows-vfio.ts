@@ -146,7 +146,10 @@ export const vfioRows: readonly Row[] = [
     setup: [set('nic', 'power/control', 'on'), override('nic', 'vfio-pci'), unbind('e1000e', 'nic')],
     operation: bind('vfio-pci', 'nic'),
     expect: 'ok',
-    after: [reads('nic', 'power/control', 'auto'), reads('nic', 'power_state', 'D3hot')],
+    after: [
+      reads('nic', 'power/control', 'auto'),
+      { text: '{dev nic}/power_state', is: 'D3hot', soon: true },
+    ],
   },
   {
     id: '57',

@@ -54,6 +54,23 @@ describe('runRow', () => {
     assert.equal(wrong.length, 2);
   });
 
+  it('waits for what the kernel does in its own time, and only for that', async () => {
+    const slow = (): ContractTarget => {
+      let asked = 0;
+      return {
+        ...target('ok'),
+        text: () => (asked > 1 ? 'D3hot\n' : 'D0\n'),
+        until: (condition) => {
+          while (asked < 5 && !condition()) asked += 1;
+          return Promise.resolve();
+        },
+      };
+    };
+    const fact = { text: '/power_state', is: 'D3hot' };
+    assert.deepEqual(await runRow(slow(), { ...read, after: [{ ...fact, soon: true }] }), []);
+    assert.equal((await runRow(slow(), { ...read, after: [fact] })).length, 1);
+  });
+
   const facts = [
     [{ text: '{dev nic}/vendor', is: 'text of /sys/bus/pci/devices/0000:07:00.0/vendor' }, true],
     [{ text: '/a', is: 'text of /b' }, false],

@@ -18,6 +18,7 @@ async function runStep(target: ContractTarget, step: Step): Promise<string[]> {
     wrong.push(`${JSON.stringify(step.operation)}: ${answer} in place of ${step.expect}`);
   }
   for (const fact of step.after ?? []) {
+    if ('text' in fact && fact.soon) await target.until?.(() => look(target, fact) === fact.is);
     const seen = look(target, fact);
     if (seen !== fact.is) wrong.push(`after it ${JSON.stringify(fact)}: ${JSON.stringify(seen)}`);
   }

@@ -94,6 +94,8 @@ export const appArmorCases: readonly LabCase[] = [
       });
       assert.ok(!existsSync(hook) && !existsSync('/usr/sbin/vfio-hook') && !existsSync('/usr/lib/vfio-hook'));
       await restartLibvirtd();
+      // Without the hook nobody loads it, and libvirt refuses a host without VFIO.
+      await must('modprobe', ['vfio-pci']);
       const domain = await Domain.define(context, 'uninstalled', card);
       await domain.start();
       await domain.shutdown();

@@ -5,6 +5,7 @@ import { execute } from './execute.ts';
 import type { KernelCaller } from './kernel-caller.ts';
 import { attribute, linkName } from './sysfs.ts';
 import { devices } from './topology.ts';
+import { waitFor } from './wait.ts';
 
 export const contractAddresses: Readonly<Record<Role, string>> = {
   gpu: devices.consoleGpu,
@@ -36,7 +37,17 @@ export function realTarget(caller: KernelCaller): ContractTarget {
     text: (path) => undefinedWhenAbsent(() => readFileSync(path, 'latin1')),
     link: (path) => undefinedWhenAbsent(() => readlinkSync(path)),
     exists: (path) => existsSync(path),
+    until,
   };
+}
+
+/** What has not come by then is what the row finds wrong. */
+async function until(condition: () => boolean): Promise<void> {
+  try {
+    await waitFor('the kernel', 5, () => condition() || undefined);
+  } catch {
+    return;
+  }
 }
 
 async function perform(caller: KernelCaller, operation: Operation): Promise<Answer> {
