@@ -1,5 +1,5 @@
 import type { Claim, ClaimedDevice, StuckWrite } from '../claim/claim.ts';
-import { blockedDevices } from '../engine/blocked.ts';
+import { stuckWrites } from '../engine/blocked.ts';
 import type { DamagedClaim } from '../engine/claim-store.ts';
 import type { Engine } from '../engine/engine.ts';
 import { reasonToLeave } from '../engine/recover.ts';
@@ -79,18 +79,6 @@ function claimReport(engine: Engine, claim: Claim, libvirt: LibvirtProcesses): C
     devices: claim.devices.map((device) => ({ ...device, now: boundDriver(host, device.address) ?? null })),
     stuck: stuckWrites(host, claim).map((write) => stuckReport(host, write)),
   };
-}
-
-/** Those that the claim names, and those of a run that died before it could name them. */
-function stuckWrites(host: Host, claim: Claim): StuckWrite[] {
-  const known = new Set(claim.stuck.map(({ writer }) => writer.pid));
-  const found = blockedDevices(host, [claim]).filter(
-    ({ device, writer }) => !known.has(writer.pid) && claim.devices.some(({ address }) => address === device),
-  );
-  return [
-    ...claim.stuck,
-    ...found.map(({ device, what, writer }) => ({ device, step: what, path: what, writer })),
-  ];
 }
 
 function stuckReport(host: Host, write: StuckWrite): StuckReport {

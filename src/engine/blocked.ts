@@ -1,4 +1,4 @@
-import type { Claim } from '../claim/claim.ts';
+import type { Claim, StuckWrite } from '../claim/claim.ts';
 import { VfioHookError } from '../errors.ts';
 import type { BlockedWrite, Host, ProcessIdentity } from '../host/host.ts';
 import { groupOf } from '../host/read-device.ts';
@@ -32,6 +32,18 @@ export function blockedDevices(host: Host, claims: readonly Claim[]): BlockedDev
   const crashed = claims.some(({ state, writer }) => state !== 'held' && !host.isAlive(writer));
   const found = crashed ? host.blockedWrites().flatMap(deviceOf) : [];
   return [...recorded, ...found];
+}
+
+/** A claim's own stuck writes, and those that a run left which died before it could record them. */
+export function stuckWrites(host: Host, claim: Claim): StuckWrite[] {
+  const known = new Set(claim.stuck.map(({ writer }) => writer.pid));
+  const found = blockedDevices(host, [claim]).filter(
+    ({ device, writer }) => !known.has(writer.pid) && claim.devices.some(({ address }) => address === device),
+  );
+  return [
+    ...claim.stuck,
+    ...found.map(({ device, what, writer }) => ({ device, step: what, path: what, writer })),
+  ];
 }
 
 /** Throws VH_STUCK when one of the groups has such a device. */

@@ -7,7 +7,7 @@ import { sysfs } from '../pci/sysfs.ts';
 import { planRestore } from '../plan/restore.ts';
 import { describeStep } from '../steps/index.ts';
 import type { Engine } from './engine.ts';
-import { execute } from './execute.ts';
+import { AFTER_STUCK_MS, execute } from './execute.ts';
 
 /** How giving back a claim's devices ended. */
 export type GiveBackResult =
@@ -22,12 +22,12 @@ export type GiveBackResult =
       readonly stuck: readonly StuckWrite[];
     };
 
-/** How devices are given back, when not all and not with all the time that there is. */
+/** How devices are given back, when not all or not for good. */
 export interface GiveBackOptions {
   /** Only these of the claim's devices; the claim keeps the others. */
   readonly only?: readonly ClaimedDevice[];
-  /** Milliseconds that the kernel may take for one write; absent: as long as the claim says. */
-  readonly deadlineMs?: number;
+  /** This run undoes what it did itself: when a write of it is stuck, a whole deadline has been waited already. */
+  readonly undoing?: boolean;
 }
 
 /**
@@ -37,7 +37,7 @@ export interface GiveBackOptions {
 export async function giveBack(
   engine: Engine,
   claim: Claim,
-  { only = claim.devices, deadlineMs = claim.kernelWriteTimeout }: GiveBackOptions = {},
+  { only = claim.devices, undoing = false }: GiveBackOptions = {},
 ): Promise<GiveBackResult> {
   const { host } = engine;
   const stuck = claim.stuck.filter(({ writer }) => host.isAlive(writer));
@@ -63,6 +63,9 @@ export async function giveBack(
     leftovers: [],
   };
   record(engine, current);
+  const { kernelWriteTimeout } = claim;
+  const waitedAlready = undoing && claim.stuck.length > 0;
+  const deadlineMs = waitedAlready ? Math.min(AFTER_STUCK_MS, kernelWriteTimeout) : kernelWriteTimeout;
   const ended = await restore(
     engine,
     { ...current, devices: free },

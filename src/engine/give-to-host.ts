@@ -74,10 +74,11 @@ function claimedDevice(device: PciDevice, driver: string | undefined): ClaimedDe
 /** Puts the devices back that a step failed for; returns what is not even there. */
 async function undo(engine: Engine, claim: Claim, failures: readonly Failure[]): Promise<string[]> {
   const failed = failures.map(({ step }) => stepDevice(step));
-  const result = await giveBack(engine, {
+  const left = {
     ...claim,
     devices: claim.devices.filter(({ address }) => failed.includes(address)),
     stuck: failures.flatMap(({ stuck }) => stuck ?? []),
-  });
+  };
+  const result = await giveBack(engine, left, { undoing: true });
   return result.kind === 'restored' ? [] : [describeLeft(result)];
 }

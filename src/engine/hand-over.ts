@@ -5,7 +5,7 @@ import { VfioHookError } from '../errors.ts';
 import type { Plan } from '../plan/plan.ts';
 import { quoteName } from '../text.ts';
 import type { Engine } from './engine.ts';
-import { AFTER_STUCK_MS, execute, type Failure } from './execute.ts';
+import { execute, type Failure } from './execute.ts';
 import { giveBack, type GiveBackResult } from './give-back.ts';
 
 /** What a hand-over goes by, besides the plan. */
@@ -86,8 +86,7 @@ function attempt(action: () => void): void {
 /** Why the start failed must be heard also when undoing it fails for a reason of its own. */
 async function rollBack(engine: Engine, claim: Claim): Promise<GiveBackResult> {
   try {
-    // Who waits for the start has waited a whole deadline already.
-    return await giveBack(engine, claim, claim.stuck.length > 0 ? { deadlineMs: AFTER_STUCK_MS } : {});
+    return await giveBack(engine, claim, { undoing: true });
   } catch (error) {
     if (!(error instanceof VfioHookError)) throw error;
     return { kind: 'incomplete', leftovers: [error.message], stuck: claim.stuck };

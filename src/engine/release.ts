@@ -1,7 +1,7 @@
 import { toGiveBack, type Claim } from '../claim/claim.ts';
 import { claimKey, logOwner, ownerPhrase } from '../claim/owner.ts';
 import { VfioHookError } from '../errors.ts';
-import { blockedDevices } from './blocked.ts';
+import { stuckWrites } from './blocked.ts';
 import { refuseDamaged } from './claim-store.ts';
 import { defaultConfig } from '../config/config.ts';
 import type { Engine } from './engine.ts';
@@ -62,23 +62,11 @@ export async function giveBackLocked(
     const locked = current.groups.every((group) => claim.groups.includes(group));
     const reason = locked ? reasonToLeave(current) : 'another run has changed the claim meanwhile';
     if (reason !== undefined) return { kind: 'left', reason };
-    const stuck = stillStuck(engine, current);
+    const stuck = stuckWrites(engine.host, current);
     return await giveBack(engine, { ...current, stuck }, { only: toGiveBack(current) });
   } finally {
     locks.release();
   }
-}
-
-/** The claim's own stuck writes, and those that a run left which died before it could record them. */
-function stillStuck(engine: Engine, claim: Claim): Claim['stuck'] {
-  const known = new Set(claim.stuck.map(({ writer }) => writer.pid));
-  const found = blockedDevices(engine.host, [claim])
-    .filter(
-      ({ device, writer }) =>
-        !known.has(writer.pid) && claim.devices.some(({ address }) => address === device),
-    )
-    .map(({ device, what, writer }) => ({ device, step: what, path: what, writer }));
-  return [...claim.stuck, ...found];
 }
 
 function report(engine: Engine, claim: Claim, result: GiveBackResult | LeftAlone, durationMs: number): void {

@@ -559,9 +559,9 @@ const engine: readonly Defect[] = [
   },
   {
     name: 'does not look for writes of a run that died',
-    file: 'engine/release.ts',
-    find: 'return [...claim.stuck, ...found];',
-    replace: 'return found.length < 0 ? found : claim.stuck;',
+    file: 'engine/blocked.ts',
+    find: '    ...found.map(({ device, what, writer }) => ({ device, step: what, path: what, writer })),\n',
+    replace: '',
   },
   {
     name: 'says nothing when a release is not complete',
