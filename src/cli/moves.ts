@@ -1,7 +1,7 @@
 import { formatBarSize } from '../pci/bar.ts';
 import type { PciAddress } from '../pci/address.ts';
 import { deviceAt, type Snapshot } from '../pci/snapshot.ts';
-import { boundDriver } from '../steps/attributes.ts';
+import { boundDriver } from '../host/bound-driver.ts';
 import type { Host } from '../host/host.ts';
 import type { Step } from '../plan/step.ts';
 

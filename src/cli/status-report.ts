@@ -7,7 +7,7 @@ import type { Holder, Host, LibvirtProcesses, ProcessIdentity } from '../host/ho
 import { groupOf, isOnVfio, overrideText } from '../host/read-device.ts';
 import { parsePciAddress, type PciAddress } from '../pci/address.ts';
 import { sysfs } from '../pci/sysfs.ts';
-import { boundDriver } from '../steps/attributes.ts';
+import { boundDriver } from '../host/bound-driver.ts';
 
 /** Who holds what at this moment. */
 export interface StatusReport {

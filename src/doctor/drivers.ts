@@ -1,7 +1,9 @@
 import { parsePciAddress, type PciAddress } from '../pci/address.ts';
 import { isBridgeClass } from '../pci/class.ts';
 import { sysfs } from '../pci/sysfs.ts';
+import { boundDriver } from '../host/bound-driver.ts';
 import type { Host } from '../host/host.ts';
+import { slotFunctions } from '../host/slot-functions.ts';
 import { kernelArgument, modprobeLines } from './boot.ts';
 import type { Check } from './examination.ts';
 import { about, advice, command, ok, warning, type Found } from './finding.ts';
@@ -114,15 +116,11 @@ function presentDevices(host: Host): Present[] {
         address,
         vendor: text('vendor'),
         device: text('device'),
-        driver: driverOf(host, address),
+        driver: boundDriver(host, address),
         bootVga: text('boot_vga') === '1',
       },
     ];
   });
-}
-
-function driverOf(host: Host, address: PciAddress): string | undefined {
-  return host.readLink(sysfs.attribute(address, 'driver'))?.split('/').pop();
 }
 
 /**
@@ -143,7 +141,7 @@ export const driverctl: Check = {
     );
     const findings = saved.flatMap(({ address, wanted }): Found[] => {
       if (held.has(address)) return [];
-      const now = host.list(sysfs.device(address)) === undefined ? undefined : driverOf(host, address);
+      const now = host.list(sysfs.device(address)) === undefined ? undefined : boundDriver(host, address);
       if (host.list(sysfs.device(address)) === undefined) {
         return [
           about(
@@ -207,9 +205,7 @@ export const deviceReset: Check = {
           ),
         ];
       }
-      const slot = address.slice(0, -1);
-      const siblings = (host.list(sysfs.devices) ?? []).filter((name) => name.startsWith(slot));
-      if (own.length > 0 || siblings.some((name) => methods(name).length > 0)) return [];
+      if (slotFunctions(host, address).some((each) => methods(each).length > 0)) return [];
       return [
         about(
           address,

@@ -1,4 +1,5 @@
 import { errnoOf } from '../errors.ts';
+import { boundDriver } from '../host/bound-driver.ts';
 import type { Host } from '../host/host.ts';
 import { parsePciAddress, type PciAddress } from '../pci/address.ts';
 import { isDisplay } from '../pci/class.ts';
@@ -26,7 +27,7 @@ export const nvidiaHolders: Check = {
   run: (on) => {
     const { host } = on;
     const cards = assignedAddresses(on).filter(
-      (address) => attribute(host, address, 'vendor') === NVIDIA && driverOf(host, address) === 'nvidia',
+      (address) => attribute(host, address, 'vendor') === NVIDIA && boundDriver(host, address) === 'nvidia',
     );
     if (cards.length === 0) return ok('no assigned card is on nvidia now');
     const findings: Found[] = [];
@@ -156,8 +157,4 @@ function attribute(host: Host, address: PciAddress, name: string): string {
     if (errnoOf(error) === undefined) throw error;
     return '';
   }
-}
-
-function driverOf(host: Host, address: PciAddress): string | undefined {
-  return host.readLink(sysfs.attribute(address, 'driver'))?.split('/').pop();
 }

@@ -8,7 +8,7 @@ import type { PciAddress } from '../pci/address.ts';
 import { sysfs } from '../pci/sysfs.ts';
 import { stepDevice, type Step } from '../plan/step.ts';
 import type { StepOutcome } from '../steps/definition.ts';
-import { boundDriver } from '../steps/attributes.ts';
+import { boundDriver } from '../host/bound-driver.ts';
 import { describeStep, doStep } from '../steps/index.ts';
 
 /** How a list of steps is executed; `guest` and `owner` are for the log. */

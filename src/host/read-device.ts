@@ -3,6 +3,7 @@ import { parseBars } from '../pci/bar.ts';
 import type { HeaderType, PciDevice } from '../pci/device.ts';
 import { sysfs } from '../pci/sysfs.ts';
 import { isVfioName } from '../pci/vfio-name.ts';
+import { boundDriver } from './bound-driver.ts';
 import type { Host } from './host.ts';
 
 /** Offset of the header type in configuration space (PCI Local Bus specification, 6.1). */
@@ -27,7 +28,7 @@ export function readDevice(
   const id = (name: string): string => (text(name) ?? '').replace(/^0x/, '');
   if (text('vendor') === undefined) return undefined;
 
-  const driver = linkName(host, address, 'driver');
+  const driver = boundDriver(host, address);
   const driverModule = linkName(host, address, 'driver/module');
   const group = groupOf(host, address);
   const physicalFunction = parsePciAddress(linkName(host, address, 'physfn') ?? '');

@@ -3,11 +3,6 @@ import { overrideText } from '../host/read-device.ts';
 import type { PciAddress } from '../pci/address.ts';
 import { sysfs } from '../pci/sysfs.ts';
 
-/** Name of the driver that the kernel shows for a device, or undefined. */
-export function boundDriver(host: Host, device: PciAddress): string | undefined {
-  return host.readLink(sysfs.attribute(device, 'driver'))?.split('/').pop();
-}
-
 /**
  * The text of `driver_override`, undefined when it is not set. Linux 6.1 takes the device's lock for the
  * read (drivers/pci/pci-sysfs.c:driver_override_show), hence the deadline; `busy` when it passed.

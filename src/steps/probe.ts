@@ -1,7 +1,7 @@
 import { sysfs } from '../pci/sysfs.ts';
 import { isVfioName } from '../pci/vfio-name.ts';
 import type { Probe } from '../plan/step.ts';
-import { boundDriver } from './attributes.ts';
+import { boundDriver } from '../host/bound-driver.ts';
 import { outcomeOf, type StepDefinition } from './definition.ts';
 
 /**

@@ -1,4 +1,5 @@
 import type { Host } from '../host/host.ts';
+import { slotFunctions } from '../host/slot-functions.ts';
 import type { PciAddress } from '../pci/address.ts';
 import { bitOfBarSize, formatBarSize, parseBars } from '../pci/bar.ts';
 import { sysfs } from '../pci/sysfs.ts';
@@ -59,10 +60,8 @@ function barSizes(host: Host, device: PciAddress): Map<number, number> {
 
 /** The BARs of all functions in the device's slot: `0000:03:00.1 BAR 0` to bytes. */
 function cardBars(host: Host, device: PciAddress): Map<string, number> {
-  const slot = device.slice(0, -1);
-  const functions = (host.list(sysfs.devices) ?? []).filter((name) => name.startsWith(slot)) as PciAddress[];
   return new Map(
-    functions.flatMap((address) =>
+    slotFunctions(host, device).flatMap((address) =>
       [...barSizes(host, address)].map(([index, size]): [string, number] => [
         `BAR ${index} of ${address}`,
         size,

@@ -1,5 +1,5 @@
 import type { InspectedDevice, InspectedGroup } from '../../engine/inspect.ts';
-import { comparePciAddresses, pciAddressParts, type PciAddress } from '../../pci/address.ts';
+import { comparePciAddresses, slotOf, type PciAddress } from '../../pci/address.ts';
 import { isOftenGiven } from '../../pci/class.ts';
 import type { PciDevice } from '../../pci/device.ts';
 import type { PciNames } from '../../pci/names.ts';
@@ -222,11 +222,6 @@ function groupOf(inspected: InspectedGroup, names: PciNames): MapGroup {
     reasons: reasons.map(({ device, reason }) => `${device}: ${reason}`),
     hints: [...new Set(reasons.flatMap(({ hints }) => hints))].filter((hint) => !acsHints.includes(hint)),
   };
-}
-
-function slotOf(address: PciAddress): string {
-  const { domain, bus, slot } = pciAddressParts(address);
-  return `${domain}:${bus}:${slot}`;
 }
 
 function count(number: number, thing: string): string {

@@ -1,3 +1,4 @@
+import { slotOf } from '../../pci/address.ts';
 import { isBridgeClass, isDisplay, isSystemClass } from '../../pci/class.ts';
 import type { PciDevice } from '../../pci/device.ts';
 import type { AssignedDevice } from '../../domain/features.ts';
@@ -5,7 +6,6 @@ import { sysfs } from '../../pci/sysfs.ts';
 import type { Check, GuestExamination } from '../examination.ts';
 import { about, advice, command, failure, ok, unknown, warning, type Found } from '../finding.ts';
 import { target, word } from '../files.ts';
-import { cardOf } from './guest-examination.ts';
 import { hex, hostdevXml, pasteXml } from './snippets.ts';
 
 /** This host has what the XML assigns. */
@@ -42,7 +42,7 @@ export const companions: Check<GuestExamination> = {
 function reasonToAssign({ devices }: GuestExamination, device: PciDevice): string | undefined {
   const assigned = [...devices.values()];
   const card = assigned.some(
-    ({ address, class: code }) => cardOf(address) === cardOf(device.address) && isDisplay(code),
+    ({ address, class: code }) => slotOf(address) === slotOf(device.address) && isDisplay(code),
   );
   if (card && device.physicalFunction === undefined) {
     return 'it belongs to an assigned graphics card, and is not assigned: the guest does not see it (no sound, or a driver that fails)';
@@ -60,7 +60,7 @@ export const multifunction: Check<GuestExamination> = {
     const cards = new Map<string, AssignedDevice[]>();
     for (const device of on.features.devices) {
       if (device.form !== 'hostdev') continue;
-      const key = cardOf(device.address);
+      const key = slotOf(device.address);
       cards.set(key, [...(cards.get(key) ?? []), device]);
     }
     const findings = [...cards].flatMap(([card, functions]): Found[] => {

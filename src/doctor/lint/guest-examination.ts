@@ -1,6 +1,6 @@
 import { pciHostdevs } from '../../domain/domain.ts';
 import { readDevice } from '../../host/read-device.ts';
-import { parsePciAddress, type PciAddress } from '../../pci/address.ts';
+import { parsePciAddress, slotOf, type PciAddress } from '../../pci/address.ts';
 import type { PciDevice } from '../../pci/device.ts';
 import { sysfs } from '../../pci/sysfs.ts';
 import type { Examination, GuestExamination, GuestXml } from '../examination.ts';
@@ -15,18 +15,13 @@ export function guestExamination(on: Examination, xml: GuestXml): GuestExaminati
       return device ? [[address, device]] : [];
     }),
   );
-  const cards = new Set([...devices.keys()].map(cardOf));
+  const cards = new Set([...devices.keys()].map(slotOf));
   const groups = new Set([...devices.values()].flatMap(({ iommuGroup }) => iommuGroup ?? []));
   const members = [...groups].flatMap((group) => on.host.list(sysfs.groupDevices(group)) ?? []);
   const companions = (on.host.list(sysfs.devices) ?? []).flatMap((name) => {
     const address = parsePciAddress(name);
     if (!address || assigned.includes(address)) return [];
-    return cards.has(cardOf(address)) || members.includes(name) ? (read(address) ?? []) : [];
+    return cards.has(slotOf(address)) || members.includes(name) ? (read(address) ?? []) : [];
   });
   return { ...on, ...xml, devices, companions };
-}
-
-/** Domain, bus and slot: what the functions of one card have in common. */
-export function cardOf(address: string): string {
-  return address.slice(0, -2);
 }

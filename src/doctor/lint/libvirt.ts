@@ -2,7 +2,7 @@ import { pciHostdevs } from '../../domain/domain.ts';
 import { ruleFor } from '../../config/rules.ts';
 import type { Host } from '../../host/host.ts';
 import { installedLibvirt } from '../../host/take-snapshot.ts';
-import { parsePciAddress, type PciAddress } from '../../pci/address.ts';
+import { parsePciAddress, slotOf, type PciAddress } from '../../pci/address.ts';
 import { isDisplay } from '../../pci/class.ts';
 import { bestVfioAlias, parseVfioAliases } from '../../pci/modalias.ts';
 import { sysfs } from '../../pci/sysfs.ts';
@@ -13,7 +13,6 @@ import type { Check, GuestExamination } from '../examination.ts';
 import { realPath } from '../files.ts';
 import { about, advice, failure, ok, unknown, warning, type Found } from '../finding.ts';
 import { places } from '../places.ts';
-import { cardOf } from './guest-examination.ts';
 import { hostdevXml, pasteConfig, pasteXml, sourceAddress } from './snippets.ts';
 
 /** What `managed` means with this hook: either is right, as long as one card has one. */
@@ -24,16 +23,16 @@ export const managed: Check<GuestExamination> = {
     if (hostdevs.length === 0) return ok('no <hostdev> of type pci');
     const mixed = hostdevs.filter((hostdev) =>
       hostdevs.some(
-        (other) => cardOf(other.address) === cardOf(hostdev.address) && other.managed !== hostdev.managed,
+        (other) => slotOf(other.address) === slotOf(hostdev.address) && other.managed !== hostdev.managed,
       ),
     );
     const [first] = mixed;
     if (first) {
       return warning(
-        `functions of ${cardOf(first.address)} have managed='yes' and managed='no': after a change of it libvirt may remember the earlier value of a device, and not give it back, until it is restarted`,
+        `functions of ${slotOf(first.address)} have managed='yes' and managed='no': after a change of it libvirt may remember the earlier value of a device, and not give it back, until it is restarted`,
         pasteXml(
           on,
-          `each <hostdev> of ${cardOf(first.address)}`,
+          `each <hostdev> of ${slotOf(first.address)}`,
           "<hostdev mode='subsystem' type='pci' managed='yes'>",
         ),
       );
