@@ -61,8 +61,8 @@ function asText({ time, severity, line }: HookLine): string {
 }
 
 /** The fields, in the order in which they are written. */
-function asJson({ time, severity, message, guest, device, step, result, ms }: HookLine): unknown {
-  return { time, severity, message, guest, device, step, result, ms };
+function asJson({ time, severity, message, guest, owner, device, step, result, ms }: HookLine): unknown {
+  return { time, severity, message, guest, owner, device, step, result, ms };
 }
 
 function listOf<T>(value: T | undefined): T[] {

@@ -4,6 +4,8 @@ import { severities, type Severity } from './log.ts';
 export interface ParsedLine {
   readonly message: string;
   readonly guest?: string;
+  /** Who the devices are for, when that is no guest: `detach` or `run`. */
+  readonly owner?: string;
   readonly device?: string;
   readonly step?: string;
   readonly result?: string;
@@ -11,7 +13,7 @@ export interface ParsedLine {
 }
 
 const VALUE = '[\\w.:/-]+|"(?:[^"\\\\]|\\\\.)*"';
-const FIELDS = ['guest', 'device', 'step', 'result', 'ms'] as const;
+const FIELDS = ['guest', 'owner', 'device', 'step', 'result', 'ms'] as const;
 const LINE = new RegExp(`^(.*?)${FIELDS.map((key) => `(?: ${key}=(${VALUE}))?`).join('')}$`, 's');
 
 /** Twice what `logLine` writes at most; what is longer is not from this program and is taken as a message. */

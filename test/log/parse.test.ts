@@ -13,6 +13,7 @@ describe('parseLogLine', () => {
           {
             message: fc.constantFrom('step', 'cannot open "a b": ENOENT', 'x=1 guest', ''),
             guest: text,
+            owner: text,
             device: text,
             step: text,
             result: text,
@@ -39,6 +40,10 @@ describe('parseLogLine', () => {
       { message: 'the guest said guest=other step=x', guest: 'win11', result: 'held' },
     ],
     'fields in another order are message': ['x ms=3 guest=a', { message: 'x ms=3', guest: 'a' }],
+    'what is for no guest': [
+      'step owner=detach device=0000:01:00.0 result=done ms=3',
+      { message: 'step', owner: 'detach', device: '0000:01:00.0', result: 'done', ms: 3 },
+    ],
     'no field': ['logger was here', { message: 'logger was here' }],
     nothing: ['', { message: '' }],
     'a quotation mark that nothing closes': ['x guest="a', { message: 'x guest="a' }],
