@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { closeSync, constants, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { closeSync, constants, existsSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ClaimOwner, GuestOwner } from '../claim/claim.ts';
 import { logOwner, ownerPhrase } from '../claim/owner.ts';
@@ -106,12 +106,14 @@ function letGo(fd: number): void {
   }
 }
 
+/** flock(2) asks for no more than a descriptor: where nothing can be written, a file that is there is opened for reading. */
 function openLockFile(path: string): number {
-  const { O_RDWR, O_CREAT, O_NOFOLLOW } = constants;
+  const { O_RDWR, O_RDONLY, O_CREAT, O_NOFOLLOW } = constants;
   try {
     return openSync(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0o600);
   } catch (error) {
     const errno = errnoOf(error);
+    if (errno === 'EROFS' && existsSync(path)) return openSync(path, O_RDONLY | O_NOFOLLOW);
     if (errno === undefined) throw error;
     throw new VfioHookError('VH_LOCK', `cannot open ${path}: ${errno}`, {
       path,

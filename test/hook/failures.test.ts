@@ -15,6 +15,7 @@ import {
   exampleGuest,
   fault,
   guestWith,
+  moments,
   picture,
   stage,
   steady,
@@ -335,5 +336,47 @@ describe('a start that is refused, by the compiled hook', () => {
     succeeds(on, rival, 'release');
     assert.deepEqual(picture(on), held);
     assert.deepEqual(Object.keys(claims(on)), [`${win11.uuid}.json`]);
+  });
+});
+
+describe('with nothing that can be written in /run', function () {
+  this.timeout(20_000);
+  /** The hook in a mount namespace of its own, where the state directory is read-only; needs root. */
+  const readOnly = (on: Stage, moment: 'prepare' | 'release'): Ended => {
+    const script = 'mount --bind "$0" "$0" && mount -o remount,bind,ro "$0" && exec "$@"';
+    const args = ['-m', 'sh', '-c', script, join(on.directory, 'run'), installation().hook, win11.name];
+    return callHook([...args, ...moments[moment], ...on.option], { program: 'unshare', input: win11.xml });
+  };
+
+  before(function () {
+    if (process.getuid?.() !== 0) this.skip();
+  });
+
+  it('a release gives the devices back, since a lock file need only be read, and says what stays on disk', () => {
+    const on = stage(HOST);
+    const before = picture(on);
+    succeeds(on, win11, 'prepare');
+    const { status, stderr } = readOnly(on, 'release');
+    assert.equal(
+      stderr.split('\n')[0],
+      `vfio-hook: error: cannot remove ${on.directory}/run/claims/${win11.uuid}.json: EROFS`,
+    );
+    assert.equal(status, 1);
+    assert.deepEqual(picture(on), before);
+    succeeds(on, win11, 'release');
+    assert.deepEqual([picture(on), claims(on)], [before, {}]);
+  });
+
+  it('a start is refused and changes nothing', () => {
+    const on = stage(HOST);
+    succeeds(on, win11, 'prepare');
+    succeeds(on, win11, 'release');
+    const count = changes(on);
+    const { status, stderr } = readOnly(on, 'prepare');
+    assert.equal(
+      stderr.split('\n')[0],
+      `vfio-hook: error: cannot write ${on.directory}/run/claims/${win11.uuid}.json: EROFS`,
+    );
+    assert.deepEqual([status, changes(on)], [1, count]);
   });
 });
