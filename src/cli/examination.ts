@@ -1,5 +1,5 @@
 import type { Examination, Guest } from '../doctor/examination.ts';
-import { definedGuests, readGuestXml } from '../doctor/guests.ts';
+import { libvirtGuests, readGuestXml } from '../doctor/guests.ts';
 import { inspectConfigs } from '../engine/inspect-config.ts';
 import type { Call, Terminal } from './command.ts';
 import { readGuest } from './guest-xml.ts';
@@ -26,7 +26,7 @@ export function openExamination(
           decoder: () => terminal.parts.load('config.cjs'),
         }),
       ),
-      guests: once(() => withNamed(definedGuests(host), guest)),
+      guests: once(() => withNamed(libvirtGuests(host), guest)),
     },
   };
 }
@@ -35,16 +35,16 @@ function namedGuest({ operands: [operand] }: Call, host: Examination['host']): G
   if (operand === undefined) return undefined;
   const { xml } = readGuest(operand, host);
   const read = readGuestXml(xml);
-  return { name: read.domain.name, autostart: false, xml: read };
+  return { name: read.domain.name, autostart: false, transient: false, xml: read };
 }
 
 /** The XML that the call names counts before the definition of the same guest. */
-function withNamed(defined: readonly Guest[], named: Guest | undefined): readonly Guest[] {
-  if (!named) return defined;
-  const same = defined.find(({ xml }) => xml?.domain.uuid === named.xml?.domain.uuid);
+function withNamed(known: readonly Guest[], named: Guest | undefined): readonly Guest[] {
+  if (!named) return known;
+  const same = known.find(({ xml }) => xml?.domain.uuid === named.xml?.domain.uuid);
   return [
-    ...defined.filter((guest) => guest !== same),
-    { ...named, autostart: same?.autostart ?? named.autostart },
+    ...known.filter((guest) => guest !== same),
+    { ...named, autostart: same?.autostart ?? false, transient: same?.transient ?? false },
   ];
 }
 

@@ -1,28 +1,19 @@
 import { closeSync, constants, openSync, statSync } from 'node:fs';
 import { nearestWord } from '../config/nearest.ts';
 import { shellWord } from '../config/quoted.ts';
-import type { Domain } from '../domain/domain.ts';
-import { outlineXml } from '../domain/outline.ts';
-import { parseDomain } from '../domain/parse.ts';
 import { parseUuid } from '../domain/uuid.ts';
+import {
+  guestDirectories,
+  knownGuests,
+  readGuestText,
+  readKnownGuest,
+  type ReadGuest,
+  type KnownGuest,
+} from '../engine/guests.ts';
 import { errnoOf, VfioHookError } from '../errors.ts';
 import { readStdin } from '../hook/stdin.ts';
 import type { Host } from '../host/host.ts';
 import { quoteName } from '../text.ts';
-
-/** Where libvirt keeps the definitions of guests, `NAME.xml` each (src/conf/domain_conf.c:virDomainConfigFile). */
-const DEFINED = '/etc/libvirt/qemu';
-/** Where it keeps the state of those that run; a transient guest has a file only here. */
-const RUNNING = '/run/libvirt/qemu';
-const ENDING = '.xml';
-
-/** A guest, and the XML that was read. */
-export interface GuestXml {
-  readonly domain: Domain;
-  readonly xml: string;
-  /** The file; absent for standard input. */
-  readonly path?: string;
-}
 
 /**
  * The guest that an operand names, by the one rule that every command has:
@@ -31,13 +22,12 @@ export interface GuestXml {
  * - What contains a slash or ends in `.xml` is a file with the XML of a guest.
  * - Anything else is the UUID or the name of a guest that libvirt knows; when there is none, a file of that name.
  *
- * libvirt itself is not asked: its files are read through `host`. The definition of a guest counts before its
- * running state, as it does for its next start. A name is compared with the names of files, and no path is made of it.
+ * A name is compared with the names of files, and no path is made of it.
  * Throws VH_XML when there is no such guest, when it cannot be read, and for XML that is none.
  */
-export function readGuest(operand: string, host: Host): GuestXml {
-  if (operand === '-') return { ...withDomain(readStdin()) };
-  if (operand.includes('/') || operand.endsWith(ENDING)) return readFile(operand);
+export function readGuest(operand: string, host: Host): ReadGuest {
+  if (operand === '-') return readGuestText(readStdin());
+  if (operand.includes('/') || operand.endsWith('.xml')) return readFile(operand);
   let known: readonly KnownGuest[];
   try {
     known = knownGuests(host);
@@ -51,42 +41,13 @@ export function readGuest(operand: string, host: Host): GuestXml {
   return fileInstead(operand) ?? unknown(operand, known);
 }
 
-/** A guest that libvirt has a file for. */
-export interface KnownGuest {
-  readonly name: string;
-  /** Its definition, or its running state when it has no definition. */
-  readonly path: string;
-}
-
-/**
- * Every guest that libvirt has a file for, each once. Throws an errno error when the files may not be looked
- * at (EACCES: /etc/libvirt/qemu is for root).
- */
-export function knownGuests(host: Host): KnownGuest[] {
-  const byName = new Map<string, KnownGuest>();
-  for (const directory of [DEFINED, RUNNING]) {
-    for (const entry of host.list(directory) ?? []) {
-      const name = entry.slice(0, -ENDING.length);
-      if (!entry.endsWith(ENDING) || name === '' || byName.has(name)) continue;
-      byName.set(name, { name, path: `${directory}/${entry}` });
-    }
-  }
-  return [...byName.values()];
-}
-
-/** The XML of a guest that libvirt has a file for; undefined when the file went away. */
-export function readKnownGuest({ path }: KnownGuest, host: Host): GuestXml | undefined {
-  const text = host.read(path);
-  return text === undefined ? undefined : { ...withDomain(definitionIn(text)), path };
-}
-
-function byName(operand: string, known: readonly KnownGuest[], host: Host): GuestXml | undefined {
+function byName(operand: string, known: readonly KnownGuest[], host: Host): ReadGuest | undefined {
   const guest = known.find(({ name }) => name === operand);
   return guest && readKnownGuest(guest, host);
 }
 
 /** A file of another guest that is broken does not keep this one from being found. */
-function byUuid(operand: string, known: readonly KnownGuest[], host: Host): GuestXml | undefined {
+function byUuid(operand: string, known: readonly KnownGuest[], host: Host): ReadGuest | undefined {
   const uuid = parseUuid(operand);
   if (uuid === undefined) return undefined;
   for (const guest of known) {
@@ -101,19 +62,9 @@ function byUuid(operand: string, known: readonly KnownGuest[], host: Host): Gues
   return undefined;
 }
 
-/** The state of a running guest has its definition inside (`<domstatus>`, src/conf/domain_conf.c:virDomainObjFormat). */
-function definitionIn(text: string): string {
-  const { root, children } = outlineXml(text);
-  return root === 'domstatus' ? (children.find(({ name }) => name === 'domain')?.xml ?? text) : text;
-}
-
-function withDomain(xml: string): { readonly domain: Domain; readonly xml: string } {
-  return { domain: parseDomain(xml), xml };
-}
-
-function readFile(path: string): GuestXml {
+function readFile(path: string): ReadGuest {
   try {
-    return { ...withDomain(definitionIn(textOf(path))), path };
+    return { ...readGuestText(textOf(path)), path };
   } catch (error) {
     if (error instanceof VfioHookError) throw error;
     throw new VfioHookError('VH_XML', `cannot read ${path}: ${errnoOf(error) ?? String(error)}`, {
@@ -133,7 +84,7 @@ function textOf(path: string): string {
 }
 
 /** For whoever types the name of a file without an ending, where no guest has that name. */
-function fileInstead(operand: string): GuestXml | undefined {
+function fileInstead(operand: string): ReadGuest | undefined {
   return isFile(operand) ? readFile(operand) : undefined;
 }
 
@@ -150,9 +101,9 @@ function cannotLook(operand: string, errno: string): never {
   const word = shellWord(operand);
   throw new VfioHookError(
     'VH_XML',
-    `cannot look for guest ${quoteName(operand)} among those of libvirt in ${DEFINED}: ${errno}`,
+    `cannot look for guest ${quoteName(operand)} among those of libvirt in ${guestDirectories.defined}: ${errno}`,
     {
-      path: DEFINED,
+      path: guestDirectories.defined,
       errno,
       hints: [
         'run it as root (sudo)',

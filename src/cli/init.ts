@@ -1,3 +1,4 @@
+import type { ReadGuest } from '../engine/guests.ts';
 import { writeGuestConfig, writeNewFile } from '../engine/write-config.ts';
 import { pciHostdevs } from '../domain/domain.ts';
 import { VfioHookError } from '../errors.ts';
@@ -5,7 +6,7 @@ import { groupsOf, takeSnapshot } from '../host/take-snapshot.ts';
 import { shownPath } from '../config/quoted.ts';
 import { quoteName } from '../text.ts';
 import { guestOperand, machineOption, type Call, type Command, type Terminal } from './command.ts';
-import { readGuest, type GuestXml } from './guest-xml.ts';
+import { readGuest } from './guest-xml.ts';
 import { initialConfig } from './init-text.ts';
 
 /** How long the kernel may take to answer for the guest's devices. */
@@ -46,7 +47,7 @@ export const init: Command = {
   },
 };
 
-async function textFor({ domain }: GuestXml, call: Call, terminal: Terminal): Promise<string> {
+async function textFor({ domain }: ReadGuest, call: Call, terminal: Terminal): Promise<string> {
   const hostdevs = pciHostdevs(domain);
   if (hostdevs.length === 0) {
     throw new VfioHookError(

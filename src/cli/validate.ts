@@ -1,3 +1,4 @@
+import { knownGuests, readKnownGuest } from '../engine/guests.ts';
 import { errnoOf, VfioHookError } from '../errors.ts';
 import { readDevice } from '../host/read-device.ts';
 import type { Host } from '../host/host.ts';
@@ -10,7 +11,6 @@ import { escapeControl } from '../text.ts';
 import { checkAll, checkOne, type CheckedFile, type Remark } from './check-config.ts';
 import { jsonOption, machineOption, type Command } from './command.ts';
 import { jsonText } from './json.ts';
-import { knownGuests, readKnownGuest } from './guest-xml.ts';
 
 /** `vfio-hook validate [FILE]`: what is wrong with the configuration. */
 export const validate: Command = {

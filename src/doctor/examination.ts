@@ -18,7 +18,7 @@ export interface Examination {
   /** Every file of the configuration, also those that are no guest's. */
   readonly configFiles: () => readonly ConfigFile[];
   /**
-   * The guests that libvirt has defined and those that were named in the call. Throws an errno error when
+   * The guests that libvirt has a file for and the one that was named in the call, each once. Throws an errno error when
    * libvirt's files may not be read.
    */
   readonly guests: () => readonly Guest[];
@@ -39,6 +39,8 @@ export interface Guest {
   readonly name: string;
   /** Whether libvirt starts it with the host. */
   readonly autostart: boolean;
+  /** Whether it runs without a definition: it is gone when it ends. */
+  readonly transient: boolean;
   /** Absent when the XML cannot be read: `problem` says why. */
   readonly xml?: GuestXml;
   readonly problem?: VfioHookError;

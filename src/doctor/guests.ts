@@ -3,6 +3,7 @@ import { pciHostdevs } from '../domain/domain.ts';
 import { readFeatures } from '../domain/features.ts';
 import { parseDomain } from '../domain/parse.ts';
 import { blockedDevices } from '../engine/blocked.ts';
+import { knownGuests, readKnownGuest } from '../engine/guests.ts';
 import { groupsOfStart, planStart, startOf } from '../engine/plan-start.ts';
 import { errnoOf, VfioHookError } from '../errors.ts';
 import type { Host } from '../host/host.ts';
@@ -14,28 +15,24 @@ import type { Check, Examination, Guest, GuestXml } from './examination.ts';
 import { fixOf, fromError } from './examine.ts';
 import { about, advice, command, failure, ok, unknown, warning, type Found } from './finding.ts';
 import { word } from './files.ts';
-import { places } from './places.ts';
 
 /** The text of a guest's definition; bounded by the parser. Throws VH_XML. */
 export function readGuestXml(xml: string): GuestXml {
   return { domain: parseDomain(xml), features: readFeatures(xml) };
 }
 
-/** Every guest that libvirt has a definition of (src/conf/domain_conf.c:virDomainConfigFile), in order of file name. */
-export function definedGuests(host: Host): Guest[] {
-  const autostarted = new Set(host.list(places.autostart) ?? []);
-  return (host.list(places.guests) ?? [])
-    .filter((entry) => entry.endsWith('.xml'))
-    .map((entry) => {
-      const guest = { name: entry.slice(0, -'.xml'.length), autostart: autostarted.has(entry) };
-      try {
-        const xml = readGuestXml(host.read(`${places.guests}/${entry}`) ?? '');
-        return { ...guest, name: xml.domain.name, xml };
-      } catch (error) {
-        if (error instanceof VfioHookError) return { ...guest, problem: error };
-        throw error;
-      }
-    });
+/** Every guest that libvirt has a file for, also those that run without a definition; in the order of {@link knownGuests}. */
+export function libvirtGuests(host: Host): Guest[] {
+  return knownGuests(host).flatMap((known): Guest[] => {
+    try {
+      const read = readKnownGuest(known, host);
+      if (!read) return [];
+      return [{ ...known, name: read.domain.name, xml: readGuestXml(read.xml) }];
+    } catch (error) {
+      if (error instanceof VfioHookError) return [{ ...known, problem: error }];
+      throw error;
+    }
+  });
 }
 
 /** Each guest with host devices could start now, by the plan that the hook would make. */
@@ -45,7 +42,10 @@ export const guestPlans: Check = {
     const findings: Found[] = [];
     for (const guest of on.guests()) {
       if (guest.problem) {
-        const found = failure(guest.problem.message, command(`virsh edit ${word(guest.name)}`));
+        const found = failure(
+          guest.problem.message,
+          command(`virsh ${guest.transient ? 'dumpxml' : 'edit'} ${word(guest.name)}`),
+        );
         findings.push(about(quoteName(guest.name), found));
       }
       if (guest.xml && guest.xml.domain.hostdevs.length > 0) {

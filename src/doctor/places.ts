@@ -37,7 +37,6 @@ export const places = {
   /** Made by install.sh after it has let libvirt reload. */
   reloaded: '/run/vfio-hook/libvirt-reloaded',
   guests: '/etc/libvirt/qemu',
-  autostart: '/etc/libvirt/qemu/autostart',
 
   appArmorProfiles: '/sys/kernel/security/apparmor/profiles',
   appArmorLocal: '/etc/apparmor.d/local',

@@ -20,6 +20,8 @@ import { wellFormed } from './well-formed.ts';
 type Id = keyof typeof checks;
 type Row = readonly [sentence: string, situation: Situation, verdict: Verdict, found: RegExp, fix?: RegExp];
 
+/** libvirt's state of a guest that runs, with its definition in it. */
+const running = (xml: string): string => `<domstatus state='running' pid='42'>${xml}</domstatus>`;
 const card = domainXml({ devices: hostdev('0000:03:00.0') + hostdev('0000:03:00.1') });
 const other = domainXml({ name: 'linux', devices: hostdev('0000:03:00.0') });
 const nvidiaCard = domainXml({ devices: hostdev('0000:01:00.0') });
@@ -750,9 +752,28 @@ const table: Readonly<Record<Id, readonly Row[]>> = {
     ],
     ['one that cannot be read', { guests: { win11: '<domain' } }, 'failure', /cannot read the domain XML/],
     ['one with a mediated device', { guests: { win11: mdev } }, 'ok', /mediated devices only/],
+    [
+      'one that runs without a definition',
+      { files: { '/run/libvirt/qemu/win11.xml': running(card) } },
+      'ok',
+      /it can start: 2 devices are moved/,
+    ],
+    [
+      'one that runs without a definition and cannot be read',
+      { files: { '/run/libvirt/qemu/win11.xml': '<domstatus' } },
+      'failure',
+      /cannot read the domain XML/,
+      /^virsh dumpxml win11$/,
+    ],
   ],
   'guest-conflicts': [
     ['none', { guests: { win11: card } }, 'ok', /no two guests/],
+    [
+      'one that is defined and one that runs without a definition',
+      { guests: { win11: card }, files: { '/run/libvirt/qemu/linux.xml': running(other) } },
+      'warning',
+      /"win11" and "linux" both want IOMMU group 16/,
+    ],
     [
       'two that share a group',
       { guests: { win11: card, linux: other } },

@@ -1,6 +1,6 @@
 import type { Config } from '../../src/config/config.ts';
 import type { ConfigFile, Examination } from '../../src/doctor/examination.ts';
-import { definedGuests, readGuestXml } from '../../src/doctor/guests.ts';
+import { libvirtGuests, readGuestXml } from '../../src/doctor/guests.ts';
 import type { FileFacts, MachineSpec } from '../../src/host/simulated/spec.ts';
 import type { Domain } from '../../src/domain/domain.ts';
 import { guest, machineSpec, type Scenario, type ScenarioOptions } from '../scenario.ts';
@@ -100,7 +100,7 @@ export function examinationOf(scenario: Scenario, situation: Situation): Examina
     engine,
     runtime: situation.runtime ?? { path: '/usr/bin/node', version: 'v20.19.2' },
     configFiles: typeof configFiles === 'function' ? configFiles : () => configFiles,
-    guests: () => definedGuests(engine.host),
+    guests: () => libvirtGuests(engine.host),
   };
 }
 
