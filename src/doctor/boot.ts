@@ -82,9 +82,7 @@ function linesOf(file: string, text: string): ModprobeLine[] {
     });
 }
 
-/** Major and minor number of the running kernel. */
-export function kernelVersion(host: Host): { readonly release: string; readonly number: number } {
-  const release = (host.read(sysfs.kernelRelease) ?? '').trim();
-  const [major = 0, minor = 0] = release.split('.').map((part) => parseInt(part, 10));
-  return { release, number: major * 1000 + minor };
+/** The release of the running kernel, such as `6.12.107+deb13-amd64`. */
+export function kernelRelease(host: Host): string {
+  return (host.read(sysfs.kernelRelease) ?? '').trim();
 }

@@ -1,5 +1,6 @@
 import type { Host } from '../host/host.ts';
 import { installedLibvirt } from '../host/take-snapshot.ts';
+import { libvirtFacts } from '../pci/libvirt-facts.ts';
 import type { Check } from './examination.ts';
 import { isExecutable, target } from './files.ts';
 import { advice, command, ok, unknown, warning } from './finding.ts';
@@ -80,30 +81,20 @@ function duration(ms: number): string {
   return minutes < 2880 ? `${Math.round(minutes / 60)} h` : `${Math.round(minutes / 1440)} days`;
 }
 
-/** Versions times a thousand. */
-const SUPPORTED = 9000;
-const DROP_INS = 6005;
-
-/** A version's major number times a thousand and its minor number. */
-export function versionNumber(version: string): number {
-  const [major = 0, minor = 0] = version.split('.').map(Number);
-  return major * 1000 + minor;
-}
-
 /** The installed libvirt is one that this program was tried with. */
 export const libvirtVersion: Check = {
   title: 'libvirt version',
   run: ({ host }) => {
     const version = installedLibvirt(host);
     if (version === undefined) return unknown('libvirt.so.0 is not where distributions put it');
-    const number = versionNumber(version);
-    if (number < DROP_INS && dropIns(host).length > 0) {
+    const facts = libvirtFacts(version);
+    if (!facts.runsDropIns && dropIns(host).length > 0) {
       return warning(
         `libvirt ${version} does not know ${places.dropIns} (6.5 does): what is in it does not run`,
         advice('install libvirt 9.0 or later'),
       );
     }
-    if (number < SUPPORTED) {
+    if (!facts.known) {
       return warning(
         `libvirt ${version} is older than 9.0, with which this program was never tried`,
         advice('install libvirt 9.0 or later'),

@@ -1,7 +1,8 @@
 import { VfioHookError } from '../errors.ts';
 import type { Host } from '../host/host.ts';
+import { kernelFacts, restoringKernels } from '../pci/kernel-facts.ts';
 import { sysfs } from '../pci/sysfs.ts';
-import { kernelVersion, modprobeLines } from './boot.ts';
+import { kernelRelease, modprobeLines } from './boot.ts';
 import type { Check, Examination } from './examination.ts';
 import { advice, command, failure, ok, warning, type Found } from './finding.ts';
 import { head, word } from './files.ts';
@@ -14,7 +15,7 @@ const MODULES = ['vfio_pci', 'vfio_iommu_type1'] as const;
 export const vfioModules: Check = {
   title: 'vfio modules',
   run: ({ host }) => {
-    const { release } = kernelVersion(host);
+    const release = kernelRelease(host);
     const loaded = host.list(sysfs.modules) ?? [];
     const missing = MODULES.filter((module) => !loaded.includes(module));
     if (missing.length === 0) return ok('vfio-pci is loaded');
@@ -66,42 +67,38 @@ function isProvided(host: Host, release: string, module: string): boolean {
   );
 }
 
-/** Versions times a thousand, as {@link kernelVersion} has them. */
-const OLDEST = 5015;
-const OWNED_GROUP_IS_SAFE = 5019;
-const RESIZE = 6001;
-const RESIZE_IS_SAFE = 6019;
-
 /** The kernel's version has none of the faults that this program knows of. */
 export const kernelFaults: Check = {
   title: 'kernel version',
   run: (on) => {
-    const { release, number } = kernelVersion(on.host);
-    if (number < OLDEST) {
+    const release = kernelRelease(on.host);
+    const banner = places.kernelBanners.map((path) => on.host.read(path) ?? '').join(' ');
+    const facts = kernelFacts(release, banner);
+    if (!facts.known) {
       return failure(
         `Linux ${release} is older than 5.15, with which this program was never tried`,
         advice('install a newer kernel'),
       );
     }
     const resizes = configuresBars(on);
-    if (number < OWNED_GROUP_IS_SAFE) {
+    if (!facts.guardsGroups) {
       return warning(
         `Linux ${release}: a host driver that is bound to a member of a guest's IOMMU group crashes the whole host (BUG in vfio_iommu_group_notifier, until 5.19)${resizes ? '; BARs cannot be resized before 6.1, and the configuration asks for it' : ''}`,
         advice('install Linux 6.1 or later; until then bind nothing by hand while a guest has devices'),
       );
     }
     if (!resizes) return ok(`Linux ${release}`);
-    if (number < RESIZE) {
+    if (!facts.resizesBars) {
       return failure(
         `the configuration resizes BARs, which Linux ${release} cannot: it needs 6.1`,
         advice('install Linux 6.1 or later'),
       );
     }
-    if (number < RESIZE_IS_SAFE) {
+    if (!facts.restoresBars) {
       return warning(
-        `the configuration resizes BARs, and Linux ${release} may lose BARs of the card when a size does not fit; mended in 6.19, and in the stable kernels of July 2026 (commit 337b1b566db0)`,
+        `the configuration resizes BARs, and Linux ${release} may lose BARs of the card when a size does not fit; mended in Linux ${restoringKernels}`,
         advice(
-          'install the newest kernel of your distribution; vfio-hook finds the loss and refuses the start',
+          'install the newest kernel of your distribution; until then vfio-hook finds the loss and refuses the start',
         ),
       );
     }

@@ -8,6 +8,8 @@ export const places = {
   interrupts: '/proc/interrupts',
   memory: '/proc/meminfo',
   kernelStatus: '/proc/stat',
+  /** Where distributions say which stable kernel theirs is made of; the second is Ubuntu's. */
+  kernelBanners: ['/proc/version', '/proc/version_signature'],
   processes: '/proc',
   iommuClass: '/sys/class/iommu',
   lockdown: '/sys/kernel/security/lockdown',

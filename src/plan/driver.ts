@@ -1,3 +1,4 @@
+import { libvirtFacts } from '../pci/libvirt-facts.ts';
 import { bestVfioAlias } from '../pci/modalias.ts';
 import type { PciDevice } from '../pci/device.ts';
 import type { Snapshot } from '../pci/snapshot.ts';
@@ -15,14 +16,14 @@ export interface DriverWishes {
 
 /**
  * The driver to bind a device to, by libvirt's own rule so that libvirt does not bind it a second time: what
- * is asked for; else, with libvirt 10.0 or later, the best `vfio_pci:` alias of modules.alias; else vfio-pci
- * (src/util/virpci.c:virPCIDeviceFindBestVFIOVariant). An unknown libvirt version counts as a recent one.
+ * is asked for; else, with a libvirt that chooses by itself, the best `vfio_pci:` alias of modules.alias; else vfio-pci
+ * (src/util/virpci.c:virPCIDeviceFindBestVFIOVariant).
  */
 export function chooseDriver(device: PciDevice, snapshot: Snapshot, wishes: DriverWishes): string {
   const wished = wishes.configured ?? wishes.model;
   if (wished !== undefined) return registeredName(wished, snapshot);
-  const major = Number(snapshot.libvirtVersion?.split('.')[0] ?? Infinity);
-  const alias = major >= 10 ? bestVfioAlias(device.modalias, snapshot.variants) : undefined;
+  const { choosesVariants } = libvirtFacts(snapshot.libvirtVersion);
+  const alias = choosesVariants ? bestVfioAlias(device.modalias, snapshot.variants) : undefined;
   return alias ? registeredName(alias.module, snapshot) : VFIO_PCI;
 }
 

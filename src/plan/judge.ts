@@ -4,6 +4,7 @@ import type { PciHostdev } from '../domain/domain.ts';
 import { slotOf } from '../pci/address.ts';
 import { isBridgeClass, isSystemClass } from '../pci/class.ts';
 import type { IommuGroup, PciDevice } from '../pci/device.ts';
+import { kernelFacts } from '../pci/kernel-facts.ts';
 import { groupOf, type Snapshot } from '../pci/snapshot.ts';
 import { isStub } from '../pci/stub.ts';
 import type { DeviceUse, UseReason } from '../pci/use.ts';
@@ -242,14 +243,13 @@ function wishedSizes(current: Case): BarSize[] {
 }
 
 /**
- * Which bridges leave a group viable: from Linux 5.19 on those whose driver manages no DMA of its own, that
- * is pcieport (drivers/pci/pcie/portdrv.c, driver_managed_dma), and those without a driver; before, any.
+ * Which bridges leave a group viable: where the kernel guards groups those whose driver manages no DMA of its own,
+ * that is pcieport (drivers/pci/pcie/portdrv.c, driver_managed_dma), and those without a driver; before, any.
  */
 function bridgeMayStay(device: PciDevice, snapshot: Snapshot): boolean {
   if (device.driver === undefined || device.driver === 'pcieport' || isStub(device.driver) || device.onVfio)
     return true;
-  const [major = 0, minor = 0] = snapshot.kernelRelease.split('.').map((part) => parseInt(part, 10));
-  return major < 5 || (major === 5 && minor < 19);
+  return !kernelFacts(snapshot.kernelRelease).guardsGroups;
 }
 
 /**

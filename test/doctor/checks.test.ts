@@ -198,7 +198,20 @@ const table: Readonly<Record<Id, readonly Row[]>> = {
       'that may lose BARs',
       { ...withBars, machine: { kernel: '6.1' } },
       'warning',
-      /may lose BARs.*337b1b566db0/,
+      /may lose BARs.*mended in Linux 6\.19, or 6\.1\.178, .* of its series/,
+    ],
+    [
+      'of a series that loses BARs, with the update that mends it',
+      {
+        ...withBars,
+        machine: { kernel: '6.1' },
+        files: {
+          '/proc/version':
+            'Linux version 6.1.0-51-amd64 (debian-kernel@lists.debian.org) (gcc-12 (Debian 12.2.0-14) 12.2.0) #1 SMP Debian 6.1.192-2 (2026-11-20)\n',
+        },
+      },
+      'ok',
+      /BARs are resized/,
     ],
   ],
   lockdown: [

@@ -2,8 +2,8 @@ import type { Host } from '../../host/host.ts';
 import { installedLibvirt } from '../../host/take-snapshot.ts';
 import type { PciAddress } from '../../pci/address.ts';
 import { MOST_CLIQUES, pciPath, switchNeighbours } from '../../pci/cliques.ts';
+import { libvirtFacts } from '../../pci/libvirt-facts.ts';
 import { sysfs } from '../../pci/sysfs.ts';
-import { versionNumber } from '../daemon.ts';
 import type { Check, GuestExamination } from '../examination.ts';
 import { ok, unknown, warning, type Fix } from '../finding.ts';
 import { displays } from './code-43.ts';
@@ -11,8 +11,6 @@ import { pasteXml } from './snippets.ts';
 
 /** QEMU's property (hw/vfio/pci-quirks.c). */
 const PROPERTY = 'x-nv-gpudirect-clique';
-/** libvirt 8.2 knows <qemu:override>, and its JSON arguments took the effect from -set. */
-const OVERRIDE = 8002;
 
 /** NVIDIA cards that can talk to each other directly are said so to the guest, which cannot see the host's switches. */
 export const gpuDirect: Check<GuestExamination> = {
@@ -52,8 +50,7 @@ function snippet(on: GuestExamination, cliques: readonly (readonly PciAddress[])
       return alias !== undefined && /^[\w-]+$/.test(alias) ? [{ alias, number }] : [];
     }),
   );
-  const version = installedLibvirt(on.host);
-  if (version !== undefined && versionNumber(version) < OVERRIDE) {
+  if (!libvirtFacts(installedLibvirt(on.host)).overridesProperties) {
     const lines = settings.flatMap(({ alias, number }) => [
       "  <qemu:arg value='-set'/>",
       `  <qemu:arg value='device.${alias}.${PROPERTY}=${number}'/>`,

@@ -4,11 +4,11 @@ import type { Host } from '../../host/host.ts';
 import { installedLibvirt } from '../../host/take-snapshot.ts';
 import { parsePciAddress, slotOf, type PciAddress } from '../../pci/address.ts';
 import { isDisplay } from '../../pci/class.ts';
+import { libvirtFacts } from '../../pci/libvirt-facts.ts';
 import { bestVfioAlias, parseVfioAliases } from '../../pci/modalias.ts';
 import { sysfs } from '../../pci/sysfs.ts';
 import { quoteName } from '../../text.ts';
-import { kernelVersion } from '../boot.ts';
-import { versionNumber } from '../daemon.ts';
+import { kernelRelease } from '../boot.ts';
 import type { Check, GuestExamination } from '../examination.ts';
 import { realPath } from '../files.ts';
 import { about, advice, failure, ok, unknown, warning, type Found } from '../finding.ts';
@@ -45,23 +45,20 @@ export const managed: Check<GuestExamination> = {
   },
 };
 
-/** libvirt versions times a thousand: which drivers it accepts, and when it chooses by itself. */
-const ACCEPTS_VARIANTS = 9007;
-const CHOOSES_VARIANTS = 10_000;
-
 /** A device for which the kernel has a vfio driver of its own gets that one. */
 export const variantDriver: Check<GuestExamination> = {
   title: 'vfio variant drivers',
   run: (on) => {
-    const { release } = kernelVersion(on.host);
-    const aliases = parseVfioAliases(on.host.read(sysfs.modulesAlias(release)) ?? '');
+    const aliases = parseVfioAliases(on.host.read(sysfs.modulesAlias(kernelRelease(on.host))) ?? '');
     const version = installedLibvirt(on.host);
+    const { acceptsVariants, choosesVariants } = libvirtFacts(version);
+    if (version === undefined || choosesVariants) return ok('none is missing');
     const config = on.engine.loadConfig(on.domain);
     const findings = pciHostdevs(on.domain).flatMap((hostdev): Found[] => {
       const device = on.devices.get(hostdev.address);
       const best = device && bestVfioAlias(device.modalias, aliases)?.module;
       if (!device || best === undefined || best === 'vfio_pci') return [];
-      if (hostdev.model !== undefined && version !== undefined && versionNumber(version) < CHOOSES_VARIANTS) {
+      if (hostdev.model !== undefined) {
         return [
           about(
             hostdev.address,
@@ -72,10 +69,9 @@ export const variantDriver: Check<GuestExamination> = {
           ),
         ];
       }
-      if (hostdev.model !== undefined || ruleFor(config, device).driver !== undefined) return [];
-      if (version === undefined || versionNumber(version) >= CHOOSES_VARIANTS) return [];
+      if (ruleFor(config, device).driver !== undefined) return [];
       const sentence = `the kernel has the driver ${best} for it, and libvirt ${version} does not choose it by itself (10.0 does)`;
-      if (versionNumber(version) < ACCEPTS_VARIANTS) {
+      if (!acceptsVariants) {
         return [
           about(
             hostdev.address,
