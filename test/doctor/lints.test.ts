@@ -58,6 +58,15 @@ const variant = (number: string): Situation => ({
   files: libvirt(number),
 });
 const nic = hostdev('0000:05:00.0');
+/** The display card of the host has virtual functions: in its own slot, as those of Intel are. */
+const displayWithVfs: Situation = {
+  host: 'laptop-hybrid',
+  devices: {
+    '0000:00:02.0': {
+      sriov: { totalVfs: 7, numVfs: 2, offset: 1, stride: 1, vfDevice: '46a6', vfBars: [] },
+    },
+  },
+};
 const machineType = (type: string): string => `<os><type arch='x86_64' machine='${type}'>hvm</type></os>`;
 
 /** For each piece of advice at least one guest that needs none, and one that does. */
@@ -89,6 +98,26 @@ const table: Readonly<Record<Id, readonly Row[]>> = {
       { on: { host: 'lab-q35' }, fix: /slot='0x02'/ },
     ],
     ['a device that is not there', { devices: hostdev('0000:7f:00.0') }, 'unknown', /without the devices/],
+    [
+      "the graphics and the sound of a processor, beside whose graphics are the host's own USB controllers",
+      { devices: hostdev('0000:0f:00.0') + hostdev('0000:0f:00.1') },
+      'ok',
+      /as a whole/,
+    ],
+    [
+      "a virtual function of the host's display: its card and the other ones stay with the host",
+      { devices: hostdev('0000:00:02.1') },
+      'ok',
+      /as a whole/,
+      { on: displayWithVfs },
+    ],
+    [
+      'two of them',
+      { devices: hostdev('0000:00:02.1') + hostdev('0000:00:02.2') },
+      'ok',
+      /as a whole/,
+      { on: displayWithVfs },
+    ],
   ],
   'xml-multifunction': [
     [
@@ -442,6 +471,25 @@ describe('lint', () => {
     const after = domainXml({ ...before, attributes: QEMU, inside: snippet });
     const [again] = await findingsIn('xml-gpudirect', after, server);
     assert.equal(again?.verdict, 'ok');
+  });
+
+  it('neither the card of a virtual function nor its other ones are advised, also where all share a group', async () => {
+    const on = examinationOf(scenario(machineOf(displayWithVfs)), displayWithVfs);
+    const examined = guestExamination(on, readGuestXml(domainXml({ devices: hostdev('0000:00:02.1') })));
+    const inOneGroup = {
+      ...examined,
+      devices: new Map([...examined.devices].map(([at, device]) => [at, { ...device, iommuGroup: 1 }])),
+      companions: examined.companions.map((device) => ({ ...device, iommuGroup: 1 })),
+    };
+    assert.deepEqual(
+      inOneGroup.companions.map(({ address }) => address),
+      ['0000:00:02.0', '0000:00:02.2'],
+    );
+    const findings = await examine({ 'xml-companions': lints['xml-companions'] }, inOneGroup);
+    assert.deepEqual(
+      findings.map(({ verdict }) => verdict),
+      ['ok'],
+    );
   });
 
   it('cards in a deeper switch belong to the one at the top', () => {

@@ -39,18 +39,33 @@ export const companions: Check<GuestExamination> = {
   },
 };
 
+/**
+ * Only a card that is assigned itself has companions. A virtual function is a card of its own: what it shares a slot
+ * or a group with is the card that stays with the host, and the parts of it that others have.
+ */
 function reasonToAssign({ devices }: GuestExamination, device: PciDevice): string | undefined {
   const assigned = [...devices.values()];
-  const card = assigned.some(
-    ({ address, class: code }) => slotOf(address) === slotOf(device.address) && isDisplay(code),
-  );
-  if (card && device.physicalFunction === undefined) {
+  const { iommuGroup, physicalFunction } = device;
+  const own = assigned.filter((other) => other.physicalFunction === undefined);
+  if (
+    physicalFunction === undefined &&
+    own.some((other) => isDisplay(other.class) && isOneCard(other, device))
+  ) {
     return 'it belongs to an assigned graphics card, and is not assigned: the guest does not see it (no sound, or a driver that fails)';
   }
-  const { iommuGroup } = device;
-  if (iommuGroup === undefined || !assigned.some((other) => other.iommuGroup === iommuGroup))
-    return undefined;
+  const isOfVirtualOnes = assigned.some(
+    (other) =>
+      other.physicalFunction !== undefined &&
+      (other.physicalFunction === device.address || other.physicalFunction === physicalFunction),
+  );
+  if (isOfVirtualOnes || iommuGroup === undefined) return undefined;
+  if (!assigned.some((other) => other.iommuGroup === iommuGroup)) return undefined;
   return `it shares IOMMU group ${iommuGroup} with an assigned device: vfio-hook takes it from the host, and the guest does not see it`;
+}
+
+/** An APU has functions of another vendor beside its graphics, such as the host's own USB controllers. */
+function isOneCard(card: PciDevice, device: PciDevice): boolean {
+  return slotOf(card.address) === slotOf(device.address) && card.vendor === device.vendor;
 }
 
 /** The functions of one card are the functions of one slot in the guest. */
