@@ -1,6 +1,7 @@
 /** Every code that a {@link VfioHookError} may carry; docs/errors.md explains each one. */
 export type ErrorCode =
   | 'VH_USAGE'
+  | 'VH_FILE'
   | 'VH_XML'
   | 'VH_CONFIG'
   | 'VH_NO_IOMMU'

@@ -71,11 +71,11 @@ export interface Command {
     readonly behindDashes?: boolean;
   }[];
   readonly options: readonly OptionSpec[];
-  /** Exit statuses other than 0 done, 1 failed. */
+  /** Exit statuses other than 0 done, 1 failed, 2 wrong usage. */
   readonly statuses?: Readonly<Record<string, string>>;
   readonly examples: readonly string[];
-  /** Exit status of a failure or wrong usage of the command itself, where 1 and 2 tell what was found. */
-  readonly failureStatus?: number;
+  /** Exit statuses of a failure and of wrong usage of the command itself, where they are not 1 and 2. */
+  readonly ownStatuses?: { readonly failure?: number; readonly usage?: number };
   /** Runs it and returns the exit status. Throws VfioHookError. */
   run(call: Call, terminal: Terminal): number | Promise<number>;
 }

@@ -4,28 +4,26 @@ import { defaultConfig, mergeConfig } from '../config/config.ts';
 import type { ClaimStore } from '../engine/claim-store.ts';
 import type { ConfigText } from '../engine/config-file.ts';
 import type { Engine } from '../engine/engine.ts';
-import { errnoOf, VfioHookError } from '../errors.ts';
+import { VfioHookError } from '../errors.ts';
 import type { Host } from '../host/host.ts';
 import type { MachineSpec } from '../host/simulated/spec.ts';
 import { noLog } from '../log/log.ts';
 import type { Parts } from '../parts.ts';
 import { sysfs } from '../pci/sysfs.ts';
+import { cannotRead } from './operand.ts';
 
 /**
  * Reads the description of a machine, such as one of examples/hosts or the output of `vfio-hook snapshot`.
- * Throws VH_USAGE when the file cannot be read, VH_CONFIG when it describes no machine.
+ * Throws VH_FILE when the file cannot be read, VH_CONFIG when it describes no machine.
  */
 export function readMachine(path: string, parts: Parts): MachineSpec {
   try {
     return parts.load('described.cjs').readDescription(path);
   } catch (error) {
     if (error instanceof VfioHookError) throw error;
-    throw new VfioHookError('VH_USAGE', `cannot read ${path}: ${errnoOf(error) ?? String(error)}`, {
-      path,
-      hints: [
-        'give a file that describes a machine: one of examples/hosts, or what vfio-hook snapshot prints',
-      ],
-    });
+    throw cannotRead(path, error, [
+      'give a file that describes a machine: one of examples/hosts, or what vfio-hook snapshot prints',
+    ]);
   }
 }
 

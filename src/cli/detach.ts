@@ -47,9 +47,8 @@ export const detach: Command = {
   statuses: {
     0: 'done, or nothing to do',
     1: 'failed, and everything is as it was',
-    2: 'some or all refused',
+    2: 'some or all refused; or wrong usage',
   },
-  failureStatus: 1,
   examples: ['sudo vfio-hook detach 01:00.0 --dry-run', 'sudo vfio-hook detach --vendor 10de'],
   run: async (call, terminal) => {
     const signals = listenForSignals();

@@ -6,12 +6,11 @@ import { guestOperand, jsonOption, machineOption, type Command } from './command
 import { openExamination } from './examination.ts';
 import { findingsJson, findingsStatus, findingsText } from './render-findings.ts';
 
-/** Exit statuses of commands that report findings: errors of their own have a number of their own. */
+/** Exit statuses of commands that report findings. A failure of their own is never taken for a mere warning. */
 export const findingStatuses = {
   0: 'all is well',
   1: 'there are warnings',
-  2: 'something is broken',
-  3: 'the command itself failed, or was called wrongly',
+  2: 'something is broken; or the command itself failed, or was called wrongly',
 } as const;
 
 /** `vfio-hook doctor [GUEST]`: everything that makes people fail, each with what to type. */
@@ -26,7 +25,7 @@ export const doctor: Command = {
   operands: [{ ...guestOperand, optional: true }],
   options: [jsonOption, machineOption],
   statuses: findingStatuses,
-  failureStatus: 3,
+  ownStatuses: { failure: 2 },
   examples: ['sudo vfio-hook doctor', 'sudo vfio-hook doctor win11 --json'],
   run: async (call, terminal) => {
     const { on, guest } = openExamination(call, terminal);

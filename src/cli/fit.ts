@@ -1,27 +1,17 @@
-const WIDE =
-  /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\u{1f300}-\u{1faff}\u{20000}-\u{3fffd}]/u;
-const NONE = /\p{Mn}|\p{Me}|\u200b|\u200d|[\ufe00-\ufe0f]/u;
+import stringWidth from 'string-width';
+import wrapAnsi from 'wrap-ansi';
 
-/** Columns that a text takes on a terminal: two for East Asian wide letters and pictures, none for marks on letters. */
+/** Columns that a text takes on a terminal: two for East Asian wide letters and pictures, none for colours and marks on letters. */
 export function columnsOf(text: string): number {
-  let columns = 0;
-  for (const point of text) columns += columnsOfPoint(point);
-  return columns;
+  return stringWidth(text);
 }
 
-function columnsOfPoint(point: string): number {
-  if (NONE.test(point)) return 0;
-  return WIDE.test(point) ? 2 : 1;
-}
-
-/** Shortens a text to a number of columns, with `…` for what is cut. */
+/** Shortens a text without colours to a number of columns, with `…` for what is cut. */
 export function shorten(text: string, columns: number): string {
   if (columnsOf(text) <= columns) return text;
   let kept = '';
-  let used = 1;
   for (const point of text) {
-    used += columnsOfPoint(point);
-    if (used > columns) break;
+    if (columnsOf(kept + point) >= columns) break;
     kept += point;
   }
   return `${kept.trimEnd()}…`;
@@ -29,18 +19,40 @@ export function shorten(text: string, columns: number): string {
 
 /**
  * Breaks a text at blanks so that each line fits; a word that is too long stays whole, since an address or a
- * command that is broken cannot be copied. Undefined columns: one line.
+ * path that is broken cannot be copied. Undefined columns: one line. Colours begin anew on each line.
  */
 export function wrap(text: string, columns: number | undefined): string[] {
-  if (columns === undefined) return [text];
+  return columns === undefined ? [text] : wrapAnsi(text, columns).split('\n');
+}
+
+/** A paragraph behind a head: the other lines begin below its first word. */
+export function hanging(head: string, text: string, columns: number | undefined): string[] {
+  const indent = ' '.repeat(columnsOf(head));
+  const room = columns === undefined ? undefined : columns - indent.length;
+  return wrap(text, room).map((line, index) => `${index === 0 ? head : indent}${line}`);
+}
+
+/**
+ * A shell command behind a head, broken where the shell allows it: at a blank outside quotes, with a backslash, so
+ * that all lines together can still be pasted. Undefined columns: one line.
+ */
+export function wrapCommand(head: string, command: string, columns: number | undefined): string[] {
+  if (columns === undefined) return [head + command];
   const lines: string[] = [];
-  let line = '';
-  for (const word of text.split(' ')) {
-    const longer = line === '' ? word : `${line} ${word}`;
-    if (line !== '' && columnsOf(longer) > columns) {
-      lines.push(line);
-      line = word;
-    } else line = longer;
+  let line = head;
+  let isEmpty = true;
+  for (const word of shellWords(command)) {
+    // Room for the backslash.
+    if (!isEmpty && columnsOf(`${line} ${word}`) > columns - 2) {
+      lines.push(`${line} \\`);
+      line = `${' '.repeat(columnsOf(head) + 2)}${word}`;
+    } else line += isEmpty ? word : ` ${word}`;
+    isEmpty = false;
   }
   return [...lines, line];
+}
+
+/** What stands between blanks that are neither quoted nor escaped. */
+function shellWords(command: string): readonly string[] {
+  return command.match(/(?:\\.|'[^']*'|"(?:\\.|[^"\\])*"|[^\s'"\\]|['"\\])+/gs) ?? [command];
 }

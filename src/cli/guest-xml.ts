@@ -14,6 +14,7 @@ import { errnoOf, VfioHookError } from '../errors.ts';
 import { readStdin } from '../hook/stdin.ts';
 import type { Host } from '../host/host.ts';
 import { quoteName } from '../text.ts';
+import { cannotRead } from './operand.ts';
 
 /**
  * The guest that an operand names, by the one rule that every command has:
@@ -66,11 +67,10 @@ function readFile(path: string): ReadGuest {
   try {
     return { ...readGuestText(textOf(path)), path };
   } catch (error) {
-    if (error instanceof VfioHookError) throw error;
-    throw new VfioHookError('VH_XML', `cannot read ${path}: ${errnoOf(error) ?? String(error)}`, {
-      path,
-      hints: ['give the name of a guest, or a file with its XML: virsh dumpxml GUEST > guest.xml'],
-    });
+    if (error instanceof VfioHookError && error.errno === undefined) throw error;
+    throw cannotRead(path, error, [
+      'give the name of a guest, or a file with its XML: virsh dumpxml GUEST > guest.xml',
+    ]);
   }
 }
 

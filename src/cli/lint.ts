@@ -17,7 +17,7 @@ export const lint: Command = {
   operands: [guestOperand],
   options: [hostOption, jsonOption, machineOption],
   statuses: findingStatuses,
-  failureStatus: 3,
+  ownStatuses: { failure: 2 },
   examples: ['sudo vfio-hook lint win11', 'virsh dumpxml win11 | vfio-hook lint -'],
   run: async (call, terminal) => {
     const { on, guest } = openExamination(call, terminal);

@@ -49,8 +49,19 @@ export async function journalLines(): Promise<LogSource> {
   });
   const lines = result.stdout.split('\n').flatMap((line) => journalLine(line) ?? []);
   if (!result.failed) return { where, lines };
-  const [said = ''] = result.stderr.split('\n');
-  return { where, lines, trouble: said === '' ? (result.shortMessage ?? 'journalctl failed') : said };
+  return { where, lines, trouble: journalTrouble(result) };
+}
+
+/** In words of our own: those of the library are for programmers. */
+function journalTrouble(ended: {
+  readonly code?: string | undefined;
+  readonly timedOut: boolean;
+  readonly stderr: string;
+}): string {
+  if (ended.code === 'ENOENT') return 'there is no program journalctl';
+  if (ended.timedOut) return `journalctl has not ended within ${JOURNAL_MS / 1000} s`;
+  const [said = ''] = ended.stderr.split('\n');
+  return said === '' ? `journalctl failed${ended.code === undefined ? '' : ` (${ended.code})`}` : said;
 }
 
 /** One line of `journalctl -o json`; undefined for what is none. */

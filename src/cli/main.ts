@@ -1,5 +1,4 @@
 import { writeSync } from 'node:fs';
-import { parseArgs, type ParseArgsConfig } from 'node:util';
 import pc from 'picocolors';
 import { nearestWord } from '../config/nearest.ts';
 import type { ConfigText } from '../engine/config-file.ts';
@@ -12,6 +11,7 @@ import { pause } from '../pause.ts';
 import { pciNames } from '../pci/names.ts';
 import { errorLines, sayOnStderr } from '../report.ts';
 import { quoteName } from '../text.ts';
+import { readCall } from './arguments.ts';
 import type { Call, Command, Terminal } from './command.ts';
 import { commands } from './commands.ts';
 import { describedEngine, readMachine } from './described.ts';
@@ -49,8 +49,8 @@ export async function main(args: readonly string[], parts: Parts): Promise<numbe
     return await command.run(readCall(command, rest), terminal);
   } catch (error) {
     for (const line of errorLines(error)) sayOnStderr(line);
-    const own = commands.find(({ name }) => name === word)?.failureStatus;
-    return own ?? (error instanceof VfioHookError && error.code === 'VH_USAGE' ? 2 : 1);
+    const { usage = 2, failure = 1 } = commands.find(({ name }) => name === word)?.ownStatuses ?? {};
+    return error instanceof VfioHookError && error.code === 'VH_USAGE' ? usage : failure;
   }
 }
 
@@ -68,46 +68,6 @@ function find(word: string): Command {
   throw new VfioHookError('VH_USAGE', `there is no sub-command ${quoteName(word)}`, {
     hints: [meant === undefined ? 'see: vfio-hook --help' : `did you mean: vfio-hook ${meant}`],
   });
-}
-
-function readCall(command: Command, args: readonly string[]): Call {
-  const options: NonNullable<ParseArgsConfig['options']> = {};
-  for (const { name, short, value, repeated } of command.options) {
-    options[name] = {
-      type: value === undefined ? 'boolean' : 'string',
-      ...(repeated === true && { multiple: true }),
-      ...(short !== undefined && { short }),
-    };
-  }
-  const usage = `see: vfio-hook ${command.name} --help`;
-  try {
-    const { values, positionals } = parseArgs({
-      args: [...args],
-      options,
-      allowPositionals: true,
-      strict: true,
-    });
-    const least = command.operands.filter(({ optional }) => optional !== true).length;
-    const most = command.operands.some(({ repeated }) => repeated) ? Infinity : command.operands.length;
-    if (positionals.length < least || positionals.length > most) {
-      const wanted = command.operands.map(({ name }) => name).join(' ') || 'no operand';
-      throw new VfioHookError('VH_USAGE', `vfio-hook ${command.name} takes ${wanted}`, { hints: [usage] });
-    }
-    const given = Object.entries(values);
-    return {
-      operands: positionals,
-      options: new Map(given.filter((entry): entry is [string, string | true] => !Array.isArray(entry[1]))),
-      lists: new Map(
-        given.flatMap(([name, value]) => (Array.isArray(value) ? [[name, value.map(String)]] : [])),
-      ),
-    };
-  } catch (error) {
-    if (error instanceof VfioHookError) throw error;
-    const [sentence = 'these options do not fit'] = (error as Error).message.split('. ');
-    throw new VfioHookError('VH_USAGE', sentence.charAt(0).toLowerCase() + sentence.slice(1), {
-      hints: [usage],
-    });
-  }
 }
 
 function openTerminal(parts: Parts): Terminal {
@@ -174,10 +134,15 @@ function printAll(text: string): void {
       at += writeSync(1, bytes, at);
     } catch (error) {
       if (errnoOf(error) === 'EPIPE') return;
-      if (errnoOf(error) !== 'EAGAIN') throw error;
+      if (errnoOf(error) !== 'EAGAIN') throw cannotPrint(error);
       pause(FULL_MS);
     }
   }
+}
+
+function cannotPrint(error: unknown): VfioHookError {
+  const errno = errnoOf(error) ?? 'EIO';
+  return new VfioHookError('VH_FILE', `cannot write to standard output: ${errno}`, { errno, cause: error });
 }
 
 function readIfThere(host: Host, path: string): string | undefined {

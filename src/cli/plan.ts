@@ -23,8 +23,7 @@ export const plan: Command = {
     'Changes nothing.',
   operands: [guestOperand],
   options: [hostOption, configOption, jsonOption, machineOption],
-  statuses: { 0: 'the guest can start', 1: 'failed', 2: 'the start would be refused' },
-  failureStatus: 1,
+  statuses: { 0: 'the guest can start', 1: 'failed', 2: 'the start would be refused; or wrong usage' },
   examples: [
     'sudo vfio-hook plan win11',
     'virsh dumpxml win11 | vfio-hook plan -',

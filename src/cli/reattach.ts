@@ -33,8 +33,11 @@ export const reattach: Command = {
     jsonOption,
     machineOption,
   ],
-  statuses: { 0: 'done, or nothing to do', 1: 'failed, or something is not back', 2: 'some or all refused' },
-  failureStatus: 1,
+  statuses: {
+    0: 'done, or nothing to do',
+    1: 'failed, or something is not back',
+    2: 'some or all refused; or wrong usage',
+  },
   examples: ['sudo vfio-hook reattach 01:00.0', 'sudo vfio-hook reattach --all'],
   run: async (call, terminal) => {
     // Heard and not asked for: what has begun comes to its end.

@@ -54,7 +54,7 @@ export const run: Command = {
     '128+N': 'the program was ended by signal N',
     other: 'that of the program',
   },
-  failureStatus: programStatus.ownFailure,
+  ownStatuses: { failure: programStatus.ownFailure, usage: programStatus.ownFailure },
   examples: [
     'sudo vfio-hook run --device 01:00.0 -- cloud-hypervisor --kernel vmlinux --device path=/sys/bus/pci/devices/0000:01:00.0/',
   ],

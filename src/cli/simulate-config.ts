@@ -1,7 +1,7 @@
 import { chmodSync, copyFileSync, mkdirSync } from 'node:fs';
 import { extname, join } from 'node:path';
 import { guestFileName, type GuestKey } from '../config/guest-file.ts';
-import { errnoOf, VfioHookError } from '../errors.ts';
+import { cannotRead } from './operand.ts';
 
 /** Puts a configuration file where the hook looks for the guest's own, with a mode that it trusts. */
 export function copyConfig(file: string, configDirectory: string, guest: GuestKey): void {
@@ -13,8 +13,6 @@ export function copyConfig(file: string, configDirectory: string, guest: GuestKe
     copyFileSync(file, target);
     chmodSync(target, 0o644);
   } catch (error) {
-    throw new VfioHookError('VH_USAGE', `cannot read ${file}: ${errnoOf(error) ?? String(error)}`, {
-      path: file,
-    });
+    throw cannotRead(file, error);
   }
 }

@@ -46,7 +46,9 @@ export async function callHook(hook: string, machine: string, xml: string, call:
   });
   return {
     status: result.exitCode ?? 1,
-    stderr: result.stderr || (result.exitCode === undefined ? (result.shortMessage ?? '') : ''),
+    stderr:
+      result.stderr ||
+      (result.exitCode === undefined ? `it could not be run: ${result.code ?? 'no reason given'}` : ''),
     milliseconds: Math.round(result.durationMs),
   };
 }

@@ -33,7 +33,11 @@ export const simulate: Command = {
     { name: 'domain', value: 'GUEST', about: guestOperand.about },
     { name: 'config', value: 'FILE', about: 'configuration of the guest, as in /etc/vfio-hook/domains' },
   ],
-  statuses: { 0: 'the guest had its devices, and nothing differs at the end', 1: 'otherwise' },
+  statuses: {
+    0: 'the guest had its devices, and nothing differs at the end',
+    1: 'otherwise',
+    2: 'wrong usage',
+  },
   examples: [
     'vfio-hook simulate --host examples/hosts/amd-rdna3-desktop.yaml --domain examples/domains/windows-11-rx7900xtx.xml',
   ],

@@ -16,9 +16,8 @@ export const status: Command = {
   statuses: {
     0: 'fine',
     1: 'failed',
-    2: 'something is not back, a guest with a claim is gone, or a claim cannot be read',
+    2: 'something is not back, a guest with a claim is gone, or a claim cannot be read; or wrong usage',
   },
-  failureStatus: 1,
   examples: ['sudo vfio-hook status', 'sudo vfio-hook status --json'],
   run: async (call, terminal) => {
     const report = await statusReport(terminal.openEngine(call));

@@ -22,8 +22,7 @@ export const validate: Command = {
     'libvirt, and of rules that match no device of this host. Changes nothing.',
   operands: [{ name: 'FILE', about: 'only this file, wherever it is', optional: true }],
   options: [jsonOption, machineOption],
-  statuses: { 0: 'no problem; there may be warnings', 1: 'failed', 2: 'there are problems' },
-  failureStatus: 1,
+  statuses: { 0: 'no problem; there may be warnings', 1: 'failed', 2: 'there are problems; or wrong usage' },
   examples: ['sudo vfio-hook validate', 'vfio-hook validate win11.yaml'],
   run: (call, terminal) => {
     const { host } = terminal.openEngine(call);

@@ -51,6 +51,7 @@ function readChunk(fd: number, chunk: Buffer): number | undefined {
     if (errno === 'EOF') return 0;
     if (errno === 'EAGAIN') return undefined;
     throw new VfioHookError('VH_XML', `cannot read the domain XML: ${errno ?? String(error)}`, {
+      ...(errno !== undefined && { errno }),
       cause: error,
     });
   }

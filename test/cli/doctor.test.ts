@@ -160,9 +160,9 @@ describe('vfio-hook doctor', () => {
     'a file that is no XML': ['doctor', join(repository, 'package.json')],
   };
   for (const [title, args] of Object.entries(mistakes)) {
-    it(`${title}: status 3, and nothing on stdout`, () => {
+    it(`${title}: status 2, and nothing on stdout`, () => {
       const ended = callHook(args, { program: installation().command });
-      assert.deepEqual([ended.status, ended.stdout], [3, '']);
+      assert.deepEqual([ended.status, ended.stdout], [2, '']);
       assert.match(ended.stderr, /^vfio-hook: error: [^\n]+\n/);
     });
   }

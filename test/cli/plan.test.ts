@@ -81,7 +81,7 @@ describe('vfio-hook plan --config', () => {
     const missing = run(['plan', '-', '--config', '/nonexistent.yaml', ...on.option], { input: win11.xml });
     assert.deepEqual(
       [missing.status, missing.stderr],
-      [1, 'vfio-hook: error: cannot read /nonexistent.yaml: ENOENT\n'],
+      [1, 'vfio-hook: error: cannot read /nonexistent.yaml: there is no such file\n'],
     );
   });
 });
