@@ -1,8 +1,8 @@
 import { VfioHookError } from '../errors.ts';
 import type { Host } from '../host/host.ts';
 import { groupsOf, takeSnapshot } from '../host/take-snapshot.ts';
-import { gpuDirectCliques, pciPath } from '../pci/cliques.ts';
-import { isBridgeClass, isDisplay, isSystemClass } from '../pci/class.ts';
+import { gpuDirectCliques, knowsCliques, pciPath } from '../pci/cliques.ts';
+import { isBridgeClass, isSystemClass } from '../pci/class.ts';
 import type { PciDevice } from '../pci/device.ts';
 import { sysfs } from '../pci/sysfs.ts';
 import { quoteName } from '../text.ts';
@@ -76,16 +76,13 @@ function readFormat(text: string | true | undefined): (typeof formats)[number] {
   );
 }
 
-/** NVIDIA's vendor id. */
-const NVIDIA = '10de';
-
 async function assignmentOf(host: Host, addresses: Parameters<typeof groupsOf>[1]): Promise<Assignment> {
   const snapshot = await takeSnapshot(host, groupsOf(host, addresses), {
     deadlineMs: DEADLINE_MS,
     uses: 'unread',
   });
   const assigned = snapshot.devices.filter((device) => isForGuests(device, addresses));
-  const gpus = assigned.filter(({ vendor, class: code }) => vendor === NVIDIA && isDisplay(code));
+  const gpus = assigned.filter(knowsCliques);
   const paths = gpus.map(({ address }) => pciPath(address, host.readLink(sysfs.device(address)) ?? ''));
   return { devices: assigned, cliques: gpuDirectCliques(paths) };
 }

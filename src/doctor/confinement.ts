@@ -2,7 +2,7 @@ import type { Host } from '../host/host.ts';
 import { runningDaemon } from './daemon.ts';
 import type { Check } from './examination.ts';
 import { realPath, word } from './files.ts';
-import { command, failure, ok, unknown, warning, type Found } from './finding.ts';
+import { advice, command, failure, ok, unknown, type Found } from './finding.ts';
 import { ourEntries } from './hook.ts';
 import { usedNode } from './node.ts';
 import { places, programDirectories } from './places.ts';
@@ -76,6 +76,9 @@ const LABEL_MS = 2000;
 /** Types that a hook's files have after restorecon: others come from copies out of home or temporary directories. */
 const GOOD_TYPE = /^(?:virt_hook_t|virt_hook_exec_t|bin_t|lib_t|usr_t|etc_t|virt_etc_t)$/;
 
+/** The type that a policy module of vfio-hook gives to the hook: it says how virtqemud may run it. */
+const OWN_TYPE = 'vfio_hook_exec_t';
+
 /** Under SELinux the hook's label is right, and the daemon's policy lets it run. */
 export const seLinux: Check = {
   title: 'SELinux',
@@ -83,6 +86,7 @@ export const seLinux: Check = {
     const enforcing = host.read(`${places.selinux}/enforce`)?.trim();
     if (enforcing !== '1') return ok(enforcing === '0' ? 'permissive: it only reports' : 'not active');
     const findings: Found[] = [];
+    const types: string[] = [];
     for (const entry of ourEntries(host)) {
       const label = await host.securityLabel(entry, LABEL_MS);
       if (label === undefined) {
@@ -90,7 +94,8 @@ export const seLinux: Check = {
         continue;
       }
       const type = label.split(':')[2] ?? '';
-      if (GOOD_TYPE.test(type)) continue;
+      types.push(type);
+      if (type === OWN_TYPE || GOOD_TYPE.test(type)) continue;
       findings.push(
         failure(
           `${realPath(host, entry) ?? entry} has the label ${label}, with which libvirt may not run it`,
@@ -99,29 +104,31 @@ export const seLinux: Check = {
       );
     }
     if (findings.length > 0) return findings;
-    return judgeDomain(host);
+    return judgeDomain(host, types.length > 0 && types.every((type) => type === OWN_TYPE));
   },
 };
 
 /**
- * Fedora's policy lets libvirtd (virtd_t) do everything; virtqemud it confines, and whether that one may run
- * a hook at all changes from one version of the policy to the next.
+ * Fedora's policy lets libvirtd (virtd_t) do everything; virtqemud it confines. Its boolean virt_hooks_unconfined
+ * is no help: only virtnetworkd gets a domain for hooks by it (virt.te). Whether virtqemud may run a hook that
+ * writes to /sys is for a module of its own to say, and not to be seen without one.
  */
-function judgeDomain(host: Host): Found {
+function judgeDomain(host: Host, hasOwnPolicy: boolean): Found {
   const daemon = runningDaemon(host);
   const label = daemon && attribute(host, daemon.pid);
   const domain = label?.split(':')[2];
   if (!daemon || domain === undefined) {
     return unknown('enforcing; libvirt is not running, so its domain cannot be seen');
   }
-  const on = (host.read(`${places.selinux}/booleans/virt_hooks_unconfined`) ?? '').startsWith('1');
   if (domain !== 'virtqemud_t') return ok(`enforcing; ${daemon.name} runs as ${domain}, which runs hooks`);
-  if (on) {
-    return ok(`enforcing; ${daemon.name} runs as ${domain}, and virt_hooks_unconfined is on`);
+  if (hasOwnPolicy) {
+    return ok(
+      `enforcing; ${daemon.name} runs as ${domain}, and the policy has the type ${OWN_TYPE} for the hook`,
+    );
   }
-  return warning(
-    `enforcing; ${daemon.name} runs as ${domain}, which most versions of the policy do not let run a hook that writes to /sys`,
-    command('setsebool -P virt_hooks_unconfined on'),
+  return unknown(
+    `enforcing; ${daemon.name} runs as ${domain}, and whether its policy lets a hook run and write to /sys cannot be seen`,
+    advice('start a guest with a host device; if it does not start, see what was denied:'),
     command('ausearch -m avc -c virtqemud -ts recent'),
   );
 }

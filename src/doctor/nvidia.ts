@@ -61,8 +61,14 @@ function runningDaemons(host: Host): string[] {
   return [...new Set(names)];
 }
 
-/** Versions of the vGPU driver for which open-iov.org (Merged Drivers, known issues) has reports. */
-const SECOND_MDEV_FAILS = /^(?:460\.32\.01|460\.73\.04|510\.)/;
+/**
+ * The branch 460 of the vGPU driver, from 460.32 to 460.73: the second mediated device of a card fails there, which
+ * 510 has mended (open-iov.org, Merged Drivers, known issues).
+ */
+function failsAtSecondDevice(version: string): boolean {
+  const [branch = 0, release = 0] = version.split('.').map(Number);
+  return branch === 460 && release >= 32 && release <= 73;
+}
 
 /** The vGPU driver's version has no fault that is known here. */
 export const vgpuDriver: Check = {
@@ -73,12 +79,11 @@ export const vgpuDriver: Check = {
     const parents = on.host.list(places.mdevParents) ?? [];
     const wanted = on.guests().some(({ xml }) => xml?.domain.hostdevs.some(({ kind }) => kind === 'mdev'));
     if (parents.length === 0 && !wanted) return ok(`nvidia ${version}, without mediated devices`);
-    if (!SECOND_MDEV_FAILS.test(version)) return ok(`nvidia ${version}`);
+    if (!failsAtSecondDevice(version)) return ok(`nvidia ${version}`);
     return warning(
-      `nvidia ${version}: reported to fail with the second mediated device of a card ("error getting device from group"); merged drivers of this version are affected`,
-      advice(
-        'start one guest with a mediated device of each card, or install another version of the vGPU driver',
-      ),
+      `nvidia ${version}: reported to fail with the second mediated device of a card ("error getting device from group"); mended in 510`,
+      advice('install version 510 or later of the vGPU driver'),
+      advice('until then start one guest with a mediated device of each card'),
     );
   },
 };

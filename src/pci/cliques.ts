@@ -1,4 +1,14 @@
 import { parsePciAddress, type PciAddress } from './address.ts';
+import { isDisplay } from './class.ts';
+import type { PciDevice } from './device.ts';
+
+/** The first id of Turing, TU102. NVIDIA gives ids in order of its architectures, as the list at pci-ids.ucw.cz shows. */
+const TURING = 0x1e00;
+
+/** Whether a device is a GPU that cliques are made for: NVIDIA's, of Turing and later. */
+export function knowsCliques(device: Pick<PciDevice, 'vendor' | 'device' | 'class'>): boolean {
+  return device.vendor === '10de' && isDisplay(device.class) && parseInt(device.device, 16) >= TURING;
+}
 
 /** A device and the bridges on the way to it, the one at the root bus first. */
 export interface PciPath {
@@ -41,7 +51,7 @@ export function switchNeighbours(paths: readonly PciPath[]): readonly (readonly 
  * with no other has no clique. Numbers begin at 0, in order of the devices; the cliques beyond
  * {@link MOST_CLIQUES} get none.
  *
- * Whether the devices are of a kind that knows cliques (NVIDIA's GPUs) is for the caller to say.
+ * Whether the devices are of a kind that knows cliques is for the caller to say: {@link knowsCliques}.
  */
 export function gpuDirectCliques(paths: readonly PciPath[]): ReadonlyMap<PciAddress, number> {
   const shared = switchNeighbours(paths).slice(0, MOST_CLIQUES);

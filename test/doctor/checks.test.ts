@@ -520,18 +520,18 @@ const table: Readonly<Record<Id, readonly Row[]>> = {
       'ok',
       /virtd_t, which runs hooks/,
     ],
+    ...['0 0', '1 1'].map((boolean): Row => [
+      `enforcing, with virtqemud, whatever the boolean for virtnetworkd says (${boolean})`,
+      { files: selinux('system_u:system_r:virtqemud_t:s0', boolean), facts: label('bin_t') },
+      'unknown',
+      /runs as virtqemud_t, and whether its policy lets a hook run and write to \/sys cannot be seen/,
+      /^ausearch -m avc -c virtqemud -ts recent$/,
+    ]),
     [
-      'enforcing, with virtqemud and the boolean',
-      { files: selinux('system_u:system_r:virtqemud_t:s0', '1 1'), facts: label('bin_t') },
+      'enforcing, with virtqemud and a policy module for this hook',
+      { files: selinux('system_u:system_r:virtqemud_t:s0', '0 0'), facts: label('vfio_hook_exec_t') },
       'ok',
-      /virt_hooks_unconfined is on/,
-    ],
-    [
-      'enforcing, with virtqemud and without the boolean',
-      { files: selinux('system_u:system_r:virtqemud_t:s0', '0 0'), facts: label('bin_t') },
-      'warning',
-      /virtqemud_t, which most versions/,
-      /^setsebool -P virt_hooks_unconfined on$/,
+      /virtqemud_t, and the policy has the type vfio_hook_exec_t for the hook/,
     ],
     [
       'enforcing, with a file that came out of a home directory',
@@ -995,7 +995,13 @@ const table: Readonly<Record<Id, readonly Row[]>> = {
       'ok',
       /^nvidia 550\.54\.10$/,
     ],
-    ...['460.32.01', '460.73.04', '510.47.03'].map((version): Row => [
+    ...['510.47.03', '460.27.04', '460.91.03', '470.63.01'].map((version): Row => [
+      `version ${version}, of which there is no report`,
+      { guests: { win11: mdev }, files: { '/sys/module/nvidia/version': `${version}\n` } },
+      'ok',
+      /^nvidia \d/,
+    ]),
+    ...['460.32.01', '460.32.04', '460.73.04'].map((version): Row => [
       `version ${version}`,
       {
         guests: { win11: mdev },
@@ -1004,7 +1010,8 @@ const table: Readonly<Record<Id, readonly Row[]>> = {
         },
       },
       'warning',
-      /second mediated device/,
+      /second mediated device.*mended in 510/,
+      /install version 510 or later/,
     ]),
   ],
   'vgpu-usb': [

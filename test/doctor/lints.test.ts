@@ -387,6 +387,25 @@ const table: Readonly<Record<Id, readonly Row[]>> = {
   'xml-gpudirect': [
     ['one card', { devices: turing }, 'ok', /fewer than two/, { on: nvidia }],
     [
+      'two behind one switch that are older than Turing',
+      { devices: hostdev('0000:19:00.0') + hostdev('0000:1a:00.0') },
+      'ok',
+      /older than Turing.*x-nv-gpudirect-clique/,
+      {
+        on: {
+          ...server,
+          devices: { '0000:19:00.0': { device: '1b38' }, '0000:1a:00.0': { device: '1b38' } },
+        },
+      },
+    ],
+    [
+      'two behind one switch, of which one is older than Turing',
+      { devices: hostdev('0000:19:00.0') + hostdev('0000:1a:00.0') },
+      'ok',
+      /older than Turing/,
+      { on: { ...server, devices: { '0000:1a:00.0': { device: '1db4' } } } },
+    ],
+    [
       'two behind one switch, with a network function before them and an id of their own',
       {
         devices:

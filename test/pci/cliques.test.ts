@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { gpuDirectCliques, pciPath, type PciPath } from '../../src/pci/cliques.ts';
+import { gpuDirectCliques, knowsCliques, pciPath, type PciPath } from '../../src/pci/cliques.ts';
 import { sysfs } from '../../src/pci/sysfs.ts';
 import { createMachine } from '../../src/host/simulated/machine.ts';
 import { machineSpec, pci } from '../scenario.ts';
@@ -97,4 +97,23 @@ describe('pciPath', () => {
     const made = gpuDirectCliques(gpus.map((gpu) => pciPath(gpu, host.readLink(sysfs.device(gpu)) ?? '')));
     assert.deepEqual([...made.values()], [0, 0, 1, 1, 2, 2, 3, 3]);
   });
+});
+
+describe('knowsCliques', () => {
+  const card = { vendor: '10de', device: '1e07', class: '030000' };
+  const rows: readonly (readonly [name: string, device: Partial<typeof card>, knows: boolean])[] = [
+    ['TU102, the first of Turing', {}, true],
+    ['GA100', { device: '20b5', class: '030200' }, true],
+    ['GB200', { device: '2941', class: '030200' }, true],
+    ['GP102 of Pascal', { device: '1b38', class: '030200' }, false],
+    ['GP100 of Pascal', { device: '15f8', class: '030200' }, false],
+    ['GV100 of Volta', { device: '1db4', class: '030200' }, false],
+    ['the sound of a card', { device: '10f7', class: '040300' }, false],
+    ['a card of another maker', { vendor: '1002', device: '744c' }, false],
+  ];
+  for (const [name, device, knows] of rows) {
+    it(`${name}: ${knows ? 'yes' : 'no'}`, () => {
+      assert.equal(knowsCliques({ ...card, ...device }), knows);
+    });
+  }
 });

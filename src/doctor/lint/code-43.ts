@@ -10,7 +10,7 @@ import { pasteConfig, pasteXml } from './snippets.ts';
 export const nvidiaCode43: Check<GuestExamination> = {
   title: 'Code 43 of NVIDIA',
   run: (on) => {
-    const cards = displays(on, '10de').filter((address) => isVga(on.devices.get(address)?.class ?? ''));
+    const cards = displays(on, '10de').filter((device) => isVga(device.class));
     if (cards.length === 0) return ok('no NVIDIA graphics card with a screen is assigned');
     const { hyperv, hypervVendorId, kvmHidden } = on.features;
     const fixes = [
@@ -21,7 +21,7 @@ export const nvidiaCode43: Check<GuestExamination> = {
     ];
     if (fixes.length === 0) return ok('the guest does not show that it is one');
     return warning(
-      `${cards.join(', ')}: drivers of NVIDIA before version 465, and those of some laptops, end with code 43 when they see a hypervisor`,
+      `${cards.map(({ address }) => address).join(', ')}: drivers of NVIDIA before version 465, and those of some laptops, end with code 43 when they see a hypervisor`,
       ...fixes,
     );
   },
@@ -60,9 +60,7 @@ export const amdCode43: Check<GuestExamination> = {
   },
 };
 
-/** Addresses of the assigned graphics cards of a maker that this host has. */
-export function displays(on: GuestExamination, vendor: string): PciDevice['address'][] {
-  return [...on.devices.values()]
-    .filter((device) => device.vendor === vendor && isDisplay(device.class))
-    .map(({ address }) => address);
+/** The assigned graphics cards of a maker that this host has. */
+export function displays({ devices }: GuestExamination, vendor: string): PciDevice[] {
+  return [...devices.values()].filter((device) => device.vendor === vendor && isDisplay(device.class));
 }

@@ -1,7 +1,7 @@
 import type { Host } from '../../host/host.ts';
 import { installedLibvirt } from '../../host/take-snapshot.ts';
 import type { PciAddress } from '../../pci/address.ts';
-import { MOST_CLIQUES, pciPath, switchNeighbours } from '../../pci/cliques.ts';
+import { knowsCliques, MOST_CLIQUES, pciPath, switchNeighbours } from '../../pci/cliques.ts';
 import { libvirtFacts } from '../../pci/libvirt-facts.ts';
 import { sysfs } from '../../pci/sysfs.ts';
 import type { Check, GuestExamination } from '../examination.ts';
@@ -16,8 +16,10 @@ const PROPERTY = 'x-nv-gpudirect-clique';
 export const gpuDirect: Check<GuestExamination> = {
   title: 'GPUDirect between NVIDIA cards',
   run: (on) => {
-    const cards = displays(on, '10de');
-    if (cards.length < 2) return ok('fewer than two NVIDIA cards are assigned');
+    const all = displays(on, '10de');
+    if (all.length < 2) return ok('fewer than two NVIDIA cards are assigned');
+    const cards = all.filter(knowsCliques).map(({ address }) => address);
+    if (cards.length < 2) return ok(`cards older than Turing know no ${PROPERTY}`);
     const { qemuArguments, overriddenProperties } = on.features;
     if (overriddenProperties.includes(PROPERTY) || qemuArguments.some((text) => text.includes(PROPERTY))) {
       return ok(`the XML sets ${PROPERTY} already`);
