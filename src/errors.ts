@@ -1,3 +1,5 @@
+import type { Hint } from './hint.ts';
+
 /** Every code that a {@link VfioHookError} may carry; docs/errors.md explains each one. */
 export type ErrorCode =
   | 'VH_USAGE'
@@ -19,7 +21,7 @@ export type ErrorCode =
 /** What a {@link VfioHookError} is about, besides its sentence. */
 export interface ErrorFacts {
   /** What to do about it, one sentence or command a line; printed as `vfio-hook: hint: …`. */
-  readonly hints?: readonly string[];
+  readonly hints?: readonly Hint[];
   /** Address of the device concerned, `dddd:bb:ss.f`. */
   readonly device?: string;
   /** File or attribute concerned. */
@@ -35,7 +37,7 @@ export interface ErrorFacts {
  */
 export class VfioHookError extends Error {
   readonly code: ErrorCode;
-  readonly hints: readonly string[];
+  readonly hints: readonly Hint[];
   readonly device: string | undefined;
   readonly path: string | undefined;
   readonly errno: string | undefined;

@@ -1,3 +1,4 @@
+import { advice } from './hint.ts';
 import { createRequire } from 'node:module';
 import { basename, dirname, join } from 'node:path';
 import type * as decode from './config/decode.ts';
@@ -47,7 +48,7 @@ export function partsOf(entrypoint: string): Parts {
         return createRequire(entrypoint)(join(directory, name)) as PartExports[Name];
       } catch (cause) {
         throw new VfioHookError('VH_INSTALLATION', `cannot load ${join(directory, name)}`, {
-          hints: ['the installation is damaged: run install.sh again'],
+          hints: [advice('the installation is damaged: run install.sh again')],
           cause,
         });
       }

@@ -1,3 +1,4 @@
+import { advice, hintText } from './hint.ts';
 import { closeSync, constants, fstatSync, openSync, writeSync } from 'node:fs';
 import { errnoOf, VfioHookError } from './errors.ts';
 import { pause } from './pause.ts';
@@ -5,16 +6,16 @@ import { escapeControl } from './text.ts';
 
 /**
  * The lines that tell a person about an error: `vfio-hook: error: …`, then `vfio-hook: hint: …`. No stack
- * trace, no control character.
+ * trace. {@link sayOnStderr} escapes what is in them.
  */
 export function errorLines(error: unknown): string[] {
   const message = error instanceof Error ? error.message : String(error);
   const hints =
     error instanceof VfioHookError
       ? error.hints
-      : ['this is a fault of vfio-hook; please report it with the output of: vfio-hook --version'];
-  return [`error: ${message}`, ...hints.map((hint) => `hint: ${hint}`)].map(
-    (line) => `vfio-hook: ${escapeControl(line)}`,
+      : [advice('this is a fault of vfio-hook; please report it with the output of: vfio-hook --version')];
+  return [`error: ${message}`, ...hints.map((hint) => `hint: ${hintText(hint)}`)].map(
+    (line) => `vfio-hook: ${line}`,
   );
 }
 
@@ -23,11 +24,11 @@ const TRIES = 40;
 const PAUSE_MS = 5;
 
 /**
- * Writes a line to stderr, synchronously. A reader that is gone (libvirtd was restarted) or asleep costs the
+ * Writes a line to stderr, synchronously, and makes one line of it whatever it contains. A reader that is gone (libvirtd was restarted) or asleep costs the
  * line and nothing else.
  */
 export function sayOnStderr(line: string): void {
-  const bytes = Buffer.from(`${line}\n`);
+  const bytes = Buffer.from(`${escapeControl(line)}\n`);
   const fd = withoutBlocking(STDERR);
   try {
     for (let at = 0, tries = 0; at < bytes.length && tries < TRIES; tries += 1) {

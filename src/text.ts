@@ -1,17 +1,68 @@
 /**
- * Replaces what could drive a terminal or forge a line: control characters (C0, DEL, C1), line and paragraph
- * separators, marks that turn the writing direction, and lone surrogates, all as `\u{…}`.
+ * Characters that could drive a terminal, forge a line, turn the direction of writing or not be seen: Unicode's
+ * "other" (control, format, surrogate, private use, unassigned) and the separators of lines and paragraphs. Every
+ * text from outside is held against this one list, wherever it leaves the program.
  */
+const UNSAFE = /[\p{C}\p{Zl}\p{Zp}]/u;
+const EACH_UNSAFE = new RegExp(UNSAFE, 'gu');
+
+/** The colours that this program sets itself, as picocolors writes them; none of them moves or hides anything. */
+// eslint-disable-next-line no-control-regex -- the escape character is what colours begin with
+const COLOUR = /(\u001b\[(?:0|1|2|22|3\d|39)m)/;
+
+/** Every unsafe character as `\u{…}`. What is safe stays as it is, and so does what was escaped before. */
 export function escapeControl(text: string): string {
-  return text.replace(
-    // eslint-disable-next-line no-control-regex -- control characters are what is looked for
-    /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]|\p{Surrogate}/gu,
-    (char) => `\\u{${(char.codePointAt(0) ?? 0).toString(16)}}`,
-  );
+  return text.replace(EACH_UNSAFE, (char) => `\\u{${(char.codePointAt(0) ?? 0).toString(16)}}`);
 }
+
+/** One line as it is printed: escaped, except for our own colours. */
+export function safeLine(line: string): string {
+  return line
+    .split(COLOUR)
+    .map((part) => (COLOUR.test(part) ? part : escapeControl(part)))
+    .join('');
+}
+
+/** Text of several lines as it is printed, with our own colours or without any. A name's line breaks are escaped before. */
+export function safeText(text: string, { colour }: { readonly colour: boolean }): string {
+  return text
+    .split('\n')
+    .map(colour ? safeLine : escapeControl)
+    .join('\n');
+}
+
+/** JSON text with every unsafe character but the line breaks between its lines as `\uXXXX`: the same value. */
+export function safeJson(json: string): string {
+  return json.replace(EACH_UNSAFE, (char) => (char === '\n' ? char : units(char).map(jsonEscape).join('')));
+}
+
+function units(char: string): number[] {
+  return Array.from({ length: char.length }, (_, index) => char.charCodeAt(index));
+}
+
+function jsonEscape(unit: number): string {
+  return `\\u${unit.toString(16).padStart(4, '0')}`;
+}
+
+const LONGEST = 100;
 
 /** A name from outside in double quotes, safe to print: `"win11"`. Cut after 100 characters. */
 export function quoteName(name: string): string {
-  const shown = name.length <= 100 ? name : `${name.slice(0, 99)}…`;
+  const characters = Array.from(name);
+  const shown = characters.length <= LONGEST ? name : `${characters.slice(0, LONGEST - 1).join('')}…`;
   return `"${escapeControl(shown.replace(/["\\]/g, '\\$&'))}"`;
+}
+
+/** A path as it is when every character of it is harmless in a shell and a terminal, in double quotes otherwise. */
+export function shownPath(path: string): string {
+  return /^[\w./%+@:=,~-]+$/.test(path) ? path : `"${escapeControl(path.replace(/["\\]/g, '\\$&'))}"`;
+}
+
+/**
+ * A path as a word for a POSIX shell, for commands in hints. Undefined when it holds an unsafe character: such a
+ * name cannot be shown in a way that is safe to copy.
+ */
+export function shellWord(path: string): string | undefined {
+  if (UNSAFE.test(path)) return undefined;
+  return /^[\w./%+@:=,-]+$/.test(path) ? path : `'${path.replaceAll("'", `'\\''`)}'`;
 }

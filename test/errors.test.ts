@@ -1,11 +1,18 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
+import { advice } from '../src/hint.ts';
 import { errnoOf, VfioHookError } from '../src/errors.ts';
 
 describe('VfioHookError', () => {
   it('carries what it is about', () => {
     const cause = new Error('below');
-    const facts = { hints: ['do this'], device: '0000:03:00.0', path: '/sys/x', errno: 'EBUSY', cause };
+    const facts = {
+      hints: [advice('do this')],
+      device: '0000:03:00.0',
+      path: '/sys/x',
+      errno: 'EBUSY',
+      cause,
+    };
     const error = new VfioHookError('VH_KERNEL', 'cannot bind it', facts);
     assert.ok(error instanceof Error);
     assert.equal(error.name, 'VfioHookError');

@@ -1,3 +1,4 @@
+import { advice } from '../hint.ts';
 import { nearestWord } from '../config/nearest.ts';
 import { VfioHookError } from '../errors.ts';
 import { useReasons, type UseReason } from '../pci/use.ts';
@@ -17,7 +18,7 @@ export function readAllow({ lists }: Call, isPattern: boolean): readonly UseReas
   const words = lists.get('allow') ?? [];
   if (isPattern && words.length > 0) {
     throw new VfioHookError('VH_USAGE', '--allow is for devices that are named by their address', {
-      hints: ['name the device itself'],
+      hints: [advice('name the device itself')],
     });
   }
   return words.map((word) => {
@@ -25,7 +26,11 @@ export function readAllow({ lists }: Call, isPattern: boolean): readonly UseReas
     if (reason) return reason;
     const meant = nearestWord(word, useReasons);
     throw new VfioHookError('VH_USAGE', `${quoteName(word)} is no reason to allow`, {
-      hints: [meant === undefined ? `reasons: ${useReasons.join(', ')}` : `did you mean: --allow ${meant}`],
+      hints: [
+        meant === undefined
+          ? advice(`reasons: ${useReasons.join(', ')}`)
+          : advice(`did you mean: --allow ${meant}`),
+      ],
     });
   });
 }

@@ -1,6 +1,7 @@
 import { parseArgs, type ParseArgsConfig } from 'node:util';
 import { nearestWord } from '../config/nearest.ts';
 import { VfioHookError } from '../errors.ts';
+import { advice } from '../hint.ts';
 import { quoteName } from '../text.ts';
 import type { Call, Command, OptionSpec } from './command.ts';
 
@@ -77,9 +78,9 @@ function unknownOption(command: Command, given: string): VfioHookError {
   const meant = given.startsWith('--') ? nearestWord(given.slice(2), known) : undefined;
   const sentence = `vfio-hook ${command.name} has no option ${quoteName(given)}`;
   if (meant === undefined) return usage(sentence, command);
-  return new VfioHookError('VH_USAGE', sentence, { hints: [`did you mean --${meant}?`] });
+  return new VfioHookError('VH_USAGE', sentence, { hints: [advice(`did you mean --${meant}?`)] });
 }
 
 function usage(sentence: string, { name }: Command): VfioHookError {
-  return new VfioHookError('VH_USAGE', sentence, { hints: [`see: vfio-hook ${name} --help`] });
+  return new VfioHookError('VH_USAGE', sentence, { hints: [advice(`see: vfio-hook ${name} --help`)] });
 }

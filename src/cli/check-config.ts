@@ -1,7 +1,7 @@
+import { advice, type Hint } from '../hint.ts';
 import { basename, dirname, join, resolve } from 'node:path';
 import { configEndings, defaultsFiles, guestFiles, type GuestKey } from '../config/guest-file.ts';
 import { nearestWord } from '../config/nearest.ts';
-import { shownPath } from '../config/quoted.ts';
 import type { PartialConfig } from '../config/config.ts';
 import { formatDeviceMatch, matchesDevice } from '../config/match.ts';
 import { listTrustedDirectory, readTrustedFile, type TrustedTree } from '../engine/trusted-file.ts';
@@ -10,7 +10,7 @@ import type { Locations } from '../hook/engine.ts';
 import type { PartExports } from '../parts.ts';
 import type { PciDevice } from '../pci/device.ts';
 import { barChanges } from '../plan/bars.ts';
-import { quoteName } from '../text.ts';
+import { quoteName, shownPath } from '../text.ts';
 import { readOperand } from './operand.ts';
 
 /** One thing about a configuration file. */
@@ -20,7 +20,7 @@ export interface Remark {
   readonly line?: number;
   readonly text: string;
   /** What to do about it. */
-  readonly hints: readonly string[];
+  readonly hints: readonly Hint[];
 }
 
 /** A configuration file, and what is to be said about it. */
@@ -158,7 +158,7 @@ function ownerRemarks(name: Buffer, { guests }: CheckOptions): Remark[] {
     {
       severity: 'warning',
       text: `libvirt knows no guest ${quoteName(base)}: the file has no effect`,
-      hints: meant === undefined ? [] : [`did you mean ${quoteName(meant)}?`],
+      hints: meant === undefined ? [] : [advice(`did you mean ${quoteName(meant)}?`)],
     },
   ];
 }
@@ -173,7 +173,7 @@ function rivals(name: Buffer, all: readonly Buffer[], { guests = [] }: CheckOpti
       {
         severity: 'problem' as const,
         text: `guest ${quoteName(guest.name)} has another file, too: ${others.join(', ')}`,
-        hints: ['keep one of the files'],
+        hints: [advice('keep one of the files')],
       },
     ];
   });
@@ -189,7 +189,7 @@ function ambiguous(tree: TrustedTree, names: readonly Uint8Array[]): CheckedFile
         {
           severity: 'problem',
           text: `cannot choose the defaults of all guests: ${paths}`,
-          hints: ['keep one of the files'],
+          hints: [advice('keep one of the files')],
         },
       ],
     },

@@ -1,3 +1,4 @@
+import { advice } from '../hint.ts';
 import type { Claim } from '../claim/claim.ts';
 import { claimKey } from '../claim/owner.ts';
 import { defaultConfig, mergeConfig } from '../config/config.ts';
@@ -22,7 +23,9 @@ export function readMachine(path: string, parts: Parts): MachineSpec {
   } catch (error) {
     if (error instanceof VfioHookError) throw error;
     throw cannotRead(path, error, [
-      'give a file that describes a machine: one of examples/hosts, or what vfio-hook snapshot prints',
+      advice(
+        'give a file that describes a machine: one of examples/hosts, or what vfio-hook snapshot prints',
+      ),
     ]);
   }
 }

@@ -1,3 +1,4 @@
+import { advice } from '../hint.ts';
 import { VfioHookError } from '../errors.ts';
 import type { Host } from '../host/host.ts';
 import { groupsOf, takeSnapshot } from '../host/take-snapshot.ts';
@@ -72,7 +73,7 @@ function readFormat(text: string | true | undefined): (typeof formats)[number] {
     typeof text === 'string'
       ? `there is no format ${quoteName(text)}`
       : 'vfio-hook devices needs --format FORMAT',
-    { hints: [`formats: ${formats.join(', ')}`] },
+    { hints: [advice(`formats: ${formats.join(', ')}`)] },
   );
 }
 

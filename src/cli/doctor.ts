@@ -4,6 +4,7 @@ import { guestExamination } from '../doctor/lint/guest-examination.ts';
 import { lints } from '../doctor/lint/lints.ts';
 import { guestOperand, jsonOption, machineOption, type Command } from './command.ts';
 import { openExamination } from './examination.ts';
+import { jsonText } from './json.ts';
 import { findingsJson, findingsStatus, findingsText } from './render-findings.ts';
 
 /** Exit statuses of commands that report findings. A failure of their own is never taken for a mere warning. */
@@ -34,9 +35,7 @@ export const doctor: Command = {
       ...(guest?.xml ? await examine(lints, guestExamination(on, guest.xml)) : []),
     ];
     terminal.print(
-      call.options.has('json')
-        ? JSON.stringify(findingsJson(findings), null, 2)
-        : findingsText(findings, terminal),
+      call.options.has('json') ? jsonText(findingsJson(findings)) : findingsText(findings, terminal),
     );
     return findingsStatus(findings);
   },

@@ -1,3 +1,4 @@
+import { advice } from '../hint.ts';
 import { VfioHookError } from '../errors.ts';
 import { inspectGroups } from '../engine/inspect.ts';
 import type { Host } from '../host/host.ts';
@@ -71,13 +72,13 @@ function groupOf(host: Host, all: readonly number[], operand: string): number {
   if (/^\d{1,9}$/.test(operand)) {
     if (all.includes(Number(operand))) return Number(operand);
     throw new VfioHookError('VH_NO_DEVICE', `there is no IOMMU group ${operand} on this host`, {
-      hints: ['numbers change between boots; see: vfio-hook groups --all'],
+      hints: [advice('numbers change between boots; see: vfio-hook groups --all')],
     });
   }
   const address = parsePciAddress(operand);
   const [group] = address === undefined ? [] : groupsOf(host, [address]);
   if (group !== undefined) return group;
   throw new VfioHookError('VH_USAGE', `${quoteName(operand)} is no PCI address and no number of a group`, {
-    hints: ['an address has the form 0000:01:00.0 or 01:00.0; see: vfio-hook groups'],
+    hints: [advice('an address has the form 0000:01:00.0 or 01:00.0; see: vfio-hook groups')],
   });
 }

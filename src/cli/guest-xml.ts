@@ -1,6 +1,6 @@
+import { advice } from '../hint.ts';
 import { closeSync, constants, openSync, statSync } from 'node:fs';
 import { nearestWord } from '../config/nearest.ts';
-import { shellWord } from '../config/quoted.ts';
 import { parseUuid } from '../domain/uuid.ts';
 import {
   guestDirectories,
@@ -13,7 +13,7 @@ import {
 import { errnoOf, VfioHookError } from '../errors.ts';
 import { readStdin } from '../hook/stdin.ts';
 import type { Host } from '../host/host.ts';
-import { quoteName } from '../text.ts';
+import { quoteName, shellWord } from '../text.ts';
 import { cannotRead } from './operand.ts';
 
 /**
@@ -69,7 +69,7 @@ function readFile(path: string): ReadGuest {
   } catch (error) {
     if (error instanceof VfioHookError && error.errno === undefined) throw error;
     throw cannotRead(path, error, [
-      'give the name of a guest, or a file with its XML: virsh dumpxml GUEST > guest.xml',
+      advice('give the name of a guest, or a file with its XML: virsh dumpxml GUEST > guest.xml'),
     ]);
   }
 }
@@ -106,10 +106,10 @@ function cannotLook(operand: string, errno: string): never {
       path: guestDirectories.defined,
       errno,
       hints: [
-        'run it as root (sudo)',
+        advice('run it as root (sudo)'),
         ...(word === undefined
           ? []
-          : [`or hand in the XML: virsh -c qemu:///system dumpxml ${word} | vfio-hook … -`]),
+          : [advice(`or hand in the XML: virsh -c qemu:///system dumpxml ${word} | vfio-hook … -`)]),
       ],
     },
   );
@@ -121,9 +121,9 @@ function unknown(operand: string, known: readonly KnownGuest[]): never {
   throw new VfioHookError('VH_XML', `libvirt knows no guest ${quoteName(operand)} on this host`, {
     hints: [
       meant === undefined
-        ? `it knows ${names.length === 0 ? 'none' : names.map(quoteName).join(', ')}`
-        : `did you mean ${quoteName(meant)}?`,
-      'a file with the XML of a guest has a slash in its name or ends in .xml',
+        ? advice(`it knows ${names.length === 0 ? 'none' : names.map(quoteName).join(', ')}`)
+        : advice(`did you mean ${quoteName(meant)}?`),
+      advice('a file with the XML of a guest has a slash in its name or ends in .xml'),
     ],
   });
 }

@@ -1,4 +1,3 @@
-import { shellWord } from '../config/quoted.ts';
 import { pciHostdevs, type Domain } from '../domain/domain.ts';
 import { formatBarSize, type Bar } from '../pci/bar.ts';
 import { isDisplay } from '../pci/class.ts';
@@ -8,7 +7,7 @@ import type { PciNames } from '../pci/names.ts';
 import { groupOf, type Snapshot } from '../pci/snapshot.ts';
 import { chooseDriver, VFIO_PCI } from '../plan/driver.ts';
 import { reasonsOf } from '../plan/use.ts';
-import { escapeControl, quoteName } from '../text.ts';
+import { escapeControl, quoteName, shellWord } from '../text.ts';
 
 const MIB = 2 ** 20;
 const CODE_43_SIZE = 8 * MIB;

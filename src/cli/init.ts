@@ -1,10 +1,10 @@
 import type { ReadGuest } from '../engine/guests.ts';
+import { advice } from '../hint.ts';
 import { writeGuestConfig, writeNewFile } from '../engine/write-config.ts';
 import { pciHostdevs } from '../domain/domain.ts';
 import { VfioHookError } from '../errors.ts';
 import { groupsOf, takeSnapshot } from '../host/take-snapshot.ts';
-import { shownPath } from '../config/quoted.ts';
-import { quoteName } from '../text.ts';
+import { quoteName, shownPath } from '../text.ts';
 import { guestOperand, machineOption, type Call, type Command, type Terminal } from './command.ts';
 import { readGuest } from './guest-xml.ts';
 import { initialConfig } from './init-text.ts';
@@ -53,7 +53,7 @@ async function textFor({ domain }: ReadGuest, call: Call, terminal: Terminal): P
     throw new VfioHookError(
       'VH_REFUSED',
       `guest ${quoteName(domain.name)} is assigned no PCI device of the host: there is nothing to configure`,
-      { hints: [`add one first: virsh edit, or virt-manager; then: vfio-hook hostdevs shows it`] },
+      { hints: [advice(`add one first: virsh edit, or virt-manager; then: vfio-hook hostdevs shows it`)] },
     );
   }
   const { host } = terminal.openEngine(call);

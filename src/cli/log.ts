@@ -1,3 +1,4 @@
+import { advice } from '../hint.ts';
 import { VfioHookError } from '../errors.ts';
 import { hasJournal } from '../log/journal.ts';
 import { severities } from '../log/log.ts';
@@ -79,6 +80,6 @@ function lineCount(text: string | true | undefined): number {
   const number = /^\d{1,6}$/.test(text) ? Number(text) : 0;
   if (number >= 1 && number <= MOST_LINES) return number;
   throw new VfioHookError('VH_USAGE', `--lines is a number from 1 to ${MOST_LINES}, not ${quoteName(text)}`, {
-    hints: ['see: vfio-hook log --help'],
+    hints: [advice('see: vfio-hook log --help')],
   });
 }

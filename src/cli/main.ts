@@ -1,3 +1,4 @@
+import { advice } from '../hint.ts';
 import { writeSync } from 'node:fs';
 import pc from 'picocolors';
 import { nearestWord } from '../config/nearest.ts';
@@ -10,7 +11,7 @@ import type { Parts } from '../parts.ts';
 import { pause } from '../pause.ts';
 import { pciNames } from '../pci/names.ts';
 import { errorLines, sayOnStderr } from '../report.ts';
-import { quoteName } from '../text.ts';
+import { quoteName, safeText } from '../text.ts';
 import { readCall } from './arguments.ts';
 import type { Call, Command, Terminal } from './command.ts';
 import { commands } from './commands.ts';
@@ -66,7 +67,9 @@ function find(word: string): Command {
     commands.map(({ name }) => name),
   );
   throw new VfioHookError('VH_USAGE', `there is no sub-command ${quoteName(word)}`, {
-    hints: [meant === undefined ? 'see: vfio-hook --help' : `did you mean: vfio-hook ${meant}`],
+    hints: [
+      meant === undefined ? advice('see: vfio-hook --help') : advice(`did you mean: vfio-hook ${meant}`),
+    ],
   });
 }
 
@@ -75,14 +78,15 @@ function openTerminal(parts: Parts): Terminal {
     const machine = machineOf(call);
     return machine === undefined ? linuxHost : parts.load('simulated.cjs').openSimulatedHost(machine);
   };
+  const colour = pc.isColorSupported && process.stdout.isTTY;
   return {
     parts,
-    colour: pc.isColorSupported && process.stdout.isTTY,
+    colour,
     // A terminal that does not say its size has 0 columns.
     columns: (process.stdout.isTTY && process.stdout.columns) || undefined,
     watched: process.stderr.isTTY,
     print: (text) => {
-      printAll(`${text}\n`);
+      printAll(`${safeText(text, { colour })}\n`);
     },
     say: sayOnStderr,
     names: (host) =>

@@ -1,3 +1,4 @@
+import { advice } from '../hint.ts';
 import { inspectGroups } from '../engine/inspect.ts';
 import { VfioHookError } from '../errors.ts';
 import { readDevice } from '../host/read-device.ts';
@@ -36,7 +37,7 @@ export const map: Command = {
     const format = call.options.get('format') ?? 'html';
     if (format !== 'html' && format !== 'svg') {
       throw new VfioHookError('VH_USAGE', `there is no format ${quoteName(String(format))}`, {
-        hints: ['the formats are html and svg'],
+        hints: [advice('the formats are html and svg')],
       });
     }
     const engine = terminal.openEngine(call);

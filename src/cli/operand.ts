@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { errnoOf, VfioHookError } from '../errors.ts';
+import type { Hint } from '../hint.ts';
 import { escapeControl } from '../text.ts';
 
 /** The text of a file that was named on the command line. Throws VH_FILE when it cannot be read. */
@@ -12,7 +13,7 @@ export function readOperand(path: string): string {
 }
 
 /** The error for a file that was named on the command line and cannot be read; `error` says why. */
-export function cannotRead(path: string, error: unknown, hints: readonly string[] = []): VfioHookError {
+export function cannotRead(path: string, error: unknown, hints: readonly Hint[] = []): VfioHookError {
   const errno = (error instanceof VfioHookError ? error.errno : errnoOf(error)) ?? 'EIO';
   return new VfioHookError('VH_FILE', `cannot read ${escapeControl(path)}: ${reasons[errno] ?? errno}`, {
     path,

@@ -1,5 +1,6 @@
 import pc from 'picocolors';
-import { verdicts, worst, type Finding, type Fix, type Verdict } from '../doctor/finding.ts';
+import { verdicts, worst, type Finding, type Verdict } from '../doctor/finding.ts';
+import type { Hint } from '../hint.ts';
 
 const WIDTH = Math.max(...verdicts.map((verdict) => verdict.length));
 
@@ -46,14 +47,17 @@ export function findingsStatus(findings: readonly Finding[]): number {
   }
 }
 
-function fixLines(fix: Fix): string[] {
+function fixLines(fix: Hint): string[] {
   switch (fix.kind) {
     case 'command':
       return [`type: ${fix.text}`];
     case 'advice':
       return [`do:   ${fix.text}`];
     case 'paste':
-      return [`paste into ${fix.into}:`, ...fix.text.split('\n').map((line) => `  ${line}`)];
+      return [
+        `${fix.purpose === undefined ? '' : `${fix.purpose}, `}paste into ${fix.into}:`,
+        ...fix.text.split('\n').map((line) => `  ${line}`),
+      ];
   }
 }
 

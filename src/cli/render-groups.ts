@@ -1,3 +1,4 @@
+import { hintText, uniqueHints } from '../hint.ts';
 import pc from 'picocolors';
 import type { InspectedDevice, InspectedGroup } from '../engine/inspect.ts';
 import { formatBarSize, type Bar } from '../pci/bar.ts';
@@ -29,7 +30,7 @@ export function groupsText({ shown, rest }: GroupsToRender, options: GroupsRende
   const blocks = shown.map((group) => groupTree(group, options).join('\n'));
   const notes = acsHints.filter((hint) => hints.has(hint));
   if (notes.length > 0) {
-    blocks.push(notes.flatMap((note) => hanging('note: ', note, options.columns)).join('\n'));
+    blocks.push(notes.flatMap((note) => hanging('note: ', hintText(note), options.columns)).join('\n'));
   }
   if (rest.length > 0) {
     const numbers = ranges(rest.map(({ group }) => group.number));
@@ -60,7 +61,9 @@ function groupTree(inspected: InspectedGroup, options: GroupsRenderOptions): str
   const members = [...devices, ...strangers];
   // How to end a guest that runs as it should is no news.
   const reasons = verdict.kind === 'refused' ? verdict.reasons : [];
-  const hints = new Set(reasons.flatMap((reason) => reason.hints).filter((hint) => !acsHints.includes(hint)));
+  const hints = uniqueHints(
+    reasons.flatMap((reason) => reason.hints).filter((hint) => !acsHints.includes(hint)),
+  );
   return [
     `${paint.bold(`IOMMU group ${group.number}`)}: ${verdictColour(inspected, options)(verdictWords(inspected))}`,
     ...members.flatMap((member, index) => {
@@ -69,7 +72,7 @@ function groupTree(inspected: InspectedGroup, options: GroupsRenderOptions): str
       if ('stranger' in member) return [`${head}  ${escapeControl(member.stranger)}  no PCI device`];
       return deviceBranch(member, inspected, { ...options, head, stem });
     }),
-    ...[...hints].flatMap((hint) => hanging('  hint: ', escapeControl(hint), options.columns)),
+    ...hints.flatMap((hint) => hanging('  hint: ', escapeControl(hintText(hint)), options.columns)),
   ];
 }
 

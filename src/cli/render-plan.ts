@@ -1,3 +1,4 @@
+import { hintText, uniqueHints } from '../hint.ts';
 import pc from 'picocolors';
 import type { Domain } from '../domain/domain.ts';
 import type { PlannedStart } from '../engine/make-plan.ts';
@@ -12,7 +13,7 @@ import type { Step } from '../plan/step.ts';
 import { allowance } from '../plan/use.ts';
 import type { Verdict } from '../plan/verdict.ts';
 import { describeStep, stepCommand } from '../steps/index.ts';
-import { escapeControl } from '../text.ts';
+import { escapeControl, safeLine } from '../text.ts';
 import { planHeading } from './owner.ts';
 
 /** How text is rendered for people. */
@@ -24,7 +25,7 @@ export interface RenderOptions {
 /** A plan in words: groups with a verdict on each member, then the writes in order. Glyphs, not colour alone, carry the meaning. */
 export function planText({ plan, snapshot }: PlannedStart, { names, colour }: RenderOptions): string {
   const paint = pc.createColors(colour);
-  const lines = [escapeControl(planHeading(plan.owner))];
+  const lines = [planHeading(plan.owner)];
   for (const group of snapshot.groups) {
     lines.push(`IOMMU group ${group.number}`);
     for (const verdict of plan.verdicts.filter(({ device }) => group.members.includes(device))) {
@@ -39,9 +40,10 @@ export function planText({ plan, snapshot }: PlannedStart, { names, colour }: Re
   if (refused.length > 0) {
     const also = plan.owner.kind === 'guest' ? ', and the guest would not start' : '';
     lines.push('', paint.red(`refused: nothing would be changed${also}`));
-    const hints = [...refused.flatMap((verdict) => verdict.hints), allowance(plan)];
-    for (const hint of new Set(hints)) if (hint !== undefined) lines.push(`  hint: ${hint}`);
-    return lines.join('\n');
+    const allow = allowance(plan);
+    const hints = uniqueHints([...refused.flatMap((verdict) => verdict.hints), ...(allow ? [allow] : [])]);
+    for (const hint of hints) lines.push(`  hint: ${hintText(hint)}`);
+    return lines.map(safeLine).join('\n');
   }
   lines.push(
     '',
@@ -50,7 +52,7 @@ export function planText({ plan, snapshot }: PlannedStart, { names, colour }: Re
   );
   if (plan.verdicts.length > 0)
     lines.push('', 'then:', ...stateAfter(plan, snapshot).map((after) => `  ${afterText(after)}`));
-  return lines.join('\n');
+  return lines.map(safeLine).join('\n');
 }
 
 /** Steps with their numbers, each with the write that it makes. */

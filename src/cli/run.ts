@@ -1,3 +1,4 @@
+import { advice } from '../hint.ts';
 import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import type { RunOwner } from '../claim/claim.ts';
@@ -103,7 +104,7 @@ function readRequest(call: Call): {
   const named = (call.lists.get('device') ?? []).map(readDevice);
   if (named.length === 0) {
     throw new VfioHookError('VH_USAGE', 'vfio-hook run needs --device ADDRESS', {
-      hints: ['see: vfio-hook run --help'],
+      hints: [advice('see: vfio-hook run --help')],
     });
   }
   const driver = call.options.get('driver');
@@ -156,8 +157,8 @@ async function restored(
     {
       hints: [
         result.kind === 'in-use'
-          ? 'end the process that still has them, then: vfio-hook recover'
-          : 'retry with: vfio-hook recover',
+          ? advice('end the process that still has them, then: vfio-hook recover')
+          : advice('retry with: vfio-hook recover'),
       ],
     },
   );

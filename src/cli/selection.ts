@@ -1,3 +1,4 @@
+import { advice } from '../hint.ts';
 import { VfioHookError } from '../errors.ts';
 import type { Host } from '../host/host.ts';
 import { comparePciAddresses, parsePciAddress, slotOf, type PciAddress } from '../pci/address.ts';
@@ -55,7 +56,7 @@ export function readSelection(call: Call, host: Host): Selection {
     throw new VfioHookError(
       'VH_USAGE',
       ways.length === 0 ? 'no device is named' : `${ways.join(' and ')} do not go together`,
-      { hints: ['give addresses, or one of --device-id, --vendor and --all'] },
+      { hints: [advice('give addresses, or one of --device-id, --vendor and --all')] },
     );
   }
   const named = call.operands.map(readDevice);
@@ -133,7 +134,7 @@ function matching({ options }: Call, host: Host): PciAddress[] {
 
 function atLeastOne(found: readonly Identity[], otherwise: string): PciAddress[] {
   if (found.length > 0) return found.map(({ address }) => address);
-  throw new VfioHookError('VH_NO_DEVICE', otherwise, { hints: ['compare with: lspci -nn'] });
+  throw new VfioHookError('VH_NO_DEVICE', otherwise, { hints: [advice('compare with: lspci -nn')] });
 }
 
 /** Only attributes that the kernel answers at once. */
@@ -152,5 +153,5 @@ function sorted(addresses: readonly PciAddress[]): PciAddress[] {
 }
 
 function usage(message: string, hint: string): VfioHookError {
-  return new VfioHookError('VH_USAGE', message, { hints: [hint] });
+  return new VfioHookError('VH_USAGE', message, { hints: [advice(hint)] });
 }

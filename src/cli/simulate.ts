@@ -1,3 +1,4 @@
+import { advice } from '../hint.ts';
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
@@ -135,6 +136,6 @@ async function wholeMachine(machine: Machine): Promise<Snapshot> {
 function needed(value: string | true | undefined, option: string): string {
   if (typeof value === 'string') return value;
   throw new VfioHookError('VH_USAGE', `vfio-hook simulate needs ${option} FILE`, {
-    hints: ['see: vfio-hook simulate --help'],
+    hints: [advice('see: vfio-hook simulate --help')],
   });
 }

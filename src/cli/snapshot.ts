@@ -1,3 +1,4 @@
+import { advice } from '../hint.ts';
 import { VfioHookError } from '../errors.ts';
 import { describeMachine } from '../host/describe/machine.ts';
 import { machineOption, type Command, type Terminal } from './command.ts';
@@ -34,7 +35,7 @@ function refuseUnreadable(text: string, { parts }: Terminal): void {
     throw new VfioHookError(
       'VH_INTERNAL',
       `cannot describe this machine: ${cause instanceof Error ? cause.message : String(cause)}`,
-      { hints: ['this is a fault of vfio-hook; please report it'], cause },
+      { hints: [advice('this is a fault of vfio-hook; please report it')], cause },
     );
   }
 }

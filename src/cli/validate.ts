@@ -1,4 +1,5 @@
 import { knownGuests, readKnownGuest } from '../engine/guests.ts';
+import { hintText } from '../hint.ts';
 import { errnoOf, VfioHookError } from '../errors.ts';
 import { readDevice } from '../host/read-device.ts';
 import type { Host } from '../host/host.ts';
@@ -6,8 +7,7 @@ import type { GuestKey } from '../config/guest-file.ts';
 import type { PciDevice } from '../pci/device.ts';
 import { parsePciAddress } from '../pci/address.ts';
 import { sysfs } from '../pci/sysfs.ts';
-import { shownPath } from '../config/quoted.ts';
-import { escapeControl } from '../text.ts';
+import { escapeControl, shownPath } from '../text.ts';
 import { checkAll, checkOne, type CheckedFile, type Remark } from './check-config.ts';
 import { jsonOption, machineOption, type Command } from './command.ts';
 import { jsonText } from './json.ts';
@@ -73,7 +73,7 @@ function guestsOf(host: Host): GuestKey[] | undefined {
 function fileLines({ path, remarks }: CheckedFile): string[] {
   return remarks.flatMap(({ severity, line, text, hints }) => [
     `${shownPath(path)}${line === undefined ? '' : `:${line}`}: ${severity}: ${escapeControl(text)}`,
-    ...hints.map((hint) => `  hint: ${escapeControl(hint)}`),
+    ...hints.map((hint) => `  hint: ${escapeControl(hintText(hint))}`),
   ]);
 }
 

@@ -1,10 +1,11 @@
+import { advice } from '../hint.ts';
 import { defaultLoaders } from 'cosmiconfig';
 import * as v from 'valibot';
 import { VfioHookError } from '../errors.ts';
 import type { PartialConfig } from './config.ts';
 import { SourceMap } from './locate.ts';
 import { formatValuePath, type Problem, type ValuePath } from './problem.ts';
-import { shownPath } from './quoted.ts';
+import { shownPath } from '../text.ts';
 import { configSchema } from './schema.ts';
 import { checkShape } from './shape.ts';
 import { readDocument } from './syntax.ts';
@@ -122,7 +123,7 @@ function rejection(path: string, findings: readonly Finding[]): VfioHookError {
   const count = others.length === 0 ? '' : ` (first of ${inOrder.length} problems)`;
   return new VfioHookError('VH_CONFIG', `cannot use configuration ${shownPath(path)}: ${first}${count}`, {
     path,
-    hints: [...listed, ...(unlisted > 0 ? [`and ${unlisted} more problems`] : [])],
+    hints: [...listed.map(advice), ...(unlisted > 0 ? [advice(`and ${unlisted} more problems`)] : [])],
   });
 }
 

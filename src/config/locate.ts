@@ -10,7 +10,7 @@ import {
   type Document,
 } from 'yaml';
 import type { Problem } from './problem.ts';
-import { quoted } from './quoted.ts';
+import { quoteName } from '../text.ts';
 
 /** Where something stands in a file. */
 export interface Place {
@@ -85,7 +85,7 @@ export class SourceMap {
           if (seen.has(name)) {
             found.push({
               line: this.#placeOf(key)?.line ?? 1,
-              text: `the key ${quoted(name)} is there twice`,
+              text: `the key ${quoteName(name)} is there twice`,
             });
           }
           seen.add(name);

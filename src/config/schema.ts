@@ -4,7 +4,7 @@ import { useReasons } from '../pci/use.ts';
 import { logLevels } from './config.ts';
 import { DURATION, parseDuration } from './duration.ts';
 import { classWords, formatDeviceMatch, parseDeviceMatch } from './match.ts';
-import { quoted } from './quoted.ts';
+import { quoteName } from '../text.ts';
 
 /*
  * The one description of a configuration file. The types of the result, the messages and the published JSON
@@ -150,7 +150,7 @@ export const configSchema = v.pipe(
 
 /** A value as a message shows it: texts in quotes, lists and mappings by their kind. */
 export function shownValue(value: unknown): string {
-  if (typeof value === 'string') return quoted(value);
+  if (typeof value === 'string') return quoteName(value);
   if (value === null || value === undefined) return 'nothing';
   if (Array.isArray(value)) return 'a list';
   return typeof value === 'number' || typeof value === 'boolean' ? String(value) : 'a mapping';

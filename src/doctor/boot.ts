@@ -1,7 +1,7 @@
 import type { Host } from '../host/host.ts';
 import { sysfs } from '../pci/sysfs.ts';
 import { target, word } from './files.ts';
-import { advice, command, type Fix } from './finding.ts';
+import { advice, command, type Hint } from '../hint.ts';
 import { places, programDirectories } from './places.ts';
 
 /** The words of the kernel's command line. */
@@ -19,11 +19,11 @@ export function kernelArgument(host: Host, name: string): string | undefined {
 }
 
 /** What to do to add an argument to the kernel's command line, by what the distribution has. */
-export function addKernelArgument(host: Host, argument: string): Fix[] {
+export function addKernelArgument(host: Host, argument: string): Hint[] {
   return [...changeKernelArguments(host, argument), advice('restart the host')];
 }
 
-function changeKernelArguments(host: Host, argument: string): Fix[] {
+function changeKernelArguments(host: Host, argument: string): Hint[] {
   if (has(host, 'grubby')) return [command(`grubby --update-kernel=ALL --args=${word(argument)}`)];
   if (has(host, 'rpm-ostree')) return [command(`rpm-ostree kargs --append=${word(argument)}`)];
   if (has(host, 'kernelstub')) return [command(`kernelstub -a ${word(argument)}`)];
@@ -37,7 +37,7 @@ function changeKernelArguments(host: Host, argument: string): Fix[] {
 }
 
 /** What to do to take an argument from the kernel's command line. */
-export function removeKernelArgument(argument: string): Fix[] {
+export function removeKernelArgument(argument: string): Hint[] {
   return [
     advice(`take ${argument} from the kernel command line of the boot loader, then restart the host`),
     command(`grep -rnF -e ${word(argument)} /etc/default/grub /etc/kernel /boot/loader/entries`),

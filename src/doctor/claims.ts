@@ -1,9 +1,9 @@
 import { ownerPhrase } from '../claim/owner.ts';
-import { shownPath } from '../config/quoted.ts';
 import { reasonToLeave } from '../engine/recover.ts';
-import { quoteName } from '../text.ts';
+import { quoteName, shownPath } from '../text.ts';
 import type { Check } from './examination.ts';
-import { about, command, failure, ok, warning, type Found } from './finding.ts';
+import { about, failure, ok, warning, type Found } from './finding.ts';
+import { command } from '../hint.ts';
 import { word } from './files.ts';
 
 /** Every claim has its owner, and nothing is left over from a release. */

@@ -1,9 +1,10 @@
 import { guestFiles } from '../config/guest-file.ts';
-import { shownPath } from '../config/quoted.ts';
+import { shownPath } from '../text.ts';
 import { VfioHookError } from '../errors.ts';
 import type { Check, Examination, Guest } from './examination.ts';
 import { fromError } from './examine.ts';
-import { about, advice, command, ok, warning, type Found } from './finding.ts';
+import { about, ok, warning, type Found } from './finding.ts';
+import { advice, command } from '../hint.ts';
 import { word } from './files.ts';
 
 /** Every file of the configuration is root's own, can be read, and belongs to a guest. */

@@ -3,7 +3,8 @@ import { installedLibvirt } from '../host/take-snapshot.ts';
 import { libvirtFacts } from '../pci/libvirt-facts.ts';
 import type { Check } from './examination.ts';
 import { isExecutable, target } from './files.ts';
-import { advice, command, ok, unknown, warning } from './finding.ts';
+import { ok, unknown, warning } from './finding.ts';
+import { advice, command } from '../hint.ts';
 import { dropIns, ourEntries } from './hook.ts';
 import { places } from './places.ts';
 

@@ -1,7 +1,8 @@
 import { errnoOf, VfioHookError } from '../errors.ts';
 import { escapeControl } from '../text.ts';
 import type { Check } from './examination.ts';
-import { advice, failure, unknown, type Finding, type Fix, type Found } from './finding.ts';
+import { failure, unknown, type Finding, type Found } from './finding.ts';
+import { advice, type Hint } from '../hint.ts';
 
 /** Runs checks one after the other. A check that cannot look or that trips over a broken file is a finding as well. */
 export async function examine<On>(
@@ -23,7 +24,7 @@ function printable({ verdict, found, fix, subject }: Found): Found {
     verdict,
     found: escapeControl(found),
     ...(subject !== undefined && { subject: escapeControl(subject) }),
-    fix: fix.map((each): Fix => {
+    fix: fix.map((each): Hint => {
       const text = each.text.split('\n').map(escapeControl).join('\n');
       return each.kind === 'paste' ? { ...each, into: escapeControl(each.into), text } : { ...each, text };
     }),
@@ -53,18 +54,7 @@ async function outcome<On>(check: Check<On>, on: On): Promise<readonly Found[]> 
 
 /** What an error of the engine comes to as a finding: its sentence, and its hints as what to do. */
 export function fromError(error: VfioHookError): Found {
-  return failure(error.message, ...error.hints.map(fixOf));
-}
-
-/** The programs that hints begin with when they are commands. */
-const COMMAND =
-  /^(?:vfio-hook|chown|chmod|echo|rm|modprobe|systemctl|umount|swapoff|zpool|mdadm|vgchange|cryptsetup|dmsetup|losetup|multipath|ip link) \S/;
-
-/** A hint as a fix: a command when it is one. */
-export function fixOf(hint: string): Fix {
-  return COMMAND.test(hint) && !/[…]/.test(hint)
-    ? { kind: 'command', text: hint }
-    : { kind: 'advice', text: hint };
+  return failure(error.message, ...error.hints);
 }
 
 function pathOf(error: unknown): string | undefined {

@@ -1,6 +1,5 @@
-import { shellWord } from '../config/quoted.ts';
 import type { FileStatus, Host } from '../host/host.ts';
-import { escapeControl } from '../text.ts';
+import { escapeControl, shellWord } from '../text.ts';
 import { programDirectories } from './places.ts';
 
 /** Links that Linux follows on the way to one file (MAXSYMLINKS, include/linux/namei.h). */

@@ -1,3 +1,5 @@
+import type { Hint } from '../hint.ts';
+
 /**
  * What a check comes to.
  *
@@ -11,21 +13,12 @@ export type Verdict = (typeof verdicts)[number];
 /** Every {@link Verdict}, the worst last. */
 export const verdicts = ['ok', 'unknown', 'warning', 'failure'] as const;
 
-/** One thing to do about a finding. */
-export type Fix =
-  /** To be typed in a shell, as root unless it says otherwise. */
-  | { readonly kind: 'command'; readonly text: string }
-  /** To be pasted into the place that `into` names. May have several lines. */
-  | { readonly kind: 'paste'; readonly into: string; readonly text: string }
-  /** What no command can do, a sentence without a capital and a period. */
-  | { readonly kind: 'advice'; readonly text: string };
-
 /** What a check found about the host, or about one guest or device of several. */
 export interface Found {
   readonly verdict: Verdict;
   /** A sentence without a capital and a period; names from outside are quoted in it. */
   readonly found: string;
-  readonly fix: readonly Fix[];
+  readonly fix: readonly Hint[];
   /** Which of several guests, devices or files it is about. */
   readonly subject?: string;
 }
@@ -41,33 +34,21 @@ export function ok(found: string): Found {
   return { verdict: 'ok', found, fix: [] };
 }
 
-export function warning(found: string, ...fix: readonly Fix[]): Found {
+export function warning(found: string, ...fix: readonly Hint[]): Found {
   return { verdict: 'warning', found, fix };
 }
 
-export function failure(found: string, ...fix: readonly Fix[]): Found {
+export function failure(found: string, ...fix: readonly Hint[]): Found {
   return { verdict: 'failure', found, fix };
 }
 
-export function unknown(found: string, ...fix: readonly Fix[]): Found {
+export function unknown(found: string, ...fix: readonly Hint[]): Found {
   return { verdict: 'unknown', found, fix };
 }
 
 /** The same finding, about one of several. */
 export function about(subject: string, found: Found): Found {
   return { ...found, subject };
-}
-
-export function command(text: string): Fix {
-  return { kind: 'command', text };
-}
-
-export function paste(into: string, text: string): Fix {
-  return { kind: 'paste', into, text };
-}
-
-export function advice(text: string): Fix {
-  return { kind: 'advice', text };
 }
 
 /** The worst of several; `ok` for none. */

@@ -1,3 +1,4 @@
+import { advice, command, uniqueHints } from '../hint.ts';
 import { claimKey } from '../claim/owner.ts';
 import { pciHostdevs } from '../domain/domain.ts';
 import { readFeatures } from '../domain/features.ts';
@@ -12,8 +13,8 @@ import { refusals } from '../plan/plan.ts';
 import { sysfs } from '../pci/sysfs.ts';
 import { quoteName } from '../text.ts';
 import type { Check, Examination, Guest, GuestXml } from './examination.ts';
-import { fixOf, fromError } from './examine.ts';
-import { about, advice, command, failure, ok, unknown, warning, type Found } from './finding.ts';
+import { fromError } from './examine.ts';
+import { about, failure, ok, unknown, warning, type Found } from './finding.ts';
 import { word } from './files.ts';
 
 /** The text of a guest's definition; bounded by the parser. Throws VH_XML. */
@@ -71,7 +72,7 @@ async function judgeGuest(on: Examination, { domain }: GuestXml): Promise<Found>
       return ok(`it can start: ${moved} devices are moved, of IOMMU ${list('group', groups)}`);
     }
     const found = refused.map(({ device, reason }) => `${device}: ${reason}`).join('; ');
-    const fix = [...new Set(refused.flatMap(({ hints }) => hints))].map(fixOf);
+    const fix = uniqueHints(refused.flatMap(({ hints }) => hints));
     // Somebody else has them at the moment: another time it starts.
     const momentary = refused.every(
       ({ code, uses }) =>

@@ -1,7 +1,8 @@
 import type { FileStatus, Host } from '../host/host.ts';
 import type { Check } from './examination.ts';
 import { head, isExecutable, linkTarget, octal, programPath, realPath, target, word } from './files.ts';
-import { advice, command, failure, ok, warning, type Found } from './finding.ts';
+import { failure, ok, warning, type Found } from './finding.ts';
+import { advice, command } from '../hint.ts';
 import { places } from './places.ts';
 
 /** Bytes in which the launcher's line `chosen_node=` is, of the compiled hook. */

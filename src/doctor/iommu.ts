@@ -2,7 +2,8 @@ import type { Host } from '../host/host.ts';
 import { sysfs } from '../pci/sysfs.ts';
 import { addKernelArgument, kernelArgument, kernelArguments, removeKernelArgument } from './boot.ts';
 import type { Check, Examination } from './examination.ts';
-import { advice, command, failure, ok, unknown, warning, type Found } from './finding.ts';
+import { failure, ok, unknown, warning, type Found } from './finding.ts';
+import { advice, command } from '../hint.ts';
 import { places } from './places.ts';
 
 interface Kind {

@@ -4,7 +4,8 @@ import { kernelFacts, restoringKernels } from '../pci/kernel-facts.ts';
 import { sysfs } from '../pci/sysfs.ts';
 import { kernelRelease, modprobeLines } from './boot.ts';
 import type { Check, Examination } from './examination.ts';
-import { advice, command, failure, ok, warning, type Found } from './finding.ts';
+import { failure, ok, warning, type Found } from './finding.ts';
+import { advice, command } from '../hint.ts';
 import { head, word } from './files.ts';
 import { places } from './places.ts';
 

@@ -1,7 +1,8 @@
 import type { Host } from '../host/host.ts';
 import { quoteName } from '../text.ts';
 import type { Check, Examination } from './examination.ts';
-import { about, advice, command, failure, ok, warning, type Found } from './finding.ts';
+import { about, failure, ok, warning, type Found } from './finding.ts';
+import { advice, command } from '../hint.ts';
 import { places } from './places.ts';
 
 /** A pool of huge pages of one size. */

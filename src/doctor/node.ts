@@ -1,7 +1,8 @@
 import type { Host } from '../host/host.ts';
 import type { Check } from './examination.ts';
 import { head, isExecutable, realPath, target } from './files.ts';
-import { advice, command, failure, ok, warning } from './finding.ts';
+import { failure, ok, warning } from './finding.ts';
+import { advice, command } from '../hint.ts';
 import { ourEntries } from './hook.ts';
 import { nodePaths, places } from './places.ts';
 

@@ -6,7 +6,8 @@ import { isDisplay } from '../pci/class.ts';
 import { sysfs } from '../pci/sysfs.ts';
 import { quoteName } from '../text.ts';
 import type { Check } from './examination.ts';
-import { about, advice, command, ok, warning, type Found } from './finding.ts';
+import { about, ok, warning, type Found } from './finding.ts';
+import { advice, command } from '../hint.ts';
 import { assignedAddresses } from './guests.ts';
 import { places } from './places.ts';
 

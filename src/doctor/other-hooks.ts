@@ -2,7 +2,8 @@ import type { Host } from '../host/host.ts';
 import { escapeControl } from '../text.ts';
 import type { Check } from './examination.ts';
 import { head, isExecutable, realPath, target, word } from './files.ts';
-import { about, advice, command, failure, ok, warning, type Found } from './finding.ts';
+import { about, failure, ok, warning, type Found } from './finding.ts';
+import { advice, command } from '../hint.ts';
 import { dropIns, isOurs, ourEntries } from './hook.ts';
 import { places } from './places.ts';
 

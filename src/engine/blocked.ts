@@ -1,3 +1,4 @@
+import { advice } from '../hint.ts';
 import type { Claim, StuckWrite } from '../claim/claim.ts';
 import { VfioHookError } from '../errors.ts';
 import type { BlockedWrite, Host, ProcessIdentity } from '../host/host.ts';
@@ -54,7 +55,10 @@ export function refuseBlocked(host: Host, claims: readonly Claim[], groups: read
     throw new VfioHookError(
       'VH_STUCK',
       `${device} cannot be touched: an earlier kernel write has not returned (${what}; process ${writer.pid} waits in the kernel)`,
-      { device, hints: ['end the program that uses the device, or restart the host; see: vfio-hook status'] },
+      {
+        device,
+        hints: [advice('end the program that uses the device, or restart the host; see: vfio-hook status')],
+      },
     );
   }
 }

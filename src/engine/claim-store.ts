@@ -1,3 +1,4 @@
+import { advice } from '../hint.ts';
 import { join } from 'node:path';
 import { isIntact, withChecksum } from '../claim/checksum.ts';
 import type { Claim } from '../claim/claim.ts';
@@ -74,7 +75,7 @@ export function refuseDamaged(stored: StoredClaims): void {
   if (!first) return;
   throw new VfioHookError('VH_CLAIM', `the claim ${first.path} cannot be trusted: ${first.reason}`, {
     path: first.path,
-    hints: ['nothing was changed; look at the file, put its devices back by hand, then remove it'],
+    hints: [advice('nothing was changed; look at the file, put its devices back by hand, then remove it')],
   });
 }
 
@@ -84,7 +85,7 @@ function readable(text: string, path: string): string {
   if ('claim' in decoded) return text;
   throw new VfioHookError('VH_CLAIM', `cannot write ${path}: it could not be read back: ${decoded.reason}`, {
     path,
-    hints: ['nothing was changed; this is a fault of vfio-hook, please report it'],
+    hints: [advice('nothing was changed; this is a fault of vfio-hook, please report it')],
   });
 }
 

@@ -1,6 +1,7 @@
+import { advice } from '../hint.ts';
 import { defaultConfig, mergeConfig, type Config, type ConfigDecoder } from '../config/config.ts';
 import { defaultsFiles, guestFiles, type GuestKey } from '../config/guest-file.ts';
-import { quoted, shownPath } from '../config/quoted.ts';
+import { quoteName, shownPath } from '../text.ts';
 import { VfioHookError } from '../errors.ts';
 import { listTrustedDirectory, readTrustedFile, type TrustedTree } from './trusted-file.ts';
 
@@ -48,7 +49,7 @@ export function loadConfig(source: ConfigSource): Config {
 
 function ownFile(tree: TrustedTree, guest: GuestKey): Buffer | undefined {
   const domains = listTrustedDirectory(tree, 'domains') ?? [];
-  return onlyOne(tree, guestFiles(domains, guest), 'domains/', `guest ${quoted(guest.name)}`);
+  return onlyOne(tree, guestFiles(domains, guest), 'domains/', `guest ${quoteName(guest.name)}`);
 }
 
 function read(tree: TrustedTree, path: Buffer | undefined): ConfigText | undefined {
@@ -67,6 +68,6 @@ function onlyOne(
   if (first === undefined || second === undefined) return first;
   const paths = names.map((name) => shownPath(`${tree.root}/${prefix}${Buffer.from(name).toString()}`));
   throw new VfioHookError('VH_CONFIG', `cannot choose a configuration for ${what}: ${paths.join(' and ')}`, {
-    hints: ['keep one of the files'],
+    hints: [advice('keep one of the files')],
   });
 }

@@ -1,3 +1,4 @@
+import { advice } from '../hint.ts';
 import { randomUUID } from 'node:crypto';
 import type { Claim, ClaimProcess, ManualOwner, RunOwner } from '../claim/claim.ts';
 import { claimKey, logOwner } from '../claim/owner.ts';
@@ -192,6 +193,6 @@ function refuseStrayBars({ bars }: DetachRequest, { snapshot }: PlannedStart): v
   if (stray === undefined) return;
   throw new VfioHookError('VH_USAGE', `a BAR size is given for ${stray}, which is not to be detached`, {
     device: stray,
-    hints: ['name the device itself, or one of its IOMMU group'],
+    hints: [advice('name the device itself, or one of its IOMMU group')],
   });
 }

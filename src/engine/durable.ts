@@ -1,3 +1,4 @@
+import { advice } from '../hint.ts';
 import {
   closeSync,
   constants,
@@ -28,7 +29,7 @@ export function makePrivateDirectory(path: string, trustedUid: number): void {
   if (stats.isDirectory() && stats.uid === trustedUid && (stats.mode & 0o077) === 0) return;
   throw new VfioHookError('VH_CLAIM', `${path} is no directory that only root can enter`, {
     path,
-    hints: [`see who made it, then: rm -r ${path}`],
+    hints: [advice(`see who made it, then: rm -r ${path}`)],
   });
 }
 
@@ -68,7 +69,7 @@ export function removeFile(path: string): void {
     throw new VfioHookError('VH_CLAIM', `cannot remove ${path}: ${errno}`, {
       path,
       errno,
-      hints: ['what it records is given back already; when the cause is gone: vfio-hook recover'],
+      hints: [advice('what it records is given back already; when the cause is gone: vfio-hook recover')],
       cause: error,
     });
   }
@@ -91,7 +92,7 @@ function cannotStore(path: string, error: unknown): VfioHookError {
   return new VfioHookError('VH_CLAIM', `cannot write ${path}: ${errnoOf(error) ?? String(error)}`, {
     path,
     errno: errnoOf(error) ?? 'EIO',
-    hints: ['without this record nothing could be put back, so nothing was changed; see: df /run'],
+    hints: [advice('without this record nothing could be put back, so nothing was changed; see: df /run')],
     cause: error,
   });
 }

@@ -1,3 +1,4 @@
+import { advice, type Hint } from '../hint.ts';
 import { setImmediate as turn } from 'node:timers/promises';
 import type { StuckWrite } from '../claim/claim.ts';
 import type { Host, ProcessIdentity } from '../host/host.ts';
@@ -31,7 +32,7 @@ export interface Failure {
   readonly step: Step;
   /** One sentence: `cannot unbind 0000:03:00.0 from amdgpu: EBUSY (…)`. */
   readonly sentence: string;
-  readonly hints: readonly string[];
+  readonly hints: readonly Hint[];
   readonly errno?: string;
   readonly stuck?: StuckWrite;
 }
@@ -137,7 +138,7 @@ function stuckFailure(step: Step, what: string, { host, deadlineMs, path, writer
   return {
     step,
     sentence: `cannot ${what}: ${late}${held ? `, and ${held.detail}` : ''}`,
-    hints: held?.hints ?? ['end the program that uses the device; see: vfio-hook status'],
+    hints: held?.hints ?? [advice('end the program that uses the device; see: vfio-hook status')],
     stuck: {
       ...(device !== undefined && { device }),
       step: what,

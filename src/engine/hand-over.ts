@@ -1,3 +1,4 @@
+import { advice } from '../hint.ts';
 import type { Claim } from '../claim/claim.ts';
 import { claimKey, logOwner, ownerPhrase } from '../claim/owner.ts';
 import type { Config } from '../config/config.ts';
@@ -116,7 +117,7 @@ function startError(plan: Plan, failure: Trouble, undone: GiveBackResult): VfioH
       hints: [
         ...(complete
           ? []
-          : [`not everything is back (${describeLeft(undone)}); retry with: vfio-hook recover`]),
+          : [advice(`not everything is back (${describeLeft(undone)}); retry with: vfio-hook recover`)]),
         ...failure.hints,
       ],
       ...(failure.errno !== undefined && { errno: failure.errno }),

@@ -1,3 +1,4 @@
+import { advice } from '../hint.ts';
 import { claims as holds, type Claim } from '../claim/claim.ts';
 import { defaultConfig, type Config } from '../config/config.ts';
 import { ruleFor } from '../config/rules.ts';
@@ -126,7 +127,7 @@ function judgeBy(group: IommuGroup, snapshot: Snapshot, { config, claims, blocke
       code: 'stuck',
       device,
       reason: `an earlier kernel write has not returned (${what}; process ${writer.pid} waits in the kernel)`,
-      hints: ['end the program that uses the device, or restart the host; see: vfio-hook status'],
+      hints: [advice('end the program that uses the device, or restart the host; see: vfio-hook status')],
     }));
   return reasons.length === 0 ? judged : { members: judged.members, verdict: { kind: 'refused', reasons } };
 }

@@ -1,3 +1,4 @@
+import { advice } from '../hint.ts';
 import { spawnSync } from 'node:child_process';
 import { closeSync, constants, existsSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
@@ -83,7 +84,7 @@ function flockFile(subject: LockSubject, deadline: number, options: LockOptions)
         throw new VfioHookError(
           'VH_LOCK',
           `${what} is being worked on by ${holder(path)}, which did not finish in ${options.timeoutMs / 1000} s`,
-          { path, hints: ['see what it does: vfio-hook status; then try again'] },
+          { path, hints: [advice('see what it does: vfio-hook status; then try again')] },
         );
       }
     }
@@ -118,7 +119,7 @@ function openLockFile(path: string): number {
     throw new VfioHookError('VH_LOCK', `cannot open ${path}: ${errno}`, {
       path,
       errno,
-      hints: ['nothing was changed; see: df -i /run'],
+      hints: [advice('nothing was changed; see: df -i /run')],
       cause: error,
     });
   }
@@ -147,7 +148,7 @@ function flock(fd: number, waitMs: number): boolean {
     'VH_LOCK',
     `cannot lock: flock ended with ${errnoOf(result.error) ?? String(result.status)}`,
     {
-      hints: ['flock is part of util-linux; see that it is installed'],
+      hints: [advice('flock is part of util-linux; see that it is installed')],
     },
   );
 }

@@ -1,3 +1,4 @@
+import { advice, type Hint } from '../hint.ts';
 import type { Claim, ClaimOwner } from '../claim/claim.ts';
 import { logOwner, ownerPhrase } from '../claim/owner.ts';
 import type { Config } from '../config/config.ts';
@@ -74,14 +75,14 @@ export function refusalOf(
   owner: ClaimOwner,
   first: RefuseVerdict,
   others: readonly RefuseVerdict[] = [],
-  allow?: string,
+  allow?: Hint,
 ): VfioHookError {
   const asked = owner.kind === 'guest' ? 'an assigned device' : 'a device that was asked for';
   const what = first.assigned ? first.device : `${first.device}, which shares the IOMMU group of ${asked},`;
   const further = [
-    ...(first.uses ?? []).slice(1).map(({ device, detail }) => `also ${device}: ${detail}`),
+    ...(first.uses ?? []).slice(1).map(({ device, detail }) => advice(`also ${device}: ${detail}`)),
     ...others.flatMap(({ device, reason, uses }) =>
-      (uses?.map(({ detail }) => detail) ?? [reason]).map((each) => `also ${device}: ${each}`),
+      (uses?.map(({ detail }) => detail) ?? [reason]).map((each) => advice(`also ${device}: ${each}`)),
     ),
   ];
   return new VfioHookError(

@@ -1,3 +1,4 @@
+import { advice } from '../hint.ts';
 import type { Claim, ClaimedDevice } from '../claim/claim.ts';
 import { ownerPhrase } from '../claim/owner.ts';
 import type { Config } from '../config/config.ts';
@@ -155,7 +156,7 @@ function reasonToRefuse(
   if (holder) {
     return new VfioHookError('VH_BUSY', `${cannot}: ${ownerPhrase(holder.owner)} holds it`, {
       device: address,
-      hints: ['shut it down first; if it is not running, vfio-hook recover gives its devices back'],
+      hints: [advice('shut it down first; if it is not running, vfio-hook recover gives its devices back')],
     });
   }
   for (const group of presentGroups(host, [address])) {
@@ -163,7 +164,7 @@ function reasonToRefuse(
     const where = describeHolders(host.holders([sysfs.vfioGroup(group)]));
     return new VfioHookError('VH_BUSY', `${cannot}: IOMMU group ${group} is open in ${where}`, {
       device: address,
-      hints: [`end the guest or program that uses ${address} first`],
+      hints: [advice(`end the guest or program that uses ${address} first`)],
     });
   }
   return undefined;
@@ -172,7 +173,7 @@ function reasonToRefuse(
 function chosenInVain(address: PciAddress): VfioHookError {
   return new VfioHookError('VH_USAGE', `${address} gets back the driver that it had before its detach`, {
     device: address,
-    hints: ['leave out --driver'],
+    hints: [advice('leave out --driver')],
   });
 }
 

@@ -1,3 +1,4 @@
+import { advice } from '../hint.ts';
 import type { Claim, GuestOwner } from '../claim/claim.ts';
 import { claimKey, ownerPhrase } from '../claim/owner.ts';
 import type { Config } from '../config/config.ts';
@@ -100,6 +101,6 @@ function refuseOtherRun({ host }: Engine, own: Claim): void {
   throw new VfioHookError(
     'VH_LOCK',
     `another run still works on the devices of ${ownerPhrase(own.owner)} (pid ${own.writer.pid})`,
-    { hints: ['start the guest again when it has ended; see: vfio-hook status'] },
+    { hints: [advice('start the guest again when it has ended; see: vfio-hook status')] },
   );
 }

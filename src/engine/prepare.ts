@@ -1,3 +1,4 @@
+import { command } from '../hint.ts';
 import type { Claim } from '../claim/claim.ts';
 import { logOwner, ownerPhrase } from '../claim/owner.ts';
 import type { Domain } from '../domain/domain.ts';
@@ -61,6 +62,6 @@ async function giveBackDropped(engine: Engine, own: Claim, plan: Plan): Promise<
   throw new VfioHookError(
     'VH_INCOMPLETE',
     `cannot start ${ownerPhrase(own.owner)}: devices of its earlier run are not given back (${describeLeft(result)})`,
-    { hints: ['vfio-hook recover'] },
+    { hints: [command('vfio-hook recover')] },
   );
 }

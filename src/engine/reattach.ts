@@ -1,3 +1,4 @@
+import { advice } from '../hint.ts';
 import type { Claim } from '../claim/claim.ts';
 import { logOwner } from '../claim/owner.ts';
 import { VfioHookError } from '../errors.ts';
@@ -36,7 +37,7 @@ export async function reattach(engine: Engine, request: ReattachRequest): Promis
     left.push(...(await giveToHost(engine, reattachment, request.driver)));
     if (left.length > 0) {
       throw new VfioHookError('VH_INCOMPLETE', `not everything is given back: ${left.join('; ')}`, {
-        hints: ['see: vfio-hook status; retry with: vfio-hook recover, then: vfio-hook reattach'],
+        hints: [advice('see: vfio-hook status; retry with: vfio-hook recover, then: vfio-hook reattach')],
       });
     }
     log.write({
@@ -55,6 +56,6 @@ export async function reattach(engine: Engine, request: ReattachRequest): Promis
 function refuseUnlocked(claims: readonly Claim[], locked: readonly number[]): void {
   if (claims.every(({ groups }) => groups.every((group) => locked.includes(group)))) return;
   throw new VfioHookError('VH_LOCK', 'another run has detached one of the devices in this very moment', {
-    hints: ['try again; see: vfio-hook status'],
+    hints: [advice('try again; see: vfio-hook status')],
   });
 }

@@ -1,3 +1,4 @@
+import { advice } from '../hint.ts';
 import { toGiveBack, type Claim } from '../claim/claim.ts';
 import { claimKey, logOwner, ownerPhrase } from '../claim/owner.ts';
 import { VfioHookError } from '../errors.ts';
@@ -87,19 +88,19 @@ function report(engine: Engine, claim: Claim, result: GiveBackResult | LeftAlone
       throw new VfioHookError(
         'VH_BUSY',
         `the devices of ${ownerPhrase(owner)} are not given back: ${result.reason}`,
-        { hints: ['if the guest is not running: vfio-hook recover'] },
+        { hints: [advice('if the guest is not running: vfio-hook recover')] },
       );
     case 'in-use':
       throw new VfioHookError(
         'VH_BUSY',
         `the devices of ${ownerPhrase(owner)} are not given back: IOMMU group ${result.group} is open in ${result.holders}`,
-        { hints: ['end that process, then: vfio-hook recover'] },
+        { hints: [advice('end that process, then: vfio-hook recover')] },
       );
     case 'incomplete':
       throw new VfioHookError(
         'VH_INCOMPLETE',
         `not everything of ${ownerPhrase(owner)} is given back: ${result.leftovers.join('; ')}`,
-        { hints: ['retry with: vfio-hook recover'] },
+        { hints: [advice('retry with: vfio-hook recover')] },
       );
   }
 }

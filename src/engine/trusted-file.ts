@@ -1,3 +1,4 @@
+import { advice, command } from '../hint.ts';
 import {
   closeSync,
   constants,
@@ -10,7 +11,7 @@ import {
 } from 'node:fs';
 import type { Stats } from 'node:fs';
 import { errnoOf, VfioHookError, type ErrorCode } from '../errors.ts';
-import { shellWord, shownPath } from '../config/quoted.ts';
+import { shellWord, shownPath } from '../text.ts';
 
 /** A tree of files that only one user may have written. */
 export interface TrustedTree {
@@ -211,7 +212,7 @@ function attempt<Result>(tree: TrustedTree, path: string, call: () => Result): R
       path,
       errno,
       cause: error,
-      hints: errno === 'EACCES' ? ['run it as root'] : [],
+      hints: errno === 'EACCES' ? [advice('run it as root')] : [],
     });
   }
 }
@@ -228,11 +229,11 @@ function refusal(
   tree: TrustedTree,
   path: string,
   why: string,
-  command?: string,
+  repair?: string,
   cause?: unknown,
 ): VfioHookError {
   const word = shellWord(path);
-  const hints = command !== undefined && word !== undefined ? [`${command} ${word}`] : [];
+  const hints = repair !== undefined && word !== undefined ? [command(`${repair} ${word}`)] : [];
   return new VfioHookError(tree.code, `cannot trust ${tree.what} ${shownPath(path)}: ${why}`, {
     path,
     hints,

@@ -1,3 +1,4 @@
+import { advice } from '../hint.ts';
 import {
   closeSync,
   constants,
@@ -13,7 +14,7 @@ import {
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { guestFileName, guestFiles, type GuestKey } from '../config/guest-file.ts';
-import { shownPath } from '../config/quoted.ts';
+import { shownPath } from '../text.ts';
 import { errnoOf, VfioHookError } from '../errors.ts';
 import { listTrustedDirectory, type TrustedTree } from './trusted-file.ts';
 
@@ -111,7 +112,7 @@ function writeWhole(path: string, text: string, replace: boolean): void {
 function exists(path: string): VfioHookError {
   return new VfioHookError('VH_CONFIG', `there is ${shownPath(path)} already`, {
     path,
-    hints: ['--force replaces it and keeps a backup; --output - only prints'],
+    hints: [advice('--force replaces it and keeps a backup; --output - only prints')],
   });
 }
 
@@ -121,7 +122,7 @@ function notPermitted(directory: string): VfioHookError {
     `cannot write to ${shownPath(directory)}: the files in it belong to root`,
     {
       path: directory,
-      hints: ['run it as root (sudo); --output - only prints'],
+      hints: [advice('run it as root (sudo); --output - only prints')],
     },
   );
 }

@@ -1,3 +1,4 @@
+import { advice } from '../hint.ts';
 import { VfioHookError } from '../errors.ts';
 import { comparePciAddresses, parsePciAddress, type PciAddress } from '../pci/address.ts';
 import type { IommuGroup } from '../pci/device.ts';
@@ -21,7 +22,9 @@ export function groupsOf(host: Host, addresses: readonly PciAddress[]): number[]
       throw new VfioHookError('VH_NO_DEVICE', `there is no PCI device ${address} on this host`, {
         device: address,
         hints: [
-          'compare with lspci -D; addresses change when cards are added or firmware settings are changed',
+          advice(
+            'compare with lspci -D; addresses change when cards are added or firmware settings are changed',
+          ),
         ],
       });
     }
@@ -56,7 +59,9 @@ export function iommuOff(): VfioHookError {
 }
 
 const IOMMU_OFF = [
-  'turn on VT-d (Intel) or AMD-Vi/IOMMU (AMD) in the firmware setup; on Intel add intel_iommu=on to the kernel command line, on AMD see that amd_iommu=off is not there',
+  advice(
+    'turn on VT-d (Intel) or AMD-Vi/IOMMU (AMD) in the firmware setup; on Intel add intel_iommu=on to the kernel command line, on AMD see that amd_iommu=off is not there',
+  ),
 ];
 
 function noGroup(host: Host, address: PciAddress): VfioHookError {
@@ -68,7 +73,7 @@ function noGroup(host: Host, address: PciAddress): VfioHookError {
       : `${address} cannot be given to a guest: the IOMMU is off`,
     {
       device: address,
-      hints: anyGroup ? ['the device is not behind an IOMMU of this board'] : IOMMU_OFF,
+      hints: anyGroup ? [advice('the device is not behind an IOMMU of this board')] : IOMMU_OFF,
     },
   );
 }
@@ -111,7 +116,9 @@ export async function takeSnapshot(
       {
         path: texts.path,
         hints: [
-          'see what it waits for: dmesg | tail; end the program that uses the device, or restart the host',
+          advice(
+            'see what it waits for: dmesg | tail; end the program that uses the device, or restart the host',
+          ),
         ],
       },
     );

@@ -1,3 +1,4 @@
+import type { Hint } from '../hint.ts';
 import type { PciAddress } from './address.ts';
 
 /** Why the host needs a device. These are the words of `allow` in the configuration. */
@@ -34,5 +35,5 @@ export interface DeviceUse {
   /** The exact thing, as a sentence without a capital and a period: `/dev/nvme0n1p2 is mounted at /home`. */
   readonly detail: string;
   /** What to do about it, one sentence or command each. */
-  readonly hints: readonly string[];
+  readonly hints: readonly Hint[];
 }

@@ -1,3 +1,4 @@
+import { advice, type Hint } from '../hint.ts';
 import { formatBarSize } from '../pci/bar.ts';
 import type { PciDevice } from '../pci/device.ts';
 import type { BarSize } from '../claim/claim.ts';
@@ -5,7 +6,7 @@ import type { BarSize } from '../claim/claim.ts';
 /** The BARs of a device that must change, or why one cannot. */
 export type BarChanges =
   | { readonly kind: 'changes'; readonly changes: readonly BarChange[] }
-  | { readonly kind: 'refused'; readonly reason: string; readonly hint: string };
+  | { readonly kind: 'refused'; readonly reason: string; readonly hint: Hint };
 
 /** One BAR that has another size than it should; bytes. */
 export interface BarChange {
@@ -30,7 +31,7 @@ export function barChanges(device: PciDevice, wished: readonly BarSize[]): BarCh
       return {
         kind: 'refused',
         reason: `BAR ${index} of ${device.address} cannot be ${formatBarSize(size)}`,
-        hint: `it supports ${bar.sizes.map(formatBarSize).join(', ')}`,
+        hint: advice(`it supports ${bar.sizes.map(formatBarSize).join(', ')}`),
       };
     }
     if (bar.size !== size) changes.push({ bar: index, from: bar.size, to: size });
@@ -38,9 +39,11 @@ export function barChanges(device: PciDevice, wished: readonly BarSize[]): BarCh
   return { kind: 'changes', changes };
 }
 
-function resizableHint(device: PciDevice): string {
+function resizableHint(device: PciDevice): Hint {
   const resizable = device.bars.filter((bar) => bar.sizes);
   return resizable.length > 0
-    ? `resizable BARs of ${device.address}: ${resizable.map((bar) => String(bar.index)).join(', ')}`
-    : `${device.address} has no resizable BAR; check "Above 4G decoding" and "Resizable BAR" in the firmware setup, and that Linux is 6.1 or later`;
+    ? advice(`resizable BARs of ${device.address}: ${resizable.map((bar) => String(bar.index)).join(', ')}`)
+    : advice(
+        `${device.address} has no resizable BAR; check "Above 4G decoding" and "Resizable BAR" in the firmware setup, and that Linux is 6.1 or later`,
+      );
 }

@@ -1,3 +1,4 @@
+import { advice, type Hint } from '../hint.ts';
 import type { Claim } from '../claim/claim.ts';
 import { slotOf, type PciAddress } from '../pci/address.ts';
 import type { IommuGroup, PciDevice } from '../pci/device.ts';
@@ -23,7 +24,7 @@ export interface GroupReason {
   readonly code: RefuseCode | 'stuck';
   readonly device: PciAddress;
   readonly reason: string;
-  readonly hints: readonly string[];
+  readonly hints: readonly Hint[];
 }
 
 /** What a group is judged by. */
@@ -78,9 +79,13 @@ export function judgeGroup(current: GroupCase): JudgedGroup {
  * What ACS is, for a group in which a device is kept from guests by something else, and what the well-known way
  * around it costs (Documentation/driver-api/vfio.rst, "Groups, Devices, and IOMMUs").
  */
-export const acsHints: readonly string[] = [
-  'devices share an IOMMU group when the hardware between them lets them reach each other, because a port has no ACS (Access Control Services); another slot may be behind a port that has it',
-  'the pcie_acs_override patch of some kernels only pretends that ports have ACS: groups look smaller, but a guest with such a device may then read and write the memory of other guests and of the host',
+export const acsHints: readonly Hint[] = [
+  advice(
+    'devices share an IOMMU group when the hardware between them lets them reach each other, because a port has no ACS (Access Control Services); another slot may be behind a port that has it',
+  ),
+  advice(
+    'the pcie_acs_override patch of some kernels only pretends that ports have ACS: groups look smaller, but a guest with such a device may then read and write the memory of other guests and of the host',
+  ),
 ];
 
 function withAdvice(

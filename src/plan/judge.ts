@@ -1,3 +1,4 @@
+import { advice, uniqueHints, type Hint } from '../hint.ts';
 import { isHeld, type BarSize, type Claim, type ClaimedDevice, type ClaimOwner } from '../claim/claim.ts';
 import { ownerPhrase } from '../claim/owner.ts';
 import type { PciHostdev } from '../domain/domain.ts';
@@ -69,7 +70,7 @@ function judgeOwnership(current: Case, group: IommuGroup | undefined): Judgement
   if (rival) {
     const whose = rival.owner.kind === 'guest' ? 'guest' : 'program';
     return refuse(current, 'claimed', `${ownerPhrase(rival.owner)} holds it`, [
-      `shut that ${whose} down first; if it is not running, vfio-hook recover gives its devices back`,
+      advice(`shut that ${whose} down first; if it is not running, vfio-hook recover gives its devices back`),
     ]);
   }
   if (group?.open) {
@@ -77,12 +78,12 @@ function judgeOwnership(current: Case, group: IommuGroup | undefined): Judgement
       current,
       'in-use',
       `IOMMU group ${group.number} is open in ${group.openBy ?? 'another process'}`,
-      [`end the guest or program that uses ${device.address} first`],
+      [advice(`end the guest or program that uses ${device.address} first`)],
     );
   }
   if (current.detached && !isReadyForUse(current, current.detached)) {
     return refuse(current, 'claimed', `it is detached by hand and on ${device.driver ?? 'no driver'}`, [
-      `give it back first: vfio-hook reattach ${device.address}`,
+      advice(`give it back first: vfio-hook reattach ${device.address}`),
     ]);
   }
   const stranger = group?.otherMembers[0];
@@ -109,28 +110,32 @@ function isReadyForUse({ device, hostdev, ...current }: Case, detached: Claim): 
 }
 
 /** A card can be moved; functions of the chipset's own slot stay together whatever is plugged in where. */
-function slotHint(device: PciDevice, { devices }: Snapshot): string {
+function slotHint(device: PciDevice, { devices }: Snapshot): Hint {
   const isPluggedIn = ({ address, headerType, iommuGroup }: PciDevice): boolean =>
     headerType === 'endpoint' &&
     iommuGroup === device.iommuGroup &&
     slotOf(address) !== slotOf(device.address);
   return devices.some(isPluggedIn)
-    ? 'move the card to another slot, so that it gets another IOMMU group'
-    : 'all of this group is one part of the chipset, and no slot changes that: give the guest another device';
+    ? advice('move the card to another slot, so that it gets another IOMMU group')
+    : advice(
+        'all of this group is one part of the chipset, and no slot changes that: give the guest another device',
+      );
 }
 
 function judgeNature(current: Case, snapshot: Snapshot): Judgement | undefined {
   const { device, hostdev } = current;
   if (device.headerType !== 'endpoint') {
     if (hostdev)
-      return refuse(current, 'not-assignable', 'it is a bridge', ['assign the devices behind it instead']);
+      return refuse(current, 'not-assignable', 'it is a bridge', [
+        advice('assign the devices behind it instead'),
+      ]);
     if (bridgeMayStay(device, snapshot))
       return leave(current, 'bridge', `a bridge stays on ${device.driver ?? 'no driver'}`);
     return refuse(
       current,
       'bridge-driver',
       `the bridge's driver ${JSON.stringify(device.driver)} makes IOMMU group ${device.iommuGroup ?? '?'} unusable for a guest`,
-      [`blacklist that driver, or move the card to another slot`],
+      [advice('blacklist that driver, or move the card to another slot')],
     );
   }
   if (isChipsetFunction(device, hostdev !== undefined)) {
@@ -168,7 +173,7 @@ function judgeUse(current: Case, need: Judgement): Judgement {
   const [first] = refused;
   const marked = allowed.length > 0 && { allowed };
   if (first) {
-    const hints = [...new Set(refused.flatMap((use) => use.hints))];
+    const hints = uniqueHints(refused.flatMap((use) => use.hints));
     const refusal = refuse(current, 'host-use', `the host uses it: ${first.detail}`, hints);
     return { ...refusal, verdict: { ...refusal.verdict, uses: refused, ...marked } };
   }
@@ -181,7 +186,7 @@ function judgeNeed(current: Case, snapshot: Snapshot): Judgement {
   const { device, hostdev, rule } = current;
   if ((device.sriov?.numVfs ?? 0) > 0 && !device.onVfio) {
     return refuse(current, 'virtual-functions', `it has ${device.sriov?.numVfs ?? 0} virtual functions`, [
-      `remove them first: echo 0 > /sys/bus/pci/devices/${device.address}/sriov_numvfs`,
+      advice(`remove them first: echo 0 > /sys/bus/pci/devices/${device.address}/sriov_numvfs`),
     ]);
   }
   const sizes = barChanges(device, wishedSizes(current));
@@ -215,7 +220,7 @@ function judgeNeed(current: Case, snapshot: Snapshot): Judgement {
   }
   if (current.detached && current.for === 'manual') {
     return refuse(current, 'claimed', 'it is detached by hand already, but not as asked for now', [
-      `give it back first: vfio-hook reattach ${device.address}`,
+      advice(`give it back first: vfio-hook reattach ${device.address}`),
     ]);
   }
   const why = hostdev
@@ -273,7 +278,7 @@ function refuse(
   current: Case,
   code: RefuseCode,
   reason: string,
-  hints: readonly string[],
+  hints: readonly Hint[],
 ): Judgement & { readonly verdict: RefuseVerdict } {
   const { device, hostdev } = current;
   return {

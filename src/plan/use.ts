@@ -1,3 +1,4 @@
+import { advice, paste, type Hint } from '../hint.ts';
 import { guestFileName } from '../config/guest-file.ts';
 import { useReasons, type DeviceUse, type UseReason } from '../pci/use.ts';
 import type { Plan } from './plan.ts';
@@ -26,7 +27,7 @@ export function reasonsOf(uses: readonly DeviceUse[]): UseReason[] {
  * a guest, options for a command. A later rule's `allow` replaces an earlier one's, so reasons that are allowed
  * already are in it as well. Undefined when nothing is refused because the host uses it.
  */
-export function allowance({ verdicts, owner }: Plan): string | undefined {
+export function allowance({ verdicts, owner }: Plan): Hint | undefined {
   const refused = verdicts.flatMap((verdict) => {
     if (verdict.kind !== 'refuse' || !verdict.uses) return [];
     return [{ device: verdict.device, reasons: reasonsOf([...verdict.uses, ...(verdict.allowed ?? [])]) }];
@@ -34,8 +35,11 @@ export function allowance({ verdicts, owner }: Plan): string | undefined {
   if (refused.length === 0) return undefined;
   if (owner.kind !== 'guest') {
     const options = new Set(refused.flatMap(({ reasons }) => reasons.map((reason) => `--allow ${reason}`)));
-    return `to allow it: name ${refused.map(({ device }) => device).join(' and ')} itself, and add ${[...options].join(' ')}`;
+    return advice(
+      `to allow it: name ${refused.map(({ device }) => device).join(' and ')} itself, and add ${[...options].join(' ')}`,
+    );
   }
   const rules = refused.map(({ device, reasons }) => `{match: "${device}", allow: [${reasons.join(', ')}]}`);
-  return `to allow it: devices: [${rules.join(', ')}] in /etc/vfio-hook/domains/${guestFileName(owner)}`;
+  const file = `/etc/vfio-hook/domains/${guestFileName(owner)}`;
+  return paste(file, `devices: [${rules.join(', ')}]`, 'to allow it');
 }

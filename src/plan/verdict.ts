@@ -1,3 +1,4 @@
+import type { Hint } from '../hint.ts';
 import type { PciAddress } from '../pci/address.ts';
 import type { DeviceUse } from '../pci/use.ts';
 
@@ -70,7 +71,7 @@ export interface RefuseVerdict {
   readonly code: RefuseCode;
   readonly assigned: boolean;
   readonly reason: string;
-  readonly hints: readonly string[];
+  readonly hints: readonly Hint[];
   /** What the host uses it for, all of it; only with the code `host-use`. The reason is the first of them. */
   readonly uses?: readonly DeviceUse[];
   /** Further uses, which the configuration allows to take it from. */

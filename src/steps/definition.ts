@@ -1,3 +1,4 @@
+import type { Hint } from '../hint.ts';
 import type { Host, ProcessIdentity, WriteResult } from '../host/host.ts';
 import type { Step } from '../plan/step.ts';
 
@@ -11,7 +12,7 @@ export type StepOutcome =
       /** Why, as the end of the sentence "cannot …: …". */
       readonly reason: string;
       readonly errno?: string;
-      readonly hints?: readonly string[];
+      readonly hints?: readonly Hint[];
     }
   | { readonly kind: 'stuck'; readonly path: string; readonly writer: ProcessIdentity };
 

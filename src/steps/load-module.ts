@@ -1,3 +1,4 @@
+import { advice } from '../hint.ts';
 import { sysfs } from '../pci/sysfs.ts';
 import type { LoadModule } from '../plan/step.ts';
 import type { StepDefinition } from './definition.ts';
@@ -19,7 +20,9 @@ export const loadModule: StepDefinition<LoadModule> = {
           kind: 'failed',
           reason: result.reason,
           hints: [
-            `try: modprobe ${module}; it may be missing from this kernel or blacklisted in /etc/modprobe.d`,
+            advice(
+              `try: modprobe ${module}; it may be missing from this kernel or blacklisted in /etc/modprobe.d`,
+            ),
           ],
         };
     }

@@ -1,3 +1,4 @@
+import { advice } from '../hint.ts';
 import type { Host } from '../host/host.ts';
 import { slotFunctions } from '../host/slot-functions.ts';
 import type { PciAddress } from '../pci/address.ts';
@@ -41,7 +42,9 @@ export const resizeBar: StepDefinition<ResizeBar> = {
       kind: 'failed',
       reason: `the kernel lost ${lost.join(' and ')} over it${result.kind === 'failed' ? ` (${result.reason})` : ''}`,
       hints: [
-        `bring the BARs back once nothing uses the card: echo 1 > ${sysfs.attribute(device, 'remove')}; echo 1 > /sys/bus/pci/rescan`,
+        advice(
+          `bring the BARs back once nothing uses the card: echo 1 > ${sysfs.attribute(device, 'remove')}; echo 1 > /sys/bus/pci/rescan`,
+        ),
       ],
     };
   },

@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { hintText } from '../../src/hint.ts';
 import { readGuest } from '../../src/cli/guest-xml.ts';
 import { VfioHookError } from '../../src/errors.ts';
 import { parseDomain } from '../../src/domain/parse.ts';
@@ -102,9 +103,12 @@ describe('readGuest', () => {
       '/etc/libvirt/qemu/note.txt': '',
     });
     const near = errorOf(() => readGuest('win10', host));
-    assert.deepEqual([near.code, near.hints[0]], ['VH_XML', 'did you mean "win11"?']);
-    assert.equal(errorOf(() => readGuest('archlinux', host)).hints[0], 'it knows "we\\u{1b}ird", "win11"');
-    assert.equal(errorOf(() => readGuest('archlinux', libvirt({}))).hints[0], 'it knows none');
+    assert.deepEqual([near.code, near.hints.map(hintText)[0]], ['VH_XML', 'did you mean "win11"?']);
+    assert.equal(
+      errorOf(() => readGuest('archlinux', host)).hints.map(hintText)[0],
+      'it knows "we\\u{1b}ird", "win11"',
+    );
+    assert.equal(errorOf(() => readGuest('archlinux', libvirt({}))).hints.map(hintText)[0], 'it knows none');
   });
 
   it('a name that no file can have is one that libvirt does not know either', () => {
@@ -126,7 +130,7 @@ describe('readGuest', () => {
         error.message,
         'cannot look for guest "a" among those of libvirt in /etc/libvirt/qemu: EACCES',
       );
-      assert.deepEqual(error.hints, [
+      assert.deepEqual(error.hints.map(hintText), [
         'run it as root (sudo)',
         'or hand in the XML: virsh -c qemu:///system dumpxml a | vfio-hook … -',
       ]);

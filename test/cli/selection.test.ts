@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import type { Call } from '../../src/cli/command.ts';
 import { readDevice, readSelection } from '../../src/cli/selection.ts';
+import { hintText } from '../../src/hint.ts';
 import { VfioHookError } from '../../src/errors.ts';
 import { createMachine } from '../../src/host/simulated/machine.ts';
 import { machineSpec, pci } from '../scenario.ts';
@@ -24,7 +25,7 @@ function error(action: () => unknown): string {
     action();
   } catch (thrown) {
     assert.ok(thrown instanceof VfioHookError);
-    return `${thrown.code}: ${[thrown.message, ...thrown.hints].join('; ')}`;
+    return `${thrown.code}: ${[thrown.message, ...thrown.hints.map(hintText)].join('; ')}`;
   }
   return assert.fail('it was accepted');
 }

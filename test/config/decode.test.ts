@@ -10,6 +10,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { hintText } from '../../src/hint.ts';
 import fc from 'fast-check';
 import type { PartialConfig } from '../../src/config/config.ts';
 import { decodeConfigFile } from '../../src/config/decode.ts';
@@ -30,11 +31,11 @@ function problems(text: string, path = PATH): string[] {
     assert.equal(error.code, 'VH_CONFIG');
     assert.equal(error.path, path);
     assert.match(error.message, PREFIX);
-    for (const line of [error.message, ...error.hints]) {
+    for (const line of [error.message, ...error.hints.map(hintText)]) {
       assert.doesNotMatch(line, /[\p{C}\p{Zl}\p{Zp}]/u, 'a message is one line without control characters');
       assert.doesNotMatch(line, /\.$/, 'a message has no final period');
     }
-    return [error.message.replace(PREFIX, ''), ...error.hints];
+    return [error.message.replace(PREFIX, ''), ...error.hints.map(hintText)];
   }
   assert.fail(`accepted: ${JSON.stringify(text)}`);
 }

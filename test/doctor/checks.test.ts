@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { command } from '../../src/hint.ts';
 import { checks } from '../../src/doctor/checks.ts';
 import { examine } from '../../src/doctor/examine.ts';
 import type { Finding, Verdict } from '../../src/doctor/finding.ts';
@@ -629,7 +630,7 @@ const table: Readonly<Record<Id, readonly Row[]>> = {
             'VH_CONFIG',
             'cannot trust configuration /etc/vfio-hook: everybody may write to it',
             {
-              hints: ['chmod go-w /etc/vfio-hook'],
+              hints: [command('chmod go-w /etc/vfio-hook')],
             },
           );
         },

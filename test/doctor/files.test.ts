@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { kernelArgument, modprobeLines } from '../../src/doctor/boot.ts';
-import { fixOf } from '../../src/doctor/examine.ts';
 import { isExecutable, linkTarget, realPath, target, word } from '../../src/doctor/files.ts';
 import { linuxHost } from '../../src/host/linux/host.ts';
 import { worst } from '../../src/doctor/finding.ts';
@@ -100,15 +99,5 @@ describe('findings', () => {
     assert.equal(verdict('ok', 'unknown'), 'unknown');
     assert.equal(verdict('failure', 'warning', 'ok'), 'failure');
     assert.equal(verdict('unknown', 'warning'), 'warning');
-  });
-
-  it('a hint that is a command is one to type', () => {
-    const kinds: readonly (readonly [hint: string, kind: string])[] = [
-      ['vfio-hook recover', 'command'],
-      ['chown -h root /etc/vfio-hook/config.yaml', 'command'],
-      ['keep one of the files', 'advice'],
-      ['remove them first: echo 0 > /sys/x', 'advice'],
-    ];
-    for (const [hint, kind] of kinds) assert.equal(fixOf(hint).kind, kind, hint);
   });
 });

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { hintText } from '../../src/hint.ts';
 import type { RunOwner } from '../../src/claim/claim.ts';
 import { ownerPhrase } from '../../src/claim/owner.ts';
 import { addProcess, claimOf, detach, planDetach, manualOwner, runOwner } from '../../src/engine/detach.ts';
@@ -16,7 +17,9 @@ const owners = (s: Scenario): string[] =>
 
 /** What was refused, in words. */
 function refused({ plan }: Awaited<ReturnType<Scenario['detach']>>): string[] {
-  return refusals(plan).map(({ device, reason, hints }) => `${device}: ${[reason, ...hints].join('; ')}`);
+  return refusals(plan).map(
+    ({ device, reason, hints }) => `${device}: ${[reason, ...hints.map(hintText)].join('; ')}`,
+  );
 }
 
 describe('detach', () => {
@@ -293,7 +296,7 @@ describe('a guest and what was detached by hand', () => {
     const error = await failureOf(s.prepare(guest('win11', GPU)));
     assert.equal(error.code, 'VH_BUSY');
     assert.match(error.message, /it is detached by hand and on pci-stub$/);
-    assert.deepEqual(error.hints, [`give it back first: vfio-hook reattach ${GPU}`]);
+    assert.deepEqual(error.hints.map(hintText), [`give it back first: vfio-hook reattach ${GPU}`]);
     await s.reattach([GPU]);
     s.fault({ kind: 'kill', when: 'after' }, { path: '*/vfio-pci/bind' });
     await assert.rejects(s.detach([GPU]));

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { hintText } from '../../src/hint.ts';
 import { execute, type ExecuteOptions, type Failure } from '../../src/engine/execute.ts';
 import { createMachine, type Machine } from '../../src/host/simulated/machine.ts';
 import type { LogEntry } from '../../src/log/log.ts';
@@ -106,7 +107,9 @@ describe('execute', () => {
         nodes: ['/dev/dri/card1', '/dev/dri/renderD129', '/dev/vfio/16'],
       },
     );
-    assert.deepEqual(failure.hints, ['end the program that uses the device; see: vfio-hook status']);
+    assert.deepEqual(failure.hints.map(hintText), [
+      'end the program that uses the device; see: vfio-hook status',
+    ]);
   });
 
   it('names who has the device open that a write waits for, though nobody had when it was looked at', async () => {
@@ -120,7 +123,7 @@ describe('execute', () => {
       failure.sentence,
       `cannot unbind ${SOUND} from snd_hda_intel: the kernel did not finish within 2.5 s (process ${failure.stuck.writer.pid} still waits in it), and ${path} is open in "aplay" (pid ${holder.pid})`,
     );
-    assert.deepEqual(failure.hints, [`end that program: kill ${holder.pid}`]);
+    assert.deepEqual(failure.hints.map(hintText), [`end that program: kill ${holder.pid}`]);
   });
 
   it('waits for one whole deadline only, however many writes do not return', async () => {

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { hintText } from '../../src/hint.ts';
 import { defaultConfig } from '../../src/config/config.ts';
 import { SimulatedKill } from '../../src/host/simulated/host.ts';
 import { failureOf, guest, pci, scenarios, type ScenarioOptions } from '../scenario.ts';
@@ -81,7 +82,7 @@ describe('a kernel write that fails', () => {
       /^cannot bind 0000:03:00.0 to vfio-pci: EINVAL .*; guest "win11" is not started$/,
     );
     assert.match(
-      error.hints[0]!,
+      hintText(error.hints[0]!),
       /^not everything is back \(cannot bind 0000:03:00.0 to amdgpu: EIO .*\); retry with: vfio-hook recover$/,
     );
     assert.equal((await s.recover())[0]?.outcome, 'restored');
@@ -112,7 +113,9 @@ describe('a kernel write that fails', () => {
         error.message,
         /^cannot resize BAR 0 of 0000:03:00.0 from 16 GiB to 32 GiB: the kernel lost BAR .* over it \(ENOSPC/,
       );
-      assert.ok(error.hints.some((hint) => hint.includes(`echo 1 > /sys/bus/pci/devices/${GPU}/remove`)));
+      assert.ok(
+        error.hints.some((hint) => hintText(hint).includes(`echo 1 > /sys/bus/pci/devices/${GPU}/remove`)),
+      );
     });
   }
 });

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { hintText } from '../../src/hint.ts';
 import { defaultConfig, mergeConfig, type Config } from '../../src/config/config.ts';
 import { decodeConfigFile } from '../../src/config/decode.ts';
 import { parseDescription } from '../../src/host/simulated/description.ts';
@@ -541,13 +542,13 @@ describe('a start is refused, nothing is written and no claim is left, when', ()
       assert.equal(error.message, `cannot give ${device} to guest "win11": the host uses it: ${reason}`);
       assert.equal(error.code, 'VH_REFUSED');
       const file = '/etc/vfio-hook/domains/win11.yaml';
-      assert.deepEqual(error.hints, [...hints, `to allow it: devices: [${allow}] in ${file}`]);
+      assert.deepEqual(error.hints.map(hintText), [...hints, `to allow it: devices: [${allow}] in ${file}`]);
       assert.deepEqual(s.writes(), []);
       s.nothingDiffers();
 
       // What the last hint says is what it takes. A node that is held may hang the unbind all the same.
       if (allow.includes('held')) return;
-      s.config = configOf(/devices: .*\]/.exec(error.hints.at(-1) ?? '')?.[0] ?? '');
+      s.config = configOf(/devices: .*\]/.exec(error.hints.map(hintText).at(-1) ?? '')?.[0] ?? '');
       const before = s.observation();
       await s.prepare(guest('win11', ...assigned));
       for (const each of assigned) assert.equal(s.driver(each), 'vfio-pci');
@@ -671,7 +672,7 @@ describe('a reason that the configuration allows', () => {
       const s = scenario({ machine: machine(host), config });
       const error = await failureOf(s.prepare(guest('win11', ...assigned)));
       assert.equal(error.message, message);
-      assert.deepEqual(error.hints, hints);
+      assert.deepEqual(error.hints.map(hintText), hints);
       assert.deepEqual(s.writes(), []);
       s.nothingDiffers();
     });

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { ownerPhrase } from '../../src/claim/owner.ts';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { hintText } from '../../src/hint.ts';
 import { defaultConfig, type Config } from '../../src/config/config.ts';
 import { parseDeviceMatch } from '../../src/config/match.ts';
 import type { Domain } from '../../src/domain/domain.ts';
@@ -139,7 +140,7 @@ describe('prepare refuses, and writes nothing:', () => {
       const error = await failureOf(s.prepare(who));
       assert.equal(error.message, message);
       assert.equal(error.code, code);
-      if (hint !== undefined) assert.equal(error.hints[0], hint);
+      if (hint !== undefined) assert.equal(error.hints.map(hintText)[0], hint);
       assert.deepEqual(s.writes(), []);
       assert.deepEqual(s.observation(), before);
       assert.deepEqual(s.claims(), claims);
@@ -389,7 +390,7 @@ describe('prepare', () => {
     const error = await failureOf(s.prepare(guest('win11', GPU)));
     assert.match(error.message, /^cannot bind 0000:03:00.0 to vfio-pci: EINVAL/);
     assert.equal(
-      error.hints[0],
+      error.hints.map(hintText)[0],
       'not everything is back (cannot remove the claim: EROFS); retry with: vfio-hook recover',
     );
     s.wrapStore = (store) => store;

@@ -14,6 +14,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { hintText } from '../../src/hint.ts';
 import { VfioHookError } from '../../src/errors.ts';
 import {
   listTrustedDirectory,
@@ -52,7 +53,7 @@ function refusal(action: () => unknown): string[] {
   } catch (error) {
     assert.ok(error instanceof VfioHookError, String(error));
     assert.equal(error.code, tree.code);
-    return [error.message, ...error.hints].map((line) => line.replaceAll(root, '/etc'));
+    return [error.message, ...error.hints.map(hintText)].map((line) => line.replaceAll(root, '/etc'));
   }
   assert.fail('nothing was refused');
 }

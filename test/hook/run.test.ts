@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { advice } from '../../src/hint.ts';
 import { decodeConfigFile } from '../../src/config/decode.ts';
 import { parseDomain } from '../../src/domain/parse.ts';
 import { VfioHookError } from '../../src/errors.ts';
@@ -87,7 +88,7 @@ describe('runHook', () => {
   it('says an error with its hints, and logs it with its code', async () => {
     const on = stage('amd-rdna3-desktop');
     const fail = (): never => {
-      throw new VfioHookError('VH_XML', 'cannot do it', { hints: ['do this', 'or that'] });
+      throw new VfioHookError('VH_XML', 'cannot do it', { hints: [advice('do this'), advice('or that')] });
     };
     const { status, said } = await run(on, 'prepare', 'begin', { readStdin: fail });
     assert.equal(status, 1);

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { advice } from '../../src/hint.ts';
 import { barChanges } from '../../src/plan/bars.ts';
 import { audio, gpu, MIB } from './snapshots.ts';
 
@@ -45,7 +46,11 @@ describe('barChanges', () => {
     ],
   ] as const) {
     it(`refuses ${name}`, () => {
-      assert.deepEqual(barChanges(device, [{ bar, size: 64 * MIB }]), { kind: 'refused', reason, hint });
+      assert.deepEqual(barChanges(device, [{ bar, size: 64 * MIB }]), {
+        kind: 'refused',
+        reason,
+        hint: advice(hint),
+      });
     });
   }
 });

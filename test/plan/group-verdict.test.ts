@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { hintText } from '../../src/hint.ts';
 import type { Claim } from '../../src/claim/claim.ts';
 import type { IommuGroup, PciDevice } from '../../src/pci/device.ts';
 import { acsHints, judgeGroup, type JudgedGroup } from '../../src/plan/group-verdict.ts';
@@ -96,8 +97,8 @@ describe('judgeGroup', () => {
 
   it('tells what ACS is, and the danger of pretending, only where a companion is in the way', () => {
     const [explained, danger] = acsHints;
-    assert.match(explained!, /ACS/);
-    assert.match(danger!, /pcie_acs_override .* memory .* of the host$/);
+    assert.match(hintText(explained!), /ACS/);
+    assert.match(hintText(danger!), /pcie_acs_override .* memory .* of the host$/);
     const hints = (given: Given): boolean =>
       judged(given).verdict.reasons.some((reason) => acsHints.every((hint) => reason.hints.includes(hint)));
     assert.equal(hints({ devices: [smbus, audio()] }), true);

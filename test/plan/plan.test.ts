@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { hintText } from '../../src/hint.ts';
 import type { PlanInput } from '../../src/plan/plan.ts';
 import type { PciDevice } from '../../src/pci/device.ts';
 import type { Snapshot } from '../../src/pci/snapshot.ts';
@@ -352,7 +353,9 @@ describe('plan', () => {
   it('names the supported sizes when it refuses one', () => {
     const [verdict] = planFor([gpu()], { wishesFor: barWish(2, 16 * MIB) }).verdicts;
     assert.equal(verdict?.kind === 'refuse' && verdict.reason, 'BAR 2 of 0000:03:00.0 cannot be 16 MiB');
-    assert.deepEqual(verdict?.kind === 'refuse' && verdict.hints, ['it supports 8 MiB, 256 MiB']);
+    assert.deepEqual(verdict?.kind === 'refuse' && verdict.hints.map(hintText), [
+      'it supports 8 MiB, 256 MiB',
+    ]);
   });
 
   it('names who has the group open, and who claims it', () => {

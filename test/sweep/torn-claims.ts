@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { hintText } from '../../src/hint.ts';
 import type { ClaimState } from '../../src/claim/claim.ts';
 import type { ClaimStore } from '../../src/engine/claim-store.ts';
 import { differences, type Observation } from '../../src/host/simulated/observe.ts';
@@ -52,7 +53,7 @@ export const tornClaims: Sweep = {
             left();
             s.damage(file, damage.bytes);
             const error = await failureOf(s.release(NAME));
-            assert.match(error.hints[0] ?? '', /put its devices back by hand, then remove it$/);
+            assert.match(error.hints.map(hintText)[0] ?? '', /put its devices back by hand, then remove it$/);
             await putBackByHand(stage, beginning);
             rmSync(error.path ?? '');
             s.nothingDiffers(beginning);

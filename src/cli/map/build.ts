@@ -1,3 +1,4 @@
+import { hintText, uniqueHints } from '../../hint.ts';
 import type { InspectedDevice, InspectedGroup } from '../../engine/inspect.ts';
 import { comparePciAddresses, slotOf, type PciAddress } from '../../pci/address.ts';
 import { isOftenGiven } from '../../pci/class.ts';
@@ -44,9 +45,11 @@ export function buildMap(source: MapSource): MapModel {
     ].join(' · '),
     roots: buses.map((bus) => rootOf(bus, context)),
     groups: groups.map((group) => groupOf(group, source.names)),
-    notes: acsHints.filter((hint) =>
-      groups.some(({ verdict }) => verdict.reasons.some(({ hints }) => hints.includes(hint))),
-    ),
+    notes: acsHints
+      .filter((hint) =>
+        groups.some(({ verdict }) => verdict.reasons.some(({ hints }) => hints.includes(hint))),
+      )
+      .map(hintText),
   };
 }
 
@@ -220,7 +223,7 @@ function groupOf(inspected: InspectedGroup, names: PciNames): MapGroup {
       ...group.otherMembers.map((address) => ({ address, name: 'no PCI device' })),
     ],
     reasons: reasons.map(({ device, reason }) => `${device}: ${reason}`),
-    hints: [...new Set(reasons.flatMap(({ hints }) => hints))].filter((hint) => !acsHints.includes(hint)),
+    hints: uniqueHints(reasons.flatMap(({ hints }) => hints).filter((hint) => !acsHints.includes(hint))),
   };
 }
 

@@ -13,7 +13,5 @@ const ENTITIES: Readonly<Record<string, string>> = {
  * not allow at all (control characters, lone surrogates, U+FFFE, U+FFFF) is shown as `\u{…}`.
  */
 export function escapeMarkup(text: string): string {
-  return escapeControl(text)
-    .replace(/[\ufffe\uffff]/g, (char) => `\\u{${char.charCodeAt(0).toString(16)}}`)
-    .replace(/[&<>"']/g, (char) => ENTITIES[char] ?? '');
+  return escapeControl(text).replace(/[&<>"']/g, (char) => ENTITIES[char] ?? '');
 }

@@ -1,3 +1,4 @@
+import { hintText } from '../../hint.ts';
 import { escapeMarkup } from './escape.ts';
 import type { MapGroup, MapModel } from './model.ts';
 import { drawMap } from './svg.ts';
@@ -41,7 +42,7 @@ export function mapPage(model: MapModel): string {
 }
 
 function rowOf({ number, members, state, verdict, reasons, hints }: MapGroup): string {
-  const list = [...reasons, ...hints.map((hint) => `What to do: ${hint}`)];
+  const list = [...reasons, ...hints.map((hint) => `What to do: ${hintText(hint)}`)];
   const items = list.map((item) => `<li>${escapeMarkup(item)}</li>`).join('');
   return [
     `<tr><th scope="row">${number}</th>`,

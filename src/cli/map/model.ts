@@ -1,3 +1,4 @@
+import type { Hint } from '../../hint.ts';
 import type { PciAddress } from '../../pci/address.ts';
 
 /** What the map shows: the host as a forest, in words. Plain data, without a size or a place on the paper. */
@@ -58,5 +59,5 @@ export interface MapGroup {
   /** The address and what stands there; for what is no PCI device its name in sysfs. */
   readonly members: readonly { readonly address: string; readonly name: string }[];
   readonly reasons: readonly string[];
-  readonly hints: readonly string[];
+  readonly hints: readonly Hint[];
 }

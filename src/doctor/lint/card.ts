@@ -4,7 +4,8 @@ import type { PciDevice } from '../../pci/device.ts';
 import type { AssignedDevice } from '../../domain/features.ts';
 import { sysfs } from '../../pci/sysfs.ts';
 import type { Check, GuestExamination } from '../examination.ts';
-import { about, advice, command, failure, ok, unknown, warning, type Found } from '../finding.ts';
+import { about, failure, ok, unknown, warning, type Found } from '../finding.ts';
+import { advice, command } from '../../hint.ts';
 import { target, word } from '../files.ts';
 import { hex, hostdevXml, pasteXml } from './snippets.ts';
 

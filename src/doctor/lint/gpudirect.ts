@@ -5,7 +5,8 @@ import { knowsCliques, MOST_CLIQUES, pciPath, switchNeighbours } from '../../pci
 import { libvirtFacts } from '../../pci/libvirt-facts.ts';
 import { sysfs } from '../../pci/sysfs.ts';
 import type { Check, GuestExamination } from '../examination.ts';
-import { ok, unknown, warning, type Fix } from '../finding.ts';
+import { ok, unknown, warning } from '../finding.ts';
+import type { Hint } from '../../hint.ts';
 import { displays } from './code-43.ts';
 import { pasteXml } from './snippets.ts';
 
@@ -44,7 +45,7 @@ export function cliquesOf(host: Host, cards: readonly PciAddress[]): readonly (r
   return switchNeighbours(cards.map((card) => pciPath(card, host.readLink(sysfs.device(card)) ?? '')));
 }
 
-function snippet(on: GuestExamination, cliques: readonly (readonly PciAddress[])[]): Fix {
+function snippet(on: GuestExamination, cliques: readonly (readonly PciAddress[])[]): Hint {
   const settings = cliques.flatMap((clique, number) =>
     clique.flatMap((address) => {
       const alias = on.features.devices.find((device) => device.address === address)?.alias;

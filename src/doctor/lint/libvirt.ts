@@ -11,7 +11,8 @@ import { quoteName } from '../../text.ts';
 import { kernelRelease } from '../boot.ts';
 import type { Check, GuestExamination } from '../examination.ts';
 import { realPath } from '../files.ts';
-import { about, advice, failure, ok, unknown, warning, type Found } from '../finding.ts';
+import { about, failure, ok, unknown, warning, type Found } from '../finding.ts';
+import { advice } from '../../hint.ts';
 import { places } from '../places.ts';
 import { hostdevXml, pasteConfig, pasteXml, sourceAddress } from './snippets.ts';
 

@@ -1,7 +1,8 @@
 import { formatBarSize } from '../../pci/bar.ts';
 import type { Bar } from '../../pci/bar.ts';
 import type { Check, GuestExamination } from '../examination.ts';
-import { advice, failure, ok, warning } from '../finding.ts';
+import { failure, ok, warning } from '../finding.ts';
+import { advice } from '../../hint.ts';
 import { pasteXml } from './snippets.ts';
 
 const GIB = 2 ** 30;

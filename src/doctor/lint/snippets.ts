@@ -2,15 +2,15 @@ import { parseUuid } from '../../domain/uuid.ts';
 import { pciAddressParts, type PciAddress } from '../../pci/address.ts';
 import type { GuestXml } from '../examination.ts';
 import { word } from '../files.ts';
-import { paste, type Fix } from '../finding.ts';
+import { paste, type Hint } from '../../hint.ts';
 
 /** A piece of XML to be pasted, and the command that opens the place. */
-export function pasteXml({ domain }: GuestXml, into: string, text: string): Fix {
+export function pasteXml({ domain }: GuestXml, into: string, text: string): Hint {
   return paste(`${into} (virsh edit ${word(domain.name)})`, text);
 }
 
 /** A piece of the guest's own configuration file: named after the guest, or its UUID where a name is no file name. */
-export function pasteConfig({ domain }: GuestXml, text: string): Fix {
+export function pasteConfig({ domain }: GuestXml, text: string): Hint {
   const isPlain = /^\w[\w.+-]{0,63}$/.test(domain.name) && parseUuid(domain.name) === undefined;
   return paste(`/etc/vfio-hook/domains/${isPlain ? domain.name : domain.uuid}.yaml`, text);
 }

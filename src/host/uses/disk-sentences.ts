@@ -1,3 +1,4 @@
+import { advice, command, type Hint } from '../../hint.ts';
 import { sysfs } from '../../pci/sysfs.ts';
 import type { DeviceUse } from '../../pci/use.ts';
 import type { Host } from '../host.ts';
@@ -29,9 +30,9 @@ export function mountedUse(host: Host, { bases, finding }: Way<Mounted>): Senten
     reason: 'mounted',
     detail: `${subject(bases)} mounted at ${at}${throughText(through)}${share}`,
     hints: mountPoints.includes('/')
-      ? ['the host runs from it: give the guest another disk']
+      ? [advice('the host runs from it: give the guest another disk')]
       : [
-          ...(pool !== undefined ? exportPool(pool) : umount(mountPoints, last)),
+          ...(pool !== undefined ? exportPool(pool) : [umount(mountPoints, last)]),
           ...closeCommands(host, chain),
         ],
   };
@@ -43,7 +44,7 @@ export function swapUse(host: Host, { bases, finding }: Way<Swap>): Sentence {
   return {
     reason: 'swap',
     detail: `${subject(bases)} swap space of the host${throughText(through)}`,
-    hints: [`swapoff ${sysfs.node(finding.key)}`, ...closeCommands(host, finding.chain)],
+    hints: [command(`swapoff ${sysfs.node(finding.key)}`), ...closeCommands(host, finding.chain)],
   };
 }
 
@@ -51,7 +52,7 @@ export function swapUse(host: Host, { bases, finding }: Way<Swap>): Sentence {
 export function claimedUse(host: Host, base: string, { layers, answer, pool }: Claimed): Sentence {
   const node = sysfs.node(base);
   const owner = pool === undefined ? undefined : `the ZFS pool ${plainOrQuoted(pool)}`;
-  const look = `see what has it: lsblk -f ${node}, then zpool status, fuser -v ${node}`;
+  const look = advice(`see what has it: lsblk -f ${node}, then zpool status, fuser -v ${node}`);
   const letGo = pool === undefined ? [] : exportPool(pool);
   if (layers.length === 0) {
     const detail = {
@@ -87,18 +88,20 @@ function throughText(layers: readonly string[]): string {
 }
 
 /** A mount point that cannot be typed as it is shown is named by its device. */
-function umount(mountPoints: readonly string[], device: string): string[] {
-  return mountPoints.every(isPlain)
-    ? [`umount ${mountPoints.join(' ')}`]
-    : [`umount --all-targets ${sysfs.node(device)}`];
+function umount(mountPoints: readonly string[], device: string): Hint {
+  return command(
+    mountPoints.every(isPlain)
+      ? `umount ${mountPoints.join(' ')}`
+      : `umount --all-targets ${sysfs.node(device)}`,
+  );
 }
 
-function exportPool(pool: string): string[] {
-  return isPlain(pool) ? [`zpool export ${pool}`] : [];
+function exportPool(pool: string): Hint[] {
+  return isPlain(pool) ? [command(`zpool export ${pool}`)] : [];
 }
 
 /** What takes the devices above a disk apart, the uppermost first. */
-function closeCommands(host: Host, chain: readonly string[]): string[] {
+function closeCommands(host: Host, chain: readonly string[]): Hint[] {
   const commands = [...chain].reverse().flatMap((name) => layerOf(host, name).close ?? []);
-  return [...new Set(commands)];
+  return [...new Set(commands)].map(command);
 }

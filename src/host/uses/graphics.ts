@@ -1,3 +1,4 @@
+import { advice } from '../../hint.ts';
 import { isDisplay } from '../../pci/class.ts';
 import type { PciAddress } from '../../pci/address.ts';
 import type { PciDevice } from '../../pci/device.ts';
@@ -6,8 +7,9 @@ import type { DeviceUse } from '../../pci/use.ts';
 import type { Host } from '../host.ts';
 import { lastFunction } from './interfaces.ts';
 
-const HINT =
-  'make another card the primary display in the firmware setup, so that the host has a screen of its own';
+const HINT = advice(
+  'make another card the primary display in the firmware setup, so that the host has a screen of its own',
+);
 
 /** The card that the firmware showed its messages on, and the card that the text console is on. */
 export function graphicsUses(host: Host, devices: readonly PciDevice[]): DeviceUse[] {

@@ -1,3 +1,4 @@
+import { advice, command, uniqueHints, type Hint } from '../../hint.ts';
 import type { PciAddress } from '../../pci/address.ts';
 import type { PciDevice } from '../../pci/device.ts';
 import { sysfs } from '../../pci/sysfs.ts';
@@ -37,7 +38,7 @@ export function heldUses(nodes: readonly DeviceNode[], holders: readonly Holder[
     if (here.length === 0) return [];
     const held = [...new Set(here.map(({ path }) => path))].sort();
     const detail = `${listed(held, '', 3)} ${held.length === 1 ? 'is' : 'are'} open in ${describeHolders(here)}`;
-    return [{ device, reason: 'held', detail, hints: [...new Set(here.map(howToEnd))] }];
+    return [{ device, reason: 'held', detail, hints: uniqueHints(here.map(howToEnd)) }];
   });
 }
 
@@ -78,11 +79,11 @@ function nvidiaNodes(host: Host, { address, driver }: Bound, devices: readonly B
 }
 
 /** A scope is a session or one program of a desktop, so there the process is what to end. */
-function howToEnd({ pid, guest, unit }: Holder): string {
-  if (guest !== undefined) return 'shut that guest down first';
-  if (!unit?.name.endsWith('.service')) return `end that program: kill ${pid}`;
+function howToEnd({ pid, guest, unit }: Holder): Hint {
+  if (guest !== undefined) return advice('shut that guest down first');
+  if (!unit?.name.endsWith('.service')) return advice(`end that program: kill ${pid}`);
   const name = unit.name.includes('\\') ? `'${unit.name}'` : unit.name;
-  return unit.user === undefined
-    ? `systemctl stop ${name}`
-    : `systemctl --user -M ${unit.user}@ stop ${name}`;
+  return command(
+    unit.user === undefined ? `systemctl stop ${name}` : `systemctl --user -M ${unit.user}@ stop ${name}`,
+  );
 }

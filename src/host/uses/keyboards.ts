@@ -1,3 +1,4 @@
+import { advice } from '../../hint.ts';
 import type { PciAddress } from '../../pci/address.ts';
 import { sysfs } from '../../pci/sysfs.ts';
 import type { DeviceUse } from '../../pci/use.ts';
@@ -40,7 +41,9 @@ export function keyboardUses(host: Host, devices: readonly PciAddress[]): Device
         others.length === 0
           ? `every keyboard of the host is behind it: ${here}`
           : `the last keyboards of the host are behind it and ${listed(others, 'devices')}, here ${here}`,
-      hints: ['plug a keyboard into a port of another USB controller; lsusb -t shows which ports are whose'],
+      hints: [
+        advice('plug a keyboard into a port of another USB controller; lsusb -t shows which ports are whose'),
+      ],
     };
   });
 }

@@ -1,3 +1,4 @@
+import { advice, command } from '../../hint.ts';
 import { errnoOf } from '../../errors.ts';
 import type { PciAddress } from '../../pci/address.ts';
 import type { PciDevice } from '../../pci/device.ts';
@@ -38,7 +39,7 @@ export function networkFindings(host: Host, devices: readonly PciDevice[]): Netw
         device,
         reason: 'default-route',
         detail: `the default route leads through ${through}`,
-        hints: ['give the host another default route first; see: ip route show default'],
+        hints: [advice('give the host another default route first; see: ip route show default')],
       })),
     ),
     ...portUses(host, interfaces),
@@ -63,7 +64,7 @@ export function sshUses(connections: readonly CarriedConnection[], holders: read
         device,
         reason: 'ssh',
         detail,
-        hints: ['log in through another interface, or at the machine itself'],
+        hints: [advice('log in through another interface, or at the machine itself')],
       },
     ];
   });
@@ -78,7 +79,7 @@ function portUses(host: Host, interfaces: Interfaces): DeviceUse[] {
       device,
       reason: 'bridge-port',
       detail: `${through} is a port of ${kindOf(host, master)}${plainOrQuoted(master)} and has a carrier`,
-      hints: [`ip link set ${isPlain(name) ? name : 'INTERFACE'} nomaster`],
+      hints: [isPlain(name) ? command(`ip link set ${name} nomaster`) : advice('take it out of the bridge')],
     }));
   });
 }

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { advice } from '../../../src/hint.ts';
 import { XMLParser } from 'fast-xml-parser';
 import fc from 'fast-check';
 import { mapPage } from '../../../src/cli/map/html.ts';
@@ -49,7 +50,7 @@ function hostile(text: string): MapModel {
         verdict: text,
         members: [{ address: text, name: text }],
         reasons: [text],
-        hints: [text],
+        hints: [advice(text)],
       },
     ],
   });

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { hintText } from '../../../src/hint.ts';
 import { linuxHost } from '../../../src/host/linux/host.ts';
 import { parseDescription } from '../../../src/host/simulated/description.ts';
 import { createMachine, type Machine } from '../../../src/host/simulated/machine.ts';
@@ -311,7 +312,7 @@ describe('diskUses', () => {
       assert.deepEqual(lines(found), uses);
       if (hints)
         assert.deepEqual(
-          found.map((use) => use.hints),
+          found.map((use) => use.hints.map(hintText)),
           hints,
         );
     });

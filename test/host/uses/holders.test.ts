@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { hintText } from '../../../src/hint.ts';
 import type { Holder } from '../../../src/host/host.ts';
 import { deviceNodes, heldUses } from '../../../src/host/uses/holders.ts';
 import { sysfs } from '../../../src/pci/sysfs.ts';
@@ -102,7 +103,7 @@ describe('heldUses', () => {
     heldUses(
       [node, other],
       holders.map((each, index) => ({ pid: 10 + index, name: 'Xorg', path: node.path, ...each })),
-    ).map(({ device: address, detail, hints }) => [`${address.slice(-1)} ${detail}`, hints]);
+    ).map(({ device: address, detail, hints }) => [`${address.slice(-1)} ${detail}`, hints.map(hintText)]);
 
   const rows: readonly (readonly [name: string, holder: Partial<Holder>, who: string, hint: string])[] = [
     ['a program', {}, '"Xorg" (pid 10)', 'end that program: kill 10'],

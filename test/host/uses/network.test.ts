@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { hintText } from '../../../src/hint.ts';
 import { errnoError } from '../../../src/host/simulated/errno.ts';
 import type { Host } from '../../../src/host/host.ts';
 import { networkFindings, sshUses } from '../../../src/host/uses/network.ts';
@@ -77,8 +78,8 @@ describe('networkFindings', () => {
     const name = 'a b;\u001b[2J';
     const { uses } = networkFindings(machine({ name, master: 'br0', carrier: '1\n' }), [nic]);
     assert.deepEqual(
-      uses.map(({ detail, hints }) => [detail, hints]),
-      [['"a b;\\u{1b}[2J" is a port of bridge br0 and has a carrier', ['ip link set INTERFACE nomaster']]],
+      uses.map(({ detail, hints }) => [detail, hints.map(hintText)]),
+      [['"a b;\\u{1b}[2J" is a port of bridge br0 and has a carrier', ['take it out of the bridge']]],
     );
   });
 
