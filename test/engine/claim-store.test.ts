@@ -13,6 +13,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
+import { hintText } from '../../src/hint.ts';
 import type { Claim } from '../../src/claim/claim.ts';
 import { encodeClaim } from '../../src/claim/decode.ts';
 import {
@@ -50,7 +51,7 @@ describe('a claim file that is damaged', () => {
       assert.equal(error.code, 'VH_CLAIM', error.message);
       assert.match(error.message, reason);
       assert.equal(
-        error.hints[0],
+        error.hints.map(hintText)[0],
         'nothing was changed; look at the file, put its devices back by hand, then remove it',
       );
     }
