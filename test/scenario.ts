@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Claim } from '../src/claim/claim.ts';
 import { defaultConfig, type Config } from '../src/config/config.ts';
-import type { Domain, Hostdev } from '../src/domain/domain.ts';
+import type { DefinedDomain, Domain, Hostdev } from '../src/domain/domain.ts';
 import { openClaimStore, type ClaimStore } from '../src/engine/claim-store.ts';
 import { detach, manualOwner, type Detachment, type DetachRequest } from '../src/engine/detach.ts';
 import type { Engine } from '../src/engine/engine.ts';
@@ -57,7 +57,7 @@ export function pci(text: string): PciAddress {
 }
 
 /** A guest that is assigned these devices: addresses stand for unmanaged `<hostdev type='pci'>`. */
-export function guest(name: string, ...devices: readonly (string | Hostdev)[]): Domain {
+export function guest(name: string, ...devices: readonly (string | Hostdev)[]): DefinedDomain {
   return {
     name,
     uuid: uuidOf(name),

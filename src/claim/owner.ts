@@ -1,5 +1,21 @@
 import { quoteName } from '../text.ts';
-import type { ClaimOwner } from './claim.ts';
+import type { ClaimOwner, GuestOwner } from './claim.ts';
+
+/** Stands for the UUID that a guest has not been given yet. libvirt takes it for no guest (src/util/viruuid.c:virUUIDIsValid). */
+const NO_UUID = '00000000-0000-0000-0000-000000000000';
+
+/**
+ * A guest as an owner, also one that libvirt does not know yet and whose XML has no UUID: then for a plan only, since
+ * it has no claim and no configuration named after its UUID.
+ */
+export function guestOwner({ name, uuid }: { readonly name: string; readonly uuid?: string }): GuestOwner {
+  return { kind: 'guest', name, uuid: uuid ?? NO_UUID };
+}
+
+/** The guest again, without the UUID that it was lent by {@link guestOwner}. */
+export function guestOf({ name, uuid }: GuestOwner): { readonly name: string; readonly uuid?: string } {
+  return uuid === NO_UUID ? { name } : { name, uuid };
+}
 
 /**
  * The name of an owner's claim, which is that of its file without `.json`. A guest's is its UUID; the others

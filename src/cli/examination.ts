@@ -1,3 +1,4 @@
+import type { Domain } from '../domain/domain.ts';
 import type { Examination, Guest } from '../doctor/examination.ts';
 import { libvirtGuests, readGuestXml } from '../doctor/guests.ts';
 import { inspectConfigs } from '../engine/inspect-config.ts';
@@ -41,7 +42,11 @@ function namedGuest({ operands: [operand] }: Call, host: Examination['host']): G
 /** The XML that the call names counts before the definition of the same guest. */
 function withNamed(known: readonly Guest[], named: Guest | undefined): readonly Guest[] {
   if (!named) return known;
-  const same = known.find(({ xml }) => xml?.domain.uuid === named.xml?.domain.uuid);
+  const { name, uuid }: Pick<Domain, 'name' | 'uuid'> = named.xml?.domain ?? named;
+  // libvirt would not define a second guest of this name.
+  const same = known.find(({ xml }) =>
+    uuid === undefined ? xml?.domain.name === name : xml?.domain.uuid === uuid,
+  );
   return [
     ...known.filter((guest) => guest !== same),
     { ...named, autostart: same?.autostart ?? false, transient: same?.transient ?? false },

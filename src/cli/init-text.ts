@@ -33,7 +33,7 @@ interface Suggestion {
  */
 export function initialConfig({ guest, snapshot, names }: InitFacts): string {
   const assigned = new Set(pciHostdevs(guest).map(({ address }) => address));
-  const name = shellWord(guest.name) ?? guest.uuid;
+  const name = shellWord(guest.name) ?? guest.uuid ?? 'GUEST';
   const rules = snapshot.devices.flatMap((device) => {
     const suggestions = suggestionsFor(device, guest, snapshot);
     return suggestions.length === 0 ? [] : [rule(device, names, suggestions)];

@@ -1,5 +1,6 @@
 import { hintText, uniqueHints } from '../hint.ts';
 import pc from 'picocolors';
+import { guestOf } from '../claim/owner.ts';
 import type { Domain } from '../domain/domain.ts';
 import type { PlannedStart } from '../engine/make-plan.ts';
 import type { Planned } from '../engine/plan-start.ts';
@@ -73,9 +74,7 @@ export function stepsJson(steps: readonly Step[]): unknown[] {
 export function planJson({ plan, snapshot, own }: PlannedStart & Partial<Planned>): unknown {
   const { owner } = plan;
   return {
-    ...(owner.kind === 'guest'
-      ? { guest: { name: owner.name, uuid: owner.uuid } }
-      : { owner: { kind: owner.kind } }),
+    ...(owner.kind === 'guest' ? { guest: guestOf(owner) } : { owner: { kind: owner.kind } }),
     running: own !== undefined && snapshot.groups.some(({ open }) => open),
     ready: refusals(plan).length === 0,
     groups: snapshot.groups.map(({ number, type, members }) => ({ number, type, members })),

@@ -11,6 +11,7 @@ import type { Snapshot } from '../pci/snapshot.ts';
 import { escapeControl } from '../text.ts';
 import { guestOperand, type Command, type Terminal } from './command.ts';
 import { readMachine } from './described.ts';
+import { withUuid } from '../engine/guests.ts';
 import { readGuest } from './guest-xml.ts';
 import { copyConfig } from './simulate-config.ts';
 import { callHook, lifeOf, type HookCall } from './simulate-life.ts';
@@ -44,7 +45,9 @@ export const simulate: Command = {
   ],
   run: async (call, terminal) => {
     const { options } = call;
-    const { domain, xml } = readGuest(needed(options.get('domain'), '--domain'), terminal.ownHost(call));
+    const { domain, xml } = withUuid(
+      readGuest(needed(options.get('domain'), '--domain'), terminal.ownHost(call)),
+    );
     const { createMachineFile, MACHINE_FILE } = terminal.parts.load('described.cjs');
     const directory = mkdtempSync(join(tmpdir(), 'vfio-hook-simulate-'));
     try {

@@ -4,8 +4,8 @@ export const configEndings = ['.yaml', '.yml', '.json'] as const;
 /** A guest as far as its configuration file is concerned. */
 export interface GuestKey {
   readonly name: string;
-  /** Lower case, 8-4-4-4-12. */
-  readonly uuid: string;
+  /** Lower case, 8-4-4-4-12; absent for a guest that libvirt has given none yet. */
+  readonly uuid?: string;
 }
 
 const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
@@ -32,16 +32,24 @@ export function guestFiles(entries: readonly Uint8Array[], guest: GuestKey): Uin
 /**
  * A name for a guest's configuration file, one that {@link guestFiles} takes for this guest's: after the guest's
  * name, with every byte as `%` and digits that is not harmless in a path, a shell and a terminal. Its UUID where
- * the name is like one or too long for a file.
+ * the name is like one or too long for a file; undefined where it would take one that the guest has not got.
  */
-export function guestFileName({ name, uuid }: GuestKey): string {
+export function guestFileName(guest: Required<GuestKey>): string;
+export function guestFileName(guest: GuestKey): string | undefined;
+export function guestFileName({ name, uuid }: GuestKey): string | undefined {
   const encoded = Array.from(new TextEncoder().encode(name), (byte, index) => {
     const character = String.fromCharCode(byte);
     const harmless = /[\w+@:,=-]/.test(character) || (character === '.' && index > 0);
     return harmless ? character : `%${byte.toString(16).padStart(2, '0')}`;
   }).join('');
   const usable = encoded !== '' && encoded.length <= 200 && !UUID.test(encoded);
-  return `${usable ? encoded : uuid}.yaml`;
+  const base = usable ? encoded : uuid;
+  return base === undefined ? undefined : `${base}.yaml`;
+}
+
+/** Where the configuration of a guest belongs on a real host, for people to read: `/etc/vfio-hook/domains/win11.yaml`. */
+export function guestFilePath(guest: GuestKey): string {
+  return `/etc/vfio-hook/domains/${guestFileName(guest) ?? 'UUID.yaml'}`;
 }
 
 /** The entries of the configuration directory that hold the defaults of all guests: one, none, or several by mistake. */

@@ -27,7 +27,7 @@ export const hugepages: Check = {
 };
 
 /** A guest that runs has its pages already. */
-function holdsDevices({ engine }: Examination, uuid: string): boolean {
+function holdsDevices({ engine }: Examination, uuid: string | undefined): boolean {
   return engine.store
     .all()
     .claims.some(({ owner, state }) => owner.kind === 'guest' && owner.uuid === uuid && state === 'held');

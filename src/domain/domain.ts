@@ -3,11 +3,17 @@ import type { PciAddress } from '../pci/address.ts';
 /** A libvirt guest as its XML describes it: only what matters for its assigned host devices. */
 export interface Domain {
   readonly name: string;
-  /** Lower case, 8-4-4-4-12. */
-  readonly uuid: string;
+  /**
+   * Lower case, 8-4-4-4-12. Absent in XML that was written for `virsh define`, which makes one
+   * (src/conf/domain_conf.c:virDomainDefParseIDs); a hook always gets one.
+   */
+  readonly uuid?: string;
   /** In document order. */
   readonly hostdevs: readonly Hostdev[];
 }
+
+/** A guest that libvirt has given a UUID. */
+export type DefinedDomain = Domain & Required<Pick<Domain, 'uuid'>>;
 
 /** One assigned host device as written in the XML. */
 export type Hostdev = PciHostdev | MdevHostdev;

@@ -1,8 +1,8 @@
 import { quoteName } from '../text.ts';
 import { QEMU_NAMESPACE, readCommandline } from './commandline.ts';
 import { readDisk } from './disk.ts';
-import type { Domain, Hostdev } from './domain.ts';
-import { childrenNamed, onlyChild, readElement, type Element } from './element.ts';
+import type { DefinedDomain, Domain, Hostdev } from './domain.ts';
+import { childrenNamed, onlyChild, optionalChild, readElement, type Element } from './element.ts';
 import { readHostdev } from './hostdev.ts';
 import { readInterface } from './interface.ts';
 import { outlineXml } from './outline.ts';
@@ -24,12 +24,13 @@ interface Found {
 }
 
 /**
- * Reads the XML that libvirt gives a hook on stdin: the guest's name, UUID and assigned host devices.
+ * Reads the XML of a guest: its name, UUID and assigned host devices.
  *
- * - The document is one well-formed `<domain>` with one name and one UUID, or it is refused: cut off, it
+ * - The document is one well-formed `<domain>` with one name and at most one UUID, or it is refused: cut off, it
  *   would read as a guest without devices.
- * - `expected.name` is the name on the hook's command line; the document must name the same guest, byte for
- *   byte, for Unicode has several spellings of what looks alike.
+ * - `expected` is for what libvirt gives a hook on stdin: `expected.name` is the name on the hook's command line,
+ *   and the document must name the same guest, byte for byte, for Unicode has several spellings of what looks
+ *   alike. It must have a UUID as well.
  * - Devices are read only where libvirt defines them, `domain/devices/…` and `<qemu:commandline>`, so that
  *   metadata, comments, CDATA and elements of other namespaces cannot assign any.
  * - An NVMe controller may stand behind several disks, one namespace each: it is one device, with the
@@ -38,6 +39,8 @@ interface Found {
  *
  * Throws VH_XML with a sentence that says which element, what was expected and what was found.
  */
+export function parseDomain(xml: string, expected: { readonly name: string }): DefinedDomain;
+export function parseDomain(xml: string): Domain;
 export function parseDomain(xml: string, expected?: { readonly name: string }): Domain {
   const domain = readDomainElement(xml, READ);
   const name = textOf(domain, 'name');
@@ -45,9 +48,11 @@ export function parseDomain(xml: string, expected?: { readonly name: string }): 
   if (expected && name !== expected.name) {
     refuse(`its <name> is ${quoteName(name)}, expected ${quoteName(expected.name)}`);
   }
+  const hostdevs = distinct([...deviceElements(domain), ...commandlines(domain)]);
+  if (!expected && !optionalChild(domain, 'uuid', '<domain>')) return { name, hostdevs };
   const text = textOf(domain, 'uuid');
   const uuid = parseUuid(text) ?? refuse(`its <uuid> is ${quoteName(text)}, expected 8-4-4-4-12 digits`);
-  return { name, uuid, hostdevs: distinct([...deviceElements(domain), ...commandlines(domain)]) };
+  return { name, uuid, hostdevs };
 }
 
 /**

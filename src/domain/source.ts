@@ -20,8 +20,8 @@ export function readSource(parent: Element, where: string): Source {
 
 /**
  * Reads a PCI address element as libvirt does (device_conf.c:virPCIDeviceAddressParseXML): each of `domain`,
- * `bus`, `slot` and `function` may be missing and is 0 then; all of domain, bus and slot 0 is no device.
- * Throws VH_XML.
+ * `bus`, `slot` and `function` may be missing and is 0 then. All of them 0 is an address like another: on s390x
+ * the first device of the host has it. Throws VH_XML.
  */
 export function readPciAddress(element: Element, where: string): PciAddress {
   const type = element.attributes.get('type');
@@ -34,9 +34,6 @@ export function readPciAddress(element: Element, where: string): PciAddress {
     slot: readPart(element, 'slot', where),
     function: readPart(element, 'function', where),
   };
-  if (parts.domain === 0 && parts.bus === 0 && parts.slot === 0) {
-    refuse(`the source address of ${where} is 0000:00:00, expected a domain, bus or slot over 0`);
-  }
   return pciAddress(parts) ?? refuse(`the source address of ${where} is out of range`);
 }
 

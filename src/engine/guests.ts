@@ -1,4 +1,5 @@
-import type { Domain } from '../domain/domain.ts';
+import { randomUUID } from 'node:crypto';
+import type { DefinedDomain, Domain } from '../domain/domain.ts';
 import { outlineXml } from '../domain/outline.ts';
 import { parseDomain } from '../domain/parse.ts';
 import type { Host } from '../host/host.ts';
@@ -71,6 +72,18 @@ export function readKnownGuest({ path }: KnownGuest, host: Host): ReadGuest | un
 export function readGuestText(text: string): ReadGuest {
   const xml = definitionIn(text);
   return { domain: parseDomain(xml), xml };
+}
+
+/** The guest as libvirt hands it to a hook: where its XML has no UUID, with one made at random, as `virsh define` does. */
+export function withUuid({ domain, xml }: ReadGuest): {
+  readonly domain: DefinedDomain;
+  readonly xml: string;
+} {
+  if (domain.uuid !== undefined) return { domain: { ...domain, uuid: domain.uuid }, xml };
+  const uuid = randomUUID();
+  const { root, startTag, children } = outlineXml(xml);
+  const inside = [`<uuid>${uuid}</uuid>`, ...children.map((child) => child.xml)];
+  return { domain: { ...domain, uuid }, xml: `${startTag}${inside.join('')}</${root}>` };
 }
 
 /** The state of a running guest has its definition inside (`<domstatus>`, src/conf/domain_conf.c:virDomainObjFormat). */

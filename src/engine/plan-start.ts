@@ -1,6 +1,6 @@
 import { advice } from '../hint.ts';
 import type { Claim, GuestOwner } from '../claim/claim.ts';
-import { claimKey, ownerPhrase } from '../claim/owner.ts';
+import { claimKey, guestOwner, ownerPhrase } from '../claim/owner.ts';
 import type { Config } from '../config/config.ts';
 import { pciHostdevs, type Domain, type PciHostdev } from '../domain/domain.ts';
 import { VfioHookError } from '../errors.ts';
@@ -29,9 +29,9 @@ export interface Start {
  */
 export function startOf(engine: Engine, guest: Domain): Start | undefined {
   const hostdevs = pciHostdevs(guest);
-  const owner: GuestOwner = { kind: 'guest', name: guest.name, uuid: guest.uuid };
+  const owner = guestOwner(guest);
   if (hostdevs.length === 0 && !ownClaim(engine.store.all().claims, owner)) return undefined;
-  return { owner, hostdevs, config: engine.loadConfig(owner) };
+  return { owner, hostdevs, config: engine.loadConfig(guest) };
 }
 
 /** IOMMU groups of a start. */

@@ -14,7 +14,7 @@ import {
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { guestFileName, guestFiles, type GuestKey } from '../config/guest-file.ts';
-import { shownPath } from '../text.ts';
+import { quoteName, shownPath } from '../text.ts';
 import { errnoOf, VfioHookError } from '../errors.ts';
 import { listTrustedDirectory, type TrustedTree } from './trusted-file.ts';
 
@@ -44,7 +44,9 @@ export function writeGuestConfig(target: ConfigTarget, text: string): WrittenCon
   const tree: TrustedTree = { root: configDir, trustedUid, code: 'VH_CONFIG', what: 'configuration' };
   const directory = join(configDir, 'domains');
   if (process.geteuid?.() !== trustedUid) throw notPermitted(directory);
-  const path = join(directory, guestFileName(guest));
+  const file = guestFileName(guest);
+  if (file === undefined) throw unnamed(guest);
+  const path = join(directory, file);
   try {
     for (const each of [configDir, directory]) if (!existsSync(each)) mkdirSync(each, { mode: 0o755 });
     const entries = listTrustedDirectory(tree, 'domains') ?? [];
@@ -107,6 +109,14 @@ function writeWhole(path: string, text: string, replace: boolean): void {
   } finally {
     rmSync(temporary, { force: true });
   }
+}
+
+function unnamed({ name }: GuestKey): VfioHookError {
+  return new VfioHookError(
+    'VH_CONFIG',
+    `no file can be named after guest ${quoteName(name)}, and its XML has no <uuid> to name it after`,
+    { hints: [advice('define the guest first, which gives it one: virsh define')] },
+  );
 }
 
 function exists(path: string): VfioHookError {

@@ -21,7 +21,9 @@ export interface PciPath {
  * `../../../devices/pci0000:16/0000:16:02.0/0000:17:00.0/0000:18:08.0/0000:19:00.0`.
  */
 export function pciPath(address: PciAddress, linkTarget: string): PciPath {
-  const steps = linkTarget.split('/').flatMap((step) => parsePciAddress(step) ?? []);
+  // What is above the last root bus is no bridge: a device that makes a domain of its own (Intel VMD).
+  const below = linkTarget.split('/pci').at(-1) ?? '';
+  const steps = below.split('/').flatMap((step) => parsePciAddress(step) ?? []);
   return { address, bridges: steps.filter((step) => step !== address) };
 }
 

@@ -1,5 +1,6 @@
+import { guestOf } from '../claim/owner.ts';
 import { advice, paste, type Hint } from '../hint.ts';
-import { guestFileName } from '../config/guest-file.ts';
+import { guestFilePath } from '../config/guest-file.ts';
 import { useReasons, type DeviceUse, type UseReason } from '../pci/use.ts';
 import type { Plan } from './plan.ts';
 
@@ -40,6 +41,5 @@ export function allowance({ verdicts, owner }: Plan): Hint | undefined {
     );
   }
   const rules = refused.map(({ device, reasons }) => `{match: "${device}", allow: [${reasons.join(', ')}]}`);
-  const file = `/etc/vfio-hook/domains/${guestFileName(owner)}`;
-  return paste(file, `devices: [${rules.join(', ')}]`, 'to allow it');
+  return paste(guestFilePath(guestOf(owner)), `devices: [${rules.join(', ')}]`, 'to allow it');
 }

@@ -15,7 +15,7 @@ const captured = readdirSync(captures).flatMap((version) =>
   readdirSync(join(captures, version)).map((file) => `${version}/${file}`),
 );
 const capture = readFileSync(join(captures, 'libvirt-12.8/xml-001-a-prepare-begin.xml'), 'utf8');
-const { uuid } = parseDomain(capture);
+const { uuid } = parseDomain(capture, { name: 'a' });
 
 /** What libvirt writes above a definition (src/util/virxml.c:virXMLEmitWarning). */
 const defined = (xml: string, name = 'a'): string =>

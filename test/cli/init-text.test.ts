@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { guestOwner } from '../../src/claim/owner.ts';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { initialConfig } from '../../src/cli/init-text.ts';
@@ -42,8 +43,7 @@ async function textFor(host: Host, domain: Domain): Promise<string> {
 async function planWith(host: Host, domain: Domain, config: Config): Promise<Plan> {
   const groups = groupsFor(host, domain) ?? [];
   const hostdevs = pciHostdevs(domain);
-  return (await makePlan({ host, owner: { kind: 'guest', ...domain }, hostdevs, groups, config, claims: [] }))
-    .plan;
+  return (await makePlan({ host, owner: guestOwner(domain), hostdevs, groups, config, claims: [] })).plan;
 }
 
 const outcome = (verdict: Verdict): string => (verdict.kind === 'refuse' ? verdict.code : verdict.kind);

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { defaultsFiles, guestFileName, guestFiles } from '../../src/config/guest-file.ts';
+import { defaultsFiles, guestFileName, guestFilePath, guestFiles } from '../../src/config/guest-file.ts';
 
 const UUID = '2c4b0ae6-52b6-4a43-b8f6-8a6d0ef15fb2';
 const OTHER = 'ffffffff-52b6-4a43-b8f6-8a6d0ef15fb2';
@@ -131,6 +131,13 @@ describe('guestFileName', () => {
       assert.equal(guestFileName({ name, uuid: UUID }), file);
     });
   }
+
+  it('is none for a guest without a UUID where only that would do', () => {
+    assert.equal(guestFileName({ name: OTHER }), undefined);
+    assert.equal(guestFileName({ name: 'win11' }), 'win11.yaml');
+    assert.equal(guestFilePath({ name: 'x'.repeat(201) }), '/etc/vfio-hook/domains/UUID.yaml');
+    assert.equal(guestFilePath({ name: 'my guest', uuid: UUID }), '/etc/vfio-hook/domains/my%20guest.yaml');
+  });
 
   it('is a file of that guest, whatever its name', () => {
     fc.assert(

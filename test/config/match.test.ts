@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
+import { decodeConfigFile } from '../../src/config/decode.ts';
 import { classWords, formatDeviceMatch, matchesDevice, parseDeviceMatch } from '../../src/config/match.ts';
-import { parsePciAddress } from '../../src/pci/address.ts';
+import { parsePciAddress, pciAddress } from '../../src/pci/address.ts';
 
 describe('parseDeviceMatch', () => {
   const good: [text: string, canonical: string][] = [
@@ -69,6 +70,27 @@ describe('matchesDevice', () => {
       assert.equal(matchesDevice(parseDeviceMatch(match)!, { ...base, ...change }), matches);
     });
   }
+
+  it('by address matches that device in each of its spellings, whatever its domain', () => {
+    const numbers = fc.record({
+      domain: fc.oneof(fc.nat(0xffff), fc.nat(0xffffffff)),
+      bus: fc.nat(0xff),
+      slot: fc.nat(0x1f),
+      function: fc.nat(7),
+    });
+    fc.assert(
+      fc.property(numbers, numbers, (one, other) => {
+        const [address, elsewhere] = [pciAddress(one)!, pciAddress(other)!];
+        for (const text of [address, address.toUpperCase(), `pci_${address.replace(/[:.]/g, '_')}`]) {
+          const match = parseDeviceMatch(text)!;
+          assert.equal(matchesDevice(match, { ...base, address }), true);
+          assert.equal(matchesDevice(match, { ...base, address: elsewhere }), elsewhere === address);
+          const file = JSON.stringify({ devices: [{ match: text }] });
+          assert.deepEqual(decodeConfigFile(file, 'a.json').devices?.[0]?.match, match);
+        }
+      }),
+    );
+  });
 
   it('by vendor and device matches nothing but those two', () => {
     const id = fc.integer({ min: 0, max: 0xffff }).map((value) => value.toString(16).padStart(4, '0'));

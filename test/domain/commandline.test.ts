@@ -9,6 +9,7 @@ const found = (xml: string): readonly Hostdev[] => parseDomain(xml).hostdevs;
 
 describe('<qemu:commandline> assigns', () => {
   const one = [{ kind: 'commandline', address: GPU, managed: false }];
+  const far = [{ kind: 'commandline', address: '10000:e1:00.0', managed: false }];
   const rows: readonly (readonly [title: string, args: readonly string[], found: readonly object[]])[] = [
     ['vfio-pci by host', ['-device', 'vfio-pci,host=01:00.0'], one],
     ['with the domain', ['-device', 'vfio-pci,host=0000:01:00.0,id=gpu,x-vga=on'], one],
@@ -16,6 +17,7 @@ describe('<qemu:commandline> assigns', () => {
     ['with two dashes', ['--device', 'vfio-pci,host=01:00.0'], one],
     ['with driver= written out', ['-device', 'driver=vfio-pci,host=01:00.0'], one],
     ['without leading zeros', ['-device', 'vfio-pci,host=1:0.0'], one],
+    ['a domain of five digits', ['-device', 'vfio-pci,host=10000:e1:00.0'], far],
     ['the model without hot-plug', ['-device', 'vfio-pci-nohotplug,host=01:00.0'], one],
     ['JSON', ['-device', '{"driver":"vfio-pci","host":"0000:01:00.0","multifunction":true}'], one],
     ['JSON after a blank', ['-device', ' {"driver":"vfio-pci","host":"0000:01:00.0"}'], one],

@@ -1,10 +1,15 @@
 import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { loadConfig } from '../../src/engine/config-file.ts';
 import { writeGuestConfig, type ConfigTarget } from '../../src/engine/write-config.ts';
 import { decodeConfigFile } from '../../src/config/decode.ts';
+import { pasteConfig } from '../../src/doctor/lint/snippets.ts';
+import { allowance } from '../../src/plan/use.ts';
+import { at, gpu, planFor } from '../plan/snapshots.ts';
+
+const OTHER = '2c4b0ae6-52b6-4a43-b8f6-8a6d0ef15fb2';
 
 describe('writeGuestConfig', () => {
   const guest = { name: 'win11', uuid: '7d0c1e0a-54b2-4c7e-9a55-0d3b8f1c2a01' };
@@ -37,6 +42,42 @@ describe('writeGuestConfig', () => {
       assert.equal(config.log.level, 'debug');
     });
   }
+
+  const names = [
+    'win11',
+    'my guest',
+    'a/b',
+    '.hidden',
+    'ü',
+    '100%',
+    "it's",
+    'x'.repeat(300),
+    guest.uuid,
+    OTHER,
+  ];
+  for (const name of names) {
+    it(`${JSON.stringify(name.slice(0, 40))}: advice names the file that is written, and the hook reads it`, () => {
+      const own = { ...guest, name };
+      const { path } = writeGuestConfig(target({ guest: own }), 'log: { level: debug }\n');
+      const { configDir, trustedUid } = target();
+      const config = loadConfig({ configDir, trustedUid, guest: own, decoder: () => ({ decodeConfigFile }) });
+      assert.equal(config.log.level, 'debug');
+      const named = `/etc/vfio-hook/domains/${basename(path)}`;
+      const pasted = pasteConfig({ domain: { ...own, hostdevs: [] } }, '');
+      assert.deepEqual(pasted, { kind: 'paste', into: named, text: '' });
+      const uses = [{ device: at('03:00.0'), reason: 'held', detail: '', hints: [] }] as const;
+      const refused = planFor([gpu()], { owner: { kind: 'guest', ...own }, facts: { uses } });
+      assert.ok(JSON.stringify(allowance(refused)).includes(named));
+    });
+  }
+
+  it('a guest without a UUID gets a file as long as one can have its name', () => {
+    assert.match(writeGuestConfig(target({ guest: { name: 'a b' } }), '').path, /a%20b\.yaml$/);
+    assert.throws(
+      () => writeGuestConfig(target({ guest: { name: OTHER } }), ''),
+      /no file can be named after guest "2c4b0ae6-.*", and its XML has no <uuid> to name it after$/,
+    );
+  });
 
   it('who is not the owner of the configuration writes nothing', () => {
     assert.throws(

@@ -30,7 +30,8 @@ export interface Guest {
 /** A guest of examples/domains, by file name without its ending. */
 export function exampleGuest(title: string): Guest {
   const xml = example(`domains/${title}.xml`);
-  const { name, uuid } = parseDomain(xml);
+  const { name } = parseDomain(xml);
+  const { uuid } = parseDomain(xml, { name });
   return { name, uuid, xml };
 }
 
@@ -59,9 +60,14 @@ export interface Stage {
 }
 
 /** Boots a machine of examples/hosts, changed if need be. */
-export function stage(title: string, change: (spec: MachineSpec) => MachineSpec = (spec) => spec): Stage {
+export function stage(title: string, change?: (spec: MachineSpec) => MachineSpec): Stage {
+  return stageOf(join(repository, 'examples/hosts', `${title}.yaml`), change);
+}
+
+/** Boots the machine that a file describes. */
+export function stageOf(file: string, change: (spec: MachineSpec) => MachineSpec = (spec) => spec): Stage {
   const directory = temporaryDirectory();
-  const spec = change(readDescription(join(repository, 'examples/hosts', `${title}.yaml`)));
+  const spec = change(readDescription(file));
   const machine = createMachineFile(join(directory, MACHINE_FILE), spec);
   return { directory, machine, option: ['--simulated-machine', directory] };
 }

@@ -52,6 +52,20 @@ const rows: readonly (readonly [
   ['nothing is nothing', [], []],
 ];
 
+describe('pciPath', () => {
+  it('has the bridges on the way, and none of what makes a domain of its own', () => {
+    const vmd = '../../../devices/pci0000:00/0000:00:0e.0/pci10000:e0/10000:e0:06.0/10000:e1:00.0';
+    assert.deepEqual(pciPath(pci('10000:e1:00.0'), vmd), path('10000:e1:00.0', '10000:e0:06.0'));
+    assert.deepEqual(
+      pciPath(
+        pci('0000:19:00.0'),
+        '../../../devices/pci0000:16/0000:16:02.0/0000:17:00.0/0000:18:08.0/0000:19:00.0',
+      ),
+      first,
+    );
+  });
+});
+
 describe('gpuDirectCliques', () => {
   for (const [name, paths, cliques] of rows) {
     it(name, () => {

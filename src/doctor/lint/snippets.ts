@@ -1,4 +1,4 @@
-import { parseUuid } from '../../domain/uuid.ts';
+import { guestFilePath } from '../../config/guest-file.ts';
 import { pciAddressParts, type PciAddress } from '../../pci/address.ts';
 import type { GuestXml } from '../examination.ts';
 import { word } from '../files.ts';
@@ -9,10 +9,9 @@ export function pasteXml({ domain }: GuestXml, into: string, text: string): Hint
   return paste(`${into} (virsh edit ${word(domain.name)})`, text);
 }
 
-/** A piece of the guest's own configuration file: named after the guest, or its UUID where a name is no file name. */
-export function pasteConfig({ domain }: GuestXml, text: string): Hint {
-  const isPlain = /^\w[\w.+-]{0,63}$/.test(domain.name) && parseUuid(domain.name) === undefined;
-  return paste(`/etc/vfio-hook/domains/${isPlain ? domain.name : domain.uuid}.yaml`, text);
+/** A piece of the guest's own configuration file. */
+export function pasteConfig({ domain }: Pick<GuestXml, 'domain'>, text: string): Hint {
+  return paste(guestFilePath(domain), text);
 }
 
 /** A host device's address as the XML writes it. */

@@ -1,5 +1,5 @@
 import type { DeviceSpec } from './spec.ts';
-import { deviceByUid, isBridge, type Device, type MachineState } from './state.ts';
+import { busOf, deviceByUid, isBridge, type Device, type MachineState } from './state.ts';
 import { done, failed, type Outcome } from './work.ts';
 
 /** A write of `auto` or `on` to power/control, the device's lock held (drivers/base/power/sysfs.c:control_store). */
@@ -71,10 +71,7 @@ export function setResetMethods(state: MachineState, device: Device, text: strin
 function siblings(state: MachineState, { address, behind }: DeviceSpec): Device[] {
   if (behind === undefined) return [];
   return Object.values(state.devices).filter(
-    ({ spec }) => spec.address !== address && spec.behind === behind && busOf(spec) === busOf({ address }),
+    ({ spec }) =>
+      spec.address !== address && spec.behind === behind && busOf(spec.address) === busOf(address),
   );
-}
-
-function busOf({ address }: Pick<DeviceSpec, 'address'>): string {
-  return address.slice(0, address.lastIndexOf(':'));
 }

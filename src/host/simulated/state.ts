@@ -211,9 +211,15 @@ export function driverOf(state: MachineState, device: Device): Driver | undefine
 
 /** Where a device's directory really is: below the bridges that it is behind. */
 export function devicePath(state: MachineState, device: Device): string {
-  const parent = state.devices[device.spec.behind ?? ''];
-  const above = parent ? devicePath(state, parent) : `/sys/devices/pci${device.spec.address.slice(0, 7)}`;
-  return `${above}/${device.spec.address}`;
+  const { address, behind } = device.spec;
+  const parent = state.devices[behind ?? ''];
+  const above = parent ? devicePath(state, parent) : `/sys/devices/pci${busOf(address)}`;
+  return `${above}/${address}`;
+}
+
+/** Domain and bus of an address: `10000:e1`. */
+export function busOf(address: string): string {
+  return address.slice(0, address.lastIndexOf(':'));
 }
 
 /** PCI header type 1 (a bridge): the class is 0604. */

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { guestOwner } from '../../../src/claim/owner.ts';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -49,7 +50,7 @@ async function plans(host: Host): Promise<unknown[]> {
           host,
           hostdevs.map(({ address }) => address),
         );
-        const owner = { kind: 'guest', name: domain.name, uuid: domain.uuid } as const;
+        const owner = guestOwner(domain);
         const planned = await makePlan({ host, owner, hostdevs, groups, config: defaultConfig, claims: [] });
         return planned.plan;
       } catch (error) {
