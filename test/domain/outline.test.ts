@@ -167,7 +167,7 @@ describe('outlineXml', () => {
       ['a NUL', '<a>\0</a>', '"\\u{0}" is no character of XML (line 1)'],
       ['an escape', '<a>\n\n<b c="\u001b[2J"/></a>', '"\\u{1b}" is no character of XML (line 3)'],
       ['half a surrogate pair', '<a>\ud83d</a>', '"\\u{d83d}" is no character of XML (line 1)'],
-      ['U+FFFF', '<a>\uffff</a>', '"\uffff" is no character of XML (line 1)'],
+      ['U+FFFF', '<a>\uffff</a>', '"\\u{ffff}" is no character of XML (line 1)'],
       ['UTF-16 taken for bytes', '<\0a\0/\0>\0', '"\\u{0}" is no character of XML (line 1)'],
     ];
     for (const [title, xml, message] of cases) {
