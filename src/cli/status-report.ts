@@ -2,8 +2,8 @@ import type { Claim, ClaimedDevice, StuckWrite } from '../claim/claim.ts';
 import { stuckWrites } from '../engine/blocked.ts';
 import type { DamagedClaim } from '../engine/claim-store.ts';
 import type { Engine } from '../engine/engine.ts';
-import { reasonToLeave } from '../engine/recover.ts';
-import type { Holder, Host, LibvirtProcesses, ProcessIdentity } from '../host/host.ts';
+import { daemonsOf, reasonToLeave, type Daemons } from '../engine/recover.ts';
+import type { Holder, Host, ProcessIdentity } from '../host/host.ts';
 import { groupOf, isOnVfio, overrideText } from '../host/read-device.ts';
 import { parsePciAddress, type PciAddress } from '../pci/address.ts';
 import { sysfs } from '../pci/sysfs.ts';
@@ -58,19 +58,19 @@ const TICKS = 100;
 /** Looks at the claims, at the processes that have devices open, and at every device on a vfio driver. */
 export async function statusReport(engine: Engine): Promise<StatusReport> {
   const { claims, damaged, outdated } = engine.store.all();
-  const libvirt = engine.host.libvirtProcesses();
+  const daemons = daemonsOf(engine.host);
   return {
-    claims: claims.map((claim) => claimReport(engine, claim, libvirt)),
+    claims: claims.map((claim) => claimReport(engine, claim, daemons)),
     damaged,
     outdated,
     unclaimed: await unclaimedDevices(engine.host, claims),
   };
 }
 
-function claimReport(engine: Engine, claim: Claim, libvirt: LibvirtProcesses): ClaimReport {
+function claimReport(engine: Engine, claim: Claim, daemons: Daemons): ClaimReport {
   const { host } = engine;
   const ageMs = engine.clock().getTime() - Date.parse(claim.claimedAt);
-  const left = reasonToLeave(engine, claim, libvirt);
+  const left = reasonToLeave(engine, claim, daemons);
   return {
     ...claim,
     ...(ageMs >= 0 && { ageMs }),

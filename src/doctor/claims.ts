@@ -1,5 +1,5 @@
 import { ownerPhrase } from '../claim/owner.ts';
-import { reasonToLeave } from '../engine/recover.ts';
+import { daemonsOf, reasonToLeave } from '../engine/recover.ts';
 import { quoteName, shownPath } from '../text.ts';
 import type { Check } from './examination.ts';
 import { about, failure, ok, warning, type Found } from './finding.ts';
@@ -11,11 +11,11 @@ export const staleClaims: Check = {
   title: 'claims',
   run: ({ engine }) => {
     const { claims, outdated } = engine.store.all();
-    const libvirt = engine.host.libvirtProcesses();
+    const daemons = daemonsOf(engine.host);
     const findings = claims.flatMap((claim): Found[] => {
       const { owner } = claim;
       const name = owner.kind === 'guest' ? quoteName(owner.name) : ownerPhrase(owner);
-      const left = reasonToLeave(engine, claim, libvirt);
+      const left = reasonToLeave(engine, claim, daemons);
       if (claim.state === 'incomplete' || claim.state === 'stuck') {
         const what = claim.state === 'stuck' ? 'a kernel write did not return' : claim.leftovers.join('; ');
         return [about(name, failure(`not everything is back: ${what}`, command('vfio-hook recover')))];

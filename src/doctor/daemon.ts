@@ -18,7 +18,7 @@ export interface Daemon {
 
 /** The daemon that runs hooks, when it runs. Socket activation lets it end when it is idle. */
 export function runningDaemon(host: Host): Daemon | undefined {
-  const [pid] = host.libvirtProcesses().daemons;
+  const [pid] = host.libvirtDaemons();
   if (pid === undefined) return undefined;
   const name = host.read(places.process(pid, 'comm'))?.trim() === 'virtqemud' ? 'virtqemud' : 'libvirtd';
   const startedMs = startOf(host, pid);

@@ -3,7 +3,7 @@ import { errnoOf, VfioHookError } from '../errors.ts';
 import { describeHolders } from '../host/describe-holders.ts';
 import { sysfs } from '../pci/sysfs.ts';
 import type { Engine } from './engine.ts';
-import type { LibvirtProcesses } from '../host/host.ts';
+import type { Host } from '../host/host.ts';
 import { quoteName } from '../text.ts';
 import { lockPrepare } from './lock.ts';
 import { giveBackLocked } from './release.ts';
@@ -33,9 +33,9 @@ export async function recover(engine: Engine, options: { readonly dryRun: boolea
   if (!options.dryRun) {
     for (const key of stored.outdated) removeOutdated(engine, key);
   }
-  const libvirt = stored.claims.length > 0 ? engine.host.libvirtProcesses() : noLibvirt;
+  const daemons = daemonsOf(engine.host);
   for (const claim of stored.claims) {
-    const why = reasonToLeave(engine, claim, libvirt);
+    const why = reasonToLeave(engine, claim, daemons);
     if (why !== undefined) done.push({ owner: claim.owner, outcome: 'left', reasons: [why] });
     else if (options.dryRun) done.push({ owner: claim.owner, outcome: 'would-restore', reasons: [] });
     else done.push(await recoverOne(engine, claim));
@@ -43,7 +43,14 @@ export async function recover(engine: Engine, options: { readonly dryRun: boolea
   return done;
 }
 
-const noLibvirt: LibvirtProcesses = { daemons: [], guests: [] };
+/** Pids of libvirt's daemons. */
+export type Daemons = () => readonly number[];
+
+/** The daemons as they are when somebody asks first, for a look at many claims. */
+export function daemonsOf(host: Host): Daemons {
+  let seen: readonly number[] | undefined;
+  return () => (seen ??= host.libvirtDaemons());
+}
 
 /** Under the lock of a prepare, which may be about to put a claim of this boot in its place, or has just done so. */
 function removeOutdated(engine: Engine, key: string): void {
@@ -62,7 +69,7 @@ function removeOutdated(engine: Engine, key: string): void {
 }
 
 /** Why a claim's devices must stay where they are; undefined when its owner is gone. */
-export function reasonToLeave(engine: Engine, claim: Claim, libvirt: LibvirtProcesses): string | undefined {
+export function reasonToLeave(engine: Engine, claim: Claim, daemons: Daemons): string | undefined {
   const { host } = engine;
   const { owner } = claim;
   const groups = new Set(toGiveBack(claim).map(({ group }) => group));
@@ -77,7 +84,7 @@ export function reasonToLeave(engine: Engine, claim: Claim, libvirt: LibvirtProc
     working && host.isAlive(claim.writer) ? `a run is at work on it (pid ${claim.writer.pid})` : undefined;
   switch (owner.kind) {
     case 'guest':
-      return isRunning(owner, libvirt) ?? atWork ?? mayBeStarting(engine, claim, libvirt);
+      return isRunning(host, owner) ?? atWork ?? mayBeStarting(engine, claim, daemons);
     case 'manual':
       if (atWork !== undefined || claim.state !== 'held') return atWork;
       return 'held on purpose: vfio-hook reattach gives the devices back';
@@ -89,21 +96,17 @@ export function reasonToLeave(engine: Engine, claim: Claim, libvirt: LibvirtProc
 }
 
 /** A guest that is handed its devices late in its start, or has lost them, still runs. */
-function isRunning(owner: GuestOwner, libvirt: LibvirtProcesses): string | undefined {
-  const qemu = libvirt.guests.find(({ guest, uuid }) =>
-    uuid === undefined ? guest === owner.name : uuid === owner.uuid,
-  );
-  return qemu && `the guest is running: ${quoteName(qemu.name)} (pid ${qemu.pid})`;
+function isRunning(host: Host, owner: GuestOwner): string | undefined {
+  const qemu = host.guestProcess(owner.name);
+  // Another guest may have come to the name.
+  if (!qemu || (qemu.uuid ?? owner.uuid) !== owner.uuid) return undefined;
+  return `the guest is running: ${quoteName(qemu.name)} (pid ${qemu.pid})`;
 }
 
-function mayBeStarting(
-  engine: Engine,
-  { state, claimedAt }: Claim,
-  libvirt: LibvirtProcesses,
-): string | undefined {
+function mayBeStarting(engine: Engine, { state, claimedAt }: Claim, daemons: Daemons): string | undefined {
   const age = engine.clock().getTime() - Date.parse(claimedAt);
   const isYoung = state === 'held' && age >= 0 && age < STARTING_MS;
-  if (!isYoung || libvirt.daemons.length === 0) return undefined;
+  if (!isYoung || daemons().length === 0) return undefined;
   return `the guest may be starting: its devices were handed over ${Math.round(age / 1000)} s ago`;
 }
 
@@ -111,7 +114,7 @@ async function recoverOne(engine: Engine, claim: Claim): Promise<Recovery> {
   const { owner } = claim;
   try {
     const result = await giveBackLocked(engine, claim, (current) =>
-      reasonToLeave(engine, current, engine.host.libvirtProcesses()),
+      reasonToLeave(engine, current, () => engine.host.libvirtDaemons()),
     );
     switch (result?.kind) {
       case undefined:

@@ -45,12 +45,16 @@ export interface Host {
    * when there is no path. This process and those that it started are left out.
    */
   holders(paths: readonly string[]): readonly Holder[];
-  /** libvirt's QEMU daemons and guests. Looks at every process of the host: for recovery, not for a start. */
-  libvirtProcesses(): LibvirtProcesses;
+  /** Pids of libvirt's QEMU daemons (libvirtd, virtqemud). Looks at every process of the host: for recovery, not for a start. */
+  libvirtDaemons(): readonly number[];
+  /** The QEMU that libvirt has started for the guest of this name, by what only root can have said of it. */
+  guestProcess(guest: string): GuestProcess | undefined;
   /** Writes of this program that still wait in the kernel, also those of runs that have died since. */
   blockedWrites(): readonly BlockedWrite[];
   /** Whether the process that was once seen is still there: same pid and same start time. */
   isAlive(process: ProcessIdentity): boolean;
+  /** Waits for a process that may be nobody's child to end, at most so long; whether it has ended. */
+  hasEnded(process: ProcessIdentity, deadlineMs: number): Promise<boolean>;
   /** This process. */
   self(): ProcessIdentity;
   /** Monotonic milliseconds. */
@@ -93,13 +97,6 @@ export interface SystemdUnit {
   readonly name: string;
   /** Number of the user whose own service manager runs it; absent: the system's. */
   readonly user?: number;
-}
-
-/** What of libvirt runs. */
-export interface LibvirtProcesses {
-  /** Pids of libvirtd and virtqemud. */
-  readonly daemons: readonly number[];
-  readonly guests: readonly GuestProcess[];
 }
 
 /** A QEMU that libvirt started. */

@@ -46,9 +46,11 @@ export function fakeHost({ files = {}, links = {}, bytes = {}, empty = [], exclu
     write: refuse,
     loadModule: refuse,
     holders: () => [],
-    libvirtProcesses: () => ({ daemons: [], guests: [] }),
+    libvirtDaemons: () => [],
+    guestProcess: () => undefined,
     blockedWrites: () => [],
     isAlive: () => false,
+    hasEnded: () => Promise.resolve(true),
     self: () => ({ pid: 1, startTime: 1 }),
     now: () => 0,
   };

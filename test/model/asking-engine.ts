@@ -52,7 +52,7 @@ export function askingEngine(program: Program, ask: (question: Question) => unkn
 function askingHost(program: Program, ask: (question: Question) => unknown): Host {
   const own: Pick<
     Host,
-    'kind' | 'readBytes' | 'readLocked' | 'write' | 'loadModule' | 'isAlive' | 'self' | 'now'
+    'kind' | 'readBytes' | 'readLocked' | 'write' | 'loadModule' | 'isAlive' | 'hasEnded' | 'self' | 'now'
   > = {
     kind: 'simulated',
     readBytes: (path, length) => {
@@ -68,6 +68,8 @@ function askingHost(program: Program, ask: (question: Question) => unknown): Hos
     write: (path, value) => Promise.resolve(ask({ ask: 'write', path, value }) as WriteResult),
     loadModule: (module) => Promise.resolve(ask({ ask: 'modprobe', module }) as ModuleResult),
     isAlive: ({ pid, startTime }) => ask({ ask: 'alive', pid, startTime }) as boolean,
+    // Either it has ended by then, or the run gives up waiting for it.
+    hasEnded: ({ pid, startTime }) => Promise.resolve(ask({ ask: 'alive', pid, startTime }) !== true),
     self: () => ({ pid: program.pid, startTime: FIRST_START + program.pid }),
     now: () => 0,
   };

@@ -3,7 +3,6 @@ import { claimedBy } from '../scenario.ts';
 import type { Claim } from '../../src/claim/claim.ts';
 import type { StoredClaims } from '../../src/engine/claim-store.ts';
 import type { Engine } from '../../src/engine/engine.ts';
-import type { LibvirtProcesses } from '../../src/host/host.ts';
 import type { Program } from './questions.ts';
 import type { Tamper } from './runs.ts';
 import { setting } from './settings.ts';
@@ -149,7 +148,7 @@ export const defects: readonly Defect[] = [
     setting: setting('alone', { recoveries: 1 }),
     tamper: only('recover', (engine) => {
       const { host } = anyGroupFree(engine);
-      return { ...engine, host: { ...host, libvirtProcesses: () => ({ daemons: [1], guests: [] }) } };
+      return { ...engine, host: { ...host, libvirtDaemons: () => [1], guestProcess: () => undefined } };
     }),
     finds: /is written to while a guest has its group 16 open$/,
   },
@@ -169,9 +168,9 @@ export const defects: readonly Defect[] = [
     name: 'recover goes by a libvirtd that was away when it looked first',
     setting: setting('alone', { recoveries: 1, daemonDeaths: 1 }),
     tamper: only('recover', (engine) => {
-      let first: LibvirtProcesses | undefined;
-      const libvirtProcesses = (): LibvirtProcesses => (first ??= engine.host.libvirtProcesses());
-      return { ...engine, host: { ...engine.host, libvirtProcesses } };
+      let first: readonly number[] | undefined;
+      const libvirtDaemons = (): readonly number[] => (first ??= engine.host.libvirtDaemons());
+      return { ...engine, host: { ...engine.host, libvirtDaemons } };
     }),
     finds: /^A is starting and its 0000:03:00\.0 is on no driver$/,
   },

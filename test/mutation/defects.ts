@@ -608,8 +608,8 @@ const engine: readonly Defect[] = [
   {
     name: 'trusts a writer’s pid without its start time',
     file: 'host/linux/processes.ts',
-    find: 'if (stat === undefined || startTimeOf(pid) !== startTime) return false;',
-    replace: 'if (stat === undefined) return false;',
+    find: 'Number(fields[19]) === startTime && ',
+    replace: '',
   },
   {
     name: 'takes the locks in the order in which the groups are named',
@@ -744,8 +744,8 @@ const hostDefects: readonly Defect[] = [
   {
     name: 'counts a dead process that is not reaped yet as alive',
     file: 'host/linux/processes.ts',
-    find: "return stat.charAt(stat.lastIndexOf(')') + 2) !== 'Z';",
-    replace: 'return true;',
+    find: " && fields[0] !== 'Z'",
+    replace: '',
   },
   {
     name: 'does not mark its writers',
@@ -755,9 +755,9 @@ const hostDefects: readonly Defect[] = [
   },
   {
     name: 'believes any user’s process that says it is a writer',
-    file: 'host/linux/processes.ts',
-    find: 'if (ownerOf(pid) !== process.geteuid?.()) return [];',
-    replace: '',
+    file: 'host/linux/writers.ts',
+    find: 'if (path === undefined || !isRoots(pid)) return [];',
+    replace: 'if (path === undefined) return [];',
   },
   {
     name: 'reads "(null)" as the name of a driver',

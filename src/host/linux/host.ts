@@ -4,14 +4,10 @@ import type { Host, LockedRead, ModuleResult, WriteResult } from '../host.ts';
 import { runBounded } from './child.ts';
 import { errnoFromMessage } from './errno-text.ts';
 import { fileStatus, securityLabel } from './file-status.ts';
-import {
-  blockedWrites,
-  holdersOf,
-  isAlive,
-  libvirtProcesses,
-  startTimeOf,
-  WRITER_VARIABLE,
-} from './processes.ts';
+import { holdersOf } from './holders.ts';
+import { guestProcess, libvirtDaemons } from './libvirt.ts';
+import { hasEnded, isAlive, startTimeOf } from './processes.ts';
+import { blockedWrites, WRITER_VARIABLE, writerArguments } from './writers.ts';
 
 /** The real kernel of this machine. */
 export const linuxHost: Host = {
@@ -28,9 +24,11 @@ export const linuxHost: Host = {
   write,
   loadModule,
   holders: holdersOf,
-  libvirtProcesses,
+  libvirtDaemons,
+  guestProcess: (guest) => guestProcess(guest),
   blockedWrites,
   isAlive,
+  hasEnded,
   self: () => ({ pid: process.pid, startTime: startTimeOf(process.pid) ?? -1 }),
   now: () => Number(process.hrtime.bigint() / 1000n) / 1000,
 };
@@ -103,7 +101,7 @@ async function readLocked(paths: readonly string[], deadlineMs: number): Promise
  * would get EACCES from sysfs), and it says the errno.
  */
 async function write(path: string, value: string, deadlineMs: number): Promise<WriteResult> {
-  const result = await runBounded('dd', [`of=${path}`, 'conv=nocreat,notrunc', 'status=none', 'bs=4096'], {
+  const result = await runBounded('dd', writerArguments(path), {
     input: `${value}\n`,
     deadlineMs,
     environment: { [WRITER_VARIABLE]: `${path} ${value}` },

@@ -1,8 +1,8 @@
 import type {
   BlockedWrite,
+  GuestProcess,
   Holder,
   Host,
-  LibvirtProcesses,
   LockedRead,
   ModuleResult,
   ProcessIdentity,
@@ -86,8 +86,7 @@ export function simulatedHost(store: Store, options: SimulatedHostOptions = {}):
       if (result) return result;
       const left = deadline - store.now();
       if (left <= 0) return store.read((state) => stuckResult(state, submission.task));
-      await store.pause(Math.min(left, POLL_MS));
-      if (store.read((state) => isDue(state, store.now()))) store.update(() => undefined);
+      await passTime(store, left);
     }
   };
 
@@ -147,9 +146,19 @@ export function simulatedHost(store: Store, options: SimulatedHostOptions = {}):
     loadModule: (name, deadlineMs) => moduleCall('load', name, deadlineMs),
     unloadModule: (name, deadlineMs) => moduleCall('unload', name, deadlineMs),
     holders: (paths) => look((state) => holdersOf(state, paths, self)),
-    libvirtProcesses: () => look(libvirtProcesses),
+    libvirtDaemons: () => look(({ daemon }) => (daemon ? [daemon.pid] : [])),
+    guestProcess: (guest) => look((state) => libvirtsGuest(state, guest)),
     blockedWrites: () => look(blockedWrites),
     isAlive: (process) => look((state) => isAlive(state, process)),
+    hasEnded: async (process, deadlineMs) => {
+      const deadline = store.now() + deadlineMs;
+      while (look((state) => isAlive(state, process))) {
+        const left = deadline - store.now();
+        if (left <= 0) return false;
+        await passTime(store, left);
+      }
+      return true;
+    },
     self: () => self,
     now: () => store.now(),
     die,
@@ -199,9 +208,14 @@ async function readUnderDeadline(
     if (!isHung && result.kind === 'absent') return { kind: 'text' };
     const left = request.deadline - store.now();
     if (left <= 0) return { kind: 'stuck', path: request.path };
-    await store.pause(Math.min(left, POLL_MS));
-    if (store.read((state) => isDue(state, store.now()))) store.update(() => undefined);
+    await passTime(store, left);
   }
+}
+
+/** Lets time pass until the next look, and what waits for it go on. */
+async function passTime(store: Store, left: number): Promise<void> {
+  await store.pause(Math.min(left, POLL_MS));
+  if (store.read((state) => isDue(state, store.now()))) store.update(() => undefined);
 }
 
 function holdersOf(state: MachineState, paths: readonly string[], self: ProcessIdentity): Holder[] {
@@ -224,13 +238,9 @@ function holdersOf(state: MachineState, paths: readonly string[], self: ProcessI
     .sort((a, b) => a.pid - b.pid);
 }
 
-function libvirtProcesses({ daemon, processes }: MachineState): LibvirtProcesses {
-  return {
-    daemons: daemon ? [daemon.pid] : [],
-    guests: processes.flatMap(({ pid, name, guest }) =>
-      guest !== undefined && name.startsWith('qemu') ? [{ pid, name, guest }] : [],
-    ),
-  };
+function libvirtsGuest({ processes }: MachineState, guest: string): GuestProcess | undefined {
+  const qemu = processes.find((each) => each.guest === guest && each.name.startsWith('qemu'));
+  return qemu && { pid: qemu.pid, name: qemu.name, guest };
 }
 
 function blockedWrites(state: MachineState): BlockedWrite[] {
