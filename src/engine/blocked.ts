@@ -5,7 +5,8 @@ import type { BlockedWrite, Host, ProcessIdentity } from '../host/host.ts';
 import { groupOf } from '../host/read-device.ts';
 import { parsePciAddress, type PciAddress } from '../pci/address.ts';
 import { sysfs } from '../pci/sysfs.ts';
-import { ownerPhrase } from '../claim/owner.ts';
+import { logOwner, ownerPhrase } from '../claim/owner.ts';
+import type { Engine } from './engine.ts';
 import { quoteName } from '../text.ts';
 
 /** A device that a kernel write of an earlier run still waits for. */
@@ -45,6 +46,26 @@ export function stuckWrites(host: Host, claim: Claim): StuckWrite[] {
     ...claim.stuck,
     ...found.map(({ device, what, writer }) => ({ device, step: what, path: what, writer })),
   ];
+}
+
+/**
+ * Waits for the writes of a run that has died, at most so long: what a driver takes a second for ends by itself, and
+ * its device can be given back at once. Of a write that a claim has recorded a whole deadline was waited already.
+ * Returns the milliseconds that it took.
+ */
+export async function waitForOrphans(
+  { host, log }: Pick<Engine, 'host' | 'log'>,
+  claim: Claim,
+  writes: readonly StuckWrite[],
+): Promise<number> {
+  const started = host.now();
+  for (const { step, device, writer } of writes) {
+    if (claim.stuck.some((known) => known.writer.pid === writer.pid) || !host.isAlive(writer)) continue;
+    const message = `waiting for a write of a run that has died: ${step} (process ${writer.pid})`;
+    log.write({ severity: 'notice', message, ...logOwner(claim.owner), ...(device && { device }) });
+    await host.hasEnded(writer, Math.max(0, claim.kernelWriteTimeout - (host.now() - started)));
+  }
+  return host.now() - started;
 }
 
 /** Throws VH_STUCK when one of the groups has such a device. */

@@ -28,6 +28,8 @@ export interface GiveBackOptions {
   readonly only?: readonly ClaimedDevice[];
   /** This run undoes what it did itself: when a write of it is stuck, a whole deadline has been waited already. */
   readonly undoing?: boolean;
+  /** Milliseconds that were waited for earlier writes: the kernel gets so much less, and whoever waits for the run does. */
+  readonly waitedMs?: number;
 }
 
 /**
@@ -37,7 +39,7 @@ export interface GiveBackOptions {
 export async function giveBack(
   engine: Engine,
   claim: Claim,
-  { only = claim.devices, undoing = false }: GiveBackOptions = {},
+  { only = claim.devices, undoing = false, waitedMs = 0 }: GiveBackOptions = {},
 ): Promise<GiveBackResult> {
   const { host } = engine;
   const stuck = claim.stuck.filter(({ writer }) => host.isAlive(writer));
@@ -64,8 +66,8 @@ export async function giveBack(
   };
   record(engine, current);
   const { kernelWriteTimeout } = claim;
-  const waitedAlready = undoing && claim.stuck.length > 0;
-  const deadlineMs = waitedAlready ? Math.min(AFTER_STUCK_MS, kernelWriteTimeout) : kernelWriteTimeout;
+  const waited = undoing && claim.stuck.length > 0 ? kernelWriteTimeout : waitedMs;
+  const deadlineMs = Math.max(kernelWriteTimeout - waited, Math.min(AFTER_STUCK_MS, kernelWriteTimeout));
   const ended = await restore(
     engine,
     { ...current, devices: free },

@@ -2,7 +2,7 @@ import { advice } from '../hint.ts';
 import { toGiveBack, type Claim } from '../claim/claim.ts';
 import { claimKey, logOwner, ownerPhrase } from '../claim/owner.ts';
 import { VfioHookError } from '../errors.ts';
-import { stuckWrites } from './blocked.ts';
+import { stuckWrites, waitForOrphans } from './blocked.ts';
 import { refuseDamaged } from './claim-store.ts';
 import { defaultConfig } from '../config/config.ts';
 import type { Engine } from './engine.ts';
@@ -64,7 +64,8 @@ export async function giveBackLocked(
     const reason = locked ? reasonToLeave(current) : 'another run has changed the claim meanwhile';
     if (reason !== undefined) return { kind: 'left', reason };
     const stuck = stuckWrites(engine.host, current);
-    return await giveBack(engine, { ...current, stuck }, { only: toGiveBack(current) });
+    const waitedMs = await waitForOrphans(engine, current, stuck);
+    return await giveBack(engine, { ...current, stuck }, { only: toGiveBack(current), waitedMs });
   } finally {
     locks.release();
   }

@@ -125,6 +125,56 @@ describe('release finds', () => {
   });
 });
 
+/** The way back when the run before it was killed while the kernel was at a write that ends by itself. */
+describe('release after a run that was killed in the middle of a slow write', () => {
+  const scenario = scenarios();
+  const places: readonly (readonly [run: 'prepare' | 'release', on: 'probe' | 'remove', device: string])[] = [
+    ['prepare', 'remove', `snd_hda_intel/${SOUND}`],
+    ['prepare', 'remove', `amdgpu/${GPU}`],
+    ['prepare', 'probe', `vfio-pci/${GPU}`],
+    ['prepare', 'probe', `vfio-pci/${SOUND}`],
+    ['release', 'remove', `vfio-pci/${GPU}`],
+    ['release', 'probe', `amdgpu/${GPU}`],
+  ];
+  const killedAt = async (s: Scenario, place: (typeof places)[number], ms: number): Promise<void> => {
+    const [run, on, which] = place;
+    if (run === 'release') await s.prepare(win11);
+    const [driver, device = ''] = which.split('/');
+    const path = `*/${driver ?? ''}/${on === 'probe' ? 'bind' : 'unbind'}`;
+    s.machine.perform({ do: 'fault', rule: { on, path: which, effect: { kind: 'slow', ms } } });
+    s.fault({ kind: 'kill', when: 'after' }, { path, value: device });
+    await assert.rejects(run === 'prepare' ? s.prepare(win11) : s.release('win11'));
+  };
+
+  for (const place of places) {
+    it(`waits for the write, then gives everything back: ${place.join(' ')}`, async () => {
+      const s = scenario();
+      await killedAt(s, place, 1500);
+      await s.release('win11');
+      s.nothingDiffers();
+      assert.equal(
+        s.log.filter(({ message }) => message.startsWith('waiting for a write of a run that has died: '))
+          .length,
+        1,
+      );
+    });
+
+    it(`waits no longer than the kernel may take, and says what is left: ${place.join(' ')}`, async () => {
+      const s = scenario();
+      s.config = { ...s.config, timeouts: { ...s.config.timeouts, kernelWrite: 2000 } };
+      await killedAt(s, place, 20_000);
+      const began = s.machine.host().now();
+      const error = await failureOf(s.release('win11'));
+      assert.match(error.message, /still waiting in the kernel: writing /);
+      assert.ok(s.machine.host().now() - began < 3000, 'a deadline and one second');
+      await s.machine.store.pause(20_000);
+      s.machine.store.update(() => undefined);
+      await s.release('win11');
+      s.nothingDiffers();
+    });
+  }
+});
+
 describe('release', () => {
   const scenario = scenarios();
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import type { FaultDescription } from '../../src/host/simulated/operation.ts';
 import { callHook, installation, type Ended } from './compiled.ts';
 import {
+  begin,
   call,
   changes,
   claims,
@@ -118,6 +119,14 @@ function command(on: Stage, ...args: readonly string[]): Ended {
   return callHook([...args, ...on.option], { program: installation().command });
 }
 
+async function until(condition: () => boolean): Promise<void> {
+  const patience = performance.now() + 10_000;
+  while (!condition()) {
+    assert.ok(performance.now() < patience, 'it did not come to pass');
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
 /** The call comes back in time, with status 1 and this in its first line. */
 function comesBack(on: Stage, moment: 'prepare' | 'release', names: string, deadlineMs = DEADLINE_MS): void {
   const started = performance.now();
@@ -173,6 +182,27 @@ describe('a call that waits in the kernel for ever', function () {
       fault(on, { id: 'hang', times: 1, ...rule, effect: { kind: 'hang' } });
       comesBack(on, 'release', names);
       isLeftAloneUntilItReturns(on, names, before);
+    });
+  }
+
+  for (const [on, path] of [
+    ['remove', `snd_hda_intel/${SOUND}`],
+    ['remove', `amdgpu/${GPU}`],
+    ['probe', `vfio-pci/${GPU}`],
+  ] as const) {
+    it(`is waited for by the release when it ends by itself after its start was killed: ${on} ${path}`, async () => {
+      const stage = machine(LONG_MS * 5);
+      const before = picture(stage);
+      fault(stage, { on, path, effect: { kind: 'slow', ms: 1500 } });
+      const { process: hook, ended } = begin(stage, win11, 'prepare');
+      const host = stage.machine.host();
+      const inTheDriver = `/${path.split('/')[0] ?? ''}/${on === 'probe' ? 'bind' : 'unbind'}`;
+      await until(() => host.blockedWrites().some((write) => write.path.endsWith(inTheDriver)));
+      hook.kill('SIGKILL');
+      await ended;
+      assert.equal(claims(stage)[`${win11.uuid}.json`]?.state, 'preparing');
+      succeeds(stage, win11, 'release');
+      assert.deepEqual([picture(stage), claims(stage)], [before, {}]);
     });
   }
 
