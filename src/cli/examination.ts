@@ -1,7 +1,9 @@
 import type { Domain } from '../domain/domain.ts';
 import type { Examination, Guest } from '../doctor/examination.ts';
 import { libvirtGuests, readGuestXml } from '../doctor/guests.ts';
-import { inspectConfigs } from '../engine/inspect-config.ts';
+import { inspectConfigs, type InspectOptions } from '../engine/inspect-config.ts';
+import { errnoOf, VfioHookError } from '../errors.ts';
+import type { Host } from '../host/host.ts';
 import type { Call, Terminal } from './command.ts';
 import { readGuest } from './guest-xml.ts';
 
@@ -13,23 +15,49 @@ export function openExamination(
   const engine = terminal.openEngine(call);
   const { host } = engine;
   const guest = namedGuest(call, terminal.ownHost(call));
-  const where = terminal.locations(call);
+  const guests = once(() => withNamed(libvirtGuests(host), guest));
   return {
     guest,
     on: {
       host,
       engine,
       runtime: { path: process.execPath, version: process.version },
-      configFiles: once(() =>
-        inspectConfigs({
-          configDir: where.configDirectory,
-          trustedUid: where.trustedUid,
-          decoder: () => terminal.parts.load('config.cjs'),
-        }),
-      ),
-      guests: once(() => withNamed(libvirtGuests(host), guest)),
+      configFiles: once(() => inspectConfigs(inspectionWith(call, terminal, host, guests))),
+      guests,
     },
   };
+}
+
+/** What the configuration is held against: this host, and the guests that libvirt knows. */
+export function inspection(call: Call, terminal: Terminal): InspectOptions {
+  const { host } = terminal.openEngine(call);
+  return inspectionWith(call, terminal, host, () => libvirtGuests(host));
+}
+
+function inspectionWith(
+  call: Call,
+  terminal: Terminal,
+  host: Host,
+  guests: Examination['guests'],
+): InspectOptions {
+  const { configDirectory, trustedUid } = terminal.locations(call);
+  return {
+    configDir: configDirectory,
+    trustedUid,
+    decoder: () => terminal.parts.load('config.cjs'),
+    host,
+    guests: configuredGuests(guests),
+  };
+}
+
+/** Undefined where libvirt's files may not be looked at. */
+function configuredGuests(guests: Examination['guests']): InspectOptions['guests'] {
+  try {
+    return guests().map(({ name, xml }) => ({ ...(xml?.domain ?? { name }), broken: xml === undefined }));
+  } catch (error) {
+    if (error instanceof VfioHookError || errnoOf(error) === undefined) throw error;
+    return undefined;
+  }
 }
 
 function namedGuest({ operands: [operand] }: Call, host: Examination['host']): Guest | undefined {

@@ -1,16 +1,17 @@
-import { knownGuests, readKnownGuest } from '../engine/guests.ts';
+import { resolve } from 'node:path';
+import {
+  inspectConfigs,
+  inspectConfigText,
+  type InspectedConfig,
+  type InspectOptions,
+  type Remark,
+} from '../engine/inspect-config.ts';
 import { hintText } from '../hint.ts';
-import { errnoOf, VfioHookError } from '../errors.ts';
-import { readDevice } from '../host/read-device.ts';
-import type { Host } from '../host/host.ts';
-import type { GuestKey } from '../config/guest-file.ts';
-import type { PciDevice } from '../pci/device.ts';
-import { parsePciAddress } from '../pci/address.ts';
-import { sysfs } from '../pci/sysfs.ts';
 import { escapeControl, shownPath } from '../text.ts';
-import { checkAll, checkOne, type CheckedFile, type Remark } from './check-config.ts';
 import { jsonOption, machineOption, type Command } from './command.ts';
+import { inspection } from './examination.ts';
 import { jsonText } from './json.ts';
+import { readOperand } from './operand.ts';
 
 /** `vfio-hook validate [FILE]`: what is wrong with the configuration. */
 export const validate: Command = {
@@ -25,59 +26,40 @@ export const validate: Command = {
   statuses: { 0: 'no problem; there may be warnings', 1: 'failed', 2: 'there are problems; or wrong usage' },
   examples: ['sudo vfio-hook validate', 'vfio-hook validate win11.yaml'],
   run: (call, terminal) => {
-    const { host } = terminal.openEngine(call);
-    const options = {
-      where: terminal.locations(call),
-      decoder: terminal.parts.load('config.cjs'),
-      devices: devicesOf(host),
-      guests: guestsOf(host),
-    };
+    const options = inspection(call, terminal);
     if (options.guests === undefined)
       terminal.say(
         'vfio-hook: note: which guests libvirt knows cannot be seen; run it as root to check that, too',
       );
     const [file] = call.operands;
-    const files = file === undefined ? checkAll(options) : [checkOne(file, options)];
-    if (call.options.has('json')) terminal.print(jsonText(files));
-    else
-      terminal.print([...files.flatMap(fileLines), summary(files, options.where.configDirectory)].join('\n'));
+    const all = file === undefined || isBelow(options.configDir, file) ? inspectConfigs(options) : [];
+    const files = file === undefined ? all : [one(file, all, options)];
+    if (call.options.has('json')) {
+      terminal.print(jsonText(files.map(({ path, remarks }) => ({ path, remarks }))));
+    } else terminal.print([...files.flatMap(fileLines), summary(files, options.configDir)].join('\n'));
     return count(files, 'problem') > 0 ? 2 : 0;
   },
 };
 
-/** Without what would need a device's lock: rules look at ids, classes and BARs. */
-function devicesOf(host: Host): PciDevice[] {
-  return (host.list(sysfs.devices) ?? []).flatMap((name) => {
-    const address = parsePciAddress(name);
-    return (address && readDevice(host, address, new Map())) ?? [];
-  });
+function isBelow(directory: string, file: string): boolean {
+  return resolve(file).startsWith(`${directory}/`);
 }
 
-/** Undefined when libvirt's files may not be looked at. A definition that is broken still has a name. */
-function guestsOf(host: Host): GuestKey[] | undefined {
-  try {
-    return knownGuests(host).map((guest) => {
-      try {
-        return { name: guest.name, uuid: readKnownGuest(guest, host)?.domain.uuid ?? '' };
-      } catch (error) {
-        if (error instanceof VfioHookError) return { name: guest.name, uuid: '' };
-        throw error;
-      }
-    });
-  } catch (error) {
-    if (errnoOf(error) === undefined) throw error;
-    return undefined;
-  }
+/** A file of the configuration as part of it; any other one as it is, whoever owns it. */
+function one(file: string, all: readonly InspectedConfig[], options: InspectOptions): InspectedConfig {
+  return (
+    all.find(({ path }) => path === resolve(file)) ?? inspectConfigText(readOperand(file), file, options)
+  );
 }
 
-function fileLines({ path, remarks }: CheckedFile): string[] {
+function fileLines({ path, remarks }: InspectedConfig): string[] {
   return remarks.flatMap(({ severity, line, text, hints }) => [
     `${shownPath(path)}${line === undefined ? '' : `:${line}`}: ${severity}: ${escapeControl(text)}`,
     ...hints.map((hint) => `  hint: ${escapeControl(hintText(hint))}`),
   ]);
 }
 
-function summary(files: readonly CheckedFile[], directory: string): string {
+function summary(files: readonly InspectedConfig[], directory: string): string {
   if (files.length === 0) return `no configuration in ${shownPath(directory)}: none is needed`;
   const words = [
     counted(files.length, 'file'),
@@ -87,7 +69,7 @@ function summary(files: readonly CheckedFile[], directory: string): string {
   return words.join(', ');
 }
 
-function count(files: readonly CheckedFile[], severity: Remark['severity']): number {
+function count(files: readonly InspectedConfig[], severity: Remark['severity']): number {
   return files.flatMap(({ remarks }) => remarks).filter((remark) => remark.severity === severity).length;
 }
 

@@ -1,7 +1,7 @@
-import type { PartialConfig } from '../config/config.ts';
 import type { Domain } from '../domain/domain.ts';
 import type { Features } from '../domain/features.ts';
 import type { Engine } from '../engine/engine.ts';
+import type { InspectedConfig } from '../engine/inspect-config.ts';
 import type { VfioHookError } from '../errors.ts';
 import type { Host } from '../host/host.ts';
 import type { PciAddress } from '../pci/address.ts';
@@ -15,22 +15,13 @@ export interface Examination {
   readonly engine: Engine;
   /** The Node.js that runs this very command. */
   readonly runtime: { readonly path: string; readonly version: string };
-  /** Every file of the configuration, also those that are no guest's. */
-  readonly configFiles: () => readonly ConfigFile[];
+  /** Every file of the configuration, also those that are no guest's, with what is to be said about it. */
+  readonly configFiles: () => readonly InspectedConfig[];
   /**
    * The guests that libvirt has a file for and the one that was named in the call, each once. Throws an errno error when
    * libvirt's files may not be read.
    */
   readonly guests: () => readonly Guest[];
-}
-
-/** One file of the configuration. */
-export interface ConfigFile {
-  readonly path: string;
-  /** The name of its entry in `domains`; absent for the defaults of all guests. */
-  readonly entry?: Uint8Array;
-  /** What it says, or why that is unknown. */
-  readonly content: { readonly config: PartialConfig } | { readonly problem: VfioHookError };
 }
 
 /** A guest by its XML. */

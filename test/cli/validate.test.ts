@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { chmodSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { CheckedFile } from '../../src/cli/check-config.ts';
+import type { InspectedConfig } from '../../src/engine/inspect-config.ts';
 import { expectGolden } from '../golden.ts';
 import { repository, temporaryDirectory } from '../hook/compiled.ts';
 import { configure, exampleGuest, type Stage } from '../hook/stage.ts';
@@ -16,10 +16,10 @@ const GUESTS = {
 function checked(
   on: Stage,
   ...args: string[]
-): { readonly status: number | null; readonly files: CheckedFile[] } {
+): { readonly status: number | null; readonly files: InspectedConfig[] } {
   const ended = run(['validate', '--json', ...args, ...on.option]);
   assert.equal(ended.stderr, '');
-  return { status: ended.status, files: JSON.parse(ended.stdout) as CheckedFile[] };
+  return { status: ended.status, files: JSON.parse(ended.stdout) as InspectedConfig[] };
 }
 
 /** Texts of what is said about a file. */

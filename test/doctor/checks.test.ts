@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import { command } from '../../src/hint.ts';
+import { advice, command } from '../../src/hint.ts';
 import { checks } from '../../src/doctor/checks.ts';
 import { examine } from '../../src/doctor/examine.ts';
 import type { Finding, Verdict } from '../../src/doctor/finding.ts';
-import { VfioHookError } from '../../src/errors.ts';
+import type { Remark } from '../../src/engine/inspect-config.ts';
 import type { PartialConfig } from '../../src/config/config.ts';
 import { scenarios } from '../scenario.ts';
 import {
@@ -54,11 +54,14 @@ const bars: PartialConfig = {
   devices: [{ match: { by: 'class', word: 'vga' }, bars: new Map([[2, 2 ** 23]]) }],
 };
 const withBars: Situation = {
-  configFiles: [{ path: '/etc/vfio-hook/config.yaml', content: { config: bars } }],
+  configFiles: [{ path: '/etc/vfio-hook/config.yaml', config: bars, remarks: [] }],
 };
+/** A configuration file about which there is something to say. */
+const remarked = (remark: Remark): Situation => ({
+  configFiles: [{ path: '/etc/vfio-hook/config.yaml', remarks: [remark] }],
+});
 const dropIn = '/etc/libvirt/hooks/qemu.d';
 const script = { mode: 0o755 };
-const entry = (name: string): Uint8Array => new TextEncoder().encode(name);
 const pools = (total: number, free: number): Record<string, string> => ({
   '/proc/meminfo': `HugePages_Total:    ${total}\nHugePages_Free:    ${free}\nHugepagesize:       2048 kB\n`,
 });
@@ -606,62 +609,33 @@ const table: Readonly<Record<Id, readonly Row[]>> = {
     ['one that is fine', withBars, 'ok', /1 files/],
     [
       'one that is broken',
-      {
-        configFiles: [
-          {
-            path: '/etc/vfio-hook/config.yaml',
-            content: {
-              problem: new VfioHookError(
-                'VH_CONFIG',
-                'cannot use configuration /etc/vfio-hook/config.yaml: line 1',
-              ),
-            },
-          },
-        ],
-      },
+      remarked({ severity: 'problem', line: 3, text: 'unknown key "timeout"', hints: [] }),
       'failure',
-      /line 1/,
+      /^unknown key/,
+      /^mend that line/,
     ],
     [
       'a directory that everybody may write to',
-      {
-        configFiles: () => {
-          throw new VfioHookError(
-            'VH_CONFIG',
-            'cannot trust configuration /etc/vfio-hook: everybody may write to it',
-            {
-              hints: [command('chmod go-w /etc/vfio-hook')],
-            },
-          );
-        },
-      },
+      remarked({
+        severity: 'problem',
+        text: 'cannot trust configuration /etc/vfio-hook: everybody may write to it',
+        hints: [command('chmod go-w /etc/vfio-hook')],
+      }),
       'failure',
       /everybody may write/,
       /^chmod go-w \/etc\/vfio-hook$/,
     ],
     [
-      'a file of no guest',
-      {
-        guests: { win11: card },
-        configFiles: [
-          { path: '/etc/vfio-hook/domains/win10.yaml', entry: entry('win10.yaml'), content: { config: {} } },
-        ],
-      },
+      'a file without effect',
+      remarked({ severity: 'warning', text: 'libvirt knows no guest "win10"', hints: [advice('rename it')] }),
       'warning',
-      /no guest of libvirt has this name/,
+      /knows no guest "win10"/,
     ],
     [
-      'two files of one guest',
-      {
-        guests: { win11: card },
-        configFiles: ['win11.yaml', 'win11.json'].map((name) => ({
-          path: `/etc/vfio-hook/domains/${name}`,
-          entry: entry(name),
-          content: { config: {} },
-        })),
-      },
-      'failure',
-      /several files/,
+      'one that may not be looked at',
+      remarked({ severity: 'problem', text: 'cannot read it', hints: [], errno: 'EACCES' }),
+      'unknown',
+      /^cannot look at \/etc\/vfio-hook\/config\.yaml: EACCES$/,
     ],
   ],
   claims: [

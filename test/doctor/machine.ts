@@ -1,5 +1,6 @@
 import type { Config } from '../../src/config/config.ts';
-import type { ConfigFile, Examination } from '../../src/doctor/examination.ts';
+import type { Examination } from '../../src/doctor/examination.ts';
+import type { InspectedConfig } from '../../src/engine/inspect-config.ts';
 import { libvirtGuests, readGuestXml } from '../../src/doctor/guests.ts';
 import type { FileFacts, MachineSpec } from '../../src/host/simulated/spec.ts';
 import type { Domain } from '../../src/domain/domain.ts';
@@ -50,7 +51,7 @@ export interface Situation {
   readonly machine?: Partial<MachineSpec>;
   readonly devices?: ScenarioOptions['devicesOfHost'];
   readonly config?: Partial<Config>;
-  readonly configFiles?: readonly ConfigFile[] | (() => readonly ConfigFile[]);
+  readonly configFiles?: readonly InspectedConfig[];
   readonly runtime?: Examination['runtime'];
   /** Definitions of guests by file name without its ending. */
   readonly guests?: Readonly<Record<string, string>>;
@@ -99,7 +100,7 @@ export function examinationOf(scenario: Scenario, situation: Situation): Examina
     host: engine.host,
     engine,
     runtime: situation.runtime ?? { path: '/usr/bin/node', version: 'v20.19.2' },
-    configFiles: typeof configFiles === 'function' ? configFiles : () => configFiles,
+    configFiles: () => configFiles,
     guests: () => libvirtGuests(engine.host),
   };
 }
