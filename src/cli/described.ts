@@ -72,6 +72,7 @@ function claimsInMemory(): ClaimStore {
   return {
     directory: '/run/vfio-hook/claims',
     all: () => ({ claims: [...claims.values()], damaged: [], outdated: [] }),
+    one: (key) => ({ claims: [claims.get(key) ?? []].flat(), damaged: [], outdated: [] }),
     write: (claim) => void claims.set(claimKey(claim.owner), claim),
     remove: (key) => void claims.delete(key),
   };

@@ -62,7 +62,7 @@ async function judgeGuest(on: Examination, { domain }: GuestXml): Promise<Found>
   try {
     const start = startOf(engine, domain);
     if (!start) return ok('it has mediated devices only: nothing is moved for it');
-    const own = engine.store.all().claims.find(({ owner }) => claimKey(owner) === claimKey(start.owner));
+    const [own] = engine.store.one(claimKey(start.owner)).claims;
     if (own?.state === 'held') return ok(`it holds ${own.devices.length} devices now`);
     const groups = groupsOfStart(engine, start).wanted;
     const { plan } = await planStart(engine, start, groups);

@@ -34,6 +34,8 @@ export interface DamagedClaim {
 export interface ClaimStore {
   readonly directory: string;
   all(): StoredClaims;
+  /** What is on disk under one key: one entry, or none. */
+  one(key: string): StoredClaims;
   write(claim: Claim): void;
   remove(key: string): void;
 }
@@ -49,10 +51,11 @@ export interface ClaimStoreOptions {
 export function openClaimStore({ stateDirectory, trustedUid, bootId }: ClaimStoreOptions): ClaimStore {
   const directory = join(stateDirectory, 'claims');
   const tree: TrustedTree = { root: directory, trustedUid, code: 'VH_CLAIM', what: 'claim' };
-  const file = (key: string): string => join(directory, `${key}.json`);
+  const file = (key: string): string => join(directory, fileName(key));
   return {
     directory,
-    all: () => readAll(tree, bootId),
+    all: () => readClaims(tree, bootId, claimFiles(tree)),
+    one: (key) => readClaims(tree, bootId, [fileName(key)]),
     write: (claim) => {
       const path = file(claimKey(claim.owner));
       const text = withChecksum(readable(encodeClaim(claim), path));
@@ -89,21 +92,25 @@ function readable(text: string, path: string): string {
   });
 }
 
-function readAll(tree: TrustedTree, bootId: string): StoredClaims {
+function readClaims(tree: TrustedTree, bootId: string, names: readonly string[]): StoredClaims {
   const claims: Claim[] = [];
   const damaged: DamagedClaim[] = [];
   const outdated: string[] = [];
-  for (const name of claimFiles(tree)) {
+  for (const name of names) {
     const path = join(tree.root, name);
     const read = readOne(tree, name);
     if (!read) continue;
     if ('reason' in read) damaged.push({ path, reason: read.reason });
-    else if (`${claimKey(read.claim.owner)}.json` !== name) {
+    else if (fileName(claimKey(read.claim.owner)) !== name) {
       damaged.push({ path, reason: `it is the claim of ${whose(read.claim)}` });
     } else if (read.claim.bootId !== bootId) outdated.push(claimKey(read.claim.owner));
     else claims.push(read.claim);
   }
   return { claims, damaged, outdated };
+}
+
+function fileName(key: string): string {
+  return `${key}.json`;
 }
 
 /** Several guests may have had one name in turn, so that a guest is named by its UUID. */

@@ -30,7 +30,7 @@ export interface Start {
 export function startOf(engine: Engine, guest: Domain): Start | undefined {
   const hostdevs = pciHostdevs(guest);
   const owner = guestOwner(guest);
-  if (hostdevs.length === 0 && !ownClaim(engine.store.all().claims, owner)) return undefined;
+  if (hostdevs.length === 0 && engine.store.one(claimKey(owner)).claims.length === 0) return undefined;
   return { owner, hostdevs, config: engine.loadConfig(guest) };
 }
 
@@ -44,7 +44,7 @@ export interface StartGroups {
 
 /** Looks up the groups. Throws VH_NO_DEVICE, VH_NO_IOMMU. */
 export function groupsOfStart(engine: Engine, { owner, hostdevs }: Start): StartGroups {
-  const before = ownClaim(engine.store.all().claims, owner);
+  const [before] = engine.store.one(claimKey(owner)).claims;
   const wanted = groupsOf(
     engine.host,
     hostdevs.map(({ address }) => address),

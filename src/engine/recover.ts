@@ -1,3 +1,4 @@
+import { setImmediate as turn } from 'node:timers/promises';
 import { toGiveBack, type Claim, type GuestOwner } from '../claim/claim.ts';
 import { errnoOf, VfioHookError } from '../errors.ts';
 import { describeHolders } from '../host/describe-holders.ts';
@@ -11,10 +12,13 @@ import { giveBackLocked } from './release.ts';
 /** What `recover` did with one claim, or would do. */
 export interface Recovery {
   readonly owner: Claim['owner'];
-  readonly outcome: 'restored' | 'would-restore' | 'left' | 'incomplete';
+  readonly outcome: RecoveryOutcome;
   /** Why it was left, what is missing, or what was found otherwise: sentences. */
   readonly reasons: readonly string[];
 }
+
+/** `not-tried`: a signal came before it. */
+export type RecoveryOutcome = 'restored' | 'would-restore' | 'left' | 'incomplete' | 'not-tried';
 
 /**
  * libvirt starts QEMU within seconds of the hook's end; a claim younger than this may be a guest on its way,
@@ -25,7 +29,8 @@ const STARTING_MS = 60_000;
 /**
  * Gives back what owners hold that are gone: after a crash of libvirtd or of this program no release ever
  * comes. A claim is left when its guest has a group open or may just be starting, when its program runs, and
- * when a person has detached its devices: they are where they are on purpose.
+ * when a person has detached its devices: they are where they are on purpose. Asked to stop, it ends after the claim
+ * that it is at.
  */
 export async function recover(engine: Engine, options: { readonly dryRun: boolean }): Promise<Recovery[]> {
   const done: Recovery[] = [];
@@ -35,6 +40,13 @@ export async function recover(engine: Engine, options: { readonly dryRun: boolea
   }
   const daemons = daemonsOf(engine.host);
   for (const claim of stored.claims) {
+    // A signal is heard between two turns of the event loop.
+    await turn();
+    const signal = engine.interrupted();
+    if (signal !== undefined) {
+      done.push({ owner: claim.owner, outcome: 'not-tried', reasons: [`stopped by ${signal}`] });
+      continue;
+    }
     const why = reasonToLeave(engine, claim, daemons);
     if (why !== undefined) done.push({ owner: claim.owner, outcome: 'left', reasons: [why] });
     else if (options.dryRun) done.push({ owner: claim.owner, outcome: 'would-restore', reasons: [] });
@@ -62,7 +74,7 @@ function removeOutdated(engine: Engine, key: string): void {
     throw error;
   }
   try {
-    if (engine.store.all().outdated.includes(key)) engine.store.remove(key);
+    if (engine.store.one(key).outdated.length > 0) engine.store.remove(key);
   } finally {
     lock.release();
   }

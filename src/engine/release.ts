@@ -57,8 +57,7 @@ export async function giveBackLocked(
 ): Promise<GiveBackResult | LeftAlone | undefined> {
   const locks = lockForOwner(engine, claim.owner, claim.groups, defaultConfig.timeouts.lock);
   try {
-    const now = engine.store.all().claims;
-    const current = now.find(({ owner }) => claimKey(owner) === claimKey(claim.owner));
+    const [current] = engine.store.one(claimKey(claim.owner)).claims;
     if (!current) return undefined;
     const locked = current.groups.every((group) => claim.groups.includes(group));
     const reason = locked ? reasonToLeave(current) : 'another run has changed the claim meanwhile';

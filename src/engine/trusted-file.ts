@@ -57,7 +57,7 @@ export function readTrustedFile(tree: TrustedTree, path: string | Buffer): strin
   try {
     const stats = fstatSync(descriptor);
     checkFile(tree, shown, stats);
-    const bytes = attempt(tree, shown, () => readAll(descriptor));
+    const bytes = attempt(tree, shown, () => readAll(descriptor, stats.size));
     if (bytes.length > MOST_BYTES) throw refusal(tree, shown, 'it is larger than 1 MiB');
     return decodeUtf8(tree, shown, bytes);
   } finally {
@@ -182,14 +182,15 @@ function checkOwner(tree: TrustedTree, path: string, stats: Stats, command: stri
   throw refusal(tree, path, `it belongs to uid ${stats.uid}, not to ${owner}`, `${command} ${user}`);
 }
 
-function readAll(descriptor: number): Buffer {
-  // One byte more than allowed, to see that a file grew after it was measured.
-  const buffer = Buffer.alloc(MOST_BYTES + 1);
+/** Reads a file that had this size; one byte more than allowed at most, to see that it grew since. */
+function readAll(descriptor: number, size: number): Buffer {
+  let buffer = Buffer.alloc(size + 1);
   let length = 0;
   for (;;) {
     const count = readSync(descriptor, buffer, length, buffer.length - length, null);
-    if (count === 0) return buffer.subarray(0, length);
     length += count;
+    if (count === 0 || length > MOST_BYTES) return buffer.subarray(0, length);
+    if (length === buffer.length) buffer = Buffer.concat([buffer], Math.min(2 * length, MOST_BYTES + 1));
   }
 }
 

@@ -10,6 +10,7 @@ import {
   example,
   installation,
   repository,
+  startHook,
   temporaryDirectory,
   type Ended,
 } from '../hook/compiled.ts';
@@ -301,6 +302,41 @@ describe('vfio-hook status and recover', () => {
     assert.deepEqual([picture(on), claims(on)], [before, {}]);
     assert.deepEqual(JSON.parse(run(['recover', '--json', ...on.option]).stdout), []);
   });
+
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
+    it(`${signal} ends recover after the claim that it is at: it says what is left, status 1`, async () => {
+      const on = machine({}, 'server-8-gpu');
+      const cards = ['0000:19:00.0', '0000:4d:00.0', '0000:8c:00.0'];
+      const uuid = (index: number): string => `b7a1e0d2-0d57-4b6b-9a43-4e1a2b9f0c1${index}`;
+      const before = picture(on);
+      for (const [index, card] of cards.entries()) {
+        succeeds(on, guestWith([card], { name: `vm${index}`, uuid: uuid(index) }), 'prepare');
+      }
+      on.machine.perform({ do: 'stop-libvirt' });
+      fault(on, { id: 'first', path: '*/vfio-pci/unbind', effect: { kind: 'hang' } });
+      const recovering = startHook(['recover', ...on.option], { program: installation().command });
+      const host = on.machine.host();
+      const patience = performance.now() + 10_000;
+      while (host.blockedWrites().length === 0) {
+        assert.ok(performance.now() < patience, 'it writes nothing');
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      recovering.process.kill(signal);
+      on.machine.perform({ do: 'release-fault', id: 'first' });
+      const { status, stdout, stderr } = await recovering.ended;
+      assert.deepEqual(
+        [status, stdout, stderr],
+        [
+          1,
+          'guest vm0: its devices are as they were\n',
+          `vfio-hook: error: stopped by ${signal}: 2 of 3 claims were not looked at\nvfio-hook: hint: go on with: vfio-hook recover\n`,
+        ],
+      );
+      assert.equal(Object.keys(claims(on)).length, 2);
+      assert.equal(run(['recover', ...on.option]).status, 0);
+      assert.deepEqual([picture(on), claims(on)], [before, {}]);
+    });
+  }
 
   it('what cannot be put back: status 2, recover 1, with what is missing', () => {
     const on = machine();

@@ -225,6 +225,17 @@ describe('openClaimStore', () => {
     assert.equal(store.all().claims[1]!.state, 'stuck');
   });
 
+  it('reads one by its key, and nothing where there is none', () => {
+    store.write(claim('a'));
+    store.write(claim('b'));
+    store.write(claim('c', { bootId: 'another' }));
+    writeFileSync(join(root, 'run/claims/d.json'), '{', { mode: 0o600 });
+    assert.deepEqual(store.one('b'), { claims: [claim('b')], damaged: [], outdated: [] });
+    assert.deepEqual(store.one('c').outdated, ['c']);
+    assert.equal(store.one('d').damaged.length, 1);
+    assert.deepEqual(store.one('e'), { claims: [], damaged: [], outdated: [] });
+  });
+
   it('tells the claims of another boot apart', () => {
     store.write(claim('a', { bootId: 'another' }));
     store.write(claim('b'));

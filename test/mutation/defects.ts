@@ -548,7 +548,7 @@ const engine: readonly Defect[] = [
   {
     name: 'removes a younger claim in the place of one of an earlier boot',
     file: 'engine/recover.ts',
-    find: 'if (engine.store.all().outdated.includes(key)) ',
+    find: 'if (engine.store.one(key).outdated.length > 0) ',
     replace: '',
   },
   {
