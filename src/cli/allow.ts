@@ -1,7 +1,7 @@
 import { advice } from '../hint.ts';
 import { nearestWord } from '../config/nearest.ts';
 import { VfioHookError } from '../errors.ts';
-import { useReasons, type UseReason } from '../pci/use.ts';
+import { offeredReasons, useReasons, type UseReason } from '../pci/use.ts';
 import { quoteName } from '../text.ts';
 import type { Call, OptionSpec } from './command.ts';
 
@@ -24,11 +24,11 @@ export function readAllow({ lists }: Call, isPattern: boolean): readonly UseReas
   return words.map((word) => {
     const reason = useReasons.find((each) => each === word);
     if (reason) return reason;
-    const meant = nearestWord(word, useReasons);
+    const meant = nearestWord(word, offeredReasons);
     throw new VfioHookError('VH_USAGE', `${quoteName(word)} is no reason to allow`, {
       hints: [
         meant === undefined
-          ? advice(`reasons: ${useReasons.join(', ')}`)
+          ? advice(`reasons: ${offeredReasons.join(', ')}`)
           : advice(`did you mean: --allow ${meant}`),
       ],
     });

@@ -146,6 +146,10 @@ function driverSuggestions(device: PciDevice, guest: Domain, snapshot: Snapshot)
 function useSuggestions({ address }: PciDevice, snapshot: Snapshot): Suggestion[] {
   const uses = snapshot.uses.filter(({ device }) => device === address);
   if (uses.length === 0) return [];
+  const root = uses.filter(({ reason }) => reason === 'root-disk');
+  if (root.length > 0) {
+    return [{ about: root.map(({ detail }) => sentence(escapeControl(detail))), lines: [] }];
+  }
   return [
     {
       about: [
@@ -156,4 +160,8 @@ function useSuggestions({ address }: PciDevice, snapshot: Snapshot): Suggestion[
       lines: [`allow: [${reasonsOf(uses).join(', ')}]`],
     },
   ];
+}
+
+function sentence(text: string): string {
+  return `${text.slice(0, 1).toUpperCase()}${text.slice(1)}: a start of the guest is refused.`;
 }

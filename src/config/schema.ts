@@ -1,6 +1,6 @@
 import * as v from 'valibot';
 import { parseBarSize } from '../pci/bar.ts';
-import { useReasons } from '../pci/use.ts';
+import { offeredReasons, useReasons } from '../pci/use.ts';
 import { logLevels } from './config.ts';
 import { DURATION, parseDuration } from './duration.ts';
 import { classWords, formatDeviceMatch, parseDeviceMatch } from './match.ts';
@@ -78,10 +78,10 @@ const bars = v.pipe(
 const allow = v.pipe(
   v.array(
     v.pipe(
-      v.picklist(useReasons, expected(`one of ${useReasons.join(', ')}`)),
+      v.picklist(useReasons, expected(`one of ${offeredReasons.join(', ')}`)),
       v.description('A reason for which the host needs a device.'),
     ),
-    expected(`a list of ${useReasons.join(', ')}`),
+    expected(`a list of ${offeredReasons.join(', ')}`),
   ),
   v.description(
     'What the device may be taken from although the host uses it for that. Not in a rule for a class of devices.',

@@ -6,6 +6,8 @@ export type UseReason = (typeof useReasons)[number];
 
 /** Every {@link UseReason}. */
 export const useReasons = [
+  /** The running system itself is on it: the root file system, or one of those that it cannot go on without */
+  'root-disk',
   /** A file system is mounted from it, also through partitions, dm, LUKS, LVM, md, bcache or ZFS */
   'mounted',
   /** The host swaps to it */
@@ -27,6 +29,12 @@ export const useReasons = [
   /** Every keyboard of the host is behind it */
   'last-keyboard',
 ] as const;
+
+/**
+ * The reasons that a message may offer as a word for `allow`. Taking the disk that the host runs from ends the host:
+ * its word stands in the documentation, for whoever has looked for it, and in no hint.
+ */
+export const offeredReasons: readonly UseReason[] = useReasons.filter((reason) => reason !== 'root-disk');
 
 /** One thing on the host that needs a device. Plain data, as it was when the snapshot was taken. */
 export interface DeviceUse {

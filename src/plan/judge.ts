@@ -173,8 +173,12 @@ function judgeUse(current: Case, need: Judgement): Judgement {
   const [first] = refused;
   const marked = allowed.length > 0 && { allowed };
   if (first) {
-    const hints = uniqueHints(refused.flatMap((use) => use.hints));
-    const refusal = refuse(current, 'host-use', `the host uses it: ${first.detail}`, hints);
+    // What to do about the rest of the disk that the host runs from would be work for nothing.
+    const isRoot = first.reason === 'root-disk';
+    const about = isRoot ? refused.filter(({ reason }) => reason === 'root-disk') : refused;
+    const hints = uniqueHints(about.flatMap((use) => use.hints));
+    const reason = isRoot ? first.detail : `the host uses it: ${first.detail}`;
+    const refusal = refuse(current, 'host-use', reason, hints);
     return { ...refusal, verdict: { ...refusal.verdict, uses: refused, ...marked } };
   }
   if (verdict.kind === 'refuse') return need;

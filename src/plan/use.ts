@@ -26,14 +26,15 @@ export function reasonsOf(uses: readonly DeviceUse[]): UseReason[] {
 /**
  * What allows a refused plan to take from the host what it uses, as a sentence: configuration ready to paste for
  * a guest, options for a command. A later rule's `allow` replaces an earlier one's, so reasons that are allowed
- * already are in it as well. Undefined when nothing is refused because the host uses it.
+ * already are in it as well. Undefined when nothing is refused because the host uses it, and when the host runs from
+ * one of the devices: that is not for a hint to offer.
  */
 export function allowance({ verdicts, owner }: Plan): Hint | undefined {
   const refused = verdicts.flatMap((verdict) => {
     if (verdict.kind !== 'refuse' || !verdict.uses) return [];
     return [{ device: verdict.device, reasons: reasonsOf([...verdict.uses, ...(verdict.allowed ?? [])]) }];
   });
-  if (refused.length === 0) return undefined;
+  if (refused.length === 0 || refused.some(({ reasons }) => reasons.includes('root-disk'))) return undefined;
   if (owner.kind !== 'guest') {
     const options = new Set(refused.flatMap(({ reasons }) => reasons.map((reason) => `--allow ${reason}`)));
     return advice(

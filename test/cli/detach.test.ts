@@ -203,6 +203,7 @@ describe('vfio-hook detach and reattach', () => {
   for (const [name, args] of Object.entries({
     'detach-all-allow': ['detach', '--all', '--allow', 'boot-vga'],
     'detach-allow-nothing': ['detach', '0f:00.0', '--allow', 'boot-vg'],
+    'detach-allow-unknown': ['detach', '0f:00.0', '--allow', 'root_disk'],
     'detach-nothing': ['detach'],
     'detach-two-ways': ['detach', '03:00.0', '--all'],
     'detach-no-address': ['detach', '3:0'],

@@ -48,6 +48,9 @@ async function planWith(host: Host, domain: Domain, config: Config): Promise<Pla
 
 const outcome = (verdict: Verdict): string => (verdict.kind === 'refuse' ? verdict.code : verdict.kind);
 
+const isRootDisk = (verdict: Verdict): boolean =>
+  verdict.kind === 'refuse' && verdict.uses?.[0]?.reason === 'root-disk';
+
 const configOf = (text: string): Config => mergeConfig(defaultConfig, decodeConfigFile(text, 'a.yaml'));
 
 describe('initialConfig', () => {
@@ -66,8 +69,10 @@ describe('initialConfig', () => {
         const bold = await planWith(host, domain, configOf(takenIn(text)));
         assert.deepEqual(
           bold.verdicts.map(outcome),
-          // What the host uses is given away now; everything else stays as it was.
-          before.verdicts.map((verdict) => (outcome(verdict) === 'host-use' ? 'bind' : outcome(verdict))),
+          // What the host uses is given away now, but for the disk that it runs from; all else stays as it was.
+          before.verdicts.map((verdict) =>
+            outcome(verdict) === 'host-use' && !isRootDisk(verdict) ? 'bind' : outcome(verdict),
+          ),
           name,
         );
       }
@@ -113,6 +118,16 @@ describe('initialConfig', () => {
       (await planWith(host, domain, config)).verdicts.map(({ kind }) => kind);
     assert.deepEqual(await kinds(configOf(text)), ['refuse']);
     assert.deepEqual(await kinds(configOf(takenIn(text))), ['bind']);
+  });
+
+  it('the disk that the host runs from: that it is, and no line that would allow it', async () => {
+    const host = createMachine(machineSpec('nvme-host')).host();
+    const text = await textFor(host, guest('a', '0000:01:00.0'));
+    assert.match(
+      text,
+      /\n {2}# The host runs from it: \/ is on nvme0n1p2: a start of the guest is refused\.\n {2}- match/,
+    );
+    assert.doesNotMatch(text, /allow|root-disk/);
   });
 
   it('a name cannot end the comment that it stands in', async () => {

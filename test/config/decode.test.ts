@@ -15,7 +15,7 @@ import fc from 'fast-check';
 import type { PartialConfig } from '../../src/config/config.ts';
 import { decodeConfigFile } from '../../src/config/decode.ts';
 import { VfioHookError } from '../../src/errors.ts';
-import { useReasons } from '../../src/pci/use.ts';
+import { offeredReasons } from '../../src/pci/use.ts';
 
 const PATH = '/etc/vfio-hook/domains/win11.yaml';
 const JSON_PATH = '/etc/vfio-hook/domains/win11.json';
@@ -79,10 +79,10 @@ describe('decodeConfigFile', () => {
       ],
       [
         'what a device may be taken from',
-        'devices: [{match: "0000:03:00.0", allow: [boot-vga, held]}, {match: "10de:2204", allow: []}]',
+        'devices: [{match: "0000:03:00.0", allow: [boot-vga, held, root-disk]}, {match: "10de:2204", allow: []}]',
         {
           devices: [
-            { match: gpu, bars: none, allow: ['boot-vga', 'held'] },
+            { match: gpu, bars: none, allow: ['boot-vga', 'held', 'root-disk'] },
             { match: { by: 'id', vendor: '10de', device: '2204' }, bars: none, allow: [] },
           ],
         },
@@ -241,12 +241,12 @@ describe('decodeConfigFile', () => {
       [
         'an unknown reason',
         'devices:\n- match: "03:00.0"\n  allow:\n  - boot_vga\n',
-        `line 4: devices[0].allow[0]: "boot_vga" in place of one of ${useReasons.join(', ')}`,
+        `line 4: devices[0].allow[0]: "boot_vga" in place of one of ${offeredReasons.join(', ')}`,
       ],
       [
         'a reason that is no list',
         'devices: [{match: "03:00.0", allow: held}]',
-        `line 1: devices[0].allow: "held" in place of a list of ${useReasons.join(', ')}`,
+        `line 1: devices[0].allow: "held" in place of a list of ${offeredReasons.join(', ')}`,
       ],
       [
         'reasons for a class of devices',

@@ -5,6 +5,7 @@ import { decodeConfigFile } from '../../src/config/decode.ts';
 import { parseDescription } from '../../src/host/simulated/description.ts';
 import { differences } from '../../src/host/simulated/observe.ts';
 import type { MachineSpec } from '../../src/host/simulated/spec.ts';
+import { useReasons } from '../../src/pci/use.ts';
 import { failureOf, guest, pci, scenarios, type Scenario } from '../scenario.ts';
 
 const GPU = '0000:03:00.0';
@@ -449,15 +450,6 @@ processes: [${program('kodi', '/dev/fb1')}]`,
     allow: only(GPU, 'held'),
   },
   {
-    name: 'the root file system is on the disk',
-    host: { disk: 'disk: { name: nvme0n1, partitions: { nvme0n1p2: / } }' },
-    assigned: [DISK],
-    device: DISK,
-    reason: 'nvme0n1p2 is mounted at /',
-    hints: ['the host runs from it: give the guest another disk'],
-    allow: only(DISK, 'mounted'),
-  },
-  {
     name: 'a companion is a disk with a file system on LVM in LUKS',
     host: {
       disk: 'disk: { name: nvme0n1, partitions: { nvme0n1p3: { luks: cryptdata, holds: { lvm: vg0-home, holds: /home } } } }, group: 16',
@@ -556,6 +548,49 @@ describe('a start is refused, nothing is written and no claim is left, when', ()
       assert.deepEqual([differences(before, s.observation()), s.claims()], [lost ?? [], []]);
     });
   }
+});
+
+describe('the disk that the host runs from', () => {
+  const scenario = scenarios();
+  const disk =
+    'disk: { name: nvme0n1, partitions: { nvme0n1p1: /boot/efi, nvme0n1p2: { luks: cryptroot, holds: / }, nvme0n1p3: swap } }';
+  const others = useReasons.filter((reason) => reason !== 'root-disk');
+  const configs: readonly (readonly [how: string, config: Config])[] = [
+    ['without a configuration', configOf('{}')],
+    ['whatever else is allowed', configOf(`devices: [${only(DISK, ...others)}]`)],
+    ['when its own word is there and the others are not', configOf(`devices: [${only(DISK, 'root-disk')}]`)],
+  ];
+  for (const [how, config] of configs) {
+    it(`is refused ${how}, and no hint says how to allow it`, async () => {
+      const s = scenario({ machine: machine({ disk }), config });
+      const error = await failureOf(s.prepare(guest('win11', DISK)));
+      const texts = error.hints.map(hintText).join('\n');
+      assert.doesNotMatch(`${error.message}\n${texts}`, /allow|root-disk/);
+      assert.deepEqual(s.writes(), []);
+      s.nothingDiffers();
+    });
+  }
+
+  it('says so first, also of a companion, and advises nothing that takes it apart', async () => {
+    const s = scenario({ machine: machine({ disk: `${disk}, group: 16` }) });
+    const error = await failureOf(s.prepare(guest('win11', GPU)));
+    assert.equal(
+      error.message,
+      `cannot give ${companion(DISK)} to guest "win11": the host runs from it: / is on nvme0n1p2 through dm-0 (LUKS cryptroot)`,
+    );
+    assert.deepEqual(error.hints.map(hintText), [
+      'give the guest another disk',
+      `also ${DISK}: nvme0n1p1 is mounted at /boot/efi`,
+      `also ${DISK}: nvme0n1p3 is swap space of the host`,
+    ]);
+  });
+
+  it('goes to the guest when its word is in the configuration', async () => {
+    const config = configOf(`devices: [${only(DISK, 'root-disk', 'mounted', 'swap')}]`);
+    const s = scenario({ machine: machine({ disk }), config });
+    await s.prepare(guest('win11', DISK));
+    assert.equal(s.driver(DISK), 'vfio-pci');
+  });
 });
 
 describe('a reason that the configuration allows', () => {

@@ -83,6 +83,17 @@ describe('a plan with devices that the host uses', () => {
     assert.deepEqual(verdict.allowed, [use('boot-vga')]);
   });
 
+  it('says of the disk that the host runs from nothing but that', () => {
+    const uses = [
+      { ...use('root-disk'), detail: 'the host runs from it: / is on sda1' },
+      use('mounted'),
+      use('swap'),
+    ];
+    const [verdict] = planned(uses).verdicts;
+    assert.equal(verdict?.reason, 'the host runs from it: / is on sda1');
+    assert.deepEqual(verdict.kind === 'refuse' && [verdict.uses, verdict.hints], [uses, uses[0]?.hints]);
+  });
+
   const rows: readonly (readonly [name: string, verdict: string, made: () => Plan])[] = [
     [
       'the claim of another guest, which comes first',
@@ -138,6 +149,15 @@ describe('a plan with devices that the host uses', () => {
 });
 
 describe('allowance', () => {
+  it('is not offered for the disk that the host runs from, nor for what is refused beside it', () => {
+    const boot = use('boot-vga', '03:00.1');
+    assert.equal(allowance(planned([use('root-disk'), use('mounted'), boot])), undefined);
+    const allowed = planned([use('root-disk'), use('mounted')], { wishesFor: allowing('root-disk') });
+    assert.equal(allowance(allowed), undefined);
+    const owner = { kind: 'manual', uuid: '' } as const;
+    assert.equal(allowance({ ...planned([use('root-disk')]), owner }), undefined);
+  });
+
   const file = '/etc/vfio-hook/domains/win11.yaml';
 
   it('is nothing when nothing is refused for a use', () => {

@@ -3,7 +3,7 @@ import { sysfs } from '../../pci/sysfs.ts';
 import type { Host } from '../host.ts';
 import type { DiskDescription, DiskUse } from '../simulated/description-disk.ts';
 import { disksBehind, holdersOf, readBlockDevices, type Disk } from '../uses/block.ts';
-import { fileSystemsOn, mountPointsOfPool, poolOf, readStorage, type Storage } from '../uses/storage.ts';
+import { fileSystemsOfPool, fileSystemsOn, poolOf, readStorage, type Storage } from '../uses/storage.ts';
 import { publicMountPoint } from './privacy.ts';
 
 /** Volumes on volumes that are followed: a disk, md, LUKS, LVM and some more. */
@@ -60,15 +60,19 @@ class DiskUses {
   private usesOf(name: string, depth: number, leaf: boolean): DiskUse[] {
     if (this.storage.swaps.has(name)) return ['swap'];
     const found = fileSystemsOn(this.host, this.storage, name).flatMap(
-      ({ type, number, mountPoints }): DiskUse[] => {
-        const mount = publicMountPoint(mountPoints[0] ?? '');
+      ({ type, number, mountPoints, systemPlaces }): DiskUse[] => {
+        const mount = publicMountPoint(systemPlaces[0] ?? mountPoints[0] ?? '');
         return [type === 'btrfs' ? { btrfs: this.number('btrfs', number), mount } : mount];
       },
     );
     if (found.length > 0) return found;
     const pool = poolOf(this.host, name);
     if (pool !== undefined) {
-      const [mounted] = mountPointsOfPool(this.storage, pool);
+      const datasets = fileSystemsOfPool(this.storage, pool);
+      const [mounted] = [
+        ...datasets.flatMap(({ systemPlaces }) => systemPlaces),
+        ...datasets.flatMap(({ mountPoints }) => mountPoints),
+      ];
       return [
         {
           zfs: this.number('pool', pool),

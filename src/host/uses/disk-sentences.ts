@@ -15,27 +15,45 @@ export interface Way<Use extends Mounted | Swap> {
   readonly finding: Use;
 }
 
-/** `nvme0n1p3 is mounted at /home through dm-0 (LUKS cryptroot) and dm-1 (LVM vg0-home)`. */
+/** `nvme0n1p3 is mounted at /home through dm-0 (LUKS cryptroot) and dm-1 (LVM vg0-home)`; or what the host runs from. */
 export function mountedUse(host: Host, { bases, finding }: Way<Mounted>): Sentence {
-  const { mountPoints, chain, type, members, pool } = finding;
+  const { mountPoints, systemPlaces, chain, type, members, pool } = finding;
   const at = listed(mountPoints.map(plainOrQuoted), 'places');
-  const through = [
+  const through = throughText([
     ...chain.map((name) => layerOf(host, name).words),
     ...(pool === undefined ? [] : [`the ZFS pool ${plainOrQuoted(pool)}`]),
-  ];
+  ]);
   const share =
     members === undefined ? '' : `, as part of a ${plainOrQuoted(type)} file system on ${members} devices`;
+  if (systemPlaces.length > 0) {
+    const mounted = mountPoints.some((point) => systemPlaces.includes(point)) ? '' : `, mounted at ${at}`;
+    return rootUse(
+      'runs',
+      `${placesText(systemPlaces)} on ${listed(bases, 'devices')}${through}${share}${mounted}`,
+    );
+  }
   const last = chain.at(-1) ?? bases[0] ?? '';
   return {
     reason: 'mounted',
-    detail: `${subject(bases)} mounted at ${at}${throughText(through)}${share}`,
-    hints: mountPoints.includes('/')
-      ? [advice('the host runs from it: give the guest another disk')]
-      : [
-          ...(pool !== undefined ? exportPool(pool) : [umount(mountPoints, last)]),
-          ...closeCommands(host, chain),
-        ],
+    detail: `${subject(bases)} mounted at ${at}${through}${share}`,
+    hints: [
+      ...(pool !== undefined ? exportPool(pool) : [umount(mountPoints, last)]),
+      ...closeCommands(host, chain),
+    ],
   };
+}
+
+/** The one sentence on the disk of the host. Nothing can be done about it: there are no commands. */
+function rootUse(runs: 'runs' | 'may run', detail: string): Sentence {
+  return {
+    reason: 'root-disk',
+    detail: `the host ${runs} from it: ${detail}`,
+    hints: [advice('give the guest another disk')],
+  };
+}
+
+function placesText(places: readonly string[]): string {
+  return `${listed(places.map(plainOrQuoted), 'places')} ${places.length === 1 ? 'is' : 'are'}`;
 }
 
 /** `nvme0n1p2 is swap space of the host`. */
@@ -49,7 +67,14 @@ export function swapUse(host: Host, { bases, finding }: Way<Swap>): Sentence {
 }
 
 /** `nvme0n1p3 carries dm-0 (LUKS cryptroot), which is active, with nothing mounted from it`. */
-export function claimedUse(host: Host, base: string, { layers, answer, pool }: Claimed): Sentence {
+export function claimedUse(host: Host, base: string, finding: Claimed): Sentence {
+  const { layers, answer, pool, systemPlaces } = finding;
+  if (systemPlaces.length > 0) {
+    return rootUse(
+      'may run',
+      `${placesText(systemPlaces)} on a ZFS pool, and something has ${base} for itself alone`,
+    );
+  }
   const node = sysfs.node(base);
   const owner = pool === undefined ? undefined : `the ZFS pool ${plainOrQuoted(pool)}`;
   const look = advice(`see what has it: lsblk -f ${node}, then zpool status, fuser -v ${node}`);

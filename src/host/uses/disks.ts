@@ -9,7 +9,7 @@ import { readStorage, type Storage } from './storage.ts';
 /**
  * What the host uses the disks behind these PCI devices for: file systems, swap space, and volumes and pools of
  * which no more is known than that they have claimed a disk. One use for each file system and swap space and for
- * each disk or partition otherwise claimed, in the order of the devices, then mounted, swap, disk-in-use.
+ * each disk or partition otherwise claimed, in the order of the devices, then file systems, swap space, other claims.
  *
  * The devices must be no bridges: everything behind a bridge would be counted to it. Disks of which nothing is
  * known are opened exclusively for a moment.

@@ -1,7 +1,7 @@
 import { sysfs } from '../../pci/sysfs.ts';
 import type { Host } from '../host.ts';
 import { holdersOf, partitionsOf, type Disk } from './block.ts';
-import { fileSystemsOn, mountPointsOfPool, poolOf, type Storage } from './storage.ts';
+import { fileSystemsOfPool, fileSystemsOn, poolOf, systemOnUnknownPools, type Storage } from './storage.ts';
 
 /** A mounted file system. */
 export interface Mounted {
@@ -11,6 +11,8 @@ export interface Mounted {
   /** Block devices on the way, from the disk or partition upwards. */
   readonly chain: readonly string[];
   readonly mountPoints: readonly string[];
+  /** Places of the running system that are on it, also by way of an overlay or an image. */
+  readonly systemPlaces: readonly string[];
   readonly type: string;
   /** How many block devices the file system is on; absent for one, and for ZFS. */
   readonly members?: number;
@@ -33,6 +35,8 @@ export interface Claimed {
   /** What opening the uppermost of them exclusively came to, or it itself when there are none. */
   readonly answer: 'free' | 'busy' | 'denied';
   readonly pool?: string;
+  /** Places of the running system that may be on it: a disk of theirs is not known. */
+  readonly systemPlaces: readonly string[];
 }
 
 /** What following the devices above a disk or a partition upwards has led to. */
@@ -83,12 +87,18 @@ function follow(
     answers.find(({ answer }) => answer === 'busy') ?? answers.find(({ answer }) => answer === 'denied');
   if (layers.length === 0 && !taken) return [];
   const pool = taken && poolOf(host, taken.top.name);
-  const mountPoints = pool === undefined ? [] : mountPointsOfPool(storage, pool);
-  if (taken && pool !== undefined && mountPoints.length > 0) {
-    return [{ kind: 'mounted', key: `pool ${pool}`, chain: taken.top.chain, mountPoints, type: 'zfs', pool }];
+  const datasets = pool === undefined ? [] : fileSystemsOfPool(storage, pool);
+  if (taken && pool !== undefined && datasets.length > 0) {
+    const mountPoints = datasets.flatMap((each) => each.mountPoints);
+    const system = datasets.flatMap((each) => each.systemPlaces);
+    const { chain } = taken.top;
+    return [
+      { kind: 'mounted', key: `pool ${pool}`, chain, mountPoints, systemPlaces: system, type: 'zfs', pool },
+    ];
   }
   const answer = taken?.answer === 'busy' ? 'busy' : taken ? 'denied' : 'free';
-  return [{ kind: 'claimed', layers, answer, ...(pool !== undefined && { pool }) }];
+  const maySystem = taken && pool === undefined ? systemOnUnknownPools(host, storage) : [];
+  return [{ kind: 'claimed', layers, answer, systemPlaces: maySystem, ...(pool !== undefined && { pool }) }];
 }
 
 /** A disk or partition and everything above it, each once and by the shortest way: what is lower comes first. */
@@ -119,12 +129,13 @@ function devicesAbove(host: Host, storage: Storage, name: string, base: string):
 
 function usesOf(host: Host, storage: Storage, { name, chain }: Reached): Finding[] {
   const mounted = fileSystemsOn(host, storage, name).map(
-    ({ number, type, mountPoints, devices }): Finding => ({
+    ({ number, type, mountPoints, systemPlaces, devices }): Finding => ({
       kind: 'mounted',
       key: number,
       chain,
       type,
       mountPoints,
+      systemPlaces,
       ...(devices.size > 1 && { members: devices.size }),
     }),
   );

@@ -9,6 +9,8 @@ export interface Mount {
   readonly type: string;
   /** What was mounted, as the file system says it: mostly the path of a node. */
   readonly source: string;
+  /** What the file system says of itself, with commas between and escaped as it is there: for an overlay its layers. */
+  readonly options: string;
 }
 
 /** A file system and every place where it is mounted, in the order of the table. */
@@ -17,6 +19,7 @@ export interface FileSystem {
   readonly type: string;
   readonly sources: readonly string[];
   readonly mountPoints: readonly string[];
+  readonly options: string;
 }
 
 /** The lines of a mountinfo file (Documentation/filesystems/proc.rst, section 3.5); malformed ones are passed over. */
@@ -26,13 +29,14 @@ export function parseMountinfo(text: string): Mount[] {
     // Between the options and the dash is any number of optional fields.
     const dash = fields.indexOf('-', 6);
     const [, , number, , mountPoint] = fields;
-    const [type, source] = fields.slice(dash + 1);
+    const [type, source, options] = fields.slice(dash + 1);
     if (dash === -1 || mountPoint === undefined || !/^\d+:\d+$/.test(number ?? '')) return [];
     return {
       number: number ?? '',
-      mountPoint: unescape(mountPoint),
-      type: unescape(type ?? ''),
-      source: unescape(source ?? ''),
+      mountPoint: unescapeMountText(mountPoint),
+      type: unescapeMountText(type ?? ''),
+      source: unescapeMountText(source ?? ''),
+      options: options ?? '',
     };
   });
 }
@@ -44,25 +48,29 @@ export function parseMountinfo(text: string): Mount[] {
 export function parseSwaps(text: string): string[] {
   return text.split('\n').flatMap((line) => {
     const [name = '', type] = line.split(/\s+/);
-    const path = unescape(name);
+    const path = unescapeMountText(name);
     return type === 'partition' && !path.endsWith(' (deleted)') ? path : [];
   });
 }
 
 /** Every file system that this process or the host's first one sees. */
 export function readFileSystems(host: Host): FileSystem[] {
-  const found = new Map<string, { type: string; sources: Set<string>; mountPoints: Set<string> }>();
+  const found = new Map<
+    string,
+    { type: string; options: string; sources: Set<string>; mountPoints: Set<string> }
+  >();
   for (const table of sysfs.mountTables) {
-    for (const { number, type, source, mountPoint } of parseMountinfo(readIfAllowed(host, table))) {
-      const known = found.get(number) ?? { type, sources: new Set(), mountPoints: new Set() };
+    for (const { number, type, source, mountPoint, options } of parseMountinfo(readIfAllowed(host, table))) {
+      const known = found.get(number) ?? { type, options, sources: new Set(), mountPoints: new Set() };
       found.set(number, known);
       known.sources.add(source);
       known.mountPoints.add(mountPoint);
     }
   }
-  return [...found].map(([number, { type, sources, mountPoints }]) => ({
+  return [...found].map(([number, { type, options, sources, mountPoints }]) => ({
     number,
     type,
+    options,
     sources: [...sources],
     mountPoints: [...mountPoints],
   }));
@@ -78,6 +86,6 @@ function readIfAllowed(host: Host, path: string): string {
 }
 
 /** Blanks, backslashes and number signs are written as three octal digits (fs/proc_namespace.c, lib/string_helpers.c). */
-function unescape(text: string): string {
+export function unescapeMountText(text: string): string {
   return text.replace(/\\([0-3][0-7]{2})/g, (_, digits: string) => String.fromCharCode(parseInt(digits, 8)));
 }

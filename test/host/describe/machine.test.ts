@@ -64,7 +64,9 @@ async function plans(host: Host): Promise<unknown[]> {
 function wordless(value: unknown): unknown {
   const text = JSON.stringify(value, (key, each: unknown) => {
     if (key === 'detail' || key === 'hints') return undefined;
-    return typeof each === 'string' ? each.replace(/^the host uses it: .*/, 'the host uses it') : each;
+    return typeof each === 'string'
+      ? each.replace(/^the host (uses|runs from) it: .*/, 'the host $1 it')
+      : each;
   });
   return JSON.parse(text);
 }
@@ -157,6 +159,27 @@ describe('describeMachine', () => {
     const { gaps, description } = await describeMachine(quick, noNames);
     assert.equal(gaps.length, 1);
     assert.ok(parseDescription(JSON.stringify(description), 'host.json').devices.length > 5);
+  });
+
+  it('a disk that the host runs from stays one, whichever of its mount points comes first', async () => {
+    const machine = (disk: string): Machine =>
+      createMachine(
+        parseDescription(
+          `name: disks\ndevices: [{ address: '0000:01:00.0', id: '144d:a80a', class: '010802', group: 1, driver: nvme, disk: ${disk} }]`,
+          'disks.yaml',
+        ),
+      );
+    for (const disk of [
+      '{ name: nvme0n1, partitions: { nvme0n1p1: [{ btrfs: a, mount: /home }, { btrfs: a, mount: / }] } }',
+      '{ name: nvme0n1, partitions: { nvme0n1p1: [{ zfs: a, mount: /home }, { zfs: a, mount: / }] } }',
+      '{ name: nvme0n1, partitions: { nvme0n1p1: /nix/store } }',
+    ]) {
+      const other = await again(machine(disk).host());
+      assert.deepEqual(
+        diskUses(other.host(), [pci('0000:01:00.0')]).map(({ reason }) => reason),
+        ['root-disk'],
+      );
+    }
   });
 
   it('a disk behind a volume is in use where the volume is', async () => {

@@ -71,7 +71,7 @@ describe('the storage of a simulated machine', () => {
     assert.deepEqual(used, [
       '0000:01:00.0 mounted: nvme0n1p1 is mounted at /boot/efi',
       '0000:01:00.0 mounted: nvme0n1p2 is mounted at /boot',
-      '0000:01:00.0 mounted: nvme0n1p3 is mounted at / through dm-1 (LUKS cryptroot) and dm-2 (LVM vg0-root)',
+      '0000:01:00.0 root-disk: the host runs from it: / is on nvme0n1p3 through dm-1 (LUKS cryptroot) and dm-2 (LVM vg0-root)',
       '0000:01:00.0 mounted: nvme0n1p4 is mounted at /srv through bcache0 (bcache)',
       '0000:01:00.0 swap: nvme0n1p3 is swap space of the host through dm-1 (LUKS cryptroot) and dm-3 (LVM vg0-swap)',
       '0000:02:00.0 mounted: nvme1n1p1 is mounted at /tank through the ZFS pool tank',

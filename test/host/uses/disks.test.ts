@@ -57,14 +57,80 @@ const rows: readonly Row[] = [
     storage: { first: 'disk: { name: nvme0n1, partitions: { nvme0n1p1: /boot/efi, nvme0n1p2: / } }' },
     uses: [
       '0000:01:00.0 mounted: nvme0n1p1 is mounted at /boot/efi',
-      '0000:01:00.0 mounted: nvme0n1p2 is mounted at /',
+      '0000:01:00.0 root-disk: the host runs from it: / is on nvme0n1p2',
     ],
-    hints: [['umount /boot/efi'], ['the host runs from it: give the guest another disk']],
+    hints: [['umount /boot/efi'], ['give the guest another disk']],
   },
   {
     name: 'the root file system in LUKS',
     storage: { first: 'disk: { name: nvme0n1, partitions: { nvme0n1p2: { luks: cryptroot, holds: / } } }' },
-    uses: ['0000:01:00.0 mounted: nvme0n1p2 is mounted at / through dm-0 (LUKS cryptroot)'],
+    uses: ['0000:01:00.0 root-disk: the host runs from it: / is on nvme0n1p2 through dm-0 (LUKS cryptroot)'],
+  },
+  {
+    name: 'the root file system on LVM in LUKS: no command would help',
+    storage: {
+      first:
+        'disk: { name: nvme0n1, partitions: { nvme0n1p3: { luks: cryptroot, holds: { lvm: vg0-root, holds: / } } } }',
+    },
+    uses: [
+      '0000:01:00.0 root-disk: the host runs from it: / is on nvme0n1p3 through dm-0 (LUKS cryptroot) and dm-1 (LVM vg0-root)',
+    ],
+    hints: [['give the guest another disk']],
+  },
+  {
+    name: 'the second disk of a RAID 1 with the root file system',
+    storage: {
+      first: 'disk: { name: nvme0n1, partitions: { nvme0n1p1: { md: md0, holds: / } } }',
+      second: 'disk: { name: nvme1n1, partitions: { nvme1n1p1: { md: md0 } } }',
+    },
+    devices: [SECOND],
+    uses: ['0000:02:00.0 root-disk: the host runs from it: / is on nvme1n1p1 through md0 (md raid1)'],
+  },
+  {
+    name: 'both members of the ZFS pool with the root file system',
+    storage: {
+      first: 'disk: { name: nvme0n1, partitions: { nvme0n1p1: { zfs: rpool, mount: / } } }',
+      second: 'disk: { name: nvme1n1, partitions: { nvme1n1p1: { zfs: rpool, mount: /home } } }',
+    },
+    devices: [FIRST, SECOND],
+    uses: [
+      '0000:01:00.0 root-disk: the host runs from it: / is on nvme0n1p1 through the ZFS pool rpool',
+      '0000:02:00.0 root-disk: the host runs from it: / is on nvme1n1p1 through the ZFS pool rpool',
+    ],
+    hints: [['give the guest another disk'], ['give the guest another disk']],
+  },
+  {
+    name: 'the second device of the btrfs file system with the root, which no mount table names',
+    storage: {
+      first:
+        'disk: { name: nvme0n1, partitions: { nvme0n1p1: [{ btrfs: root, mount: / }, { btrfs: root, mount: /home }] } }',
+      second: 'disk: { name: nvme1n1, partitions: { nvme1n1p1: { btrfs: root } } }',
+    },
+    devices: [SECOND],
+    uses: [
+      '0000:02:00.0 root-disk: the host runs from it: / is on nvme1n1p1, as part of a btrfs file system on 2 devices',
+    ],
+  },
+  {
+    name: 'file systems that the running system cannot go on without, beside one that it can',
+    storage: {
+      first:
+        'disk: { name: nvme0n1, partitions: { nvme0n1p1: /usr, nvme0n1p2: /var, nvme0n1p3: /var/lib/libvirt/images, nvme0n1p4: /nix/store } }',
+    },
+    uses: [
+      '0000:01:00.0 root-disk: the host runs from it: /usr is on nvme0n1p1',
+      '0000:01:00.0 root-disk: the host runs from it: /var is on nvme0n1p2',
+      '0000:01:00.0 mounted: nvme0n1p3 is mounted at /var/lib/libvirt/images',
+      '0000:01:00.0 root-disk: the host runs from it: /nix/store is on nvme0n1p4',
+    ],
+  },
+  {
+    name: 'subvolumes of one file system of an image-based system, whose / is made of them',
+    storage: {
+      first:
+        'disk: { name: nvme0n1, partitions: { nvme0n1p3: [{ btrfs: fedora, mount: /sysroot }, { btrfs: fedora, mount: /etc }, { btrfs: fedora, mount: /var/home }, { btrfs: fedora, mount: /var }] } }',
+    },
+    uses: ['0000:01:00.0 root-disk: the host runs from it: /sysroot, /etc and /var are on nvme0n1p3'],
   },
   {
     name: 'a file system on LVM in LUKS',
@@ -281,7 +347,10 @@ const rows: readonly Row[] = [
     name: 'a SATA disk',
     storage: { sata: 'disk: { name: sda, partitions: { sda1: /, sda2: swap } }' },
     devices: [SATA],
-    uses: ['0000:00:17.0 mounted: sda1 is mounted at /', '0000:00:17.0 swap: sda2 is swap space of the host'],
+    uses: [
+      '0000:00:17.0 root-disk: the host runs from it: / is on sda1',
+      '0000:00:17.0 swap: sda2 is swap space of the host',
+    ],
   },
   {
     name: 'a mount point that wants to be a sentence of its own',
@@ -365,6 +434,34 @@ function blocks(
 const NVME = 'pci0000:00/0000:00:1b.0/0000:01:00.0/nvme/nvme0';
 const mount = (line: string): Shown => ({ files: { '/proc/self/mountinfo': `${line}\n` } });
 
+/** A live system whose `/` is an overlay, with a file system on a USB stick, and an image in it. */
+function live(facts: {
+  readonly sda1: string;
+  readonly lower: string;
+  readonly upper?: string;
+  readonly mapped?: boolean;
+}): Shown {
+  const { sda1, lower, upper = '/run/live/overlay/rw', mapped = false } = facts;
+  return blocks(
+    {
+      sda1: ['pci0000:00/0000:01:00.0/usb1/1-2/block', '8:1'],
+      loop0: ['virtual/block', '7:0', { 'loop/backing_file': `${sda1}/live/filesystem.squashfs\n` }],
+      ...(mapped && { 'dm-0': ['virtual/block', '253:0', { 'dm/name': 'live\n', 'slaves/loop0': '' }] }),
+    },
+    {
+      files: {
+        '/proc/self/mountinfo': [
+          `25 1 0:30 / / rw - overlay overlay rw,lowerdir=${lower},upperdir=${upper},workdir=${upper}/../work`,
+          '26 25 0:31 / /run rw - tmpfs tmpfs rw,size=10%',
+          `27 25 ${mapped ? '253:0' : '7:0'} / /run/live/rootfs/filesystem.squashfs ro - squashfs /dev/x ro`,
+          `28 25 8:1 / ${sda1} ro - vfat /dev/sda1 ro`,
+          '',
+        ].join('\n'),
+      },
+    },
+  );
+}
+
 const trees: readonly { readonly name: string; readonly host: Shown; readonly uses: readonly string[] }[] = [
   {
     name: 'a disk that another mount namespace has mounted',
@@ -385,7 +482,7 @@ const trees: readonly { readonly name: string; readonly host: Shown; readonly us
   {
     name: 'a root file system whose source is no node, as without an initramfs',
     host: blocks({ nvme0n1: [NVME, '259:0'] }, mount('1 0 259:0 / / rw - ext4 /dev/root rw')),
-    uses: ['mounted: nvme0n1 is mounted at /'],
+    uses: ['root-disk: the host runs from it: / is on nvme0n1'],
   },
   {
     name: 'a disk that cannot be looked at',
@@ -488,7 +585,7 @@ const trees: readonly { readonly name: string; readonly host: Shown; readonly us
       { nvme0n1: ['pci0000:00/0000:01:00.0/pci10000:e0/10000:e0:06.0/10000:e1:00.0/nvme/nvme0', '259:0'] },
       mount('36 1 259:0 / / rw - ext4 /dev/nvme0n1 rw'),
     ),
-    uses: ['mounted: nvme0n1 is mounted at /'],
+    uses: ['root-disk: the host runs from it: / is on nvme0n1'],
   },
   {
     name: 'a namespace of a subsystem whose paths are not shown: counted to each controller',
@@ -547,6 +644,80 @@ const trees: readonly { readonly name: string; readonly host: Shown; readonly us
     uses: [
       'disk-in-use: nvme0n1 carries dm-0 (device mapper a) and dm-1 (device mapper b), which are active, with nothing mounted from them',
     ],
+  },
+  {
+    name: 'the medium of a live system: / is an overlay of an image in a file on it',
+    host: live({ sda1: '/run/live/medium', lower: '/run/live/rootfs/filesystem.squashfs' }),
+    uses: ['root-disk: the host runs from it: / is on sda1, mounted at /run/live/medium'],
+  },
+  {
+    name: 'the medium of a live system whose layers have other names by now',
+    host: live({ sda1: '/cdrom', lower: '/minimal.squashfs' }),
+    uses: ['root-disk: the host runs from it: / is on sda1, mounted at /cdrom'],
+  },
+  {
+    name: 'the image of a live system in LUKS',
+    host: live({ sda1: '/run/live/medium', lower: '/run/live/rootfs/filesystem.squashfs', mapped: true }),
+    uses: ['root-disk: the host runs from it: / is on sda1, mounted at /run/live/medium'],
+  },
+  {
+    name: 'a directory of a disk that the writes of a live system go to',
+    host: live({
+      sda1: '/run/live/persistence/sda1',
+      lower: '/nowhere',
+      upper: '/run/live/persistence/sda1/rw',
+    }),
+    uses: ['root-disk: the host runs from it: / is on sda1, mounted at /run/live/persistence/sda1'],
+  },
+  {
+    name: 'a directory whose name has what separates layers and options',
+    host: live({ sda1: '/run/a:b,c', lower: String.raw`/x:/run/a\134:b\054c/lower` }),
+    uses: ['root-disk: the host runs from it: / is on sda1, mounted at /run/a:b,c'],
+  },
+  {
+    name: 'an overlay and an image of no concern to the running system',
+    host: blocks(
+      {
+        sda1: ['pci0000:00/0000:01:00.0/block', '8:1'],
+        loop0: ['virtual/block', '7:0', { 'loop/backing_file': '/srv/a.img\n' }],
+      },
+      {
+        files: {
+          '/proc/self/mountinfo': [
+            '20 1 0:9 / / rw - tmpfs tmpfs rw',
+            '21 20 8:1 / /srv rw - ext4 /dev/sda1 rw',
+            '22 20 7:0 / /snap/a/1 ro - squashfs /dev/loop0 ro',
+            '23 20 0:30 / /srv/merged rw - overlay overlay rw,lowerdir=/srv/lower,upperdir=/srv/upper',
+            '',
+          ].join('\n'),
+        },
+      },
+    ),
+    uses: ['mounted: sda1 is mounted at /srv'],
+  },
+  {
+    name: 'a pool of ZFS with the root file system, on disks that udev has not looked at',
+    host: blocks(
+      { nvme0n1: [NVME, '259:0'] },
+      { ...mount('1 0 0:25 / / rw - zfs rpool/ROOT/debian rw'), exclusive: { '/dev/nvme0n1': 'busy' } },
+    ),
+    uses: [
+      'root-disk: the host may run from it: / is on a ZFS pool, and something has nvme0n1 for itself alone',
+    ],
+  },
+  {
+    name: 'something unknown, beside a pool of ZFS with the root file system on another disk',
+    host: blocks(
+      { nvme0n1: [NVME, '259:0'], sda1: ['pci0000:00/0000:00:17.0/block', '8:1'] },
+      {
+        files: {
+          '/proc/self/mountinfo': '1 0 0:25 / / rw - zfs rpool/ROOT/debian rw\n',
+          '/run/udev/data/b8:1': 'E:ID_FS_TYPE=zfs_member\nE:ID_FS_LABEL=rpool\n',
+        },
+        exclusive: { '/dev/nvme0n1': 'busy' },
+      },
+    ),
+    uses: ['disk-in-use: nvme0n1 is in use by something that has opened it for itself alone'],
   },
   {
     name: 'swap space by a link that was taken away and made again',
@@ -617,10 +788,11 @@ describe('diskUses of this machine', () => {
       console.warn('        skipped: the root file system of this machine is on no disk behind a PCI device');
       this.skip();
     }
-    const root = diskUses(linuxHost, endpoints).filter(({ detail }) => detail.startsWith(`${disk} is`));
+    const root = diskUses(linuxHost, endpoints).filter(({ detail }) =>
+      new RegExp(`^the host runs from it: / .*is on .*\\b${disk}\\b`).test(detail),
+    );
     assert.equal(root.length, 1);
-    assert.equal(root[0]?.reason, 'mounted');
-    assert.match(root[0].detail, /^\S+ is mounted at \//);
+    assert.equal(root[0]?.reason, 'root-disk');
     // A container's rules for devices come before the claim: then nobody knows, which counts as in use.
     assert.match(linuxHost.openExclusive(sysfs.node(disk)), /^(?:busy|denied)$/);
   });

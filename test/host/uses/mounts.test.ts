@@ -8,27 +8,48 @@ describe('parseMountinfo', () => {
     [
       'a line with optional fields',
       '36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 shared:7 - ext3 /dev/root rw,errors=continue',
-      [{ number: '98:0', mountPoint: '/mnt2', type: 'ext3', source: '/dev/root' }],
+      [
+        {
+          number: '98:0',
+          mountPoint: '/mnt2',
+          type: 'ext3',
+          source: '/dev/root',
+          options: 'rw,errors=continue',
+        },
+      ],
     ],
     [
       'a line without',
       '36 35 0:44 /@home /home rw - btrfs /dev/sda1 rw',
-      [{ number: '0:44', mountPoint: '/home', type: 'btrfs', source: '/dev/sda1' }],
+      [{ number: '0:44', mountPoint: '/home', type: 'btrfs', source: '/dev/sda1', options: 'rw' }],
     ],
     [
       'blanks, tabs, newlines, backslashes and number signs',
       String.raw`36 35 8:1 / /a\040b\011c\012d\134e\043 rw - fuse.x\040y a\134b rw`,
-      [{ number: '8:1', mountPoint: '/a b\tc\nd\\e#', type: 'fuse.x y', source: 'a\\b' }],
+      [{ number: '8:1', mountPoint: '/a b\tc\nd\\e#', type: 'fuse.x y', source: 'a\\b', options: 'rw' }],
     ],
     [
       'a mount point that is a dash',
       '36 35 8:1 / - rw - ext4 x rw',
-      [{ number: '8:1', mountPoint: '-', type: 'ext4', source: 'x' }],
+      [{ number: '8:1', mountPoint: '-', type: 'ext4', source: 'x', options: 'rw' }],
     ],
     [
       'a source that is empty',
       '36 35 0:5 / /x rw - tmpfs  rw',
-      [{ number: '0:5', mountPoint: '/x', type: 'tmpfs', source: '' }],
+      [{ number: '0:5', mountPoint: '/x', type: 'tmpfs', source: '', options: 'rw' }],
+    ],
+    [
+      'the options of an overlay as they are',
+      String.raw`36 35 0:5 / /x rw - overlay overlay rw,lowerdir=/a\134:b\054c`,
+      [
+        {
+          number: '0:5',
+          mountPoint: '/x',
+          type: 'overlay',
+          source: 'overlay',
+          options: String.raw`rw,lowerdir=/a\134:b\054c`,
+        },
+      ],
     ],
     ['nothing', '', []],
     ['a line that ends in the middle', '36 35 8:1 / /mnt', []],
@@ -81,6 +102,7 @@ describe('readFileSystems', () => {
       {
         number: '8:1',
         type: 'ext4',
+        options: 'rw',
         sources: ['/dev/sda1', '/dev/root'],
         mountPoints: ['/srv', '/home', '/host/srv'],
       },
