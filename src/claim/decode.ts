@@ -1,4 +1,5 @@
 import { parsePciAddress, type PciAddress } from '../pci/address.ts';
+import { isDriverName } from '../pci/driver-name.ts';
 import {
   claimStates,
   type BarSize,
@@ -81,7 +82,7 @@ function device(json: Json): ClaimedDevice {
     group: count(json['group'], 'group'),
     vendor: string(json, 'vendor'),
     device: string(json, 'device'),
-    ...(driver !== undefined && { driver: attributeText(driver) }),
+    ...(driver !== undefined && { driver: kernelName(driver) }),
     ...(returning(json) && { returning: true as const }),
     original: original(record(json['original'], 'original')),
   };
@@ -98,13 +99,13 @@ function original(json: Json): Original {
   const driverOverride = optional(json, 'driverOverride');
   const powerControl = optional(json, 'powerControl');
   return {
-    ...(driver !== undefined && { driver: attributeText(driver) }),
-    ...(module !== undefined && { module: attributeText(module) }),
-    ...(driverOverride !== undefined && { driverOverride: attributeText(driverOverride, true) }),
+    ...(driver !== undefined && { driver: kernelName(driver) }),
+    ...(module !== undefined && { module: kernelName(module) }),
+    ...(driverOverride !== undefined && { driverOverride: overrideText(driverOverride) }),
     bars: list(json, 'bars').map((entry) => barSize(record(entry, 'bars'))),
     ...((powerControl === 'auto' || powerControl === 'on') && { powerControl }),
     ...(json['resetMethods'] !== undefined && {
-      resetMethods: list(json, 'resetMethods').map((method) => attributeText(String(method))),
+      resetMethods: list(json, 'resetMethods').map((method) => kernelName(String(method))),
     }),
   };
 }
@@ -125,13 +126,19 @@ function stuck(json: Json): StuckWrite {
   };
 }
 
-/**
- * A name that will become part of a path under /sys or the argument of modprobe: no separator, no control
- * character, no leading dot or dash. An override's text is only ever written into the attribute.
- */
-function attributeText(text: string, free = false): string {
-  const plain = free ? /^[^\n\0]{1,4094}$/ : /^[\w+ ][\w+ .-]{0,63}$/;
-  if (!plain.test(text)) throw new Deviation(`${JSON.stringify(text)} is no name that the kernel gives`);
+/** A name that will become part of a path under /sys, the argument of modprobe or the value of an attribute. */
+function kernelName(text: string): string {
+  if (!isDriverName(text)) throw notFromKernel(text);
+  return text;
+}
+
+function notFromKernel(text: string): Deviation {
+  return new Deviation(`${JSON.stringify(text)} is no name that the kernel gives`);
+}
+
+/** An override's text is only ever written into the attribute. */
+function overrideText(text: string): string {
+  if (!/^[^\n\0]{1,4094}$/.test(text)) throw notFromKernel(text);
   return text;
 }
 

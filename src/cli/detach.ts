@@ -6,6 +6,7 @@ import { errorLines } from '../report.ts';
 import { dryRunOption, jsonOption, machineOption, verboseOption, type Command } from './command.ts';
 import type { Call, OptionSpec, Terminal } from './command.ts';
 import { allowOption, readAllow } from './allow.ts';
+import { readDriverOption } from './driver-option.ts';
 import { jsonText } from './json.ts';
 import { moveLine, movesOf } from './moves.ts';
 import { planJson, planText } from './render-plan.ts';
@@ -55,13 +56,13 @@ export const detach: Command = {
     try {
       const engine = terminal.openEngine(call, signals.interrupted);
       const { devices, bars, isPattern } = readSelection(call, engine.host);
-      const driver = call.options.get('driver');
+      const driver = readDriverOption(call);
       const request = {
         owner: manualOwner(),
         devices,
         bars,
         allow: readAllow(call, isPattern),
-        ...(typeof driver === 'string' && { driver }),
+        ...(driver !== undefined && { driver }),
         skipRefused: isPattern,
       };
       const isDryRun = call.options.has('dry-run');

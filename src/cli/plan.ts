@@ -1,4 +1,4 @@
-import { groupsOfStart, planStart, startOf } from '../engine/plan-start.ts';
+import { decideStart } from '../engine/plan-start.ts';
 import { refusals } from '../plan/plan.ts';
 import { quoteName } from '../text.ts';
 import {
@@ -33,12 +33,11 @@ export const plan: Command = {
     const { domain } = readGuest(call.operands[0] ?? '-', terminal.ownHost(call));
     const engine = terminal.openEngine(call);
     const json = call.options.has('json');
-    const start = startOf(engine, domain);
-    if (!start) {
+    const planned = await decideStart(engine, domain);
+    if (!planned) {
       terminal.print(json ? jsonText(noPlanJson(domain)) : noPlanText(domain));
       return 0;
     }
-    const planned = await planStart(engine, start, groupsOfStart(engine, start).wanted);
     if (planned.own && planned.snapshot.groups.some(({ open }) => open)) {
       terminal.say(
         `vfio-hook: note: guest ${quoteName(domain.name)} is running: this is what a start would meet now; ` +

@@ -5,6 +5,7 @@ import { deviceAt } from '../pci/snapshot.ts';
 import { errorLines } from '../report.ts';
 import { dryRunOption, jsonOption, machineOption, verboseOption } from './command.ts';
 import type { Call, Command, Terminal } from './command.ts';
+import { readDriverOption } from './driver-option.ts';
 import { jsonText } from './json.ts';
 import { moveLine, movesOf, type Move } from './moves.ts';
 import { stepLines, stepsJson } from './render-plan.ts';
@@ -45,8 +46,8 @@ export const reattach: Command = {
     try {
       const engine = terminal.openEngine(call);
       const { devices, isPattern } = readSelection(call, engine.host);
-      const driver = call.options.get('driver');
-      const request = { devices, ...(typeof driver === 'string' && { driver }), skipRefused: isPattern };
+      const driver = readDriverOption(call);
+      const request = { devices, ...(driver !== undefined && { driver }), skipRefused: isPattern };
       const isDryRun = call.options.has('dry-run');
       const done = await (isDryRun ? planReattach : reattachDevices)(engine, request);
       for (const error of done.refused) for (const line of errorLines(error)) terminal.say(line);

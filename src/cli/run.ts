@@ -16,6 +16,7 @@ import { quoteName } from '../text.ts';
 import { machineOption, verboseOption, type Call, type Command, type Terminal } from './command.ts';
 import { allowOption, readAllow } from './allow.ts';
 import { driverOption } from './detach.ts';
+import { readDriverOption } from './driver-option.ts';
 import { cannotStart, programStatus, signalStatus, startProgram, type ProgramEnd } from './program.ts';
 import { readDevice } from './selection.ts';
 import { listenForSignals, type EndingSignal } from './signals.ts';
@@ -107,11 +108,11 @@ function readRequest(call: Call): {
       hints: [advice('see: vfio-hook run --help')],
     });
   }
-  const driver = call.options.get('driver');
+  const driver = readDriverOption(call);
   return {
     devices: [...new Set(named.map(({ address }) => address))],
     bars: new Map(named.flatMap(({ address, bars }) => (bars.size > 0 ? [[address, bars]] : []))),
-    ...(typeof driver === 'string' && { driver }),
+    ...(driver !== undefined && { driver }),
     allow: readAllow(call, false),
   };
 }

@@ -20,7 +20,7 @@ export const validate: Command = {
   details:
     'Reads the files in /etc/vfio-hook as the hook does, and says each problem with its file and line: what\n' +
     'cannot be read, unknown keys, files that others may write to. Warns of files that belong to no guest of\n' +
-    'libvirt, and of rules that match no device of this host. Changes nothing.',
+    'libvirt, of rules that match no device of this host, and of drivers that no guest can use. Changes nothing.',
   operands: [{ name: 'FILE', about: 'only this file, wherever it is', optional: true }],
   options: [jsonOption, machineOption],
   statuses: { 0: 'no problem; there may be warnings', 1: 'failed', 2: 'there are problems; or wrong usage' },

@@ -24,3 +24,8 @@ export function ruleFor(
   }
   return { bars, ...(driver !== undefined && { driver }), ...(allow && { allow }) };
 }
+
+/** The drivers that any rule asks for, in order; one may be there twice. */
+export function askedDrivers({ devices }: Pick<Config, 'devices'>): string[] {
+  return devices.flatMap(({ driver }) => driver ?? []);
+}

@@ -1,5 +1,6 @@
 import * as v from 'valibot';
 import { parseBarSize } from '../pci/bar.ts';
+import { DRIVER_NAME, isDriverName } from '../pci/driver-name.ts';
 import { offeredReasons, useReasons } from '../pci/use.ts';
 import { logLevels } from './config.ts';
 import { DURATION, parseDuration } from './duration.ts';
@@ -22,9 +23,6 @@ const MATCH = new RegExp(
 );
 const POWERS = Array.from({ length: 20 }, (_, bit) => String(2 ** bit));
 const SIZE = new RegExp(`^(?:${POWERS.join('|')}) ?[mMgGtT](?:[iI]?[bB])?$`);
-/** Characters of the names that drivers in the kernel have; a line break or a slash would change what is written. */
-const DRIVER = /^[A-Za-z0-9][\w.-]{0,62}$/;
-
 const deviceMatch = read({
   what: 'no device',
   write:
@@ -53,9 +51,9 @@ const duration = read({
 
 const driver = read({
   what: "no driver's name",
-  write: 'letters, digits, "_", "-" and ".", at most 63 of them, in quotes when it looks like a number',
-  pattern: DRIVER,
-  reader: (text) => (DRIVER.test(text) ? text : undefined),
+  write: 'letters, digits, "_" and "-", at most 64 of them, in quotes when it looks like a number',
+  pattern: DRIVER_NAME,
+  reader: (text) => (isDriverName(text) ? text : undefined),
   description: "Name of the driver to bind in place of the one that libvirt's rule would choose.",
 });
 

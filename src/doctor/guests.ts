@@ -1,11 +1,11 @@
 import { advice, command, uniqueHints } from '../hint.ts';
-import { claimKey } from '../claim/owner.ts';
+import { claimKey, guestOwner } from '../claim/owner.ts';
 import { pciHostdevs } from '../domain/domain.ts';
 import { readFeatures } from '../domain/features.ts';
 import { parseDomain } from '../domain/parse.ts';
 import { blockedDevices } from '../engine/blocked.ts';
 import { knownGuests, readKnownGuest } from '../engine/guests.ts';
-import { groupsOfStart, planStart, startOf } from '../engine/plan-start.ts';
+import { decideStart } from '../engine/plan-start.ts';
 import { errnoOf, VfioHookError } from '../errors.ts';
 import type { Host } from '../host/host.ts';
 import { presentGroups } from '../host/take-snapshot.ts';
@@ -60,16 +60,15 @@ export const guestPlans: Check = {
 async function judgeGuest(on: Examination, { domain }: GuestXml): Promise<Found> {
   const engine = { ...on.engine, host: on.host };
   try {
-    const start = startOf(engine, domain);
-    if (!start) return ok('it has mediated devices only: nothing is moved for it');
-    const [own] = engine.store.one(claimKey(start.owner)).claims;
+    const [own] = engine.store.one(claimKey(guestOwner(domain))).claims;
     if (own?.state === 'held') return ok(`it holds ${own.devices.length} devices now`);
-    const groups = groupsOfStart(engine, start).wanted;
-    const { plan } = await planStart(engine, start, groups);
+    const planned = await decideStart(engine, domain);
+    if (!planned) return ok('it has mediated devices only: nothing is moved for it');
+    const { plan } = planned;
     const refused = refusals(plan);
     if (refused.length === 0) {
       const moved = plan.verdicts.filter(({ kind }) => kind === 'bind').length;
-      return ok(`it can start: ${moved} devices are moved, of IOMMU ${list('group', groups)}`);
+      return ok(`it can start: ${moved} devices are moved, of IOMMU ${list('group', plan.groups)}`);
     }
     const found = refused.map(({ device, reason }) => `${device}: ${reason}`).join('; ');
     const fix = uniqueHints(refused.flatMap(({ hints }) => hints));

@@ -1,4 +1,5 @@
 import { pciAddress, type PciAddress } from '../pci/address.ts';
+import { isDriverName } from '../pci/driver-name.ts';
 import { quoteName } from '../text.ts';
 import { onlyChild, optionalChild, type Element } from './element.ts';
 import { refuse } from './refuse.ts';
@@ -60,7 +61,10 @@ export function readManaged(element: Element, where: string): boolean {
   return refuse(`${where} has managed=${quoteName(managed)}, expected "yes" or "no"`);
 }
 
-/** What `<driver name='…' model='…'/>` asks for; libvirt 10.0 and later bind the driver named by `model`. */
+/**
+ * What `<driver name='…' model='…'/>` asks for; libvirt 10.0 and later bind the driver named by `model`. Throws
+ * VH_XML for a model that no driver can have for a name. Which drivers this kernel has is not known here.
+ */
 export function readDriver(
   element: Element,
   where: string,
@@ -68,6 +72,9 @@ export function readDriver(
   const attributes = optionalChild(element, 'driver', where)?.attributes;
   const driver = attributes?.get('name');
   const model = attributes?.get('model');
+  if (model !== undefined && !isDriverName(model)) {
+    refuse(`the <driver> of ${where} has model=${quoteName(model)}, which is no driver's name`);
+  }
   return { ...(driver !== undefined && { driver }), ...(model !== undefined && { model }) };
 }
 

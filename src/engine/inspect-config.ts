@@ -80,9 +80,9 @@ export function inspectConfigText(text: string, path: string, options: InspectOp
     };
   }
   const { config } = examined;
-  const remarks = ruleRemarks(config.devices ?? [], options.host).map(({ rule, ...remark }) => ({
+  const remarks = ruleRemarks(config.devices ?? [], options.host).map(({ rule, key, ...remark }) => ({
     ...remark,
-    line: lineIn(text, ['devices', rule, 'match']),
+    line: lineIn(text, ['devices', rule, key]),
   }));
   return { path, config, remarks };
 }

@@ -1,7 +1,7 @@
 import { advice } from '../hint.ts';
 import { claims as holds, type Claim } from '../claim/claim.ts';
 import { defaultConfig, type Config } from '../config/config.ts';
-import { ruleFor } from '../config/rules.ts';
+import { askedDrivers, ruleFor } from '../config/rules.ts';
 import { VfioHookError } from '../errors.ts';
 import { hostModules } from '../host/host-modules.ts';
 import type { Holder, Host } from '../host/host.ts';
@@ -93,10 +93,11 @@ function blockedOnce(host: Host, claims: readonly Claim[]): BlockedDevice[] {
   );
 }
 
-function snapshotOf({ host, blocked }: Facts, groups: readonly number[]): Promise<Snapshot> {
+function snapshotOf({ host, blocked, config }: Facts, groups: readonly number[]): Promise<Snapshot> {
   return takeSnapshot(host, groups, {
     deadlineMs: DEADLINE_MS,
     without: blocked.map(({ device }) => device),
+    drivers: askedDrivers(config),
   });
 }
 

@@ -2,7 +2,7 @@ import { advice, type Hint } from '../hint.ts';
 import type { Claim, ClaimOwner } from '../claim/claim.ts';
 import { logOwner, ownerPhrase } from '../claim/owner.ts';
 import type { Config } from '../config/config.ts';
-import { ruleFor } from '../config/rules.ts';
+import { askedDrivers, ruleFor } from '../config/rules.ts';
 import type { PciHostdev } from '../domain/domain.ts';
 import { VfioHookError } from '../errors.ts';
 import type { Host } from '../host/host.ts';
@@ -37,7 +37,10 @@ export interface PlannedStart {
  */
 export async function makePlan(request: PlanRequest): Promise<PlannedStart> {
   const { host, owner, hostdevs, groups, config, claims, scope = 'groups' } = request;
-  const snapshot = await takeSnapshot(host, groups, { deadlineMs: config.timeouts.kernelWrite });
+  const snapshot = await takeSnapshot(host, groups, {
+    deadlineMs: config.timeouts.kernelWrite,
+    drivers: [...askedDrivers(config), ...hostdevs.flatMap(({ model }) => model ?? [])],
+  });
   return {
     snapshot,
     plan: plan({

@@ -10,7 +10,9 @@ import { isBridgeClass, isSystemClass } from '../pci/class.ts';
 import type { PciDevice } from '../pci/device.ts';
 import { deviceAt, type Snapshot } from '../pci/snapshot.ts';
 import { sysfs } from '../pci/sysfs.ts';
+import type { KnownDriver } from '../pci/known-driver.ts';
 import { isVfioName } from '../pci/vfio-name.ts';
+import { driverRefusal } from '../plan/driver.ts';
 import { planRestore } from '../plan/restore.ts';
 import type { Step } from '../plan/step.ts';
 import { isAway, planToHost } from '../plan/to-host.ts';
@@ -55,7 +57,10 @@ export async function planReattach(engine: Engine, request: ReattachRequest): Pr
   const snapshot = await takeSnapshot(host, groups, {
     deadlineMs: config.timeouts.kernelWrite,
     uses: 'unread',
+    drivers: request.driver === undefined ? [] : [request.driver],
   });
+  const missing = snapshot.asked.find(({ kind }) => kind === 'missing');
+  if (missing) throw noDriver(missing);
 
   const refused: VfioHookError[] = [];
   const detached = new Map<Claim, Set<ClaimedDevice>>();
@@ -180,4 +185,9 @@ function chosenInVain(address: PciAddress): VfioHookError {
 /** Each reason once: every function of a card may have the same. */
 function unique(errors: readonly VfioHookError[]): VfioHookError[] {
   return [...new Map(errors.map((error) => [error.message, error])).values()];
+}
+
+function noDriver(missing: KnownDriver): VfioHookError {
+  const unfit = driverRefusal(missing, { for: 'manual', assigned: true });
+  return new VfioHookError('VH_REFUSED', unfit?.reason ?? '', { hints: unfit ? [unfit.hint] : [] });
 }

@@ -4,7 +4,11 @@ import { claimKey, guestOwner, ownerPhrase } from '../claim/owner.ts';
 import type { Config } from '../config/config.ts';
 import { pciHostdevs, type Domain, type PciHostdev } from '../domain/domain.ts';
 import { VfioHookError } from '../errors.ts';
+import type { Host } from '../host/host.ts';
+import { offeredVariants } from '../host/known-drivers.ts';
 import { groupsOf } from '../host/take-snapshot.ts';
+import { VFIO_PCI } from '../plan/driver.ts';
+import { quoteName } from '../text.ts';
 import { refuseBlocked } from './blocked.ts';
 import { refuseDamaged } from './claim-store.ts';
 import type { Engine } from './engine.ts';
@@ -25,13 +29,39 @@ export interface Start {
 
 /**
  * What the start of a guest is about; undefined when it is none of our business: no PCI device is assigned,
- * and no claim is left from an earlier run. Throws VH_CONFIG.
+ * and no claim is left from an earlier run. Throws VH_CONFIG, and VH_XML for a model that is no vfio driver.
  */
 export function startOf(engine: Engine, guest: Domain): Start | undefined {
   const hostdevs = pciHostdevs(guest);
   const owner = guestOwner(guest);
   if (hostdevs.length === 0 && engine.store.one(claimKey(owner)).claims.length === 0) return undefined;
+  refuseForeignModels(engine.host, owner, hostdevs);
   return { owner, hostdevs, config: engine.loadConfig(guest) };
+}
+
+/**
+ * Whoever may write a guest's XML chooses among the drivers that are made for guests, and no others: any other one
+ * would do to the host's device what that driver does. libvirt takes every name.
+ */
+function refuseForeignModels(host: Host, owner: GuestOwner, hostdevs: readonly PciHostdev[]): void {
+  const named = hostdevs.filter(({ model }) => model !== undefined && isForeign(model, [VFIO_PCI]));
+  if (named.length === 0) return;
+  const offered = [VFIO_PCI, ...new Set(offeredVariants(host).map(({ module }) => module))];
+  const foreign = named.find(({ model = '' }) => isForeign(model, offered));
+  if (!foreign) return;
+  throw new VfioHookError(
+    'VH_XML',
+    `the XML of ${ownerPhrase(owner)} asks for the driver ${quoteName(foreign.model ?? '')} for ${foreign.address}, which is no vfio driver of this kernel`,
+    {
+      device: foreign.address,
+      hints: [advice(`take the model out of its <driver>, or name one that there is: ${offered.join(', ')}`)],
+    },
+  );
+}
+
+function isForeign(model: string, offered: readonly string[]): boolean {
+  const plain = (name: string): string => name.replaceAll('-', '_');
+  return !offered.some((name) => plain(name) === plain(model));
 }
 
 /** IOMMU groups of a start. */
@@ -79,6 +109,15 @@ export async function planStart(engine: Engine, start: Start, groups: readonly n
     claims: stored.claims,
   });
   return { ...planned, own };
+}
+
+/**
+ * What the start of a guest would come to now: {@link startOf}, {@link groupsOfStart} and {@link planStart} without
+ * the locks between them, for whoever only wants to know. Undefined when the start is none of our business.
+ */
+export async function decideStart(engine: Engine, guest: Domain): Promise<Planned | undefined> {
+  const start = startOf(engine, guest);
+  return start && planStart(engine, start, groupsOfStart(engine, start).wanted);
 }
 
 function ownClaim(claims: readonly Claim[], guest: GuestOwner): Claim | undefined {

@@ -8,6 +8,7 @@ import type { Snapshot } from '../pci/snapshot.ts';
 import { sysfs } from '../pci/sysfs.ts';
 import { describeHolders } from './describe-holders.ts';
 import type { Host } from './host.ts';
+import { knownDrivers } from './known-drivers.ts';
 import { groupOf, readDevice } from './read-device.ts';
 import { readUses } from './uses/uses.ts';
 
@@ -86,6 +87,8 @@ export interface SnapshotOptions {
   readonly without?: readonly PciAddress[];
   /** `unread`: not what the host needs the devices for, which a way back does not ask. */
   readonly uses?: 'unread';
+  /** Drivers that somebody asks for by name. */
+  readonly drivers?: readonly string[];
 }
 
 /**
@@ -134,6 +137,7 @@ export async function takeSnapshot(
     drivers: host.list(sysfs.drivers) ?? [],
     uses: options.uses === 'unread' ? [] : readUses(host, devices),
     variants,
+    asked: knownDrivers(host, options.drivers ?? []),
     ...(libvirtVersion !== undefined && { libvirtVersion }),
   };
 }

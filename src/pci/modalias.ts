@@ -30,9 +30,16 @@ export function parseHostAliases(text: string, vendors: readonly string[]): Host
  * `nvme.alias=pci:…`, each ended by a NUL (Linux 5.2 and later).
  */
 export function parseBuiltinAliases(text: string): HostAlias[] {
-  return [...text.matchAll(/(?<=^|\0)([\w-]+)\.alias=pci:([^\0]+)/g)].map(
-    ([, module = '', pattern = '']) => ({ pattern, module }),
-  );
+  return builtinAliases(text, /(?<=^|\0)([\w-]+)\.alias=pci:([^\0]+)/g);
+}
+
+/** As {@link parseBuiltinAliases}, for vfio drivers that are part of the kernel itself. */
+export function parseBuiltinVfioAliases(text: string): VfioAlias[] {
+  return builtinAliases(text, /(?<=^|\0)([\w-]+)\.alias=vfio_pci:([^\0]+)/g);
+}
+
+function builtinAliases(text: string, line: RegExp): VfioAlias[] {
+  return [...text.matchAll(line)].map(([, module = '', pattern = '']) => ({ pattern, module }));
 }
 
 function parseAliases(text: string, kind: 'pci' | 'vfio_pci', start = ''): VfioAlias[] {

@@ -1,5 +1,6 @@
 import type { PciAddress } from './address.ts';
 import type { IommuGroup, PciDevice } from './device.ts';
+import type { KnownDriver } from './known-driver.ts';
 import type { VfioAlias } from './modalias.ts';
 import type { DeviceUse } from './use.ts';
 
@@ -22,6 +23,8 @@ export interface Snapshot {
   readonly uses: readonly DeviceUse[];
   /** The vfio drivers that modules.alias offers for these devices, in the file's order. */
   readonly variants: readonly VfioAlias[];
+  /** The drivers that were asked for by name, as far as they were looked up. */
+  readonly asked: readonly KnownDriver[];
   /** The libvirt that would choose a driver, such as `11.3.0`; looked up only where a variant exists. */
   readonly libvirtVersion?: string;
 }

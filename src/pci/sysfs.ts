@@ -55,4 +55,5 @@ export const sysfs = {
   /** What the driver nvidia says of a card (kernel-open/nvidia/nv-procfs.c). */
   nvidiaCard: (address: PciAddress): string => `/proc/driver/nvidia/gpus/${address}/information`,
   modulesAlias: (release: string): string => `/lib/modules/${release}/modules.alias`,
+  moduleDependencies: (release: string): string => `/lib/modules/${release}/modules.dep`,
 } as const;

@@ -100,7 +100,14 @@ function withAdvice(
 /** What is in the way only because it is in the group. */
 const COMPANION: readonly RefuseCode[] = ['system-device', 'bridge-driver', 'other-bus'];
 /** What another slot would not change. */
-const OWN: readonly RefuseCode[] = ['claimed', 'in-use', 'virtual-functions', 'bar', 'not-assignable'];
+const OWN: readonly RefuseCode[] = [
+  'claimed',
+  'in-use',
+  'virtual-functions',
+  'driver',
+  'bar',
+  'not-assignable',
+];
 
 function only(snapshot: Snapshot, group: IommuGroup): Snapshot {
   return {

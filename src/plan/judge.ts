@@ -6,11 +6,13 @@ import { slotOf } from '../pci/address.ts';
 import { isBridgeClass, isSystemClass } from '../pci/class.ts';
 import type { IommuGroup, PciDevice } from '../pci/device.ts';
 import { kernelFacts } from '../pci/kernel-facts.ts';
+import { isDriverName } from '../pci/driver-name.ts';
 import { groupOf, type Snapshot } from '../pci/snapshot.ts';
 import { isStub } from '../pci/stub.ts';
 import type { DeviceUse, UseReason } from '../pci/use.ts';
+import { quoteName } from '../text.ts';
 import { barChanges, type BarChange } from './bars.ts';
-import { chooseDriver } from './driver.ts';
+import { chooseDriver, driverNote, driverRefusal } from './driver.ts';
 import { reasonsOf, sortUses } from './use.ts';
 import type { LeaveCode, RefuseCode, RefuseVerdict, Verdict } from './verdict.ts';
 
@@ -151,6 +153,12 @@ function judgeNature(current: Case, snapshot: Snapshot): Judgement | undefined {
       [slotHint(device, snapshot)],
     );
   }
+  const unnamed = [device.driver, device.driverModule].find(
+    (name) => name !== undefined && !isDriverName(name),
+  );
+  if (unnamed !== undefined) {
+    return refuse(current, 'driver', `it is bound to ${quoteName(unnamed)}, which is no driver's name`, []);
+  }
   if (device.vgpuType !== undefined && device.vgpuType > 0) {
     return leave(
       current,
@@ -215,8 +223,11 @@ function judgeNeed(current: Case, snapshot: Snapshot): Judgement {
   if (!hostdev && isStub(device.driver) && bars.length === 0) {
     return leave(current, 'stub', `${device.driver ?? ''} keeps it from the host already`);
   }
-  const driver = chooseDriver(device, snapshot, { configured: rule.driver, model: hostdev?.model });
   const asked = rule.driver ?? hostdev?.model;
+  const known = snapshot.asked.find(({ name }) => name === asked);
+  const unfit = known && driverRefusal(known, { for: current.for, assigned: hostdev !== undefined });
+  if (unfit) return refuse(current, 'driver', unfit.reason, [unfit.hint]);
+  const driver = chooseDriver(device, snapshot, { configured: rule.driver, model: hostdev?.model });
   const settled = device.driver === driver || (device.onVfio && asked === undefined);
   if (settled && bars.length === 0) {
     const by = current.detached ? ', detached by hand' : '';
@@ -232,13 +243,14 @@ function judgeNeed(current: Case, snapshot: Snapshot): Judgement {
       ? 'the guest is assigned it'
       : 'it was asked for'
     : `it shares IOMMU group ${device.iommuGroup ?? '?'} with ${current.for === 'guest' ? 'an assigned device' : 'a device that was asked for'}`;
+  const note = known && current.for !== 'manual' ? driverNote(known) : undefined;
   return {
     verdict: {
       kind: 'bind',
       device: device.address,
       driver: settled ? (device.driver ?? driver) : driver,
       assigned: hostdev !== undefined,
-      reason: why,
+      reason: note === undefined ? why : `${why}; ${note}`,
     },
     bars,
   };

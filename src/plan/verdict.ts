@@ -61,6 +61,8 @@ export type RefuseCode =
   | 'virtual-functions'
   /** The host uses the device, and the configuration does not allow to take it away */
   | 'host-use'
+  /** The driver that is asked for is one of the host, only keeps the device from it, or does not exist */
+  | 'driver'
   /** The requested BAR does not exist, cannot be resized or not to that size */
   | 'bar';
 

@@ -10,6 +10,7 @@ import {
 } from '../../src/claim/claim.ts';
 import { decodeClaim, encodeClaim } from '../../src/claim/decode.ts';
 import { pciAddress, type PciAddress } from '../../src/pci/address.ts';
+import { DRIVER_NAME, isDriverName } from '../../src/pci/driver-name.ts';
 
 const whole: Claim = {
   version: 2,
@@ -199,7 +200,7 @@ const address = fc
   .record({ domain: fc.nat(0xffff), bus: fc.nat(0xff), slot: fc.nat(0x1f), function: fc.nat(7) })
   .map((parts) => pciAddress(parts)!);
 /** Driver names as they occur: vfio-pci, snd_hda_intel, 8139cp, "Intel AGP". */
-const name = fc.stringMatching(/^[A-Za-z0-9_+][A-Za-z0-9_+ .-]{0,20}$/);
+const name = fc.stringMatching(DRIVER_NAME).filter(isDriverName);
 const identity = fc.record({ pid: fc.nat(), startTime: fc.nat() });
 const owners: fc.Arbitrary<ClaimOwner> = fc.oneof(
   fc.record({ kind: fc.constant('guest' as const), name: fc.string({ unit: 'binary' }), uuid: fc.uuid() }),

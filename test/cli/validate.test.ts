@@ -104,6 +104,18 @@ describe('vfio-hook validate', () => {
       '# 1\n# 2\ndevices:\n  - match: vga\n  - match: "1234:5678"\n',
       ['warning 5: no device of this host matches 1234:5678: the rule has no effect'],
     ],
+    'drivers that no guest can use, and one that keeps the device from everybody': [
+      'config.yaml',
+      'devices:\n' +
+        ['amdgpu', 'nosuch', 'pci-stub', 'vfio-pci']
+          .map((driver) => `  - match: vga\n    driver: ${driver}\n`)
+          .join(''),
+      [
+        'problem 3: "amdgpu" is a driver of the host: with it no guest can use the device',
+        'problem 5: there is no driver "nosuch": it is not registered, and this kernel has no module of that name',
+        'warning 7: "pci-stub" keeps the device from the host and from guests: a guest that is assigned the device cannot start',
+      ],
+    ],
     'a guest that libvirt does not know': [
       'domains/nobody.yaml',
       '',

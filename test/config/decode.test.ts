@@ -226,12 +226,12 @@ describe('decodeConfigFile', () => {
       [
         'a driver that is a number',
         'devices: [{match: vga, driver: 8250}]',
-        'line 1: devices[0].driver: 8250 is no driver\'s name: letters, digits, "_", "-" and ".", at most 63 of them, in quotes when it looks like a number',
+        'line 1: devices[0].driver: 8250 is no driver\'s name: letters, digits, "_" and "-", at most 64 of them, in quotes when it looks like a number',
       ],
       [
         'a driver with a line break',
         'devices: [{match: vga, driver: "a\\nb"}]',
-        'line 1: devices[0].driver: "a\\u{a}b" is no driver\'s name: letters, digits, "_", "-" and ".", at most 63 of them, in quotes when it looks like a number',
+        'line 1: devices[0].driver: "a\\u{a}b" is no driver\'s name: letters, digits, "_" and "-", at most 64 of them, in quotes when it looks like a number',
       ],
       [
         'a rule without match',

@@ -205,6 +205,14 @@ describe('readDriver', () => {
     const element = hostdev("<driver name='vfio' model='nvgrace_gpu_vfio_pci'/>");
     assert.deepEqual(readDriver(element, 'x'), { driver: 'vfio', model: 'nvgrace_gpu_vfio_pci' });
   });
+  for (const model of ['../../../../tmp/d', '', '-r', 'a b ', 'x\u009b', 'x\u202ey', 'a'.repeat(65)]) {
+    it(`refuses the model ${JSON.stringify(model)}, which can be no driver’s name`, () => {
+      assert.match(
+        refusalOf(() => readDriver(hostdev(`<driver name='vfio' model='${model}'/>`), '<hostdev> 1')),
+        /^the <driver> of <hostdev> 1 has model=".*", which is no driver's name$/,
+      );
+    });
+  }
   it('says nothing where the XML says nothing', () => {
     assert.deepEqual(readDriver(hostdev(''), 'x'), {});
   });

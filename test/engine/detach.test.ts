@@ -3,6 +3,7 @@ import { hintText } from '../../src/hint.ts';
 import type { RunOwner } from '../../src/claim/claim.ts';
 import { ownerPhrase } from '../../src/claim/owner.ts';
 import { addProcess, claimOf, detach, planDetach, manualOwner, runOwner } from '../../src/engine/detach.ts';
+import { refusalError } from '../../src/engine/make-plan.ts';
 import { refusals } from '../../src/plan/plan.ts';
 import { describeStep } from '../../src/steps/index.ts';
 import { failureOf, guest, pci, scenarios, type Scenario } from '../scenario.ts';
@@ -220,7 +221,16 @@ describe('detach with a driver that is none of vfio’s', () => {
 
   it('says when there is no such driver, and leaves everything as it was', async () => {
     const s = scenario();
-    assert.match((await failureOf(s.detach([SOUND], { driver: 'no_such' }))).message, /load module no_such/);
+    const { plan } = await s.detach([SOUND], { driver: 'no_such' });
+    assert.match(refusalError(plan)?.message ?? '', /there is no driver "no_such"/);
+    assert.deepEqual(s.writes(), []);
+    s.nothingDiffers();
+  });
+
+  it('refuses a driver of the host: that is what reattach is for', async () => {
+    const s = scenario();
+    const { plan } = await s.detach([SOUND], { driver: 'snd_hda_intel' });
+    assert.match(refusalError(plan)?.message ?? '', /"snd_hda_intel" is a driver of the host/);
     s.nothingDiffers();
   });
 

@@ -95,7 +95,7 @@ describe('takeSnapshot', () => {
     assert.ok(drivers.includes('amdgpu') && !drivers.includes('vfio-pci'));
     assert.deepEqual(
       [variants, rest],
-      [[], { uses: [] }],
+      [[], { uses: [], asked: [] }],
       'libvirt’s version is looked up only where it matters',
     );
   });

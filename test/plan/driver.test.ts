@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import type { Snapshot } from '../../src/pci/snapshot.ts';
-import { chooseDriver, type DriverWishes } from '../../src/plan/driver.ts';
+import { chooseDriver, driverRefusal, type DriverUse, type DriverWishes } from '../../src/plan/driver.ts';
 import { device, snapshot } from './snapshots.ts';
 
 const mlx5 = device('03:00.0', { modalias: 'pci:v000015B3d0000101Esv000015B3sd00000001bc02sc00i00' });
@@ -64,4 +64,20 @@ describe('chooseDriver', () => {
       assert.equal(chooseDriver(mlx5, snapshot([mlx5], facts), wishes), expect);
     });
   }
+});
+
+describe('driverRefusal', () => {
+  const kinds = ['vfio', 'stub', 'host', 'other', 'missing'] as const;
+  const refused = (use: DriverUse): string[] =>
+    kinds.filter((kind) => driverRefusal({ name: 'x', kind }, use) !== undefined);
+
+  it('lets nobody have a driver of the host or none, and no guest a stub', () => {
+    assert.deepEqual(refused({ for: 'guest', assigned: true }), ['stub', 'host', 'missing']);
+    assert.deepEqual(refused({ for: 'run', assigned: true }), ['stub', 'host', 'missing']);
+  });
+
+  it('lets a stub be for what shares a group, and for a detach', () => {
+    assert.deepEqual(refused({ for: 'guest', assigned: false }), ['host', 'missing']);
+    assert.deepEqual(refused({ for: 'manual', assigned: true }), ['host', 'missing']);
+  });
 });

@@ -78,6 +78,7 @@ export function snapshot(devices: readonly PciDevice[], facts: Partial<Snapshot>
     drivers: ['amdgpu', 'pcieport', 'snd_hda_intel', 'vfio-pci', 'xhci_hcd'],
     uses: [],
     variants: [],
+    asked: [],
     ...facts,
   };
 }

@@ -254,9 +254,21 @@ function procDirectory(state: MachineState): Directory {
 function libDirectory(state: MachineState): Directory {
   return directory({
     modules: directory({
-      [profileOf(state.spec.kernel).release]: directory({ 'modules.alias': text(() => aliases(state)) }),
+      [profileOf(state.spec.kernel).release]: directory({
+        'modules.alias': text(() => aliases(state)),
+        'modules.dep': text(() => moduleFiles(state, false, ':')),
+        'modules.builtin': text(() => moduleFiles(state, true, '')),
+      }),
     }),
   });
+}
+
+/** modules.dep, modules.builtin: a line for each file that is, or would be, a module. */
+function moduleFiles({ spec }: MachineState, builtin: boolean, ending: string): string {
+  return spec.modules
+    .filter((module) => module.builtin === builtin)
+    .map(({ name }) => `kernel/${name}.ko${ending}\n`)
+    .join('');
 }
 
 /** modules.alias as depmod writes it: one line for each id that a module's drivers take. */
