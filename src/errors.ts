@@ -60,6 +60,7 @@ export class VfioHookError extends Error {
 
 /** The errno name of a failed system call (`ENOENT`, …), or undefined when `error` is none. */
 export function errnoOf(error: unknown): string | undefined {
+  if (error instanceof VfioHookError) return error.errno;
   if (!(error instanceof Error) || !('code' in error)) return undefined;
-  return typeof error.code === 'string' ? error.code : undefined;
+  return typeof error.code === 'string' && /^E[A-Z\d]+$/.test(error.code) ? error.code : undefined;
 }

@@ -1,19 +1,20 @@
 import { advice, hintText } from './hint.ts';
 import { closeSync, constants, fstatSync, openSync, writeSync } from 'node:fs';
-import { errnoOf, VfioHookError } from './errors.ts';
+import { errnoOf } from './errors.ts';
+import { asFailure } from './failure.ts';
 import { pause } from './pause.ts';
 import { escapeControl } from './text.ts';
 
 /**
  * The lines that tell a person about an error: `vfio-hook: error: …`, then `vfio-hook: hint: …`. No stack
- * trace. {@link sayOnStderr} escapes what is in them.
+ * trace, no text of Node about a failed system call. {@link sayOnStderr} escapes what is in them.
  */
 export function errorLines(error: unknown): string[] {
-  const message = error instanceof Error ? error.message : String(error);
-  const hints =
-    error instanceof VfioHookError
-      ? error.hints
-      : [advice('this is a fault of vfio-hook; please report it with the output of: vfio-hook --version')];
+  const failure = asFailure(error);
+  const message = failure?.message ?? (error instanceof Error ? error.message : String(error));
+  const hints = failure
+    ? failure.hints
+    : [advice('this is a fault of vfio-hook; please report it with the output of: vfio-hook --version')];
   return [`error: ${message}`, ...hints.map((hint) => `hint: ${hintText(hint)}`)].map(
     (line) => `vfio-hook: ${line}`,
   );

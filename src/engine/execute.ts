@@ -2,6 +2,7 @@ import { advice, type Hint } from '../hint.ts';
 import { setImmediate as turn } from 'node:timers/promises';
 import type { StuckWrite } from '../claim/claim.ts';
 import type { Host, ProcessIdentity } from '../host/host.ts';
+import { asFailure } from '../failure.ts';
 import { groupOf } from '../host/read-device.ts';
 import { deviceNodes, heldUses, type DeviceNode } from '../host/uses/holders.ts';
 import type { Log, LogEntry } from '../log/log.ts';
@@ -79,7 +80,7 @@ async function executeStep(step: Step, options: ExecuteOptions): Promise<Failure
   if (interrupted !== undefined)
     return { step, sentence: `stopped before: ${what} (${interrupted})`, hints: [] };
 
-  const nodes = step.kind === 'unbind' ? nodesOf(host, step.device) : [];
+  const nodes = step.kind === 'unbind' ? await nodesOf(host, step.device, deadlineMs) : [];
   const started = host.now();
   const outcome = await attempt(step, host, deadlineMs);
   const device = stepDevice(step);
@@ -94,16 +95,19 @@ async function executeStep(step: Step, options: ExecuteOptions): Promise<Failure
     durationMs: host.now() - started,
   });
   return outcome.kind === 'stuck'
-    ? stuckFailure(step, what, { host, deadlineMs, nodes, ...outcome })
+    ? await stuckFailure(step, what, { host, deadlineMs, nodes, ...outcome })
     : failureOf(step, what, outcome);
 }
 
-/** An I/O error of this process itself (not the kernel's answer to the write) is a failed step, too. */
+/** What keeps this process itself from doing it (not the kernel's answer to the write) is a failed step, too. */
 async function attempt(step: Step, host: Host, deadlineMs: number): Promise<StepOutcome> {
   try {
     return await doStep(step, host, deadlineMs);
   } catch (error) {
-    return { kind: 'failed', reason: error instanceof Error ? error.message : String(error) };
+    const failure = asFailure(error);
+    if (!failure) return { kind: 'failed', reason: error instanceof Error ? error.message : String(error) };
+    const { message, hints, errno } = failure;
+    return { kind: 'failed', reason: message, hints, ...(errno !== undefined && { errno }) };
   }
 }
 
@@ -129,11 +133,15 @@ interface Waiting extends Pick<ExecuteOptions, 'host' | 'deadlineMs'> {
   readonly nodes: readonly DeviceNode[];
 }
 
-function stuckFailure(step: Step, what: string, { host, deadlineMs, path, writer, nodes }: Waiting): Failure {
+async function stuckFailure(
+  step: Step,
+  what: string,
+  { host, deadlineMs, path, writer, nodes }: Waiting,
+): Promise<Failure> {
   const device = stepDevice(step);
-  const all = [...nodes, ...(device ? nodesOf(host, device) : [])];
+  const all = [...nodes, ...(device ? await nodesOf(host, device, LEAST_MS) : [])];
   const paths = [...new Set(all.map((node) => node.path))];
-  const [held] = explained([], () => heldUses(all, host.holders(paths)));
+  const [held] = await explained([], () => heldUses(all, host.holders(paths)));
   const late = `the kernel did not finish within ${deadlineMs / 1000} s (process ${writer.pid} still waits in it)`;
   return {
     step,
@@ -150,21 +158,25 @@ function stuckFailure(step: Step, what: string, { host, deadlineMs, path, writer
 }
 
 /** What a program can have open of a device: its own nodes, and its group's. */
-function nodesOf(host: Host, device: PciAddress): readonly DeviceNode[] {
-  return explained<readonly DeviceNode[]>([], () => {
+function nodesOf(host: Host, device: PciAddress, deadlineMs: number): Promise<readonly DeviceNode[]> {
+  return explained<readonly DeviceNode[]>([], async () => {
     const driver = boundDriver(host, device);
     const group = groupOf(host, device);
     return [
-      ...deviceNodes(host, [{ address: device, ...(driver !== undefined && { driver }) }]),
+      ...(await deviceNodes(
+        host,
+        [{ address: device, ...(driver !== undefined && { driver }) }],
+        deadlineMs,
+      )),
       ...(group === undefined ? [] : [{ device, path: sysfs.vfioGroup(group) }]),
     ];
   });
 }
 
 /** A look that only explains: when it fails, what it would explain is reported without it. */
-function explained<T>(otherwise: T, look: () => T): T {
+async function explained<T>(otherwise: T, look: () => T | Promise<T>): Promise<T> {
   try {
-    return look();
+    return await look();
   } catch {
     return otherwise;
   }

@@ -1,4 +1,5 @@
 import type { Claim, ClaimedDevice, StuckWrite } from '../claim/claim.ts';
+import { asFailure } from '../failure.ts';
 import { describeHolders } from '../host/describe-holders.ts';
 import { presentGroups, takeSnapshot } from '../host/take-snapshot.ts';
 import { claimKey, logOwner } from '../claim/owner.ts';
@@ -35,6 +36,7 @@ export interface GiveBackOptions {
 /**
  * Puts a claim's originals back, as far as they are not: for a release, for the roll-back of a failed start
  * and for `recover`. The caller holds the locks of the claim's groups.
+ * What cannot be read is not known to be back: then the claim stays, too.
  */
 export async function giveBack(
   engine: Engine,
@@ -65,6 +67,11 @@ export async function giveBack(
     leftovers: [],
   };
   record(engine, current);
+  const unread = (error: unknown): Ended => {
+    const failure = asFailure(error);
+    if (!failure) throw error;
+    return { notes: [], leftovers: [failure.message], stuck: [] };
+  };
   const { kernelWriteTimeout } = claim;
   const waited = undoing && claim.stuck.length > 0 ? kernelWriteTimeout : waitedMs;
   const deadlineMs = Math.max(kernelWriteTimeout - waited, Math.min(AFTER_STUCK_MS, kernelWriteTimeout));
@@ -72,7 +79,7 @@ export async function giveBack(
     engine,
     { ...current, devices: free },
     { groups, without: blocked, deadlineMs },
-  );
+  ).catch(unread);
 
   const stillStuck = [...stuck, ...ended.stuck];
   const leftovers = [...stuck.map(({ step }) => `still waiting in the kernel: ${step}`), ...ended.leftovers];

@@ -3,6 +3,7 @@ import type { Claim } from '../claim/claim.ts';
 import { claimKey, logOwner, ownerPhrase } from '../claim/owner.ts';
 import type { Config } from '../config/config.ts';
 import { VfioHookError } from '../errors.ts';
+import { asFailure } from '../failure.ts';
 import type { Plan } from '../plan/plan.ts';
 import { quoteName } from '../text.ts';
 import type { Engine } from './engine.ts';
@@ -89,8 +90,9 @@ async function rollBack(engine: Engine, claim: Claim): Promise<GiveBackResult> {
   try {
     return await giveBack(engine, claim, { undoing: true });
   } catch (error) {
-    if (!(error instanceof VfioHookError)) throw error;
-    return { kind: 'incomplete', leftovers: [error.message], stuck: claim.stuck };
+    const failure = asFailure(error);
+    if (!failure) throw error;
+    return { kind: 'incomplete', leftovers: [failure.message], stuck: claim.stuck };
   }
 }
 

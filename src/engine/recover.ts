@@ -1,6 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { toGiveBack, type Claim, type GuestOwner } from '../claim/claim.ts';
-import { errnoOf, VfioHookError } from '../errors.ts';
+import { VfioHookError } from '../errors.ts';
+import { asFailure } from '../failure.ts';
 import { describeHolders } from '../host/describe-holders.ts';
 import { sysfs } from '../pci/sysfs.ts';
 import type { Engine } from './engine.ts';
@@ -145,7 +146,8 @@ async function recoverOne(engine: Engine, claim: Claim): Promise<Recovery> {
         return { owner, outcome: 'incomplete', reasons: result.leftovers };
     }
   } catch (error) {
-    if (!(error instanceof VfioHookError) && errnoOf(error) === undefined) throw error;
-    return { owner, outcome: 'incomplete', reasons: [(error as Error).message] };
+    const failure = asFailure(error);
+    if (!failure) throw error;
+    return { owner, outcome: 'incomplete', reasons: [failure.message] };
   }
 }

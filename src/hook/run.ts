@@ -1,7 +1,7 @@
 import type { Domain } from '../domain/domain.ts';
 import type { Config, LogLevel } from '../config/config.ts';
 import type { GuestKey } from '../config/guest-file.ts';
-import { VfioHookError } from '../errors.ts';
+import { asFailure } from '../failure.ts';
 import type { Engine } from '../engine/engine.ts';
 import { prepare } from '../engine/prepare.ts';
 import { release } from '../engine/release.ts';
@@ -40,11 +40,12 @@ export async function runHook(run: HookRun): Promise<0 | 1> {
     return 0;
   } catch (error) {
     for (const line of errorLines(error)) run.say(line);
+    const failure = asFailure(error);
     log?.write({
       severity: 'err',
-      message: error instanceof Error ? error.message : String(error),
+      message: failure?.message ?? String(error),
       guest: run.invocation.guest,
-      result: error instanceof VfioHookError ? error.code : 'VH_INTERNAL',
+      result: failure?.code ?? 'VH_INTERNAL',
     });
     return 1;
   } finally {

@@ -3,22 +3,26 @@
  * stays in the code that is tested. `host/linux` talks to the real kernel, `host/simulated` to one in memory.
  *
  * - Paths are absolute and are those of the real machine in both (`/sys/bus/pci/…`): see src/pci/sysfs.ts.
- * - `read`, `readLink`, `list`, `tryOpen` and `openExclusive` are synchronous and only for what the kernel answers at once.
- * - Whatever may wait for a device's lock goes through `readLocked`, `write` or `loadModule`: asynchronous,
+ * - `read`, `readBytes`, `readLink`, `list`, `status` and `tryOpen` are synchronous and only for what the kernel
+ *   answers at once.
+ * - Whatever may wait, for a device's lock or for the device itself, goes through the others: asynchronous,
  *   under a deadline, in a child process where the kernel is real, since a task that waits in the kernel
  *   cannot be ended and would take the hook, and libvirt with it, along.
+ * - A read that fails is not an absence: only ENOENT, ENOTDIR and ENODEV are. Every other answer is thrown as a
+ *   VfioHookError: VH_KERNEL, with the path and the errno. A program that is missing, or does not do what is needed,
+ *   is VH_INSTALLATION.
  */
 export interface Host {
   readonly kind: 'linux' | 'simulated';
-  /** A file's text; undefined when there is no such file (ENOENT, ENOTDIR) or its device is gone (ENODEV). Throws an errno error otherwise. */
+  /** A file's text; undefined when there is no such file (ENOENT, ENOTDIR) or its device is gone (ENODEV). */
   read(path: string): string | undefined;
-  /** The first `length` bytes of a file (a device's `config`); undefined as in `read`. */
+  /** The first `length` bytes of a file; undefined as in `read`. Never of a device's `config`: see `readSlow`. */
   readBytes(path: string, length: number): Uint8Array | undefined;
   /** A link's target as stored (relative in sysfs); undefined when there is no such link, or something else has its name. */
   readLink(path: string): string | undefined;
   /** Names in a directory, sorted; undefined when there is no such directory. */
   list(path: string): readonly string[] | undefined;
-  /** What a file is, without following a link; undefined when there is none. Throws an errno error otherwise. */
+  /** What a file is, without following a link; undefined when there is none. */
   status(path: string): FileStatus | undefined;
   /**
    * The SELinux label of a file, links followed; undefined when it has none or does not answer in time. For the
@@ -26,15 +30,23 @@ export interface Host {
    */
   securityLabel(path: string, deadlineMs: number): Promise<string | undefined>;
   /** Opens and closes a device node: `busy` (EBUSY) is how VFIO says that a guest has the group. */
-  tryOpen(path: string): 'free' | 'busy' | 'absent' | 'denied';
+  tryOpen(path: string): Opening;
   /**
-   * Opens a block device exclusively (O_EXCL), for reading, and closes it: `busy` is how the kernel says that
+   * Opens block devices exclusively (O_EXCL), for reading, and closes them: `busy` is how the kernel says that
    * a file system, swap space, a volume or a pool has it or a part of it (block/bdev.c:bd_may_claim). `denied`
    * is every other refusal: then nobody knows.
    */
-  openExclusive(path: string): 'free' | 'busy' | 'absent' | 'denied';
-  /** Reads attributes whose read takes the device's lock (`driver_override` on Linux 6.1, `sriov_numvfs` on all). */
+  openExclusive(paths: readonly string[], deadlineMs: number): Promise<ExclusiveOpening>;
+  /**
+   * Reads the first lines of attributes whose read takes the device's lock (`driver_override` on Linux 6.1,
+   * `sriov_numvfs` on all).
+   */
   readLocked(paths: readonly string[], deadlineMs: number): Promise<LockedRead>;
+  /**
+   * The first `length` bytes, by one read(2), of a file whose read may wait for the device itself: `config` wakes a
+   * card (drivers/pci/pci.c:pci_config_pm_runtime_get), files of /proc/driver/nvidia take the driver's locks.
+   */
+  readSlow(path: string, length: number, deadlineMs: number): Promise<SlowRead>;
   /** Makes one write(2) of `value` and a newline to an existing attribute. An empty value writes the newline alone. */
   write(path: string, value: string, deadlineMs: number): Promise<WriteResult>;
   /** Loads a kernel module with the modules it depends on (modprobe). */
@@ -126,10 +138,24 @@ export type WriteResult =
       readonly writer: ProcessIdentity;
     };
 
-/** What came of reading attributes that take the device's lock: texts by path; absent files are left out. */
-export type LockedRead =
-  | { readonly kind: 'read'; readonly texts: ReadonlyMap<string, string> }
-  | { readonly kind: 'stuck'; readonly path: string };
+/** What opening a device node came to. */
+export type Opening = 'free' | 'busy' | 'absent' | 'denied';
+
+/** A read that has not returned before its deadline, and the file that it waits for. */
+export interface StuckRead {
+  readonly kind: 'stuck';
+  readonly path: string;
+}
+
+/** What came of reading attributes that take the device's lock: first lines by path; absent files are left out. */
+export type LockedRead = { readonly kind: 'read'; readonly texts: ReadonlyMap<string, string> } | StuckRead;
+
+/** What came of reading a file that may wait for its device; without bytes when it is not there. */
+export type SlowRead = { readonly kind: 'read'; readonly bytes?: Uint8Array } | StuckRead;
+
+/** What came of opening block devices: an answer for each path. */
+export type ExclusiveOpening =
+  { readonly kind: 'opened'; readonly answers: ReadonlyMap<string, Opening> } | StuckRead;
 
 /** What came of loading a module. */
 export type ModuleResult =

@@ -6,9 +6,6 @@ import { isVfioName } from '../pci/vfio-name.ts';
 import { boundDriver } from './bound-driver.ts';
 import type { Host } from './host.ts';
 
-/** Offset of the header type in configuration space (PCI Local Bus specification, 6.1). */
-const HEADER_TYPE = 0x0e;
-
 /** The number of a device's IOMMU group; undefined without an IOMMU, and for a device that is not there. */
 export function groupOf(host: Host, address: PciAddress): number | undefined {
   const number = Number(linkName(host, address, 'iommu_group') ?? NaN);
@@ -27,6 +24,7 @@ export function readDevice(
   const text = (name: string): string | undefined => host.read(sysfs.attribute(address, name))?.trim();
   const id = (name: string): string => (text(name) ?? '').replace(/^0x/, '');
   if (text('vendor') === undefined) return undefined;
+  const names = host.list(sysfs.device(address)) ?? [];
 
   const driver = boundDriver(host, address);
   const driverModule = linkName(host, address, 'driver/module');
@@ -48,16 +46,14 @@ export function readDevice(
     subsystemDevice: id('subsystem_device'),
     revision: id('revision'),
     class: id('class'),
-    headerType: headerType(
-      host.readBytes(sysfs.attribute(address, 'config'), HEADER_TYPE + 1)?.[HEADER_TYPE],
-    ),
+    headerType: headerType(id('class'), names),
     modalias: text('modalias') ?? '',
     ...(group !== undefined && { iommuGroup: group }),
     ...(driver !== undefined && { driver }),
     ...(driverModule !== undefined && { driverModule }),
     ...(driverOverride !== undefined && { driverOverride }),
     onVfio: isOnVfio(host, address, driver),
-    bars: parseBars(text('resource') ?? '', resizeMasks(host, address)),
+    bars: parseBars(text('resource') ?? '', resizeMasks(host, address, names)),
     ...(methods !== undefined && { resetMethods: methods.split(' ').filter(Boolean) }),
     ...((powerControl === 'auto' || powerControl === 'on') && { powerControl }),
     ...(d3cold !== undefined && { d3coldAllowed: d3cold === '1' }),
@@ -85,21 +81,19 @@ export function isOnVfio(host: Host, address: PciAddress, driver: string | undef
   return isVfioName(driver) || host.list(sysfs.attribute(address, 'vfio-dev')) !== undefined;
 }
 
-/** Configuration space that cannot be read counts as an endpoint's: the kernel refuses a bridge by itself. */
-function headerType(byte: number | undefined): HeaderType {
-  switch ((byte ?? 0) & 0x7f) {
-    case 1:
-      return 'bridge';
-    case 2:
-      return 'cardbus';
-    default:
-      return 'endpoint';
-  }
+/**
+ * The kind of header, as the kernel has read it when it found the device: only bridges of both kinds have the
+ * attribute `secondary_bus_number` (drivers/pci/pci-sysfs.c:pci_bridge_attrs_are_visible). Configuration space itself is
+ * not read for it: that wakes a card, and waits for one that is being reset.
+ */
+function headerType(classCode: string, attributes: readonly string[]): HeaderType {
+  if (!attributes.includes('secondary_bus_number')) return 'endpoint';
+  return classCode.startsWith('0607') ? 'cardbus' : 'bridge';
 }
 
-function resizeMasks(host: Host, address: PciAddress): Map<number, string> {
+function resizeMasks(host: Host, address: PciAddress, names: readonly string[]): Map<number, string> {
   const masks = new Map<number, string>();
-  for (const name of host.list(sysfs.device(address)) ?? []) {
+  for (const name of names) {
     const bar = /^resource([0-5])_resize$/.exec(name)?.[1];
     if (bar === undefined) continue;
     masks.set(Number(bar), host.read(sysfs.attribute(address, name)) ?? '');

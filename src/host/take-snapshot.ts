@@ -9,6 +9,7 @@ import { sysfs } from '../pci/sysfs.ts';
 import { describeHolders } from './describe-holders.ts';
 import type { Host } from './host.ts';
 import { knownDrivers } from './known-drivers.ts';
+import { notAnswering } from './not-answering.ts';
 import { groupOf, readDevice } from './read-device.ts';
 import { readUses } from './uses/uses.ts';
 
@@ -93,7 +94,8 @@ export interface SnapshotOptions {
 
 /**
  * Reads everything that a plan for these groups may need. Nothing is changed.
- * Throws VH_STUCK when the kernel does not answer for a device within the deadline.
+ * Throws VH_STUCK when the kernel does not answer for a device within the deadline, VH_KERNEL when something that is
+ * there cannot be read.
  */
 export async function takeSnapshot(
   host: Host,
@@ -112,20 +114,7 @@ export async function takeSnapshot(
       : [sysfs.attribute(address, 'sriov_numvfs')]),
   ]);
   const texts = await host.readLocked(locked, options.deadlineMs);
-  if (texts.kind === 'stuck') {
-    throw new VfioHookError(
-      'VH_STUCK',
-      `the kernel does not answer for ${texts.path}: a driver is stuck with the device`,
-      {
-        path: texts.path,
-        hints: [
-          advice(
-            'see what it waits for: dmesg | tail; end the program that uses the device, or restart the host',
-          ),
-        ],
-      },
-    );
-  }
+  if (texts.kind === 'stuck') throw notAnswering(texts);
   const devices = addresses.flatMap((address) => readDevice(host, address, texts.texts) ?? []);
   const kernelRelease = (host.read(sysfs.kernelRelease) ?? '').trim();
   const variants = variantsFor(host, kernelRelease, devices);
@@ -135,7 +124,7 @@ export async function takeSnapshot(
     groups: members,
     devices,
     drivers: host.list(sysfs.drivers) ?? [],
-    uses: options.uses === 'unread' ? [] : readUses(host, devices),
+    uses: options.uses === 'unread' ? [] : await readUses(host, devices, options.deadlineMs),
     variants,
     asked: knownDrivers(host, options.drivers ?? []),
     ...(libvirtVersion !== undefined && { libvirtVersion }),

@@ -5,7 +5,8 @@ import { sysfs } from '../pci/sysfs.ts';
 
 /**
  * The text of `driver_override`, undefined when it is not set. Linux 6.1 takes the device's lock for the
- * read (drivers/pci/pci-sysfs.c:driver_override_show), hence the deadline; `busy` when it passed.
+ * read (drivers/pci/pci-sysfs.c:driver_override_show), hence the deadline; `busy` when it passed. Throws VH_KERNEL when
+ * it cannot be read.
  */
 export async function readDriverOverride(
   host: Host,

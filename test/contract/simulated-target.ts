@@ -1,9 +1,11 @@
+import { errnoOf } from '../../src/errors.ts';
 import { readDescription } from '../../src/host/simulated/description.ts';
 import { submit } from '../../src/host/simulated/kernel.ts';
 import { createMachine, type Machine } from '../../src/host/simulated/machine.ts';
 import { resultOf } from '../../src/host/simulated/operations.ts';
 import type { DeviceSpec, MachineSpec } from '../../src/host/simulated/spec.ts';
 import { openAttribute } from '../../src/host/simulated/write.ts';
+import { exclusively } from '../host/exclusively.ts';
 import type { Answer, Boot, ContractTarget, Kernel, Operation, Role } from './contract.ts';
 
 /** The devices of the lab by their roles: examples/hosts/lab-q35.yaml. */
@@ -66,7 +68,7 @@ export function simulatedTarget(machine: Machine): ContractTarget {
       const answers = { free: 'ok', busy: 'EBUSY', absent: 'ENOENT', denied: 'EACCES' } as const;
       // As the lab does it: a group can be opened once, a disk exclusively once.
       const path = operation.tryOpen;
-      return answers[path.startsWith('/dev/vfio/') ? host.tryOpen(path) : host.openExclusive(path)];
+      return answers[path.startsWith('/dev/vfio/') ? host.tryOpen(path) : await exclusively(host, path)];
     }
     // The writer of a blocked call has no say in it any more: killing it changes nothing.
     return 'ok';
@@ -78,7 +80,7 @@ export function simulatedTarget(machine: Machine): ContractTarget {
       if (result.kind === 'stuck') return 'blocks';
       return result.texts.has(path) ? 'ok' : 'ENOENT';
     } catch (error) {
-      return (error as NodeJS.ErrnoException).code ?? String(error);
+      return errnoOf(error) ?? String(error);
     }
   };
 

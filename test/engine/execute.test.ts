@@ -162,11 +162,16 @@ describe('execute', () => {
       ...host,
       readLink: (path: string) => {
         if (path.endsWith('/driver'))
-          throw Object.assign(new Error('EMFILE: too many open files'), { code: 'EMFILE' });
+          throw Object.assign(new Error('EMFILE: too many open files'), { code: 'EMFILE', path });
         return host.readLink(path);
       },
     };
     const [failure] = await run(machine, { host: broken }).done;
-    assert.equal(failure?.sentence, `cannot unbind ${GPU} from amdgpu: EMFILE: too many open files`);
+    const driver = `/sys/bus/pci/devices/${GPU}/driver`;
+    assert.equal(
+      failure?.sentence,
+      `cannot unbind ${GPU} from amdgpu: cannot use ${driver}: EMFILE (too many open files)`,
+    );
+    assert.equal(failure.errno, 'EMFILE');
   });
 });

@@ -217,10 +217,12 @@ describe('recover', () => {
     s.wrapStore = (store) => ({
       ...store,
       remove: () => {
-        throw Object.assign(new Error('cannot remove it'), { code: 'EROFS' });
+        throw Object.assign(new Error('EROFS: …'), { code: 'EROFS', path: '/run/claim' });
       },
     });
-    assert.deepEqual(shown(await s.recover()), ['win11: incomplete; cannot remove it']);
+    assert.deepEqual(shown(await s.recover()), [
+      'win11: incomplete; cannot use /run/claim: EROFS (read-only file system)',
+    ]);
     s.wrapStore = (store) => store;
     await s.recover();
     s.nothingDiffers();

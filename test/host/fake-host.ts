@@ -37,12 +37,20 @@ export function fakeHost({ files = {}, links = {}, bytes = {}, empty = [], exclu
     status: () => undefined,
     securityLabel: () => Promise.resolve(undefined),
     tryOpen: () => 'absent',
-    openExclusive: (path) => exclusive[path] ?? 'absent',
+    openExclusive: (nodes) =>
+      Promise.resolve({
+        kind: 'opened',
+        answers: new Map(nodes.map((node) => [node, exclusive[node] ?? 'absent'])),
+      }),
     readLocked: (wanted) =>
       Promise.resolve({
         kind: 'read',
         texts: new Map(wanted.flatMap((path) => (files[path] === undefined ? [] : [[path, files[path]]]))),
       }),
+    readSlow: (path) => {
+      const shown = bytes[path] ?? (files[path] === undefined ? undefined : Buffer.from(files[path]));
+      return Promise.resolve({ kind: 'read', ...(shown && { bytes: shown }) });
+    },
     write: refuse,
     loadModule: refuse,
     holders: () => [],

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { overrideText, readDevice } from '../../src/host/read-device.ts';
 import type { PciDevice } from '../../src/pci/device.ts';
 import { pci } from '../scenario.ts';
+import type { Host } from '../../src/host/host.ts';
 import { fakeHost, type Shown } from './fake-host.ts';
 
 const ADDRESS = pci('0000:03:00.0');
@@ -112,27 +113,37 @@ describe('readDevice', () => {
     assert.equal(readDevice(fakeHost({}), ADDRESS, new Map()), undefined);
   });
 
+  it('never reads configuration space, for which the kernel may have to wake the card', () => {
+    const host = fakeHost({ files: { [at('vendor')]: '0x1002\n', [at('config')]: '' } });
+    const refuse = (path: string): never => assert.fail(`${path} was read`);
+    const guarded: Host = {
+      ...host,
+      read: (path) => (path.endsWith('/config') ? refuse(path) : host.read(path)),
+      readBytes: refuse,
+      readSlow: refuse,
+    };
+    assert.ok(readDevice(guarded, ADDRESS, new Map()));
+  });
+
   const rows: readonly (readonly [name: string, host: Shown, facts: Partial<PciDevice>])[] = [
     [
       'a built-in driver has no module',
       { links: { [at('driver')]: '../x/pcieport' } },
       { driver: 'pcieport' },
     ],
-    ['a header type of a bridge', { bytes: { [at('config')]: header(0x01) } }, { headerType: 'bridge' }],
     [
-      'a header type of a function among several',
-      { bytes: { [at('config')]: header(0x81) } },
+      'a bridge by the attribute that only bridges have',
+      { files: { [at('secondary_bus_number')]: '3\n', [at('class')]: '0x060400\n' } },
       { headerType: 'bridge' },
     ],
-    ['a header type of CardBus', { bytes: { [at('config')]: header(0x02) } }, { headerType: 'cardbus' }],
     [
-      'a device that answers with ones',
-      { bytes: { [at('config')]: header(0xff) } },
-      { headerType: 'endpoint' },
+      'a CardBus bridge by its class as well',
+      { files: { [at('secondary_bus_number')]: '3\n', [at('class')]: '0x060700\n' } },
+      { headerType: 'cardbus' },
     ],
     [
-      'a configuration space that is too short',
-      { bytes: { [at('config')]: new Uint8Array(4) } },
+      'a bridge to the host, which has the header of an endpoint',
+      { files: { [at('class')]: '0x060000\n' } },
       { headerType: 'endpoint' },
     ],
     [
@@ -160,7 +171,7 @@ describe('readDevice', () => {
   ];
   for (const [name, host, facts] of rows) {
     it(`tells ${name}`, () => {
-      const device = read({ ...host, files: { [at('vendor')]: '0x8086\n' } });
+      const device = read({ ...host, files: { ...host.files, [at('vendor')]: '0x8086\n' } });
       assert.deepEqual(
         Object.fromEntries(Object.keys(facts).map((key) => [key, device[key as keyof PciDevice]])),
         facts,
@@ -229,10 +240,3 @@ describe('overrideText', () => {
     });
   }
 });
-
-/** The beginning of a configuration space. */
-function header(type: number): Uint8Array {
-  const bytes = new Uint8Array(64);
-  bytes[0x0e] = type;
-  return bytes;
-}

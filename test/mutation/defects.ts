@@ -253,7 +253,7 @@ const guards: readonly Defect[] = [
   {
     name: 'does not look at disks',
     file: 'host/uses/uses.ts',
-    find: '    ...(withDisks.length > 0 ? diskUses(host, withDisks) : []),\n',
+    find: '    ...(withDisks.length > 0 ? await diskUses(host, withDisks, deadlineMs) : []),\n',
     replace: '',
   },
   {
@@ -347,8 +347,8 @@ const steps: readonly Defect[] = [
   {
     name: 'does not look at the BARs of the card’s other functions',
     file: 'steps/resize-bar.ts',
-    find: 'const slot = device.slice(0, -1);',
-    replace: 'const slot = device;',
+    find: 'slotFunctions(host, device).flatMap((address) =>',
+    replace: '[device].flatMap((address) =>',
   },
   {
     name: 'does not read back the size of a BAR',
@@ -494,7 +494,7 @@ const engine: readonly Defect[] = [
   {
     name: 'names nobody who has the device open that a write waits for',
     file: 'engine/execute.ts',
-    find: "step.kind === 'unbind' ? nodesOf(host, step.device) : []",
+    find: "step.kind === 'unbind' ? await nodesOf(host, step.device, deadlineMs) : []",
     replace: '[]',
   },
   {
@@ -701,7 +701,7 @@ const hostDefects: readonly Defect[] = [
   {
     name: 'keeps the pipes of a child that hangs',
     file: 'host/linux/child.ts',
-    find: 'for (const stream of [child.stdin, child.stdout, child.stderr]) stream.destroy();',
+    find: 'for (const stream of streams) stream?.destroy();',
     replace: '',
   },
   {
@@ -731,14 +731,14 @@ const hostDefects: readonly Defect[] = [
   {
     name: 'takes every answer of the kernel for a success',
     file: 'host/linux/host.ts',
-    find: "return result.status === 0\n        ? { kind: 'written' }",
-    replace: "return result.status >= 0\n        ? { kind: 'written' }",
+    find: "return result.status === 0 ? { kind: 'written' }",
+    replace: "return result.status >= 0 ? { kind: 'written' }",
   },
   {
     name: 'takes a busy VFIO group for a free one',
-    file: 'host/linux/host.ts',
-    find: "    if (errno === 'EBUSY') return 'busy';\n    return errno === 'EACCES'",
-    replace: "    return errno === 'EACCES'",
+    file: 'host/reading.ts',
+    find: "  if (errno === 'EBUSY') return 'busy';\n  if (errno === 'EACCES'",
+    replace: "  if (errno === 'EACCES'",
     survives: 'only the node of a real VFIO group answers EBUSY; test/lab/cases/refusals.ts has it',
   },
   {

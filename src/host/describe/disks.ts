@@ -2,6 +2,7 @@ import type { PciAddress } from '../../pci/address.ts';
 import { sysfs } from '../../pci/sysfs.ts';
 import type { Host } from '../host.ts';
 import type { DiskDescription, DiskUse } from '../simulated/description-disk.ts';
+import type { OpenExclusively } from '../uses/openings.ts';
 import { disksBehind, holdersOf, readBlockDevices, type Disk } from '../uses/block.ts';
 import { fileSystemsOfPool, fileSystemsOn, poolOf, readStorage, type Storage } from '../uses/storage.ts';
 import { publicMountPoint } from './privacy.ts';
@@ -13,9 +14,9 @@ const DEEPEST = 8;
  * The disks behind each PCI device, with what the host uses them for: mount points by their kind, swap, volumes and
  * pools by numbers in place of their names.
  */
-export function disksOf(host: Host): (address: PciAddress) => DiskDescription[] {
+export function disksOf(host: Host, open: OpenExclusively): (address: PciAddress) => DiskDescription[] {
   const blocks = readBlockDevices(host);
-  const uses = new DiskUses(host, readStorage(host, blocks));
+  const uses = new DiskUses(host, readStorage(host, blocks), open);
   return (address) =>
     disksBehind(host, blocks, address)
       .filter(({ name }) => /^(?:nvme\d+n\d+|[sv]d[a-z]|mmcblk\d+)$/.test(name))
@@ -41,10 +42,12 @@ class DiskUses {
   private readonly said = new Set<string>();
   private readonly host: Host;
   private readonly storage: Storage;
+  private readonly open: OpenExclusively;
 
-  constructor(host: Host, storage: Storage) {
+  constructor(host: Host, storage: Storage, open: OpenExclusively) {
     this.host = host;
     this.storage = storage;
+    this.open = open;
   }
 
   of({ name, partitions }: Disk): Record<string, DiskUse | DiskUse[]> {
@@ -83,7 +86,7 @@ class DiskUses {
     const holders = depth < DEEPEST ? holdersOf(this.host, name) : [];
     if (holders.length > 0) return holders.map((holder) => this.volume(holder, depth));
     // Something has it that is not to be seen, such as a volume group without an active volume.
-    const claimed = leaf && this.host.openExclusive(sysfs.node(name)) === 'busy';
+    const claimed = leaf && this.open(sysfs.node(name)) === 'busy';
     return claimed ? [{ lvm: this.number('volume', `on ${name}`) }] : [];
   }
 

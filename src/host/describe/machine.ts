@@ -9,6 +9,8 @@ import { readTopology } from '../read-topology.ts';
 import { kernelVersions, type KernelVersion } from '../simulated/spec.ts';
 import type { WrittenDescription, WrittenDevice } from '../simulated/description-schema.ts';
 import { installedLibvirt } from '../take-snapshot.ts';
+import { nvidiaMinor } from '../uses/holders.ts';
+import { withOpenings } from '../uses/openings.ts';
 import { describeDevice, describeSriov, sizeText } from './device.ts';
 import { disksOf } from './disks.ts';
 import { describeNetwork, type DescribedNetwork } from './networks.ts';
@@ -35,6 +37,8 @@ const USUAL_WINDOW = 512 * GIB;
  *
  * - No serial number, MAC address, UUID, label, host name or name of a user is in it: src/host/describe/privacy.ts.
  * - Virtual functions are not listed: their physical function says how many there are.
+ *
+ * Throws VH_STUCK when the driver nvidia or a disk does not answer, VH_KERNEL when something cannot be read.
  */
 export async function describeMachine(host: Host, names: PciNames): Promise<DescribedMachine> {
   const placed = bridgesFirst(readTopology(host));
@@ -62,6 +66,11 @@ export async function describeMachine(host: Host, names: PciNames): Promise<Desc
   const window = windowFor(all);
   const keyboards = keyboardsOf(host);
   const network = describeNetwork(host);
+  const minors = await nvidiaMinors(host, all);
+  const whole = { all, keyboards, network, minors };
+  const withUsesOfHost = await withOpenings(host, ANSWER_MS, (open) =>
+    withUses(host, described, { ...whole, disksOfDevice: disksOf(host, open) }),
+  );
   return {
     gaps,
     description: {
@@ -76,7 +85,7 @@ export async function describeMachine(host: Host, names: PciNames): Promise<Desc
       ...(libvirt !== undefined && { libvirt }),
       ...(keyboards.board.length > 0 && { keyboards: [...keyboards.board] }),
       ...(network.virtual.length > 0 && { interfaces: [...network.virtual] }),
-      devices: withGroups(withUses(host, described, { all, keyboards, network })),
+      devices: withGroups(withUsesOfHost),
     },
   };
 }
@@ -99,6 +108,19 @@ async function lockedTexts(
     'a driver is stuck with a device: driver overrides and numbers of virtual functions are left out',
   );
   return new Map();
+}
+
+/** As {@link nvidiaMinor}, of every card that has that driver. */
+async function nvidiaMinors(
+  host: Host,
+  devices: readonly PciDevice[],
+): Promise<ReadonlyMap<PciAddress, string>> {
+  const minors = new Map<PciAddress, string>();
+  for (const { address, driver } of devices) {
+    const minor = driver === 'nvidia' ? await nvidiaMinor(host, address, ANSWER_MS) : undefined;
+    if (minor !== undefined) minors.set(address, minor);
+  }
+  return minors;
 }
 
 /** Modules of VFIO, and of the drivers of virtual functions, which are not written down themselves. */
@@ -161,15 +183,17 @@ interface Whole {
   readonly all: readonly PciDevice[];
   readonly keyboards: DescribedKeyboards;
   readonly network: DescribedNetwork;
+  /** Number of the own node of each card that the driver nvidia has. */
+  readonly minors: ReadonlyMap<PciAddress, string>;
+  readonly disksOfDevice: ReturnType<typeof disksOf>;
 }
 
 /** Adds what each device is for the host, and its virtual functions. */
 function withUses(
   host: Host,
   described: readonly (readonly [PciDevice, WrittenDevice])[],
-  { all, keyboards, network }: Whole,
+  { all, keyboards, network, minors, disksOfDevice }: Whole,
 ): WrittenDevice[] {
-  const disksOfDevice = disksOf(host);
   const cards = classEntries(host, 'drm').filter(({ name }) => /^(?:card|renderD)\d+$/.test(name));
   const frames = classEntries(host, 'graphics').filter(({ name }) => /^fb\d+$/.test(name));
   const videos = classEntries(host, 'video4linux').filter(({ name }) => /^video\d+$/.test(name));
@@ -185,7 +209,7 @@ function withUses(
     const first = all.find(({ physicalFunction }) => physicalFunction === address);
     const sriov = describeSriov(host, device, first);
     const keys = keyboards.behind(address);
-    const minor = /^Device Minor:\s*(\d+)$/m.exec(host.read(sysfs.nvidiaCard(address)) ?? '')?.[1];
+    const minor = minors.get(address);
     return {
       ...written,
       ...(disk && { disk }),

@@ -1,30 +1,25 @@
 import { lstatSync } from 'node:fs';
-import { errnoOf } from '../../errors.ts';
 import type { FileStatus } from '../host.ts';
+import { orAbsent } from '../reading.ts';
 import { runBounded } from './child.ts';
 
-/** What lstat(2) says; undefined when there is no such file. Throws an errno error otherwise. */
+/** What lstat(2) says; undefined when there is no such file. Throws VH_KERNEL otherwise. */
 export function fileStatus(path: string): FileStatus | undefined {
-  try {
-    const stats = lstatSync(path, { throwIfNoEntry: false });
-    if (!stats) return undefined;
-    return {
-      kind: stats.isFile()
-        ? 'file'
-        : stats.isDirectory()
-          ? 'directory'
-          : stats.isSymbolicLink()
-            ? 'link'
-            : 'other',
-      uid: stats.uid,
-      gid: stats.gid,
-      mode: stats.mode & 0o7777,
-      changedMs: stats.ctimeMs,
-    };
-  } catch (error) {
-    if (errnoOf(error) === 'ENOTDIR') return undefined;
-    throw error;
-  }
+  const stats = orAbsent(path, () => lstatSync(path, { throwIfNoEntry: false }));
+  if (!stats) return undefined;
+  return {
+    kind: stats.isFile()
+      ? 'file'
+      : stats.isDirectory()
+        ? 'directory'
+        : stats.isSymbolicLink()
+          ? 'link'
+          : 'other',
+    uid: stats.uid,
+    gid: stats.gid,
+    mode: stats.mode & 0o7777,
+    changedMs: stats.ctimeMs,
+  };
 }
 
 /**

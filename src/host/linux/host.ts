@@ -1,6 +1,8 @@
 import { closeSync, constants, openSync, readdirSync, readFileSync, readlinkSync, readSync } from 'node:fs';
-import { errnoOf } from '../../errors.ts';
-import type { Host, LockedRead, ModuleResult, WriteResult } from '../host.ts';
+import { readFailure } from '../../failure.ts';
+import type { Host, ModuleResult, SlowRead, WriteResult } from '../host.ts';
+import { unfit } from '../../programs.ts';
+import { isAbsence, orAbsent } from '../reading.ts';
 import { runBounded } from './child.ts';
 import { errnoFromMessage } from './errno-text.ts';
 import { fileStatus, securityLabel } from './file-status.ts';
@@ -8,19 +10,23 @@ import { holdersOf } from './holders.ts';
 import { guestProcess, libvirtDaemons } from './libvirt.ts';
 import { hasEnded, isAlive, startTimeOf } from './processes.ts';
 import { blockedWrites, WRITER_VARIABLE, writerArguments } from './writers.ts';
+import { readLocked } from './locked-read.ts';
+import { openExclusive, tryOpen } from './opening.ts';
 
 /** The real kernel of this machine. */
 export const linuxHost: Host = {
   kind: 'linux',
-  read: (path) => orAbsent(() => readFileSync(path, 'utf8')),
-  readBytes: (path, length) => orAbsent(() => firstBytes(path, length)),
-  readLink: (path) => orAbsent(() => readlinkSync(path), [...ABSENT, 'EINVAL']),
-  list: (path) => orAbsent(() => readdirSync(path).sort()),
+  read: (path) => orAbsent(path, () => readFileSync(path, 'utf8')),
+  readBytes: (path, length) => orAbsent(path, () => firstBytes(path, length)),
+  // What is no link is EINVAL (fs/stat.c:do_readlinkat).
+  readLink: (path) => orAbsent(path, () => readlinkSync(path), 'EINVAL'),
+  list: (path) => orAbsent(path, () => readdirSync(path).sort()),
   status: fileStatus,
   securityLabel,
   tryOpen,
   openExclusive,
   readLocked,
+  readSlow,
   write,
   loadModule,
   holders: holdersOf,
@@ -33,18 +39,6 @@ export const linuxHost: Host = {
   now: () => Number(process.hrtime.bigint() / 1000n) / 1000,
 };
 
-/** ENODEV is what an attribute says whose device was removed after the file was opened. */
-const ABSENT: readonly string[] = ['ENOENT', 'ENOTDIR', 'ENODEV'];
-
-function orAbsent<T>(access: () => T, absent = ABSENT): T | undefined {
-  try {
-    return access();
-  } catch (error) {
-    if (absent.includes(errnoOf(error) ?? '')) return undefined;
-    throw error;
-  }
-}
-
 function firstBytes(path: string, length: number): Uint8Array {
   const fd = openSync(path, constants.O_RDONLY);
   try {
@@ -55,45 +49,26 @@ function firstBytes(path: string, length: number): Uint8Array {
   }
 }
 
-/** A VFIO group lets itself be opened once (drivers/vfio/group.c:vfio_group_fops_open). */
-function tryOpen(path: string): 'free' | 'busy' | 'absent' | 'denied' {
-  try {
-    closeSync(openSync(path, constants.O_RDWR | constants.O_NONBLOCK));
-    return 'free';
-  } catch (error) {
-    const errno = errnoOf(error);
-    if (errno === 'EBUSY') return 'busy';
-    return errno === 'EACCES' || errno === 'EPERM' ? 'denied' : 'absent';
-  }
+/** One read(2) by dd, in the process that may be left behind. */
+async function readSlow(path: string, length: number, deadlineMs: number): Promise<SlowRead> {
+  const args = [`if=${path}`, `bs=${length}`, 'count=1', 'status=none'];
+  const result = await runBounded('dd', args, { deadlineMs, encoding: 'latin1' });
+  if (result.kind === 'stuck') return { kind: 'stuck', path };
+  if (result.status === 0) return { kind: 'read', bytes: Buffer.from(result.stdout, 'latin1') };
+  const errno = errnoFromMessage(result.stderr);
+  if (isAbsence(errno)) return { kind: 'read' };
+  throw readFailure(path, errno);
 }
 
-/** What says that there is no such device: no node, or a node that nothing is behind any more. */
-const NO_DEVICE: readonly (string | undefined)[] = ['ENOENT', 'ENOTDIR', 'ENODEV', 'ENXIO'];
+/** What dd of coreutils, of uutils and of busybox says about an operand that it does not know. */
+const UNKNOWN_OPERAND = /nocreat|notrunc|status=LEVEL|status level|unrecognized operand/;
 
-/** O_NONBLOCK: a drive without a medium is not waited for. Closing what was open for reading only is no event to udev. */
-function openExclusive(path: string): 'free' | 'busy' | 'absent' | 'denied' {
-  try {
-    closeSync(openSync(path, constants.O_RDONLY | constants.O_EXCL | constants.O_NONBLOCK));
-    return 'free';
-  } catch (error) {
-    const errno = errnoOf(error);
-    if (errno === 'EBUSY') return 'busy';
-    return NO_DEVICE.includes(errno) ? 'absent' : 'denied';
-  }
-}
-
-/** grep prints each line behind its file's name, so that one child reads many attributes. */
-async function readLocked(paths: readonly string[], deadlineMs: number): Promise<LockedRead> {
-  const texts = new Map<string, string>();
-  if (paths.length === 0) return { kind: 'read', texts };
-  const result = await runBounded('grep', ['-sH', '-m', '1', '', ...paths], { deadlineMs });
-  if (result.kind === 'stuck') return { kind: 'stuck', path: paths[0] ?? '' };
-  if (result.kind === 'missing') throw new Error('there is no grep on this machine');
-  for (const line of result.stdout.split('\n')) {
-    const path = paths.find((candidate) => line.startsWith(`${candidate}:`));
-    if (path !== undefined) texts.set(path, line.slice(path.length + 1));
-  }
-  return { kind: 'read', texts };
+/**
+ * What a dd that failed says. Throws VH_INSTALLATION when it knows an operand not: busybox's has no `conv=nocreat`.
+ */
+export function refusedWrite(path: string, stderr: string): WriteResult {
+  if (UNKNOWN_OPERAND.test(stderr.replaceAll(path, ''))) throw unfit('dd', 'conv=nocreat,notrunc', stderr);
+  return { kind: 'refused', errno: errnoFromMessage(stderr) };
 }
 
 /**
@@ -109,12 +84,8 @@ async function write(path: string, value: string, deadlineMs: number): Promise<W
   switch (result.kind) {
     case 'stuck':
       return result;
-    case 'missing':
-      return { kind: 'refused', errno: 'there is no dd on this machine' };
     case 'exited':
-      return result.status === 0
-        ? { kind: 'written' }
-        : { kind: 'refused', errno: errnoFromMessage(result.stderr) };
+      return result.status === 0 ? { kind: 'written' } : refusedWrite(path, result.stderr);
   }
 }
 
@@ -123,8 +94,6 @@ async function loadModule(name: string, deadlineMs: number): Promise<ModuleResul
   switch (result.kind) {
     case 'stuck':
       return result;
-    case 'missing':
-      return { kind: 'failed', reason: 'there is no modprobe on this machine' };
     case 'exited': {
       if (result.status === 0) return { kind: 'loaded' };
       const said = result.stderr.trim().split('\n').pop() ?? '';

@@ -3,30 +3,16 @@ import type {
   GuestProcess,
   Holder,
   Host,
-  LockedRead,
   ModuleResult,
   ProcessIdentity,
   WriteResult,
 } from '../host.ts';
-import { errnoError } from './errno.ts';
-import { nextFault, type FaultRule } from './faults.ts';
-import { isDue, submit, type Call } from './kernel.ts';
+import { submit, type Call } from './kernel.ts';
 import { processAlive, thisProcess } from './process.ts';
-import {
-  claimNode,
-  listNames,
-  readBytes,
-  readLabel,
-  readLinkText,
-  readStatus,
-  readText,
-  tryNode,
-} from './read.ts';
+import { readLabel } from './read.ts';
+import { passTime, simulatedReads } from './reads.ts';
 import type { MachineState } from './state.ts';
 import type { Store } from './store.ts';
-
-/** Longest time between two looks at a call that has not returned. */
-const POLL_MS = 20;
 
 /** {@link Host} and what only tests need. */
 export interface SimulatedHost extends Host {
@@ -117,30 +103,8 @@ export function simulatedHost(store: Store, options: SimulatedHostOptions = {}):
 
   return {
     kind: 'simulated',
-    read: (path) => {
-      readFault(store, look, path);
-      const result = look((state) => readText(state, path));
-      // A process that does this on a real machine waits in the kernel and cannot be ended.
-      if (result.kind === 'blocked') throw errnoError('EDEADLK', 'read would wait for a lock', path);
-      return result.kind === 'text' ? result.text : undefined;
-    },
-    readBytes: (path, length) => look((state) => readBytes(state, path, length)),
-    readLink: (path) => look((state) => readLinkText(state, path)),
-    list: (path) => look((state) => listNames(state, path)),
-    status: (path) => look((state) => readStatus(state, path)),
+    ...simulatedReads(store, look),
     securityLabel: (path) => Promise.resolve(look((state) => readLabel(state, path))),
-    tryOpen: (path) => look((state) => tryNode(state, path)),
-    openExclusive: (path) => look((state) => claimNode(state, path)),
-    readLocked: async (paths, deadlineMs) => {
-      const deadline = store.now() + deadlineMs;
-      const texts = new Map<string, string>();
-      for (const path of paths) {
-        const text = await readUnderDeadline(store, look, { path, deadline });
-        if (text.kind === 'stuck') return text;
-        if (text.text !== undefined) texts.set(path, text.text);
-      }
-      return { kind: 'read', texts } satisfies LockedRead;
-    },
     write: (path, value, deadlineMs) => writeRaw(path, `${value}\n`, deadlineMs),
     writeRaw,
     loadModule: (name, deadlineMs) => moduleCall('load', name, deadlineMs),
@@ -169,8 +133,6 @@ type CallResult =
   | { readonly kind: 'returned'; readonly errno?: string }
   | { readonly kind: 'stuck'; readonly writer: ProcessIdentity };
 
-type Look = <T>(see: (state: MachineState) => T) => T;
-
 function resultNow(state: MachineState, task: number): CallResult | undefined {
   const result = state.journal.find((entry) => entry.id === task)?.result;
   if (result === undefined) return undefined;
@@ -180,42 +142,6 @@ function resultNow(state: MachineState, task: number): CallResult | undefined {
 function stuckResult(state: MachineState, id: number): CallResult {
   const task = state.tasks.find((each) => each.id === id);
   return { kind: 'stuck', writer: { pid: task?.writer ?? 0, startTime: id } };
-}
-
-/**
- * Looks for a fault of this read, in an update since rules count what they see. Throws what a fault says;
- * returns the rule of one that hangs.
- */
-function readFault(store: Store, look: Look, path: string): FaultRule | undefined {
-  if (!look((state) => state.faults.some((rule) => rule.on === 'read'))) return undefined;
-  const fault = store.update((state) => nextFault(state, { on: 'read', path }));
-  if (fault?.effect.kind === 'fail') throw errnoError(fault.effect.errno, 'read', path);
-  return fault?.effect.kind === 'hang' ? fault : undefined;
-}
-
-async function readUnderDeadline(
-  store: Store,
-  look: Look,
-  request: { readonly path: string; readonly deadline: number },
-): Promise<
-  { readonly kind: 'text'; readonly text?: string } | { readonly kind: 'stuck'; readonly path: string }
-> {
-  const hang = readFault(store, look, request.path)?.id;
-  for (;;) {
-    const isHung = look((state) => state.faults.some((rule) => rule.id === hang && !rule.released));
-    const result = look((state) => readText(state, request.path));
-    if (!isHung && result.kind === 'text') return result;
-    if (!isHung && result.kind === 'absent') return { kind: 'text' };
-    const left = request.deadline - store.now();
-    if (left <= 0) return { kind: 'stuck', path: request.path };
-    await passTime(store, left);
-  }
-}
-
-/** Lets time pass until the next look, and what waits for it go on. */
-async function passTime(store: Store, left: number): Promise<void> {
-  await store.pause(Math.min(left, POLL_MS));
-  if (store.read((state) => isDue(state, store.now()))) store.update(() => undefined);
 }
 
 function holdersOf(state: MachineState, paths: readonly string[], self: ProcessIdentity): Holder[] {

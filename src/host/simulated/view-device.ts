@@ -76,7 +76,19 @@ function identity(state: MachineState, device: Device): Record<string, Node> {
     ...(spec.link && linkAttributes(spec.link)),
     config: { kind: 'file', text: () => '', bytes: () => configSpace(state, device) },
     subsystem: link('/sys/bus/pci'),
+    ...(isBridge(spec) && busNumbers(state, device)),
     ...(spec.class.startsWith('0300') && { boot_vga: line(spec.bootVga ? '1' : '0') }),
+  };
+}
+
+/** Only bridges have them (drivers/pci/pci-sysfs.c:pci_bridge_attrs_are_visible). */
+function busNumbers(state: MachineState, { spec }: Device): Record<string, Node> {
+  const buses = Object.values(state.devices)
+    .filter((each) => each.spec.behind === spec.address)
+    .map((each) => parseInt(each.spec.address.split(':')[1] ?? '0', 16));
+  return {
+    secondary_bus_number: text(() => `${Math.min(...buses, 255)}\n`),
+    subordinate_bus_number: text(() => `${Math.max(...buses, 0)}\n`),
   };
 }
 

@@ -4,6 +4,7 @@ import type { Host } from '../host.ts';
 import { disksBehind, readBlockDevices } from './block.ts';
 import { claimedUse, mountedUse, swapUse, type Way } from './disk-sentences.ts';
 import { followDisk, type Finding, type Found, type Mounted, type Swap } from './follow.ts';
+import { withOpenings, type OpenExclusively } from './openings.ts';
 import { readStorage, type Storage } from './storage.ts';
 
 /**
@@ -12,16 +13,24 @@ import { readStorage, type Storage } from './storage.ts';
  * each disk or partition otherwise claimed, in the order of the devices, then file systems, swap space, other claims.
  *
  * The devices must be no bridges: everything behind a bridge would be counted to it. Disks of which nothing is
- * known are opened exclusively for a moment.
+ * known are opened exclusively for a moment. Throws VH_STUCK when one of them does not answer within the deadline.
  */
-export function diskUses(host: Host, devices: readonly PciAddress[]): DeviceUse[] {
+export function diskUses(
+  host: Host,
+  devices: readonly PciAddress[],
+  deadlineMs: number,
+): Promise<DeviceUse[]> {
+  return withOpenings(host, deadlineMs, (open) => usesFound(host, devices, open));
+}
+
+function usesFound(host: Host, devices: readonly PciAddress[], open: OpenExclusively): DeviceUse[] {
   const blocks = readBlockDevices(host);
   let storage: Storage | undefined;
   return devices.flatMap((device) => {
     const disks = disksBehind(host, blocks, device);
     if (disks.length === 0) return [];
     const read = (storage ??= readStorage(host, blocks));
-    const found = disks.flatMap((disk) => followDisk(host, read, disk));
+    const found = disks.flatMap((disk) => followDisk(host, read, disk, open));
     return [
       ...waysTo<Mounted>(found, 'mounted').map((way) => mountedUse(host, way)),
       ...waysTo<Swap>(found, 'swap').map((way) => swapUse(host, way)),

@@ -1,6 +1,7 @@
 import { sysfs } from '../../pci/sysfs.ts';
 import type { Host } from '../host.ts';
 import { holdersOf, partitionsOf, type Disk } from './block.ts';
+import type { OpenExclusively } from './openings.ts';
 import { fileSystemsOfPool, fileSystemsOn, poolOf, systemOnUnknownPools, type Storage } from './storage.ts';
 
 /** A mounted file system. */
@@ -53,9 +54,9 @@ export interface Found {
  * Who claims a partition claims the disk along with it, and the other way round: only what nothing known
  * explains is opened exclusively.
  */
-export function followDisk(host: Host, storage: Storage, disk: Disk): Found[] {
+export function followDisk(host: Host, storage: Storage, disk: Disk, open: OpenExclusively): Found[] {
   const find = (base: string, ask: boolean): Found[] =>
-    follow(host, storage, { base, ask }).map((finding) => ({ base, finding }));
+    follow(host, storage, { base, ask, open }).map((finding) => ({ base, finding }));
   const own = find(disk.name, false);
   const ofPartitions = disk.partitions.flatMap((partition) => find(partition, own.length === 0));
   if (own.length > 0 || ofPartitions.length > 0) return [...own, ...ofPartitions];
@@ -74,7 +75,7 @@ interface Reached {
 function follow(
   host: Host,
   storage: Storage,
-  { base, ask }: { readonly base: string; readonly ask: boolean },
+  { base, ask, open }: { readonly base: string; readonly ask: boolean; readonly open: OpenExclusively },
 ): Finding[] {
   const reached = climb(host, storage, base);
   const uses = reached.flatMap((each) => usesOf(host, storage, each));
@@ -82,7 +83,7 @@ function follow(
   const layers = reached.slice(1).map(({ name }) => name);
   if (layers.length === 0 && !ask) return [];
   const tops = reached.filter(({ above }) => above.length === 0);
-  const answers = tops.map((top) => ({ top, answer: host.openExclusive(sysfs.node(top.name)) }));
+  const answers = tops.map((top) => ({ top, answer: open(sysfs.node(top.name)) }));
   const taken =
     answers.find(({ answer }) => answer === 'busy') ?? answers.find(({ answer }) => answer === 'denied');
   if (layers.length === 0 && !taken) return [];

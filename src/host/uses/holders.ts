@@ -5,6 +5,7 @@ import { sysfs } from '../../pci/sysfs.ts';
 import type { DeviceUse } from '../../pci/use.ts';
 import { describeHolders } from '../describe-holders.ts';
 import type { Holder, Host } from '../host.ts';
+import { notAnswering } from '../not-answering.ts';
 import { listed } from './words.ts';
 
 /** A device node and the device that it belongs to. */
@@ -22,12 +23,20 @@ const NVIDIA_SHARED = ['nvidiactl', 'nvidia-uvm', 'nvidia-uvm-tools', 'nvidia-mo
 /**
  * The device nodes of these devices whose holders keep a driver from letting go, or lose what they work with:
  * graphics, frame buffers, sound, video. Who only holds a disk's node is found in another way.
+ * Throws VH_STUCK when the driver nvidia does not answer within the deadline.
  */
-export function deviceNodes(host: Host, devices: readonly Bound[]): DeviceNode[] {
-  return devices.flatMap((device) => {
-    const names = [...subsystemNodes(host, device.address), ...nvidiaNodes(host, device, devices)];
-    return names.map((name) => ({ device: device.address, path: sysfs.node(name) }));
-  });
+export async function deviceNodes(
+  host: Host,
+  devices: readonly Bound[],
+  deadlineMs: number,
+): Promise<DeviceNode[]> {
+  const nodes: DeviceNode[] = [];
+  for (const device of devices) {
+    const ofDriver = device.driver === 'nvidia' ? await nvidiaNodes(host, device, devices, deadlineMs) : [];
+    for (const name of [...subsystemNodes(host, device.address), ...ofDriver])
+      nodes.push({ device: device.address, path: sysfs.node(name) });
+  }
+  return nodes;
 }
 
 /** One use for each device that has a node open in some process. */
@@ -68,15 +77,36 @@ function subsystemNodes(host: Host, address: PciAddress): string[] {
  * A card's own node, by the minor number that the driver tells. The shared nodes are the card's only when no
  * other card that stays with the host is on the driver.
  */
-function nvidiaNodes(host: Host, { address, driver }: Bound, devices: readonly Bound[]): string[] {
-  if (driver !== 'nvidia') return [];
-  const minor = /^Device Minor:\s*(\d+)/m.exec(host.read(sysfs.nvidiaCard(address)) ?? '')?.[1];
+async function nvidiaNodes(
+  host: Host,
+  { address }: Bound,
+  devices: readonly Bound[],
+  deadlineMs: number,
+): Promise<string[]> {
+  const minor = await nvidiaMinor(host, address, deadlineMs);
   const taken = new Set<string>(devices.map((device) => device.address));
-  const others = (host.list(sysfs.driver(driver)) ?? []).some(
+  const others = (host.list(sysfs.driver('nvidia')) ?? []).some(
     (name) => /^[0-9a-f]{4,8}:/.test(name) && !taken.has(name),
   );
   return [...(minor === undefined ? [] : [`nvidia${minor}`]), ...(others ? [] : NVIDIA_SHARED)];
 }
+
+/**
+ * The number of a card's own node, as the driver nvidia tells it (kernel-open/nvidia/nv-procfs.c); undefined when it
+ * tells none. Throws VH_STUCK when it does not answer within the deadline.
+ */
+export async function nvidiaMinor(
+  host: Host,
+  address: PciAddress,
+  deadlineMs: number,
+): Promise<string | undefined> {
+  const read = await host.readSlow(sysfs.nvidiaCard(address), NVIDIA_TEXT, deadlineMs);
+  if (read.kind === 'stuck') throw notAnswering(read);
+  return /^Device Minor:\s*(\d+)/m.exec(new TextDecoder().decode(read.bytes))?.[1];
+}
+
+/** Bytes: more than the driver says of one card. */
+const NVIDIA_TEXT = 4096;
 
 /** A scope is a session or one program of a desktop, so there the process is what to end. */
 function howToEnd({ pid, guest, unit }: Holder): Hint {

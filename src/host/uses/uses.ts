@@ -22,8 +22,13 @@ const NO_NETWORK = /^0[134]/;
  * What the host needs these devices for, of those that could be taken from it: no bridge, no part of the board,
  * none that is on a vfio driver or a stub already. Without a driver a device can still be what the screen shows.
  * Processes are looked at once, and only when a device has nodes or carries connections.
+ * Throws VH_STUCK when the kernel does not answer within the deadline.
  */
-export function readUses(host: Host, devices: readonly PciDevice[]): DeviceUse[] {
+export async function readUses(
+  host: Host,
+  devices: readonly PciDevice[],
+  deadlineMs: number,
+): Promise<DeviceUse[]> {
   const takeable = devices.filter(isTakeable);
   const bound = takeable.filter(({ driver }) => driver !== undefined);
   const withDisks = addressesOf(bound, NO_DISKS);
@@ -32,13 +37,13 @@ export function readUses(host: Host, devices: readonly PciDevice[]): DeviceUse[]
     host,
     bound.filter((device) => !NO_NETWORK.test(device.class)),
   );
-  const nodes = deviceNodes(host, bound);
+  const nodes = await deviceNodes(host, bound, deadlineMs);
   const holders = host.holders([
     ...nodes.map(({ path }) => path),
     ...network.connections.map(({ socket }) => socket),
   ]);
   const uses = [
-    ...(withDisks.length > 0 ? diskUses(host, withDisks) : []),
+    ...(withDisks.length > 0 ? await diskUses(host, withDisks, deadlineMs) : []),
     ...(withKeyboards.length > 0 ? keyboardUses(host, withKeyboards) : []),
     ...network.uses,
     ...sshUses(network.connections, holders),

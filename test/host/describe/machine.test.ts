@@ -72,13 +72,13 @@ function wordless(value: unknown): unknown {
 }
 
 /** What the host uses its devices for, without the names that are not written down. */
-function uses(machine: Machine): unknown {
+async function uses(machine: Machine): Promise<unknown> {
   const { spec } = machine.state();
   const host = machine.host();
   const addresses = spec.devices
     .filter((device) => !device.class.startsWith('06'))
     .map(({ address }) => pci(address));
-  const words = [...diskUses(host, addresses), ...keyboardUses(host, addresses)];
+  const words = [...(await diskUses(host, addresses, 1000)), ...keyboardUses(host, addresses)];
   return {
     console: spec.console,
     uses: words.map(({ device, reason }) => `${device} ${reason}`).sort(),
@@ -105,7 +105,7 @@ describe('describeMachine', () => {
       assert.deepEqual(wordless({ ...after, drivers: [] }), wordless({ ...before, drivers: [] }));
       assert.deepEqual(readTopology(other.host()), readTopology(machine.host()));
       assert.deepEqual(wordless(await plans(other.host())), wordless(await plans(machine.host())));
-      assert.deepEqual(uses(other), uses(machine));
+      assert.deepEqual(await uses(other), await uses(machine));
     });
   }
 
@@ -176,7 +176,7 @@ describe('describeMachine', () => {
     ]) {
       const other = await again(machine(disk).host());
       assert.deepEqual(
-        diskUses(other.host(), [pci('0000:01:00.0')]).map(({ reason }) => reason),
+        (await diskUses(other.host(), [pci('0000:01:00.0')], 1000)).map(({ reason }) => reason),
         ['root-disk'],
       );
     }

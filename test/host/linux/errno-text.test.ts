@@ -1,10 +1,40 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { constants } from 'node:os';
+import { VfioHookError } from '../../../src/errors.ts';
+import { hintText } from '../../../src/hint.ts';
+import { refusedWrite } from '../../../src/host/linux/host.ts';
 import { errnoFromMessage } from '../../../src/host/linux/errno-text.ts';
 
 /** What dd says of it, in the C locale. */
 const ddSays = (text: string): string => `dd: failed to open '/sys/bus/pci/drivers/a: b/bind': ${text}\n`;
+
+describe('refusedWrite', () => {
+  const path = '/sys/bus/pci/drivers/nocreat/bind';
+  for (const [whose, said] of [
+    ['busybox 1.35', "dd: invalid argument 'nocreat' to 'conv'\n"],
+    ['coreutils before 5.3', "dd: invalid conversion: 'nocreat'\nTry 'dd --help' for more information.\n"],
+    ['uutils, should it forget it', 'dd: Unrecognized conv=CONV -> nocreat\n'],
+  ] as const) {
+    it(`names the package when dd knows too little: ${whose}`, () => {
+      assert.throws(
+        () => refusedWrite(path, said),
+        (error) => {
+          assert.ok(error instanceof VfioHookError);
+          assert.equal(error.code, 'VH_INSTALLATION');
+          assert.match(error.message, /^the program dd of this host does not do what is needed .*nocreat/);
+          assert.deepEqual(error.hints.map(hintText), ['install the package coreutils']);
+          return true;
+        },
+      );
+    });
+  }
+
+  it('takes no word of the path for one of dd', () => {
+    const said = `dd: failed to open '${path}': Device or resource busy\n`;
+    assert.deepEqual(refusedWrite(path, said), { kind: 'refused', errno: 'EBUSY' });
+  });
+});
 
 describe('errnoFromMessage', () => {
   it('reads the errno at the end of a message, whatever the path before it contains', () => {
@@ -32,6 +62,23 @@ describe('errnoFromMessage', () => {
     assert.equal(errnoFromMessage(ddSays('constructor')), 'constructor');
     assert.equal(errnoFromMessage(''), 'EIO');
     assert.equal(errnoFromMessage('\n'), 'EIO');
+  });
+
+  it('goes by the number where Rust’s library appends it', () => {
+    assert.equal(errnoFromMessage(ddSays('No such file or directory (os error 2)')), 'ENOENT');
+    assert.equal(errnoFromMessage('dd: IO error: permission denied (os error 13)\n'), 'EACCES');
+    assert.equal(
+      errnoFromMessage('dd: IO error: Resource temporarily unavailable (os error 11)\n'),
+      'EAGAIN',
+    );
+    assert.equal(errnoFromMessage('dd: IO error: Unknown error 524 (os error 524)\n'), 'ENOTSUPP');
+    assert.equal(errnoFromMessage('dd: IO error: Operation not supported (os error 95)\n'), 'EOPNOTSUPP');
+    assert.equal(errnoFromMessage('dd: IO error: Too many users (os error 87)\n'), 'EUSERS');
+  });
+
+  it('understands uutils 0.0.17 (Debian 12), which names no file when a write fails', () => {
+    assert.equal(errnoFromMessage("dd: failed to open '/sys/x': Permission denied\n"), 'EACCES');
+    assert.equal(errnoFromMessage('dd: IO error: No space left on device\n'), 'ENOSPC');
   });
 
   /** Answers that drivers and the PCI core give to writes. */

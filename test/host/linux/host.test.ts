@@ -17,6 +17,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { linuxHost } from '../../../src/host/linux/host.ts';
 import { stateDirectory } from '../../scenario.ts';
+import { exclusively } from '../exclusively.ts';
 
 const isRoot = process.getuid?.() === 0;
 const program = fileURLToPath(new URL('processes/blocked-writer.ts', import.meta.url));
@@ -56,7 +57,7 @@ describe('linuxHost reads', () => {
     assert.deepEqual(linuxHost.list(directory), ['attribute', 'link']);
   });
 
-  it('nothing where there is nothing', () => {
+  it('nothing where there is nothing', async () => {
     writeFileSync(path('file'), '');
     for (const missing of [path('none'), path('none/below'), path('file/below')]) {
       assert.equal(linuxHost.read(missing), undefined);
@@ -64,12 +65,17 @@ describe('linuxHost reads', () => {
       assert.equal(linuxHost.readLink(missing), undefined);
       assert.equal(linuxHost.list(missing), undefined);
       assert.equal(linuxHost.tryOpen(missing), 'absent');
-      assert.equal(linuxHost.openExclusive(missing), 'absent');
+      assert.equal(await exclusively(linuxHost, missing), 'absent');
     }
   });
 
   it('and throws what is no absence', () => {
-    assert.throws(() => linuxHost.read(directory), { code: 'EISDIR' });
+    assert.throws(() => linuxHost.read(directory), {
+      code: 'VH_KERNEL',
+      path: directory,
+      errno: 'EISDIR',
+      message: `cannot read ${directory}: EISDIR (is a directory)`,
+    });
   });
 
   it('whether a device node can be opened', function () {
@@ -80,31 +86,33 @@ describe('linuxHost reads', () => {
     assert.equal(linuxHost.tryOpen(path('node')), 'denied');
   });
 
-  it('whether a block device can be opened exclusively', function () {
+  it('whether a block device can be opened exclusively', async function () {
     // Any that nobody uses, of those that are on most machines.
     const names = Array.from({ length: 8 }, (_, index) => `/dev/loop${index}`);
-    const node = names.find((each) => linuxHost.openExclusive(each) === 'free');
+    const answers = await linuxHost.openExclusive(names, 10_000);
+    assert.equal(answers.kind, 'opened');
+    const node = names.find((each) => answers.answers.get(each) === 'free');
     if (node === undefined) {
       console.warn('        skipped: no loop device that this user may open');
       this.skip();
     }
     const claim = openSync(node, constants.O_RDONLY | constants.O_EXCL);
     try {
-      assert.equal(linuxHost.openExclusive(node), 'busy');
+      assert.equal(await exclusively(linuxHost, node), 'busy');
     } finally {
       closeSync(claim);
     }
-    assert.equal(linuxHost.openExclusive(node), 'free');
+    assert.equal(await exclusively(linuxHost, node), 'free');
   });
 
-  it('an exclusive opening that is refused for another reason', function () {
+  it('an exclusive opening that is refused for another reason', async function () {
     writeFileSync(path('node'), '');
     if (isRoot) {
       console.warn('        skipped: root may open everything');
       this.skip();
     }
     chmodSync(path('node'), 0);
-    assert.equal(linuxHost.openExclusive(path('node')), 'denied');
+    assert.equal(await exclusively(linuxHost, path('node')), 'denied');
   });
 
   it('monotonic milliseconds', () => {
@@ -115,20 +123,42 @@ describe('linuxHost reads', () => {
 });
 
 describe('linuxHost.readLocked', () => {
-  it('reads the first lines of several files, leaves out what is absent, and keeps colons', async () => {
+  it('reads the first lines of several files, leaves out what is absent, and keeps colons and bytes', async () => {
     writeFileSync(path('a'), '(null)\n');
     writeFileSync(path('0000:03:00.0'), 'a:b\nsecond\n');
+    writeFileSync(path('blank'), '\n');
+    writeFileSync(path('odd'), `${path('a')}: No such file or directory\xff`);
+    const wanted = ['a', 'none', '0000:03:00.0', 'a/below', 'blank', 'odd'].map(path);
+    assert.deepEqual(await linuxHost.readLocked(wanted, 5000), {
+      kind: 'read',
+      texts: new Map([
+        [path('a'), '(null)'],
+        [path('0000:03:00.0'), 'a:b'],
+        [path('blank'), ''],
+        [path('odd'), `${path('a')}: No such file or directory\xff`],
+      ]),
+    });
+  });
+
+  it('takes nothing for an absence but what says so: an I/O error, a directory, an empty file', async () => {
+    writeFileSync(path('a'), '(null)\n');
     writeFileSync(path('empty'), '');
-    assert.deepEqual(
-      await linuxHost.readLocked([path('a'), path('none'), path('0000:03:00.0'), path('empty')], 5000),
-      {
-        kind: 'read',
-        texts: new Map([
-          [path('a'), '(null)'],
-          [path('0000:03:00.0'), 'a:b'],
-        ]),
-      },
-    );
+    // Memory of a process at address 0, which is never mapped: EIO (fs/proc/base.c:mem_rw).
+    for (const [unread, errno] of [
+      ['/proc/self/mem', 'EIO'],
+      [directory, 'EISDIR'],
+    ] as const) {
+      await assert.rejects(linuxHost.readLocked([path('a'), unread], 5000), {
+        code: 'VH_KERNEL',
+        path: unread,
+        errno,
+      });
+    }
+    await assert.rejects(linuxHost.readLocked([path('a'), path('empty')], 5000), {
+      code: 'VH_KERNEL',
+      path: path('empty'),
+      message: `cannot read ${path('empty')}: it is empty, or grep did not read it (status 0)`,
+    });
   });
 
   it('reads a single file, and none', async () => {
@@ -140,13 +170,59 @@ describe('linuxHost.readLocked', () => {
     assert.deepEqual(await linuxHost.readLocked([], 5000), { kind: 'read', texts: new Map() });
   });
 
-  it('does not wait for ever', async () => {
+  it('does not wait for ever, and names the file that hangs, not the first', async () => {
     const pipe = fifo('pipe');
+    writeFileSync(path('a'), '1\n');
+    writeFileSync(path('z'), '2\n');
     const began = performance.now();
-    assert.deepEqual(await linuxHost.readLocked([pipe], 200), { kind: 'stuck', path: pipe });
-    assert.ok(performance.now() - began < 3000);
+    assert.deepEqual(await linuxHost.readLocked([path('a'), path('none'), pipe, path('z')], 1000), {
+      kind: 'stuck',
+      path: pipe,
+    });
+    assert.ok(performance.now() - began < 5000);
     // Ends the reader that was left behind.
     closeSync(openSync(pipe, constants.O_WRONLY | constants.O_NONBLOCK));
+  });
+});
+
+describe('linuxHost.readSlow', () => {
+  it('reads the first bytes as they are, and nothing where there is nothing', async () => {
+    writeFileSync(
+      path('config'),
+      Uint8Array.from({ length: 256 }, (_, index) => 255 - index),
+    );
+    assert.deepEqual(await linuxHost.readSlow(path('config'), 4, 5000), {
+      kind: 'read',
+      bytes: Buffer.from([255, 254, 253, 252]),
+    });
+    assert.deepEqual(await linuxHost.readSlow(path('none'), 4, 5000), { kind: 'read' });
+  });
+
+  it('throws what is no absence, and does not wait for ever', async () => {
+    await assert.rejects(linuxHost.readSlow('/proc/self/mem', 4, 5000), {
+      path: '/proc/self/mem',
+      errno: 'EIO',
+    });
+    const pipe = fifo('pipe');
+    assert.deepEqual(await linuxHost.readSlow(pipe, 4, 200), { kind: 'stuck', path: pipe });
+    closeSync(openSync(pipe, constants.O_WRONLY | constants.O_NONBLOCK));
+  });
+});
+
+describe('linuxHost.openExclusive', () => {
+  it('does not wait for ever, and names the node that hangs', async () => {
+    writeFileSync(path('a'), '');
+    // Opening it without a writer would not wait, since O_NONBLOCK is given; a file system that does not answer would.
+    const opened = await linuxHost.openExclusive([path('a'), path('none')], 10_000);
+    assert.deepEqual(opened, {
+      kind: 'opened',
+      answers: new Map([
+        [path('a'), 'free'],
+        [path('none'), 'absent'],
+      ]),
+    });
+    assert.deepEqual(await linuxHost.openExclusive([path('a')], 1), { kind: 'stuck', path: path('a') });
+    assert.deepEqual(await linuxHost.openExclusive([], 1), { kind: 'opened', answers: new Map() });
   });
 });
 

@@ -39,7 +39,7 @@ describe('a network interface of a description', () => {
   it('does not know its carrier while it is down', () => {
     const host = machine('{ name: eno1 }');
     assert.equal(host.read('/sys/class/net/eno1/operstate'), 'down\n');
-    assert.throws(() => host.read('/sys/class/net/eno1/carrier'), { code: 'EINVAL' });
+    assert.throws(() => host.read('/sys/class/net/eno1/carrier'), { errno: 'EINVAL' });
   });
 
   it('goes when the driver lets the device go', async () => {

@@ -153,7 +153,7 @@ describe('a fault', () => {
       effect: { kind: 'fail', errno: 'EIO' },
     });
     assert.equal(host.read(override), '(null)\n');
-    assert.throws(() => machine.host().read(override), { code: 'EIO' });
+    assert.throws(() => machine.host().read(override), { errno: 'EIO' });
     assert.equal(host.read(override), '(null)\n');
   });
 

@@ -19,10 +19,10 @@ describe('reading from a simulated host', () => {
   });
 
   it('throws an errno error where the kernel refuses', () => {
-    assert.throws(() => host.read('/sys/bus/pci/drivers_probe'), { code: 'EACCES' });
-    assert.throws(() => host.read('/sys/bus/pci'), { code: 'EISDIR' });
-    assert.throws(() => host.read('/dev/dri/card1'), { code: 'ENXIO' });
-    assert.throws(() => host.readBytes('/sys/bus/pci/rescan', 1), { code: 'EACCES' });
+    assert.throws(() => host.read('/sys/bus/pci/drivers_probe'), { errno: 'EACCES' });
+    assert.throws(() => host.read('/sys/bus/pci'), { errno: 'EISDIR' });
+    assert.throws(() => host.read('/dev/dri/card1'), { errno: 'ENXIO' });
+    assert.throws(() => host.readBytes('/sys/bus/pci/rescan', 1), { errno: 'EACCES' });
   });
 
   it('lists names in order', () => {
@@ -58,7 +58,7 @@ describe('a read that would wait for a lock', () => {
     machine.perform({ do: 'open-group', devices: [radeon.gpu], guest: 'win10' });
     await answer(host, '/sys/bus/pci/drivers/vfio-pci/unbind', radeon.gpu);
     const path = attribute(radeon.gpu, 'driver_override');
-    assert.throws(() => host.read(path), { code: 'EDEADLK' });
+    assert.throws(() => host.read(path), { errno: 'EDEADLK' });
     assert.deepEqual(await host.readLocked([attribute(radeon.audio, 'driver_override'), path], 1000), {
       kind: 'stuck',
       path,

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { differences, observe } from '../../../src/host/simulated/observe.ts';
 import { answer, attribute, driverShown, example, radeon, toVfio } from './machines.ts';
+import { exclusively } from '../exclusively.ts';
 
 describe('a machine', () => {
   it('shows who runs it: kernel, boot, command line, libvirt', () => {
@@ -14,7 +15,7 @@ describe('a machine', () => {
     assert.deepEqual(host.list('/usr/lib/x86_64-linux-gnu'), ['libvirt.so.0']);
   });
 
-  it('shows what the host uses', () => {
+  it('shows what the host uses', async () => {
     const host = example('amd-rdna3-desktop').host();
     assert.match(
       host.read('/proc/self/mountinfo') ?? '',
@@ -23,9 +24,9 @@ describe('a machine', () => {
     assert.match(host.read('/proc/swaps') ?? '', /^\/dev\/nvme0n1p3\t/m);
     assert.match(host.read('/proc/net/route') ?? '', /^enp5s0\t00000000\t/m);
     assert.equal(host.read('/sys/class/block/nvme0n1p2/dev'), '259:2\n');
-    assert.equal(host.openExclusive('/dev/nvme0n1'), 'busy');
+    assert.equal(await exclusively(host, '/dev/nvme0n1'), 'busy');
     assert.equal(host.tryOpen('/dev/nvme0n1'), 'free');
-    assert.equal(host.openExclusive('/dev/nvme0n1p1'), 'busy');
+    assert.equal(await exclusively(host, '/dev/nvme0n1p1'), 'busy');
     const nvme = attribute('0000:04:00.0', 'nvme/nvme0/nvme0n1/nvme0n1p3/holders');
     assert.deepEqual(host.list(nvme), []);
   });

@@ -75,7 +75,7 @@ describe('virtual functions', () => {
     await answer(host, '/sys/bus/pci/drivers_probe', vf);
     assert.deepEqual(machine.perform({ do: 'open-group', devices: [vf], guest: 'router' }), { kind: 'done' });
     assert.equal(await answer(host, '/sys/bus/pci/drivers/i40e/unbind', port.first), 'stuck');
-    assert.throws(() => host.read(attribute(port.first, 'sriov_numvfs')), { code: 'EDEADLK' });
+    assert.throws(() => host.read(attribute(port.first, 'sriov_numvfs')), { errno: 'EDEADLK' });
     const read = await host.readLocked([attribute(port.first, 'sriov_numvfs')], 500);
     assert.deepEqual(read, { kind: 'stuck', path: attribute(port.first, 'sriov_numvfs') });
     assert.equal(await answer(host, attribute(port.second, 'sriov_numvfs'), '2'), 'stuck');

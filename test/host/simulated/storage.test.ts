@@ -3,6 +3,7 @@ import { diskUses } from '../../../src/host/uses/disks.ts';
 import { keyboardUses } from '../../../src/host/uses/keyboards.ts';
 import type { PciAddress } from '../../../src/pci/address.ts';
 import { example } from './machines.ts';
+import { exclusively } from '../exclusively.ts';
 
 describe('the storage of a simulated machine', () => {
   it('has mappings, arrays and caches where Linux has them', () => {
@@ -35,14 +36,14 @@ describe('the storage of a simulated machine', () => {
     assert.equal(numbers.length, names.length - 2, 'all but the hidden paths');
   });
 
-  it('opens exclusively what nobody has claimed', () => {
+  it('opens exclusively what nobody has claimed', async () => {
     const host = example('storage-server').host();
     const free = ['nvme5n1', 'nvme5n1p1', 'dm-0'];
     const busy = ['nvme0n1', 'nvme0n1p3', 'dm-1', 'dm-2', 'nvme1n1p1', 'nvme3n1', 'md0', 'bcache0', 'sdc1'];
-    for (const name of free) assert.equal(host.openExclusive(`/dev/${name}`), 'free', name);
-    for (const name of busy) assert.equal(host.openExclusive(`/dev/${name}`), 'busy', name);
-    assert.equal(host.openExclusive('/dev/mapper/cryptroot'), 'busy');
-    assert.equal(host.openExclusive('/dev/nvme3c3n1'), 'absent');
+    for (const name of free) assert.equal(await exclusively(host, `/dev/${name}`), 'free', name);
+    for (const name of busy) assert.equal(await exclusively(host, `/dev/${name}`), 'busy', name);
+    assert.equal(await exclusively(host, '/dev/mapper/cryptroot'), 'busy');
+    assert.equal(await exclusively(host, '/dev/nvme3c3n1'), 'absent');
   });
 
   it('keeps a namespace until the last controller that reaches it is gone', async () => {
@@ -52,20 +53,20 @@ describe('the storage of a simulated machine', () => {
     assert.deepEqual(host.list('/sys/class/nvme-subsystem/nvme-subsys3'), ['nvme3', 'nvme3n1', 'nvme4']);
     await unbind('0000:04:00.0');
     assert.deepEqual(host.list('/sys/class/nvme-subsystem/nvme-subsys3'), ['nvme3n1', 'nvme4']);
-    assert.equal(host.openExclusive('/dev/nvme3n1'), 'busy');
+    assert.equal(await exclusively(host, '/dev/nvme3n1'), 'busy');
     await unbind('0000:05:00.0');
     assert.deepEqual(host.list('/sys/class/nvme-subsystem'), []);
     assert.equal(host.readLink('/sys/class/block/nvme3n1'), undefined);
-    assert.equal(host.openExclusive('/dev/nvme3n1'), 'absent');
+    assert.equal(await exclusively(host, '/dev/nvme3n1'), 'absent');
   });
 
-  it('is in use, each part of it, but for one free disk', () => {
+  it('is in use, each part of it, but for one free disk', async () => {
     const host = example('storage-server').host();
     const devices = (host.list('/sys/bus/pci/devices') ?? []).filter(
       (each) => !each.startsWith('0000:00:1'),
     ) as PciAddress[];
     const all = [...devices, '0000:00:14.0', '0000:00:17.0'] as PciAddress[];
-    const used = [...diskUses(host, all), ...keyboardUses(host, all)].map(
+    const used = [...(await diskUses(host, all, 1000)), ...keyboardUses(host, all)].map(
       ({ device, reason, detail }) => `${device} ${reason}: ${detail}`,
     );
     assert.deepEqual(used, [

@@ -9,6 +9,7 @@ import { sysfs } from '../../../src/pci/sysfs.ts';
 import type { DeviceUse } from '../../../src/pci/use.ts';
 import { pci } from '../../scenario.ts';
 import { fakeHost, type Shown } from '../fake-host.ts';
+import { exclusively } from '../exclusively.ts';
 
 const FIRST = pci('0000:01:00.0');
 const SECOND = pci('0000:02:00.0');
@@ -376,8 +377,8 @@ const rows: readonly Row[] = [
 
 describe('diskUses', () => {
   for (const { name, storage, devices = [FIRST], uses, hints } of rows) {
-    it(name, () => {
-      const found = diskUses(machine(storage).host(), devices);
+    it(name, async () => {
+      const found = await diskUses(machine(storage).host(), devices, 1000);
       assert.deepEqual(lines(found), uses);
       if (hints)
         assert.deepEqual(
@@ -393,10 +394,10 @@ describe('diskUses', () => {
         'disk: { name: nvme0n1, partitions: { nvme0n1p1: /srv, nvme0n1p2: swap, nvme0n1p3: { lvm: vg0-a } } }',
     });
     const host = gone.host();
-    assert.equal(diskUses(host, [FIRST]).length, 3);
+    assert.equal((await diskUses(host, [FIRST], 1000)).length, 3);
     assert.deepEqual(await host.write('/sys/bus/pci/drivers/nvme/unbind', FIRST, 100), { kind: 'written' });
-    assert.deepEqual(diskUses(host, [FIRST]), []);
-    assert.equal(host.openExclusive('/dev/nvme0n1'), 'absent');
+    assert.deepEqual(await diskUses(host, [FIRST], 1000), []);
+    assert.equal(await exclusively(host, '/dev/nvme0n1'), 'absent');
     assert.match(host.read('/proc/self/mountinfo') ?? '', / \/srv /);
     assert.match(host.read('/proc/swaps') ?? '', /^\/dev\/nvme0n1p2\\040\(deleted\)\t/m);
     assert.equal(host.read('/sys/class/block/dm-0/dm/name'), 'vg0-a\n');
@@ -405,12 +406,12 @@ describe('diskUses', () => {
   it('sees nothing of a disk that was removed, and of devices that are not there', async () => {
     const host = machine({ first: 'disk: { name: nvme0n1, partitions: { nvme0n1p1: /srv } }' }).host();
     await host.write(`/sys/bus/pci/devices/${FIRST}/remove`, '1', 100);
-    assert.deepEqual(diskUses(host, [FIRST, pci('0000:7f:00.0')]), []);
+    assert.deepEqual(await diskUses(host, [FIRST, pci('0000:7f:00.0')], 1000), []);
   });
 
-  it('goes by the whole address: another domain is another device', () => {
+  it('goes by the whole address: another domain is another device', async () => {
     const host = machine({ first: 'disk: { name: nvme0n1, partitions: { nvme0n1p1: /srv } }' }).host();
-    assert.deepEqual(diskUses(host, [pci('0001:01:00.0'), pci('10000:01:00.0')]), []);
+    assert.deepEqual(await diskUses(host, [pci('0001:01:00.0'), pci('10000:01:00.0')], 1000), []);
   });
 });
 
@@ -734,8 +735,8 @@ const trees: readonly { readonly name: string; readonly host: Shown; readonly us
 
 describe('diskUses of a host by hand', () => {
   for (const { name, host, uses } of trees) {
-    it(name, () => {
-      const found = lines(diskUses(fakeHost(host), [FIRST]));
+    it(name, async () => {
+      const found = lines(await diskUses(fakeHost(host), [FIRST], 1000));
       assert.deepEqual(
         found,
         uses.map((use) => `${FIRST} ${use}`),
@@ -743,7 +744,7 @@ describe('diskUses of a host by hand', () => {
     });
   }
 
-  it('goes on when the mount table of the first process may not be read', () => {
+  it('goes on when the mount table of the first process may not be read', async () => {
     const shown = fakeHost(
       blocks({ nvme0n1: [NVME, '259:0'] }, mount('36 1 259:0 / /srv rw - ext4 /dev/nvme0n1 rw')),
     );
@@ -754,10 +755,12 @@ describe('diskUses of a host by hand', () => {
         return shown.read(path);
       },
     };
-    assert.deepEqual(lines(diskUses(host, [FIRST])), [`${FIRST} mounted: nvme0n1 is mounted at /srv`]);
+    assert.deepEqual(lines(await diskUses(host, [FIRST], 1000)), [
+      `${FIRST} mounted: nvme0n1 is mounted at /srv`,
+    ]);
   });
 
-  it('reads no more than the names of block devices for a device without disks', () => {
+  it('reads no more than the names of block devices for a device without disks', async () => {
     const read: string[] = [];
     const shown = fakeHost(blocks({ nvme0n1: [NVME, '259:0'] }));
     const host = {
@@ -767,13 +770,13 @@ describe('diskUses of a host by hand', () => {
         return shown.read(path);
       },
     };
-    assert.deepEqual(diskUses(host, [SATA]), []);
+    assert.deepEqual(await diskUses(host, [SATA], 1000), []);
     assert.deepEqual(read, []);
   });
 });
 
 describe('diskUses of this machine', () => {
-  it('says that its root file system is mounted', function () {
+  it('says that its root file system is mounted', async function () {
     const functions = (linuxHost.list(sysfs.devices) ?? []).flatMap((name) => parsePciAddress(name) ?? []);
     const endpoints = functions.filter(
       (address) => !(linuxHost.read(sysfs.attribute(address, 'class')) ?? '').startsWith('0x06'),
@@ -788,12 +791,12 @@ describe('diskUses of this machine', () => {
       console.warn('        skipped: the root file system of this machine is on no disk behind a PCI device');
       this.skip();
     }
-    const root = diskUses(linuxHost, endpoints).filter(({ detail }) =>
+    const root = (await diskUses(linuxHost, endpoints, 1000)).filter(({ detail }) =>
       new RegExp(`^the host runs from it: / .*is on .*\\b${disk}\\b`).test(detail),
     );
     assert.equal(root.length, 1);
     assert.equal(root[0]?.reason, 'root-disk');
     // A container's rules for devices come before the claim: then nobody knows, which counts as in use.
-    assert.match(linuxHost.openExclusive(sysfs.node(disk)), /^(?:busy|denied)$/);
+    assert.match(await exclusively(linuxHost, sysfs.node(disk)), /^(?:busy|denied)$/);
   });
 });

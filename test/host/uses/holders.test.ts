@@ -15,7 +15,7 @@ const GPU = '0000:03:00.0';
 const NVIDIA = '/sys/bus/pci/drivers/nvidia';
 
 describe('deviceNodes', () => {
-  it('finds nodes of graphics, frame buffers, video and sound, and no others', () => {
+  it('finds nodes of graphics, frame buffers, video and sound, and no others', async () => {
     const host = fakeHost({
       files: {
         ...entries(GPU, 'drm/card1/card1-DP-1/status', 'drm/renderD129/dev', 'graphics/fb0/dev', 'vendor'),
@@ -30,7 +30,9 @@ describe('deviceNodes', () => {
       },
     });
     assert.deepEqual(
-      deviceNodes(host, [gpu(), audio()]).map((node) => `${node.device.slice(-4)} ${node.path}`),
+      (await deviceNodes(host, [gpu(), audio()], 1000)).map(
+        (node) => `${node.device.slice(-4)} ${node.path}`,
+      ),
       [
         '00.0 /dev/dri/card1',
         '00.0 /dev/dri/renderD129',
@@ -59,36 +61,36 @@ describe('deviceNodes', () => {
     [`${NVIDIA}/${card.address}/x`]: '',
   };
 
-  it('has the shared nodes of the only card on nvidia', () => {
+  it('has the shared nodes of the only card on nvidia', async () => {
     assert.deepEqual(
-      deviceNodes(fakeHost({ files: nvidia }), [card]).map(({ path }) => path),
+      (await deviceNodes(fakeHost({ files: nvidia }), [card], 1000)).map(({ path }) => path),
       ['/dev/nvidia3', ...shared],
     );
   });
 
-  it('has the card’s own node alone when another card stays on nvidia', () => {
+  it('has the card’s own node alone when another card stays on nvidia', async () => {
     const files = { ...nvidia, [`${NVIDIA}/${second.address}/x`]: '' };
     assert.deepEqual(
-      deviceNodes(fakeHost({ files }), [card]).map(({ path }) => path),
+      (await deviceNodes(fakeHost({ files }), [card], 1000)).map(({ path }) => path),
       ['/dev/nvidia3'],
     );
   });
 
-  it('has the shared nodes when all cards on nvidia go', () => {
+  it('has the shared nodes when all cards on nvidia go', async () => {
     const files = {
       ...nvidia,
       [`${NVIDIA}/${second.address}/x`]: '',
       [sysfs.nvidiaCard(second.address)]: information(4),
     };
     assert.deepEqual(
-      deviceNodes(fakeHost({ files }), [card, second]).map(({ path }) => path),
+      (await deviceNodes(fakeHost({ files }), [card, second], 1000)).map(({ path }) => path),
       ['/dev/nvidia3', ...shared, '/dev/nvidia4', ...shared],
     );
   });
 
-  it('does without the number where the driver does not tell it', () => {
+  it('does without the number where the driver does not tell it', async () => {
     assert.deepEqual(
-      deviceNodes(fakeHost({ files: { [`${NVIDIA}/${card.address}/x`]: '' } }), [card]).map(
+      (await deviceNodes(fakeHost({ files: { [`${NVIDIA}/${card.address}/x`]: '' } }), [card], 1000)).map(
         ({ path }) => path,
       ),
       shared,

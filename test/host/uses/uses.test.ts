@@ -36,14 +36,19 @@ function machine(): { readonly host: Host; readonly asked: string[][]; readonly 
   return { host, asked, read };
 }
 
-const reasons = (devices: readonly PciDevice[]): string[] =>
-  readUses(machine().host, devices).map((use) => `${use.device.slice(-4)} ${use.reason}`);
+const reasons = async (devices: readonly PciDevice[]): Promise<string[]> =>
+  (await readUses(machine().host, devices, 1000)).map((use) => `${use.device.slice(-4)} ${use.reason}`);
 
 describe('readUses', () => {
   const card = gpu({ bootVga: true });
 
-  it('has what is known of each device, in the order of devices and reasons', () => {
-    assert.deepEqual(reasons([card, audio()]), ['00.0 boot-vga', '00.0 console', '00.0 held', '00.1 held']);
+  it('has what is known of each device, in the order of devices and reasons', async () => {
+    assert.deepEqual(await reasons([card, audio()]), [
+      '00.0 boot-vga',
+      '00.0 console',
+      '00.0 held',
+      '00.1 held',
+    ]);
   });
 
   const rows: readonly (readonly [name: string, device: PciDevice, reasons: readonly string[]])[] = [
@@ -55,32 +60,35 @@ describe('readUses', () => {
     ['has no driver, but the screen', driverless(card), ['00.0 boot-vga', '00.0 console']],
   ];
   for (const [name, each, expected] of rows) {
-    it(`for a device that ${name}: ${expected.join(', ') || 'nothing'}`, () => {
-      assert.deepEqual(reasons([each]), expected);
+    it(`for a device that ${name}: ${expected.join(', ') || 'nothing'}`, async () => {
+      assert.deepEqual(await reasons([each]), expected);
     });
   }
 
-  it('asks for the holders of all nodes at once', () => {
+  it('asks for the holders of all nodes at once', async () => {
     const { host, asked } = machine();
-    readUses(host, [card, audio()]);
+    await readUses(host, [card, audio()], 1000);
     assert.deepEqual(asked, [['/dev/dri/card1', '/dev/snd/controlC1']]);
   });
 
-  it('reads nothing of disks, keyboards and the network for a graphics card and its sound', () => {
+  it('reads nothing of disks, keyboards and the network for a graphics card and its sound', async () => {
     const { host, read } = machine();
-    readUses(host, [card, audio()]);
+    await readUses(host, [card, audio()], 1000);
     assert.deepEqual(
       read.filter((path) => !/^\/sys\/(?:bus\/pci|class\/(?:graphics|vtconsole))/.test(path)),
       [],
     );
   });
 
-  it('asks for nobody when no device has nodes, and reads nothing without devices', () => {
+  it('asks for nobody when no device has nodes, and reads nothing without devices', async () => {
     const { host, asked, read } = machine();
-    assert.deepEqual(readUses(host, [device('06:00.0', { class: '0c0330', driver: 'xhci_hcd' })]), []);
+    assert.deepEqual(
+      await readUses(host, [device('06:00.0', { class: '0c0330', driver: 'xhci_hcd' })], 1000),
+      [],
+    );
     assert.deepEqual(asked, [[]]);
     read.length = 0;
-    assert.deepEqual(readUses(host, []), []);
+    assert.deepEqual(await readUses(host, [], 1000), []);
     assert.deepEqual(read, []);
   });
 });
