@@ -54,9 +54,12 @@ export interface Host {
   /**
    * The processes that have one of these open, device nodes or sockets (`socket:[inode]`): one entry for each
    * process and path, in order of process. Looks at each process once, however many paths there are, and at none
-   * when there is no path. This process and those that it started are left out.
+   * when there is no path. This process and those that it started are left out. The look is bounded in time;
+   * whoever decides by it asks for `openFiles`, which tells what it did not come to.
    */
   holders(paths: readonly string[]): readonly Holder[];
+  /** As `holders`, with the processes whose open files could not all be looked at. */
+  openFiles(paths: readonly string[]): OpenFiles;
   /** Pids of libvirt's QEMU daemons (libvirtd, virtqemud). Looks at every process of the host: for recovery, not for a start. */
   libvirtDaemons(): readonly number[];
   /** The QEMU that libvirt has started for the guest of this name, by what only root can have said of it. */
@@ -89,6 +92,19 @@ export interface ProcessIdentity {
   readonly pid: number;
   /** Field 22 of /proc/PID/stat: clock ticks after boot. */
   readonly startTime: number;
+}
+
+/** Who has some files open, as far as it could be seen. */
+export interface OpenFiles {
+  readonly holders: readonly Holder[];
+  /** Those that were not looked at to the end, by process: each of them may have any of the files open. */
+  readonly unseen: readonly UnseenProcess[];
+}
+
+/** A process with so many files open that there was no time to look at all of them. */
+export interface UnseenProcess {
+  readonly pid: number;
+  readonly name: string;
 }
 
 /** A process that holds a device. */

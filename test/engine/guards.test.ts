@@ -450,6 +450,22 @@ processes: [${program('kodi', '/dev/fb1')}]`,
     allow: only(GPU, 'held'),
   },
   {
+    name: 'a program has so many files open that nobody knows whether it has the card open',
+    host: {},
+    first: (s) => {
+      s.happens({ do: 'open-many-files', program: 'hog\n' });
+    },
+    assigned: [GPU],
+    device: GPU,
+    reason:
+      'who has /dev/dri/card1 and /dev/dri/renderD129 open is not known: the open files of "hog\\u{a}" (pid 40001) could not all be looked at in time',
+    hints: [
+      'end what has that many files open, or try again when the host is less busy',
+      `also ${SOUND}: who has /dev/snd/controlC1, /dev/snd/hwC1D0 and /dev/snd/pcmC1D3p open is not known: the open files of "hog\\u{a}" (pid 40001) could not all be looked at in time`,
+    ],
+    allow: `${only(GPU, 'held')}, ${only(SOUND, 'held')}`,
+  },
+  {
     name: 'a companion is a disk with a file system on LVM in LUKS',
     host: {
       disk: 'disk: { name: nvme0n1, partitions: { nvme0n1p3: { luks: cryptdata, holds: { lvm: vg0-home, holds: /home } } } }, group: 16',
@@ -598,6 +614,17 @@ describe('a reason that the configuration allows', () => {
   const single: Host = { gpu: 'driver: amdgpu, bootVga: true, framebuffer: fb0' };
   const allow = (match: string, ...reasons: readonly string[]): Config =>
     configOf(`devices: [{match: "${match}", allow: [${reasons.join(', ')}]}]`);
+
+  it('takes a device of which it is not known who has it open', async () => {
+    const config = configOf(
+      `devices: [{match: "${GPU}", allow: [held]}, {match: "${SOUND}", allow: [held]}]`,
+    );
+    const s = scenario({ machine: machine(), config });
+    s.happens({ do: 'open-many-files', program: 'hog' });
+    await s.prepare(guest('win11', GPU));
+    await s.release('win11');
+    s.nothingDiffers();
+  });
 
   for (const [how, match] of [
     ['by its address', GPU],

@@ -54,6 +54,7 @@ export function fakeHost({ files = {}, links = {}, bytes = {}, empty = [], exclu
     write: refuse,
     loadModule: refuse,
     holders: () => [],
+    openFiles: () => ({ holders: [], unseen: [] }),
     libvirtDaemons: () => [],
     guestProcess: () => undefined,
     blockedWrites: () => [],

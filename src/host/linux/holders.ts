@@ -1,43 +1,118 @@
-import { readdirSync, readlinkSync } from 'node:fs';
-import type { Holder } from '../host.ts';
+import { opendirSync, readlinkSync, statSync, type Dir } from 'node:fs';
+import type { Holder, OpenFiles, UnseenProcess } from '../host.ts';
 import { guestProcess } from './libvirt.ts';
 import { commandLine, nameOf, parentOf, pids, readProc } from './processes.ts';
 import { unitOf } from './unit.ts';
 
-/** The processes that have one of these open; this one and those that it started are left out. */
-export function holdersOf(paths: readonly string[]): Holder[] {
-  if (paths.length === 0) return [];
-  const wanted = new Set(paths);
-  return pids().flatMap((pid) => {
-    const open = pid === process.pid ? [] : openAmong(pid, wanted);
-    if (open.length === 0 || isDescendant(pid)) return [];
-    const guest = guestOf(pid);
-    const unit = unitOf(readProc(pid, 'cgroup') ?? '');
-    const holder = {
-      pid,
-      name: nameOf(pid) ?? '?',
-      ...(guest !== undefined && { guest }),
-      ...(unit && { unit }),
-    };
-    return open.map((path) => ({ ...holder, path }));
-  });
+/** What a look at the open files of all processes may cost. */
+export interface LookLimits {
+  /** Milliseconds for all of them. */
+  readonly deadlineMs: number;
+  /** Descriptors of one process that are looked at before the others have had their turn. */
+  readonly firstLook: number;
+  /** Monotonic milliseconds. */
+  readonly now: () => number;
+  /** Who is looked at. */
+  readonly processes: () => readonly number[];
 }
 
+const usual: LookLimits = {
+  deadlineMs: 1000,
+  firstLook: 1024,
+  now: () => performance.now(),
+  processes: pids,
+};
+
 /**
- * Which of these a process has open, each once. The links' texts are compared: following them (stat) would wait
- * for file servers that do not answer.
+ * The processes that have one of these open; this one and those that it started are left out. Each process is looked
+ * at, up to a number of descriptors that few have more of; then, while there is time, the rest of those that have:
+ * root's first, since any user can open files by the ten thousand. Who was not looked at to the end is named.
  */
-function openAmong(pid: number, wanted: ReadonlySet<string>): string[] {
-  const found = new Set<string>();
+export function openFilesAmong(paths: readonly string[], limits: LookLimits = usual): OpenFiles {
+  if (paths.length === 0) return { holders: [], unseen: [] };
+  const look: Look = { wanted: new Set(paths), until: limits.now() + limits.deadlineMs, now: limits.now };
+  const found = new Map<number, ReadonlySet<string>>();
+  let rest = limits.processes().filter((pid) => pid !== process.pid);
+  rest = rest.filter((pid) => {
+    const { open, isWhole } = openOf(pid, look, { from: 0, to: limits.firstLook });
+    if (open.size > 0) found.set(pid, open);
+    return !isWhole;
+  });
+  rest = rootsFirst(rest).filter((pid) => {
+    const { open, isWhole } = openOf(pid, look, { from: limits.firstLook, to: Infinity });
+    if (open.size > 0) found.set(pid, new Set([...(found.get(pid) ?? []), ...open]));
+    return !isWhole;
+  });
+  return {
+    holders: [...found].sort(([a], [b]) => a - b).flatMap(([pid, open]) => holdersIn(pid, [...open].sort())),
+    unseen: rest.map((pid): UnseenProcess => ({ pid, name: nameOf(pid) ?? '?' })),
+  };
+}
+
+interface Look {
+  readonly wanted: ReadonlySet<string>;
+  /** When the time is up, by `now`. */
+  readonly until: number;
+  readonly now: () => number;
+}
+
+interface Seen {
+  readonly open: ReadonlySet<string>;
+  /** Whether there are no more descriptors, the process has ended, or its files are not for this user. */
+  readonly isWhole: boolean;
+}
+
+/** Descriptors between two looks at the clock. */
+const CHUNK = 128;
+
+/**
+ * Which of these a process has open, among its descriptors from one number of them to another. The links' texts are
+ * compared: following them (stat) would wait for file servers that do not answer.
+ */
+function openOf(pid: number, { wanted, until, now }: Look, { from, to }: { from: number; to: number }): Seen {
+  const open = new Set<string>();
+  if (now() >= until) return { open, isWhole: false };
+  let directory: Dir | undefined;
   try {
-    for (const fd of readdirSync(`/proc/${pid}/fd`)) {
-      const path = pathOpen(`/proc/${pid}/fd/${fd}`);
-      if (wanted.has(path)) found.add(path);
+    directory = opendirSync(`/proc/${pid}/fd`, { bufferSize: CHUNK });
+    for (let count = 0; ; count += 1) {
+      const entry = directory.readSync();
+      if (entry === null) return { open, isWhole: true };
+      if (count >= to || (count % CHUNK === CHUNK - 1 && now() >= until)) return { open, isWhole: false };
+      const path = count < from ? '' : pathOpen(`/proc/${pid}/fd/${entry.name}`);
+      if (wanted.has(path)) open.add(path);
     }
   } catch {
-    // The process ended meanwhile, or it is another user's and this one is not root.
+    return { open, isWhole: true };
+  } finally {
+    directory?.closeSync();
   }
-  return [...found].sort();
+}
+
+function rootsFirst(all: readonly number[]): number[] {
+  const owners = new Map(all.map((pid) => [pid, ownerOf(pid)]));
+  return [...all].sort((a, b) => Number(owners.get(a) !== 0) - Number(owners.get(b) !== 0) || a - b);
+}
+
+function ownerOf(pid: number): number | undefined {
+  try {
+    return statSync(`/proc/${pid}`).uid;
+  } catch {
+    return undefined;
+  }
+}
+
+function holdersIn(pid: number, open: readonly string[]): Holder[] {
+  if (isDescendant(pid)) return [];
+  const guest = guestOf(pid);
+  const unit = unitOf(readProc(pid, 'cgroup') ?? '');
+  const holder = {
+    pid,
+    name: nameOf(pid) ?? '?',
+    ...(guest !== undefined && { guest }),
+    ...(unit && { unit }),
+  };
+  return open.map((path) => ({ ...holder, path }));
 }
 
 /** What the kernel appends to a file's path once that is removed (fs/d_path.c). */

@@ -6,7 +6,7 @@ import { isAbsence, orAbsent } from '../reading.ts';
 import { runBounded } from './child.ts';
 import { errnoFromMessage } from './errno-text.ts';
 import { fileStatus, securityLabel } from './file-status.ts';
-import { holdersOf } from './holders.ts';
+import { openFilesAmong } from './holders.ts';
 import { guestProcess, libvirtDaemons } from './libvirt.ts';
 import { hasEnded, isAlive, startTimeOf } from './processes.ts';
 import { blockedWrites, WRITER_VARIABLE, writerArguments } from './writers.ts';
@@ -29,7 +29,8 @@ export const linuxHost: Host = {
   readSlow,
   write,
   loadModule,
-  holders: holdersOf,
+  holders: (paths) => openFilesAmong(paths).holders,
+  openFiles: (paths) => openFilesAmong(paths),
   libvirtDaemons,
   guestProcess: (guest) => guestProcess(guest),
   blockedWrites,

@@ -5,13 +5,14 @@ import type {
   Host,
   ModuleResult,
   ProcessIdentity,
+  UnseenProcess,
   WriteResult,
 } from '../host.ts';
 import { submit, type Call } from './kernel.ts';
 import { processAlive, thisProcess } from './process.ts';
 import { readLabel } from './read.ts';
 import { passTime, simulatedReads } from './reads.ts';
-import type { MachineState } from './state.ts';
+import type { MachineState, Process } from './state.ts';
 import type { Store } from './store.ts';
 
 /** {@link Host} and what only tests need. */
@@ -110,6 +111,12 @@ export function simulatedHost(store: Store, options: SimulatedHostOptions = {}):
     loadModule: (name, deadlineMs) => moduleCall('load', name, deadlineMs),
     unloadModule: (name, deadlineMs) => moduleCall('unload', name, deadlineMs),
     holders: (paths) => look((state) => holdersOf(state, paths, self)),
+    openFiles: (paths) =>
+      look((state) => ({
+        holders: holdersOf(state, paths, self),
+        unseen:
+          paths.length === 0 ? [] : state.processes.filter(({ crowded }) => crowded === true).map(identify),
+      })),
     libvirtDaemons: () => look(({ daemon }) => (daemon ? [daemon.pid] : [])),
     guestProcess: (guest) => look((state) => libvirtsGuest(state, guest)),
     blockedWrites: () => look(blockedWrites),
@@ -142,6 +149,10 @@ function resultNow(state: MachineState, task: number): CallResult | undefined {
 function stuckResult(state: MachineState, id: number): CallResult {
   const task = state.tasks.find((each) => each.id === id);
   return { kind: 'stuck', writer: { pid: task?.writer ?? 0, startTime: id } };
+}
+
+function identify({ pid, name }: Process): UnseenProcess {
+  return { pid, name };
 }
 
 function holdersOf(state: MachineState, paths: readonly string[], self: ProcessIdentity): Holder[] {

@@ -28,6 +28,8 @@ export type Operation =
       readonly unit?: SystemdUnit;
     }
   | { readonly do: 'release-node'; readonly path: string }
+  /** A program opens so many files that nobody gets through them in time. */
+  | { readonly do: 'open-many-files'; readonly program: string }
   /** A card is pulled out. As with hot-plug hardware its driver's remove() is waited for, then it is gone for good. */
   | { readonly do: 'unplug'; readonly device: string }
   /** The card answers every read of its configuration space with ones. */

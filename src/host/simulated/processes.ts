@@ -10,6 +10,7 @@ export interface ProcessFacts {
   readonly guest?: string | undefined;
   readonly pid?: number | undefined;
   readonly unit?: SystemdUnit | undefined;
+  readonly crowded?: true | undefined;
   readonly sessions?: readonly TcpSession[] | undefined;
 }
 
@@ -22,6 +23,7 @@ export function startProcess(state: MachineState, name: string, facts: ProcessFa
     name,
     ...(facts.guest !== undefined && { guest: facts.guest }),
     ...(facts.unit && { unit: facts.unit }),
+    ...(facts.crowded && { crowded: facts.crowded }),
     // The number of a socket's inode is any that no other socket has.
     ...(facts.sessions && {
       sessions: facts.sessions.map((session, index) => ({ ...session, inode: state.next.pid * 100 + index })),

@@ -143,6 +143,8 @@ export interface Process {
   readonly name: string;
   readonly guest?: string;
   readonly unit?: SystemdUnit;
+  /** It has so many files open that nobody gets through them in time. */
+  readonly crowded?: true;
   /** Established TCP connections, with the inodes of their sockets. */
   readonly sessions?: readonly (TcpSession & { readonly inode: number })[];
 }

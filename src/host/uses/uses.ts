@@ -8,6 +8,7 @@ import { graphicsUses } from './graphics.ts';
 import { diskUses } from './disks.ts';
 import { deviceNodes, heldUses } from './holders.ts';
 import { keyboardUses } from './keyboards.ts';
+import { unseenUses } from './unseen.ts';
 import { networkFindings, sshUses } from './network.ts';
 
 /*
@@ -38,10 +39,11 @@ export async function readUses(
     bound.filter((device) => !NO_NETWORK.test(device.class)),
   );
   const nodes = await deviceNodes(host, bound, deadlineMs);
-  const holders = host.holders([
+  const openFiles = host.openFiles([
     ...nodes.map(({ path }) => path),
     ...network.connections.map(({ socket }) => socket),
   ]);
+  const { holders } = openFiles;
   const uses = [
     ...(withDisks.length > 0 ? await diskUses(host, withDisks, deadlineMs) : []),
     ...(withKeyboards.length > 0 ? keyboardUses(host, withKeyboards) : []),
@@ -49,6 +51,7 @@ export async function readUses(
     ...sshUses(network.connections, holders),
     ...graphicsUses(host, takeable),
     ...heldUses(nodes, holders),
+    ...unseenUses(nodes, network.connections, openFiles),
   ];
   return takeable.flatMap(({ address }) =>
     uses

@@ -2,11 +2,12 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { closeSync, existsSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { guestName, holdersOf } from '../../../src/host/linux/holders.ts';
+import type { OpenFiles } from '../../../src/host/host.ts';
+import { guestName, openFilesAmong, type LookLimits } from '../../../src/host/linux/holders.ts';
 import { unitOf } from '../../../src/host/linux/unit.ts';
 import { runningPrograms, until } from './running.ts';
 
-describe('holdersOf', () => {
+describe('openFilesAmong', () => {
   const { directory, start } = runningPrograms();
   const orphans: number[] = [];
   afterEach(() => {
@@ -29,7 +30,9 @@ describe('holdersOf', () => {
   async function holder(nodes: readonly string[], ...args: readonly string[]): Promise<number> {
     // tail -f keeps the files open; what follows `--` it takes for files that are not there.
     const pid = await orphan('tail', '-q', '-f', ...nodes, '--', ...args);
-    await until(() => holdersOf(nodes).filter((each) => each.pid === pid).length === nodes.length);
+    await until(
+      () => openFilesAmong(nodes).holders.filter((each) => each.pid === pid).length === nodes.length,
+    );
     return pid;
   }
 
@@ -43,7 +46,7 @@ describe('holdersOf', () => {
   it('says of nobody that it is a guest’s QEMU because it says so itself', async () => {
     const path = node();
     const pid = await holder([path], '-name', 'guest=win11,debug-threads=on');
-    assert.deepEqual(holdersOf([path]), [{ pid, name: 'tail', ...(unit && { unit }), path }]);
+    assert.deepEqual(openFilesAmong([path]).holders, [{ pid, name: 'tail', ...(unit && { unit }), path }]);
   });
 
   it('finds the holders of many files in one call, an entry for each process and file', async () => {
@@ -51,8 +54,8 @@ describe('holdersOf', () => {
     const first = await holder([one, two]);
     const second = await holder([two, three]);
     assert.deepEqual(
-      holdersOf([three, two, one, node('four')])
-        .map(({ pid, path }) => `${pid} ${path}`)
+      openFilesAmong([three, two, one, node('four')])
+        .holders.map(({ pid, path }) => `${pid} ${path}`)
         .sort(),
       [`${first} ${one}`, `${first} ${two}`, `${second} ${three}`, `${second} ${two}`].sort(),
     );
@@ -63,7 +66,7 @@ describe('holdersOf', () => {
     const pid = await holder([path]);
     rmSync(path);
     assert.deepEqual(
-      holdersOf([path]).map((each) => each.pid),
+      openFilesAmong([path]).holders.map((each) => each.pid),
       [pid],
     );
   });
@@ -80,7 +83,7 @@ describe('holdersOf', () => {
     const socket = readFileSync(file, 'utf8');
     assert.match(socket, /^socket:\[\d+\]$/);
     assert.deepEqual(
-      holdersOf([socket]).map((each) => [each.pid, each.path]),
+      openFilesAmong([socket]).holders.map((each) => [each.pid, each.path]),
       [[pid, socket]],
     );
   });
@@ -90,12 +93,57 @@ describe('holdersOf', () => {
     const fd = openSync(path, 'r');
     const pid = await start('sh', ['-c', 'exec 3< "$0"; cat', path]);
     await until(() => readdirSync(`/proc/${pid}/fd`).includes('3'));
-    assert.deepEqual(holdersOf([path]), []);
+    assert.deepEqual(openFilesAmong([path]).holders, []);
     closeSync(fd);
   });
 
+  /** A look at these processes, in which each look at the clock takes a millisecond. */
+  const limits = (deadlineMs: number, processes: readonly number[]): LookLimits => {
+    let time = 0;
+    return { deadlineMs, firstLook: 10, now: () => (time += 1), processes: () => processes };
+  };
+  const names = Array.from({ length: 40 }, (_, index) => `file${index}`);
+  const seen = ({ holders }: OpenFiles): unknown => holders.map(({ pid, path }) => [pid, path]);
+
+  it('comes to the end of a process with many files, while there is time', async () => {
+    const paths = names.map(node);
+    const [last = ''] = paths.slice(-1);
+    const pid = await holder(paths);
+    const found = openFilesAmong([last], limits(1000, [pid]));
+    assert.deepEqual([seen(found), found.unseen], [[[pid, last]], []]);
+  });
+
+  it('looks at everybody before it looks at all of one, and says whom it did not come to the end of', async () => {
+    const paths = names.map(node);
+    const hog = await holder(paths);
+    const own = node('own');
+    const other = await holder([own]);
+    // Time for the beginning and one look at each.
+    const found = openFilesAmong([own, ...paths.slice(-1)], limits(3, [hog, other]));
+    assert.deepEqual([seen(found), found.unseen], [[[other, own]], [{ pid: hog, name: 'tail' }]]);
+  });
+
+  it('has seen nobody when there was no time at all, and says so', async () => {
+    const path = node();
+    const pid = await holder([path]);
+    const found = openFilesAmong([path], limits(0, [pid]));
+    assert.deepEqual([seen(found), found.unseen], [[], [{ pid, name: 'tail' }]]);
+  });
+
+  it('looks at the clock also within a process that has very many files open', async () => {
+    const program =
+      'for ($n = 0; $n < 900; $n++) { open($f[$n], "<", "/dev/null") } open(F, ">", $ARGV[0]); sleep 60';
+    const done = join(directory(), 'done');
+    const pid = await orphan('perl', '-e', program, done);
+    await until(() => existsSync(done));
+    const few = limits(5, [pid]);
+    assert.deepEqual(openFilesAmong([node()], few).unseen, [{ pid, name: 'perl' }]);
+    // One look for the beginning, two for the two turns, the others in between.
+    assert.equal(few.now(), 7);
+  });
+
   it('looks at nobody when nothing is asked for', () => {
-    assert.deepEqual(holdersOf([]), []);
+    assert.deepEqual(openFilesAmong([]), { holders: [], unseen: [] });
   });
 });
 
