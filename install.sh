@@ -2,8 +2,10 @@
 # Installs vfio-hook from this directory, after `npm run build`. See `install.sh --help`.
 set -eu
 umask 022
+# Nothing is looked for where the caller's PATH says.
+PATH=/usr/sbin:/usr/bin:/sbin:/bin
 LC_ALL=C
-export LC_ALL
+export PATH LC_ALL
 
 # Paths on the installed system; DESTDIR goes before each of them when it is touched.
 hooks=/etc/libvirt/hooks
@@ -17,6 +19,7 @@ marker=/var/lib/vfio-hook/kept-hook
 config=/etc/vfio-hook
 # Runs `vfio-hook recover` before each start of libvirt's daemon.
 unit=vfio-hook-recover.service
+logrotate=/etc/logrotate.d/vfio-hook
 oldest_node='18.20'
 newline='
 '
@@ -35,7 +38,10 @@ Installs vfio-hook and makes it libvirt's hook for QEMU guests.
 Environment:
   PREFIX       where the program goes: PREFIX/sbin, PREFIX/lib, PREFIX/share (default /usr)
   DESTDIR      directory to install into, for packages; nothing is reloaded then
-  NODE         absolute path of the Node.js to use (default: /usr/bin/node, else the first one found)
+  NODE         absolute path of the Node.js to use (default: /usr/bin/node, nodejs, or node in /bin, /usr/local/bin)
+
+Node.js runs as root, so only root may be able to replace it: every directory and link of its path belongs to root, and
+neither group nor others may write to them.
 
 Examples:
   sudo ./install.sh --dry-run
@@ -46,11 +52,31 @@ END
 say() { printf '%s\n' "$*"; }
 warn() { printf 'install.sh: warning: %s\n' "$*" >&2; }
 
-# fail MESSAGE [HINT]
+# fail MESSAGE [HINT]...
 fail() {
   printf 'install.sh: error: %s\n' "$1" >&2
-  if [ $# -gt 1 ]; then printf 'install.sh: hint: %s\n' "$2" >&2; fi
+  shift
+  for hint in "$@"; do printf 'install.sh: hint: %s\n' "$hint" >&2; done
   exit 1
+}
+
+# summary WORDS PATHS: what was done to files, one path a line; a directory with several of them is one line
+summary() {
+  printf '%s' "$2" | words=$1 root=$DESTDIR documents=$documents awk '
+    BEGIN { words = ENVIRON["words"]; root = ENVIRON["root"]; documents = ENVIRON["documents"] }
+    $0 == "" { next }
+    {
+      directory = index($0, documents "/") == 1 ? documents : substr($0, 1, match($0, "/[^/]*$") - 1)
+      if (!count[directory]++) order[++directories] = directory
+      last[directory] = $0
+    }
+    END {
+      for (i = 1; i <= directories; i++) {
+        directory = order[i]
+        if (count[directory] == 1) print words " " root last[directory]
+        else print words " " count[directory] " files in " root directory
+      }
+    }'
 }
 
 exists() { [ -e "$1" ] || [ -L "$1" ]; }
@@ -64,6 +90,9 @@ targets=''
 made=''
 # Whatever is installed, for the record.
 files=''
+# Whatever is new or different, or gone, for the summary.
+changed=''
+removed=''
 work=''
 new_link=''
 undo_hook=no
@@ -101,10 +130,8 @@ stage() {
     return
   fi
   make_directory "${2%/*}"
-  if [ "$dry_run" = yes ]; then
-    say "would install $2"
-    return
-  fi
+  if [ "$2" != "$manifest" ]; then changed=$changed$2$newline; fi
+  if [ "$dry_run" = yes ]; then return; fi
   temporary=$(mktemp "$DESTDIR$beside/.vfio-hook.XXXXXX" 2>/dev/null) || fail "cannot write to $DESTDIR$beside"
   staged=$staged$temporary$newline
   targets=$targets$DESTDIR$2$newline
@@ -122,17 +149,16 @@ commit() {
   while [ -n "$staged" ]; do
     target=${targets%%"$newline"*}
     mv -f "${staged%%"$newline"*}" "$target" || fail "cannot replace $target"
-    if [ "$target" != "$DESTDIR$manifest" ]; then say "installed ${target#"$DESTDIR"}"; fi
     staged=${staged#*"$newline"}
     targets=${targets#*"$newline"}
   done
 }
 
-# ---- Node ----
+# ---- Node, and what else root will run ----
 
 # node_version PATH: "20.19.2", or nothing when it is no Node
 node_version() {
-  answer=$(NODE_OPTIONS='' "$1" --version 2>/dev/null </dev/null) || return 0
+  answer=$(env -i "PATH=$PATH" "$1" --version 2>/dev/null </dev/null) || return 0
   printf '%s\n' "$answer" | sed -n 's/^v\([0-9][0-9]*\.[0-9][0-9]*\.[0-9][0-9]*\).*/\1/p'
 }
 
@@ -142,14 +168,19 @@ new_enough() {
   [ "${1%%.*}" -eq "${oldest_node%.*}" ] && [ "${minor%%.*}" -ge "${oldest_node#*.}" ]
 }
 
-# choose_node: sets `node`
+# choose_node: sets `node` and `version`. None is run before it is clear that only root can replace it.
 choose_node() {
+  package='install Node.js from a package of your distribution (apt install nodejs), or name one that is: NODE=/usr/bin/node ./install.sh'
   if [ -n "${NODE-}" ]; then
     case $NODE in
       /*) ;;
       *) fail "NODE is no absolute path: $NODE" ;;
     esac
-    [ -x "$NODE" ] || fail "there is no program at NODE=$NODE"
+    case $NODE in
+      *[[:cntrl:]]*) fail 'the path of Node.js has characters that cannot be written into the hook' ;;
+    esac
+    if [ ! -f "$NODE" ] || [ ! -x "$NODE" ]; then fail "there is no program at NODE=$NODE"; fi
+    only_root_can_replace "$NODE" || fail "somebody else than root can replace NODE=$NODE: $fault" "$package"
     version=$(node_version "$NODE")
     [ -n "$version" ] || fail "NODE=$NODE does not say a version: is it Node.js?"
     new_enough "$version" ||
@@ -157,17 +188,29 @@ choose_node() {
     node=$NODE
     return
   fi
-  old=''
-  for node in /usr/bin/node /usr/bin/nodejs /bin/node "$(command -v node || :)" /usr/local/bin/node; do
-    case $node in /*) ;; *) continue ;; esac
-    [ -x "$node" ] || continue
+  why='there is no Node.js where this looks'
+  for node in /usr/bin/node /usr/bin/nodejs /bin/node /usr/local/bin/node; do
+    if [ ! -f "$node" ] || [ ! -x "$node" ]; then continue; fi
+    if ! only_root_can_replace "$node"; then
+      why="somebody else than root can replace $node: $fault"
+      continue
+    fi
     version=$(node_version "$node")
-    [ -n "$version" ] || continue
+    if [ -z "$version" ]; then continue; fi
     if new_enough "$version"; then return; fi
-    old="$node is version $version"
+    why="Node.js is too old: $node is version $version, and $oldest_node or later is needed"
   done
-  if [ -n "$old" ]; then fail "Node.js is too old: $old, and $oldest_node or later is needed" 'install a newer Node.js'; fi
-  fail 'there is no Node.js' 'apt install nodejs, or name one: NODE=/path/to/node ./install.sh'
+  fail "$why" "$package"
+}
+
+# check_places: on this system, nobody but root may be able to put something in the place of what is installed
+check_places() {
+  if [ -n "$DESTDIR" ]; then return; fi
+  for place in "$PREFIX/sbin" "$PREFIX/lib/vfio-hook" "$hooks/qemu.d"; do
+    while ! exists "$place"; do place=${place%/*}; done
+    only_root_can_replace "${place:-/}" ||
+      fail "somebody else than root can replace what is in $place: $fault" 'see: ls -ld, chmod go-w, chown root'
+  done
 }
 
 # The profile of libvirtd lets hooks run what lies directly in these directories; the last target of a chain of links counts.
@@ -178,22 +221,41 @@ warn_of_apparmor() {
   esac
 }
 
-# write_launcher TO: dist/vfio-hook with the chosen Node in its line chosen_node='', which may end with a comment
+# write_launcher TO: dist/vfio-hook with the paths of Node and of the hook in the lines that are for them
 write_launcher() {
-  number=$(sed -n "/^chosen_node=''\$/=; /^chosen_node='' /=" "$source/dist/vfio-hook")
-  case $number in
-    '' | *[!0-9]*) fail "$source/dist/vfio-hook does not have exactly one line chosen_node=''" 'npm run build' ;;
-  esac
-  quoted=$(printf '%s\n' "$node" | sed "s/'/'\\\\''/g")
-  rest=$(sed -n "${number}s/^chosen_node=''//p" "$source/dist/vfio-hook")
-  {
-    head -n "$((number - 1))" "$source/dist/vfio-hook"
-    printf "chosen_node='%s'%s\n" "$quoted" "$rest"
-    tail -n "+$((number + 1))" "$source/dist/vfio-hook"
-  } >"$1"
+  for line in "chosen_node=''" "program=''"; do
+    [ "$(grep -cxF "$line" "$source/dist/vfio-hook")" = 1 ] ||
+      fail "$source/dist/vfio-hook does not have exactly one line $line" 'npm run build'
+  done
+  while IFS= read -r line; do
+    case $line in
+      "chosen_node=''") printf 'chosen_node=%s\n' "$(quoted "$node")" ;;
+      "program=''") printf 'program=%s\n' "$(quoted "$lib/hook.cjs")" ;;
+      *) printf '%s\n' "$line" ;;
+    esac
+  done <"$source/dist/vfio-hook" >"$1"
 }
 
+# quoted TEXT: as a word of sh
+quoted() { printf "'%s'" "$(printf '%s\n' "$1" | sed "s/'/'\\\\''/g")"; }
+
 # ---- the hook and the one that was there before ----
+
+# prefix_of PATH: the PREFIX of the vfio-hook that a link leads to
+prefix_of() {
+  leads_to=$(readlink "$DESTDIR$1" 2>/dev/null) || return 0
+  case $leads_to in */sbin/vfio-hook) printf '%s\n' "${leads_to%/sbin/vfio-hook}" ;; esac
+}
+
+# other_prefix: another PREFIX with which vfio-hook is installed
+other_prefix() {
+  for other in "$(prefix_of "$link")" "$(prefix_of "$(our_drop_in)")" /usr /usr/local; do
+    if [ -n "$other" ] && [ "$other" != "$PREFIX" ] && [ -f "$DESTDIR$other/share/vfio-hook/installed" ]; then
+      printf '%s\n' "$other"
+      return
+    fi
+  done
+}
 
 # is_ours PATH: a link to a vfio-hook in some sbin, or a copy of it
 is_ours() {
@@ -221,7 +283,7 @@ plan_hook() {
   hook='nothing'
   drop_in=$(our_drop_in)
   if [ -n "$drop_in" ]; then
-    say "$drop_in leads to vfio-hook, so $link is left alone"
+    say "$DESTDIR$drop_in leads to vfio-hook, so $DESTDIR$link is left alone"
   elif [ -d "$DESTDIR$link" ] && [ ! -L "$DESTDIR$link" ]; then
     fail "$DESTDIR$link is in the way: it is a directory"
   elif ! exists "$DESTDIR$link"; then
@@ -249,8 +311,8 @@ stage_hook() {
   fi
   if [ "$hook" = nothing ]; then return; fi
   if [ "$dry_run" = yes ]; then
-    if [ "$hook" = keep ]; then say "would keep $link as $kept"; fi
-    say "would link $link -> $PREFIX/sbin/vfio-hook"
+    if [ "$hook" = keep ]; then say "would keep $DESTDIR$link as $DESTDIR$kept"; fi
+    say "would link $DESTDIR$link -> $PREFIX/sbin/vfio-hook"
     return
   fi
   new_link=$DESTDIR$hooks/.vfio-hook.link.$$
@@ -283,12 +345,12 @@ commit_hook() {
     # -P: a link stays a link. A file system without hard links has to do with a moment without a hook.
     ln -P "$DESTDIR$link" "$DESTDIR$kept" 2>/dev/null || mv "$DESTDIR$link" "$DESTDIR$kept" ||
       fail "cannot keep $DESTDIR$link"
-    say "kept $link as $kept"
+    say "kept $DESTDIR$link as $DESTDIR$kept"
   fi
   mv -f "$new_link" "$DESTDIR$link" || fail "cannot replace $DESTDIR$link"
   new_link=''
   undo_hook=no
-  say "linked $link -> $PREFIX/sbin/vfio-hook"
+  say "linked $DESTDIR$link -> $PREFIX/sbin/vfio-hook"
 }
 
 # put_hook_back: the file itself returns, with its mode and owner
@@ -306,47 +368,78 @@ put_hook_back() {
 
 # ---- the record of what was installed ----
 
-# listed KIND: the paths of that kind (f file, d directory made by us) in the record of an earlier run
+# listed KIND: the paths of that kind in the record of an earlier run: f files, d directories made by us, o parts of the
+# program from the version before that one
 listed() {
   if [ -f "$DESTDIR$manifest" ]; then sed -n "s/^$1 //p" "$DESTDIR$manifest"; fi
 }
 
-# stage_manifest: directories with the innermost first, then files
-stage_manifest() {
-  if [ "$dry_run" = yes ]; then return; fi
-  {
-    { printf '%s' "$made" && listed d; } | awk '!seen[$0]++ { print "d " $0 }'
-    printf '%s' "$files" | sed 's/^/f /'
-  } >"$work/installed"
-  stage "$work/installed" "$manifest" 644
-}
-
-# stale_files: files of an earlier version that this one does not have
-stale_files() {
-  listed f | while IFS= read -r path; do
-    case $newline$files in
+# without PATHS: what comes in, but for these
+without() {
+  while IFS= read -r path; do
+    case $newline$1 in
       *"$newline$path$newline"*) ;;
       *) printf '%s\n' "$path" ;;
     esac
   done
 }
 
-# remove_each PATHS: one a line
+# sort_out_stale: sets `stale`, what an earlier version installed and this one does not have, and `older`, which of it
+# stays: a run of the version before may be at work, and load its parts when it needs them. They go with the next
+# version after this one: a run takes minutes. (vfio-hook run may take days; it has loaded what it needs when it waits.)
+sort_out_stale() {
+  gone=$(listed f | without "$files")
+  older=$(printf '%s\n' "$gone" | grep "^$lib/" || :)
+  stale=$(printf '%s\n' "$gone" | grep -v "^$lib/" || :)
+  before=$(listed o | without "$files")
+  if [ -z "$older" ]; then
+    older=$before
+  else
+    stale=$stale$newline$before
+  fi
+}
+
+# stage_manifest: directories with the innermost first, then files
+stage_manifest() {
+  if [ "$dry_run" = yes ]; then return; fi
+  {
+    { printf '%s' "$made" && listed d; } | awk '!seen[$0]++' | while IFS= read -r path; do
+      if [ -d "$DESTDIR$path" ]; then printf 'd %s\n' "$path"; fi
+    done
+    printf '%s' "$files" | sed 's/^/f /'
+    if [ -n "$older" ]; then printf '%s\n' "$older" | sed 's/^/o /'; fi
+  } >"$work/installed"
+  stage "$work/installed" "$manifest" 644
+}
+
+# remove_each PATHS: one a line, and the directories of parts that are empty then
 remove_each() {
-  printf '%s\n' "$1" | while IFS= read -r path; do
+  while IFS= read -r path; do
     if [ -n "$path" ]; then remove "$path"; fi
-  done
+  done <<END
+$1
+END
 }
 
 # remove PATH
 remove() {
   if ! exists "$DESTDIR$1"; then return; fi
-  if [ "$dry_run" = yes ]; then
-    say "would remove $1"
-    return
-  fi
+  case $newline$removed in *"$newline$1$newline"*) return ;; esac
+  removed=$removed$1$newline
+  if [ "$dry_run" = yes ]; then return; fi
   rm -f "$DESTDIR$1" 2>/dev/null || fail "cannot remove $DESTDIR$1"
-  say "removed $1"
+  case $1 in "$lib"/*/*) rmdir "$DESTDIR${1%/*}" 2>/dev/null || : ;; esac
+}
+
+# summarize: what became of the files
+summarize() {
+  if [ "$dry_run" = yes ]; then
+    summary 'would install' "$changed"
+    summary 'would remove' "$removed"
+  else
+    summary installed "$changed"
+    summary removed "$removed"
+  fi
 }
 
 # ---- the system around ----
@@ -358,7 +451,7 @@ relabel() {
     say 'would set the SELinux labels'
     return
   fi
-  restorecon -R "$hooks" "$config" "$PREFIX/sbin/vfio-hook" "$PREFIX/lib/vfio-hook" || warn 'restorecon failed'
+  restorecon -R "$hooks" "$config" "$PREFIX/sbin/vfio-hook" "$lib" || warn 'restorecon failed'
 }
 
 # libvirt looks for hooks when it starts and when it reloads, so it need not be restarted.
@@ -430,10 +523,14 @@ stage_all() {
   stage_hook
   make_directory "$config"
   make_directory "$config/domains"
+  # In this order: whatever is there already has what it loads.
+  for file in "$source/dist/$parts"/*.cjs; do stage_file "$file" "$lib/$parts/${file##*/}"; done
+  stage_file "$source/dist/hook.cjs" "$lib/hook.cjs"
   stage_file "$work/vfio-hook" "$PREFIX/sbin/vfio-hook" 755
-  for file in "$source"/dist/*.cjs; do stage_file "$file" "$PREFIX/lib/vfio-hook/${file##*/}"; done
   sed "s|@PREFIX@|$PREFIX|g" "$source/systemd/$unit" >"$work/unit"
   stage_file "$work/unit" "$units/$unit"
+  # Yours to change: it is left as it is when it differs.
+  if exists "$DESTDIR$logrotate"; then files=$files$logrotate$newline; else stage_file "$source/logrotate/vfio-hook" "$logrotate"; fi
   stage_file "$source/schema/vfio-hook.schema.json" "$share/vfio-hook.schema.json"
   for file in "$source"/man/*.8; do stage_file "$file" "$PREFIX/share/man/man8/${file##*/}"; done
   for file in "$source"/man/*.5; do stage_file "$file" "$PREFIX/share/man/man5/${file##*/}"; done
@@ -453,19 +550,31 @@ stage_all() {
     kind=${file%/*}
     if [ -f "$file" ]; then stage_file "$file" "$documents/examples/${kind##*/}/${file##*/}"; fi
   done
+  sort_out_stale
   stage_manifest
 }
 
 install_all() {
-  for file in dist/vfio-hook schema/vfio-hook.schema.json "systemd/$unit" man/vfio-hook.8 completions/vfio-hook.bash; do
+  for file in dist/vfio-hook dist/hook.cjs dist/only-root.sh schema/vfio-hook.schema.json "systemd/$unit" man/vfio-hook.8 \
+    completions/vfio-hook.bash logrotate/vfio-hook; do
     [ -f "$source/$file" ] || fail "there is no $source/$file" 'npm ci && npm run build'
   done
-  set -- "$source"/dist/*.cjs
-  [ -f "$1" ] || fail "there is no $source/dist/*.cjs" 'npm ci && npm run build'
+  # The hook says in its first line which directory of parts is its own.
+  parts=$(sed -n '1s|^// parts: \([0-9A-Za-z.+-]*\)$|\1|p' "$source/dist/hook.cjs")
+  if [ -z "$parts" ] || [ ! -f "$source/dist/$parts/cli.cjs" ]; then
+    fail "$source/dist/hook.cjs does not have its parts beside it" 'npm ci && npm run build'
+  fi
+  fault=''
+  # shellcheck disable=SC1091 # made by the build from hooks/only-root.sh
+  . "$source/dist/only-root.sh"
+  other=$(other_prefix)
+  if [ -n "$other" ]; then
+    fail "vfio-hook is installed with PREFIX=$other, and this is PREFIX=$PREFIX" \
+      "to replace it: PREFIX=$other ./install.sh" "to move it, first: PREFIX=$other ./install.sh --uninstall"
+  fi
   choose_node
-  case $node in
-    *[[:cntrl:]]* | *'*/'*) fail 'the path of Node.js has characters that cannot be written into the hook' ;;
-  esac
+  check_places
+  ask_for_claims
   warn_of_apparmor Node.js "$(readlink -f "$node")"
   warn_of_apparmor 'the hook' "$PREFIX/sbin/vfio-hook"
   work=$(mktemp -d) || fail 'cannot make a temporary directory'
@@ -476,10 +585,10 @@ install_all() {
     mkdir -p "$DESTDIR" 2>/dev/null || fail "cannot make the directory $DESTDIR"
   fi
   stage_all
-  stale=$(stale_files)
   commit
   commit_hook
   remove_each "$stale"
+  summarize
   made=''
   relabel
   enable_unit
@@ -497,53 +606,125 @@ examples are in $documents/examples/configs.
 END
 }
 
+# ask_for_claims: the new version reads the claims that are there, before anything is replaced
+ask_for_claims() {
+  state=$DESTDIR/run/vfio-hook
+  set -- "$state"/claims/*
+  if ! exists "$1"; then return; fi
+  unreadable=$(env -i "PATH=$PATH" LC_ALL=C "$node" "$source/dist/hook.cjs" --unreadable-claims "$state" 2>&1) && return
+  printf '%s\n' "$unreadable" | while IFS= read -r line; do warn "$line"; done
+  fail 'this version cannot read what devices are held by, and could not give them back; nothing was replaced' \
+    'first let the installed version give them back: shut the guests down, vfio-hook reattach, vfio-hook recover' \
+    "a file that no version can read: see recovery.md in $documents/docs"
+}
+
 uninstall_all() {
-  if [ "$force" = no ]; then check_claims; fi
   if [ ! -f "$DESTDIR$manifest" ]; then
-    say "there is nothing to remove: no $manifest"
-    if [ -L "$DESTDIR$link" ] && is_ours "$DESTDIR$link"; then
-      warn "$link leads to $(readlink "$DESTDIR$link"): was it installed with another PREFIX?"
+    other=$(other_prefix)
+    if [ -n "$other" ]; then
+      fail "vfio-hook is installed with PREFIX=$other, and this is PREFIX=$PREFIX" "PREFIX=$other ./install.sh --uninstall"
     fi
+    say "there is nothing to remove: no $DESTDIR$manifest"
     return
   fi
+  if [ "$locked" = no ] && [ "$dry_run" = no ]; then
+    under_locks
+  fi
+  if [ "$force" = no ]; then check_claims; fi
   uninstall_hook
   disable_unit
+  # A start that waits for its lock meanwhile looks for this file when it has it (src/engine/hand-over.ts).
+  remove "$lib/hook.cjs"
   remove_each "$(listed f)"
+  remove_each "$(listed o)"
   directories=$(listed d)
   remove "$manifest"
+  summarize
   if [ "$dry_run" = no ]; then
     # Only those that are empty go: yours may hold other things by now.
     printf '%s\n' "$directories" | while IFS= read -r path; do
-      if [ -n "$path" ] && rmdir "$DESTDIR$path" 2>/dev/null; then say "removed $path"; fi
+      if [ -n "$path" ] && rmdir "$DESTDIR$path" 2>/dev/null; then say "removed $DESTDIR$path"; fi
     done
   fi
-  if [ -d "$DESTDIR$config" ]; then say "kept $config: your configuration"; fi
+  if [ -d "$DESTDIR$config" ]; then say "kept $DESTDIR$config: your configuration"; fi
   reload_libvirt
 }
 
-# check_claims: a guest that holds devices would never give them back without the program
+# under_locks: does not come back: this script runs again, while no run of the hook is at work on any IOMMU group and none begins. The locks are
+# those of src/engine/lock.ts, in the order in which it takes them: of guests, then of groups by number.
+under_locks() {
+  locks=$DESTDIR/run/vfio-hook/locks
+  if [ -z "$DESTDIR" ]; then
+    for directory in "${locks%/*}" "$locks"; do
+      [ -d "$directory" ] || mkdir -m 700 "$directory" || fail "cannot make the directory $directory"
+    done
+    for group in /sys/kernel/iommu_groups/*; do
+      if [ -d "$group" ]; then (umask 077 && : >>"$locks/group-${group##*/}"); fi
+    done
+  fi
+  set -- sh "$source/install.sh" --uninstall --locks-are-held
+  if [ "$force" = yes ]; then set -- "$@" --force; fi
+  # The last of the list is taken first. Names of locks have no blanks.
+  for lock in $(cd "$locks" 2>/dev/null && printf '%s\n' * | sort -t - -k 1,1 -k 2,2nr); do
+    # A host without flock(1) has no run that could take one.
+    if [ -f "$locks/$lock" ] && command -v flock >/dev/null; then set -- flock -w 30 -E 75 "$locks/$lock" "$@"; fi
+  done
+  export DESTDIR PREFIX
+  status=0
+  "$@" || status=$?
+  if [ $status = 75 ]; then
+    fail 'a run of vfio-hook is at work on devices, and was not done in 30 s; nothing was removed' \
+      'see what it does: vfio-hook status; then try again'
+  fi
+  exit $status
+}
+
+# check_claims: whoever holds devices would never give them back without the program
 check_claims() {
-  set -- "$DESTDIR"/run/vfio-hook/claims/*
-  if ! exists "$1"; then return; fi
-  fail "guests still hold devices: $# claims in $DESTDIR/run/vfio-hook/claims" \
-    'shut these guests down (or run vfio-hook recover) and try again; --force leaves their devices as they are'
+  guests=0 by_hand=0 programs=0
+  for claim in "$DESTDIR"/run/vfio-hook/claims/*; do
+    case ${claim##*/} in
+      '*') ;;
+      manual-*) by_hand=$((by_hand + 1)) ;;
+      run-*) programs=$((programs + 1)) ;;
+      *) guests=$((guests + 1)) ;;
+    esac
+  done
+  if [ "$guests$by_hand$programs" = 000 ]; then return; fi
+  holders=''
+  set --
+  if [ $guests != 0 ]; then
+    holders="$holders, by guests ($guests)"
+    set -- "$@" 'shut the guests down; what is left then: vfio-hook recover'
+  fi
+  if [ $by_hand != 0 ]; then
+    holders="$holders, by hand with vfio-hook detach ($by_hand)"
+    set -- "$@" "vfio-hook reattach $(sed -n 's/.*"address": *"\([0-9a-f:.]*\)".*/\1/p' \
+      "$DESTDIR"/run/vfio-hook/claims/manual-* | sort -u | paste -s -d ' ' -)"
+  fi
+  if [ $programs != 0 ]; then
+    holders="$holders, by programs of vfio-hook run ($programs)"
+    set -- "$@" 'end the programs that vfio-hook run started'
+  fi
+  fail "devices are still held${holders#,}: see $DESTDIR/run/vfio-hook/claims" "$@" \
+    'then try again; --force leaves the devices as they are'
 }
 
 uninstall_hook() {
   if ! exists "$DESTDIR$link"; then
     :
   elif [ "$(readlink "$DESTDIR$link" 2>/dev/null)" != "$PREFIX/sbin/vfio-hook" ]; then
-    warn "$link is not the link that was installed: it stays"
-    if exists "$DESTDIR$kept"; then warn "$kept and $wrapper stay as well"; fi
+    warn "$DESTDIR$link is not the link that was installed: it stays"
+    if exists "$DESTDIR$kept"; then warn "$DESTDIR$kept and $DESTDIR$wrapper stay as well"; fi
     return
   fi
   if ! [ -f "$DESTDIR$marker" ] || ! exists "$DESTDIR$kept"; then
     remove "$link"
   elif [ "$dry_run" = yes ]; then
-    say "would put $kept back as $link"
+    say "would put $DESTDIR$kept back as $DESTDIR$link"
   else
     put_hook_back
-    say "put $kept back as $link"
+    say "put $DESTDIR$kept back as $DESTDIR$link"
   fi
 }
 
@@ -552,11 +733,14 @@ uninstall_hook() {
 action=install
 dry_run=no
 force=no
+locked=no
 for argument in "$@"; do
   case $argument in
     --uninstall) action=uninstall ;;
     --dry-run) dry_run=yes ;;
     --force) force=yes ;;
+    # Only this script itself says so: see under_locks.
+    --locks-are-held) locked=yes ;;
     --help | -h)
       usage
       exit 0
@@ -587,6 +771,7 @@ fi
 source=$(cd "$(dirname "$0")" && pwd -P)
 share=$PREFIX/share/vfio-hook
 documents=$PREFIX/share/doc/vfio-hook
+lib=$PREFIX/lib/vfio-hook
 manifest=$share/installed
 # Where systemd looks.
 case $PREFIX in

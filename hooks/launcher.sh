@@ -1,11 +1,15 @@
 #!/bin/sh
-# The first lines of the compiled hook. libvirt calls it at five moments of every guest's life; here, in less
-# than a millisecond, ends every call that has nothing to do, and Node is found for the others.
-# These lines may only err towards starting Node.
-#
-# The build puts this text into a JavaScript comment: keep it free of that comment's end mark (star, slash).
+# What libvirt runs as /etc/libvirt/hooks/qemu; called vfio-hook it is the command. libvirt runs it at five moments of
+# every guest's life: here, in less than a millisecond, ends every call that has nothing to do, and Node is found for
+# the others. These lines may only err towards starting Node.
 
-chosen_node='' # the installer writes an absolute path here
+# install.sh writes the absolute paths of Node and of hook.cjs here. In a build the latter lies beside this file.
+chosen_node=''
+program=''
+
+callers_path=${PATH-}
+PATH=/usr/sbin:/usr/bin:/sbin:/bin
+export PATH
 
 guest=${1-}
 call=${2-}/${3-}
@@ -39,28 +43,75 @@ if [ $is_hook = yes ] && [ $# -eq 4 ]; then
     esac
 fi
 
-unset NODE_OPTIONS NODE_PATH NODE_EXTRA_CA_CERTS NODE_REPL_EXTERNAL_MODULE NODE_V8_COVERAGE NODE_DEBUG
+# include only-root.sh
 
+# Of the root of the file system as well, or nothing is safe anyway; id only where it is not ours.
+is_root() { [ -O / ] || [ "$(id -u)" = 0 ]; }
+
+# find_node: sets `node`; if there is none, `problem` and `hint` say why
 find_node() {
-    for node in "$chosen_node" /usr/bin/node /bin/node /usr/local/bin/node /usr/bin/nodejs /opt/node/bin/node; do
-        [ -n "$node" ] && [ -x "$node" ] && return 0
+    problem='there is no Node.js on this host'
+    hint='install it (apt install nodejs) or run install.sh again with NODE=/path/to/node'
+    for node in "$chosen_node" /usr/bin/node /usr/bin/nodejs /bin/node /usr/local/bin/node; do
+        if [ ! -f "$node" ] || [ ! -x "$node" ]; then continue; fi
+        # What a user runs for itself may be its own.
+        is_root || return 0
+        only_root_can_replace "$node" && return 0
+        problem="somebody else than root can replace $node: $fault"
+        hint='install one from a package of the distribution (apt install nodejs), and run install.sh again'
     done
     return 1
 }
 
-if find_node; then
-    [ -n "$xml" ] || exec "$node" "$0" "$@"
-    exec "$node" "$0" "$@" <<XML
+find_program() {
+    [ -n "$program" ] || program=$(readlink -f -- "$0")
+    case $program in
+    *.cjs) ;;
+    *) program=${program%/*}/hook.cjs ;;
+    esac
+    problem="there is no $program"
+    hint='the installation is damaged: run install.sh again'
+    [ -f "$program" ]
+}
+
+# start ARGUMENT...: becomes Node. No variable of whoever called reaches it but those that say how to write to a person.
+start() {
+    if [ $is_hook = yes ]; then
+        exec env -i "PATH=$PATH" LC_ALL=C "$node" "$program" "$0" "$@"
+    fi
+    if [ "${1-}" = run ]; then
+        # The program that this starts gets the caller's environment, without what Node or its OpenSSL would load code by.
+        for name in $(export -p | sed -n 's/^[a-z -]*\(NODE_[A-Za-z0-9_]*\).*/\1/p') OPENSSL_CONF OPENSSL_MODULES; do
+            unset "$name"
+        done
+        PATH=$callers_path
+        exec "$node" "$program" "$0" "$@"
+    fi
+    exec env -i "PATH=$PATH" ${TERM+"TERM=$TERM"} ${COLORTERM+"COLORTERM=$COLORTERM"} ${COLUMNS+"COLUMNS=$COLUMNS"} \
+        ${NO_COLOR+"NO_COLOR=$NO_COLOR"} ${FORCE_COLOR+"FORCE_COLOR=$FORCE_COLOR"} ${TZ+"TZ=$TZ"} ${LANG+"LANG=$LANG"} \
+        ${LC_ALL+"LC_ALL=$LC_ALL"} ${LC_CTYPE+"LC_CTYPE=$LC_CTYPE"} ${LC_TIME+"LC_TIME=$LC_TIME"} \
+        "$node" "$program" "$0" "$@"
+}
+
+if find_node && find_program; then
+    [ -n "$xml" ] || start "$@"
+    # Node has to be this very process, which libvirt waits for and sends signals to. dash and busybox feed a
+    # here-document through a pipe. bash writes a large one to a file, but can be the last part of a pipeline itself.
+    # shellcheck disable=SC3044 # no other shell has it, and then it fails
+    if shopt -s lastpipe 2>/dev/null; then
+        printf '%s\n' "$xml" 2>/dev/null | start "$@"
+    fi
+    start "$@" <<XML
 $xml
 XML
 fi
 
 # A guest of a user's own session (qemu:///session) is none of our business.
-if [ $is_hook = no ] || { [ "$call" = prepare/begin ] && [ "$(id -u)" = 0 ]; }; then
+if [ $is_hook = no ] || { [ "$call" = prepare/begin ] && is_root; }; then
     what='cannot run'
     [ $is_hook = yes ] && what="cannot start guest \"$(printf %s "$guest" | LC_ALL=C tr -c '[:alnum:]._ -' '?')\", which may be assigned host devices"
-    printf 'vfio-hook: error: %s: there is no Node.js on this host\n' "$what" >&2
-    printf 'vfio-hook: hint: install it (apt install nodejs) or run install.sh again with NODE=/path/to/node\n' >&2
+    printf 'vfio-hook: error: %s: %s\n' "$what" "$problem" >&2
+    printf 'vfio-hook: hint: %s\n' "$hint" >&2
     exit 1
 fi
 exit 0

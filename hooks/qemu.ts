@@ -1,9 +1,11 @@
 /**
- * The entrypoint that libvirt runs as /etc/libvirt/hooks/qemu: wires the parts together and sets the exit
- * status. Under the name `vfio-hook` it is the command, whose code lies in a file of its own, so that the
- * hook is not read past what it needs.
+ * What the launcher starts: wires the parts together and sets the exit status. Its first argument is the name by
+ * which the launcher was called. Under the name `vfio-hook` it is the command, whose code lies in a file of its
+ * own, so that the hook is not read past what it needs.
  */
+import { writeSync } from 'node:fs';
 import { basename } from 'node:path';
+import { openClaimStore } from '../src/engine/claim-store.ts';
 import { locations, openEngine } from '../src/hook/engine.ts';
 import { parseInvocation, simulatedMachine } from '../src/hook/invocation.ts';
 import { runHook } from '../src/hook/run.ts';
@@ -11,10 +13,26 @@ import { readStdin } from '../src/hook/stdin.ts';
 import { linuxHost } from '../src/host/linux/host.ts';
 import { partsOf } from '../src/parts.ts';
 import { errorLines, sayOnStderr } from '../src/report.ts';
+import { escapeControl } from '../src/text.ts';
 
-const parts = partsOf(__filename);
+const [, , called = '', ...args] = process.argv;
+const parts = partsOf(__filename, called);
 
-async function hook(args: readonly string[]): Promise<number> {
+/** In place of a name, which is a path: what install.sh asks before it puts this version over another. */
+const ASK_FOR_CLAIMS = '--unreadable-claims';
+
+/** Prints the claims below a state directory that this version cannot read, one a line. Returns 1 if there are any. */
+function unreadableClaims([stateDirectory = '']: readonly string[]): number {
+  const { damaged } = openClaimStore({
+    stateDirectory,
+    trustedUid: process.geteuid?.() ?? 0,
+    bootId: '',
+  }).all();
+  for (const { path, reason } of damaged) writeSync(1, `${escapeControl(`${path}: ${reason}`)}\n`);
+  return damaged.length === 0 ? 0 : 1;
+}
+
+async function hook(): Promise<number> {
   const invocation = parseInvocation(args);
   const machine = simulatedMachine(args);
   // qemu:///session runs the very same hook as the user, who has no say over host devices.
@@ -42,11 +60,14 @@ async function hook(args: readonly string[]): Promise<number> {
   });
 }
 
+function run(): number | Promise<number> {
+  if (called === ASK_FOR_CLAIMS) return unreadableClaims(args);
+  return basename(called) === 'vfio-hook' ? parts.load('cli.cjs').main(args, parts) : hook();
+}
+
 async function main(): Promise<void> {
-  const [, called = '', ...args] = process.argv;
   try {
-    process.exitCode =
-      basename(called) === 'vfio-hook' ? await parts.load('cli.cjs').main(args, parts) : await hook(args);
+    process.exitCode = await run();
   } catch (error) {
     for (const line of errorLines(error)) sayOnStderr(line);
     process.exitCode = 1;

@@ -1,8 +1,10 @@
 /**
- * Builds dist/: the hook, one executable file that is sh and JavaScript at once, and the parts that it loads
- * when it needs them. Targets the oldest Node that is supported at run time, Debian 12's.
+ * Builds dist/: the launcher, which is sh; the hook; and the parts that it loads when it needs them, in a
+ * directory that is named after the version and what is in them, so that no hook ever meets the parts of another
+ * build. Targets the oldest Node that is supported at run time, Debian 12's.
  */
 import { build, type BuildOptions } from 'esbuild';
+import { createHash } from 'node:crypto';
 import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { thirdPartyLicences } from './licences.ts';
 
@@ -25,19 +27,17 @@ const common: BuildOptions = {
   external: ['typescript'],
 };
 
-/** The launcher as the inside of a JavaScript comment; to sh, `":" /*` is a command that does nothing. */
-function polyglot(launcher: string, program: string): string {
-  const [shebang, ...lines] = launcher.trimEnd().split('\n');
-  if (shebang !== '#!/bin/sh') throw new Error('hooks/launcher.sh must begin with #!/bin/sh');
-  if (lines.some((line) => line.includes('*/')))
-    throw new Error('hooks/launcher.sh holds the end of a comment');
-  return [shebang, '":" /*', ...lines, '*/;', program].join('\n');
+/** The launcher with the files that it includes, each in the place of a line `# include NAME`. */
+function launcher(): string {
+  return readFileSync('hooks/launcher.sh', 'utf8').replace(/^# include (\S+)\n/gm, (_, name: string) =>
+    readFileSync(`hooks/${name}`, 'utf8'),
+  );
 }
 
 const inputs: string[] = [];
 
-async function bundle(entry: string): Promise<string> {
-  const result = await build({ ...common, entryPoints: [entry] });
+async function bundle(entry: string, options: BuildOptions = {}): Promise<string> {
+  const result = await build({ ...common, ...options, entryPoints: [entry] });
   inputs.push(...Object.keys(result.metafile?.inputs ?? {}));
   const [file] = result.outputFiles ?? [];
   if (!file) throw new Error(`nothing came out of ${entry}`);
@@ -49,12 +49,8 @@ const out = process.argv[2] ?? 'dist';
 
 rmSync(out, { recursive: true, force: true });
 mkdirSync(out);
-writeFileSync(
-  `${out}/vfio-hook`,
-  polyglot(readFileSync('hooks/launcher.sh', 'utf8'), await bundle('hooks/qemu.ts')),
-);
-chmodSync(`${out}/vfio-hook`, 0o755);
-const parts = {
+
+const entries = {
   cli: 'src/cli/main.ts',
   domain: 'src/domain/parse.ts',
   config: 'src/config/decode.ts',
@@ -62,7 +58,20 @@ const parts = {
   simulated: 'src/host/simulated/entry.ts',
   described: 'src/host/simulated/described.ts',
 };
-for (const [name, entry] of Object.entries(parts)) writeFileSync(`${out}/${name}.cjs`, await bundle(entry));
-// The project's own package.json says "module", which a file without an ending would take for itself.
-writeFileSync(`${out}/package.json`, `${JSON.stringify({ type: 'commonjs' })}\n`);
+const parts: [file: string, text: string][] = [];
+for (const [name, entry] of Object.entries(entries)) parts.push([`${name}.cjs`, await bundle(entry)]);
+const hash = createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 8);
+const directory = `${version}-${hash}`;
+mkdirSync(`${out}/${directory}`);
+for (const [file, text] of parts) writeFileSync(`${out}/${directory}/${file}`, text);
+
+const hook = await bundle('hooks/qemu.ts', {
+  define: { ...common.define, __PARTS__: JSON.stringify(directory) },
+  // For vfio-hook doctor.
+  banner: { js: `// parts: ${directory}` },
+});
+writeFileSync(`${out}/hook.cjs`, hook);
+writeFileSync(`${out}/vfio-hook`, launcher());
+chmodSync(`${out}/vfio-hook`, 0o755);
+writeFileSync(`${out}/only-root.sh`, readFileSync('hooks/only-root.sh'));
 writeFileSync(`${out}/THIRD-PARTY-LICENCES.txt`, thirdPartyLicences(inputs));

@@ -1,19 +1,12 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
-import {
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  statSync,
-  utimesSync,
-  writeFileSync,
-} from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { builtinModules } from 'node:module';
 import { join } from 'node:path';
 import { Script } from 'node:vm';
-import { install, repository, staleness, temporaryDirectory } from './hook/compiled.ts';
+import { choose, install, repository, staleness, temporaryDirectory } from './hook/compiled.ts';
 import { call, exampleGuest, stage } from './hook/stage.ts';
+import { shells } from './hooks/launched.ts';
 
 const built = join(repository, 'dist');
 
@@ -24,19 +17,29 @@ function build(): string {
   return directory;
 }
 
-/** Every file with its text. */
-function contents(directory: string): Record<string, string> {
-  return Object.fromEntries(
-    readdirSync(directory)
-      .sort()
-      .map((name) => [name, readFileSync(join(directory, name), 'latin1')]),
-  );
+/** Every file below a directory with its text, by its path in there. */
+function contents(directory: string, below = ''): Record<string, string> {
+  const entries = readdirSync(join(directory, below), { withFileTypes: true });
+  return Object.assign(
+    {},
+    ...entries
+      .sort((a, b) => (a.name < b.name ? -1 : 1))
+      .map((entry) => {
+        const path = join(below, entry.name);
+        return entry.isDirectory()
+          ? contents(directory, path)
+          : { [path]: readFileSync(join(directory, path), 'latin1') };
+      }),
+  ) as Record<string, string>;
 }
 
-/** The sh lines of the built file. */
-function shellPart(): string {
-  const text = readFileSync(join(built, 'vfio-hook'), 'utf8');
-  return text.slice(0, text.indexOf('\n*/;\n') + 1);
+const PARTS = /^\d+\.\d+\.\d+-[0-9a-f]{8}$/;
+
+/** The name of the directory of parts. */
+function partsDirectory(directory: string): string {
+  const [name, ...others] = readdirSync(directory).filter((entry) => PARTS.test(entry));
+  assert.ok(name !== undefined && others.length === 0);
+  return name;
 }
 
 describe('the build', () => {
@@ -52,32 +55,41 @@ describe('the build', () => {
     }
   });
 
-  it('makes one executable file and its parts', () => {
+  it('makes one executable file, the hook, and its parts in a directory of the version and their hash', () => {
     assert.equal(statSync(join(built, 'vfio-hook')).mode & 0o777, 0o755);
-    for (const part of ['cli', 'domain', 'config', 'log', 'simulated', 'described'])
-      assert.ok(existsSync(join(built, `${part}.cjs`)), part);
-    assert.deepEqual(JSON.parse(readFileSync(join(built, 'package.json'), 'utf8')), { type: 'commonjs' });
+    const parts = ['cli', 'config', 'described', 'domain', 'log', 'simulated'].map((part) => `${part}.cjs`);
+    assert.deepEqual(Object.keys(contents(built)), [
+      ...parts.map((part) => join(partsDirectory(built), part)),
+      'THIRD-PARTY-LICENCES.txt',
+      'hook.cjs',
+      'only-root.sh',
+      'vfio-hook',
+    ]);
+    const { version } = JSON.parse(readFileSync(join(repository, 'package.json'), 'utf8')) as {
+      version: string;
+    };
+    assert.ok(partsDirectory(built).startsWith(`${version}-`));
+    assert.ok(contents(built)['hook.cjs']?.startsWith(`// parts: ${partsDirectory(built)}\n`));
   });
 
-  it('every file is JavaScript', () => {
-    for (const [name, text] of Object.entries(contents(built))) {
-      if (name !== 'vfio-hook' && !name.endsWith('.cjs')) continue;
-      const [first = '', ...rest] = text.split('\n');
-      new Script(first.startsWith('#!') ? rest.join('\n') : text, { filename: name });
-    }
+  it('every file of JavaScript is that', () => {
+    for (const [name, text] of Object.entries(contents(built)))
+      if (name.endsWith('.cjs')) new Script(text, { filename: name });
   });
 
-  it('the lines before the comment’s end are sh, for every shell and for shellcheck', () => {
-    const file = join(temporaryDirectory(), 'launcher');
-    writeFileSync(file, shellPart());
-    assert.match(shellPart(), /^#!\/bin\/sh\n":" \/\*\n[^]*\nexit 0\n$/);
-    for (const shell of ['sh', 'dash', 'bash']) {
-      const { error, status, stderr } = spawnSync(shell, ['-n', file], { encoding: 'utf8' });
-      if (!error) assert.deepEqual([status, stderr], [0, ''], shell);
+  it('the launcher is sh, for every shell and for shellcheck', function () {
+    const file = join(built, 'vfio-hook');
+    assert.doesNotMatch(readFileSync(file, 'utf8'), /^# include/m);
+    for (const [program, ...args] of [['sh'], ...shells]) {
+      const { status, stderr } = spawnSync(program ?? '', [...args, '-n', file], { encoding: 'utf8' });
+      assert.deepEqual([status, stderr], [0, ''], program);
     }
     const { error, status, stdout } = spawnSync('shellcheck', ['--shell=sh', file], { encoding: 'utf8' });
-    if (error) console.warn('        shellcheck is not installed');
-    else assert.deepEqual([status, stdout], [0, '']);
+    if (error) {
+      console.warn('        skipped: shellcheck is not installed');
+      this.skip();
+    }
+    assert.deepEqual([status, stdout], [0, '']);
   });
 
   it('the hook holds nothing of what only some runs need', () => {
@@ -93,10 +105,10 @@ describe('the build', () => {
       ['execa', 'cli.cjs'],
       ['FORCE_COLOR', 'cli.cjs'],
     ];
-    const files = contents(built);
+    const [files, directory] = [contents(built), partsDirectory(built)];
     for (const [marker, part] of markers) {
-      assert.ok(files[part]?.includes(marker), `${part} does not hold ${marker}`);
-      assert.ok(!files['vfio-hook']?.includes(marker), `the hook holds ${marker}`);
+      assert.ok(files[join(directory, part)]?.includes(marker), `${part} does not hold ${marker}`);
+      assert.equal(files['hook.cjs']?.includes(marker), false, `the hook holds ${marker}`);
     }
     for (const [name, text] of Object.entries(files))
       assert.ok(!text.includes(repository.replace(/\/$/, '')), `${name} holds a path of this machine`);
@@ -104,11 +116,11 @@ describe('the build', () => {
 
   it('a start without configuration loads these modules of Node besides its own, and no other', () => {
     const list = join(temporaryDirectory(), 'modules');
-    const { hook } = install(
-      (text) =>
-        `${text.replace("chosen_node=''", `chosen_node='${process.execPath}'`)}\n` +
-        `process.on('exit',()=>require('fs').writeFileSync(${JSON.stringify(list)},process.moduleLoadList.join('\\n')));\n`,
-    );
+    const { hook } = install({
+      launcher: choose(process.execPath),
+      program: (text) =>
+        `${text}\nprocess.on('exit',()=>require('fs').writeFileSync(${JSON.stringify(list)},process.moduleLoadList.join('\\n')));\n`,
+    });
     assert.equal(
       call(stage('amd-rdna3-desktop'), exampleGuest('windows-11-rx7900xtx'), 'prepare', { program: hook })
         .status,

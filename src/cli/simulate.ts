@@ -1,10 +1,10 @@
-import { advice } from '../hint.ts';
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import pc from 'picocolors';
 import { pciHostdevs, type Domain } from '../domain/domain.ts';
 import { VfioHookError } from '../errors.ts';
+import { advice } from '../hint.ts';
 import type { Machine } from '../host/simulated/machine.ts';
 import { allGroups, takeSnapshot } from '../host/take-snapshot.ts';
 import type { Snapshot } from '../pci/snapshot.ts';
@@ -60,7 +60,7 @@ export const simulate: Command = {
       mkdirSync(join(directory, 'hooks'));
       // Under the name by which libvirt calls it: that makes it the hook and not the command.
       const hook = join(directory, 'hooks/qemu');
-      symlinkSync(terminal.parts.entrypoint, hook);
+      symlinkSync(realpathSync(terminal.parts.launcher), hook);
       return await play({ machine, domain, xml, hook, directory }, terminal);
     } finally {
       rmSync(directory, { recursive: true, force: true });

@@ -32,8 +32,10 @@ export interface Installation {
   readonly directory: string;
   /** The link `qemu`, as in /etc/libvirt/hooks. */
   readonly hook: string;
-  /** The file `vfio-hook` that it leads to. */
+  /** The launcher `vfio-hook` that it leads to. */
   readonly command: string;
+  /** What the launcher starts Node with. */
+  readonly program: string;
 }
 
 /** A call that has ended. */
@@ -81,39 +83,61 @@ let installed: Installation | undefined;
  * once. Fails when there is nothing built, or when it is older than the source.
  */
 export function installation(): Installation {
-  installed ??= install((text) => text.replace("chosen_node=''", `chosen_node='${process.execPath}'`));
+  installed ??= install({ launcher: choose(process.execPath) });
   return installed;
 }
 
-/** A copy of dist/ of its own, the entrypoint's text changed. */
-export function install(change: (text: string) => string): Installation {
+/** Makes a Node the one that install.sh chose, in the launcher's text. */
+export function choose(node: string): (launcher: string) => string {
+  return (launcher) => launcher.replace("chosen_node=''", `chosen_node='${node}'`);
+}
+
+/** A copy of dist/ of its own, the text of the launcher changed, and that of the hook. */
+export function install(change: {
+  readonly launcher: (text: string) => string;
+  readonly program?: (text: string) => string;
+}): Installation {
   const stale = staleness(repository);
   assert.equal(stale, undefined, stale);
   const directory = temporaryDirectory();
   const dist = join(directory, 'dist');
   cpSync(join(repository, 'dist'), dist, { recursive: true });
   const command = join(dist, 'vfio-hook');
-  const before = readFileSync(command, 'utf8');
-  const after = change(before);
-  assert.notEqual(after, before, 'the entrypoint does not hold what was to be changed');
-  writeFileSync(command, after);
+  const program = join(dist, 'hook.cjs');
+  rewrite(command, change.launcher);
+  if (change.program) rewrite(program, change.program);
   const hook = join(directory, 'qemu');
   symlinkSync(command, hook);
-  return { directory, hook, command };
+  return { directory, hook, command, program };
+}
+
+function rewrite(path: string, change: (text: string) => string): void {
+  const before = readFileSync(path, 'utf8');
+  const after = change(before);
+  assert.notEqual(after, before, `${path} does not hold what was to be changed`);
+  writeFileSync(path, after);
 }
 
 const temporary: string[] = [];
 
 /** A directory that is gone when the tests are over. */
-export function temporaryDirectory(): string {
+export function temporaryDirectory(parent = tmpdir()): string {
   if (temporary.length === 0) {
     process.once('exit', () => {
       for (const directory of temporary) rmSync(directory, { recursive: true, force: true });
     });
   }
-  const directory = mkdtempSync(join(tmpdir(), 'vfio-hook-test-'));
+  const directory = mkdtempSync(join(parent, 'vfio-hook-test-'));
   temporary.push(directory);
   return directory;
+}
+
+/**
+ * A directory for what root is to run: nobody but root can put another file there. To others the launcher is not
+ * so strict, and any directory does. Not below /run, where many hosts allow no programs.
+ */
+export function directoryOfPrograms(): string {
+  return temporaryDirectory(process.geteuid?.() === 0 ? '/var/lib' : tmpdir());
 }
 
 /** Calls the hook as libvirt does, with these arguments, and waits for its end. */

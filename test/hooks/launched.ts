@@ -1,18 +1,63 @@
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { callHook, install, temporaryDirectory, type CallOptions, type Ended } from '../hook/compiled.ts';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { delimiter, join } from 'node:path';
+import {
+  callHook,
+  choose,
+  directoryOfPrograms,
+  install,
+  temporaryDirectory,
+  type CallOptions,
+  type Ended,
+} from '../hook/compiled.ts';
+
+/** A shell: the program, and what comes before the path of a script. */
+export type Shell = readonly [program: string, ...args: string[]];
+
+/** The shells of this machine that a distribution may have for /bin/sh. bash, called sh, is strict about POSIX. */
+export const shells: readonly Shell[] = [
+  ...which('dash').map((path): Shell => [path]),
+  ...which('bash').flatMap((path): Shell[] => [[path], [named('sh', path)]]),
+  ...which('busybox').map((path): Shell => [path, 'sh']),
+];
+
+function which(name: string): string[] {
+  const directories = (process.env['PATH'] ?? '').split(delimiter);
+  return directories
+    .map((directory) => join(directory, name))
+    .filter(existsSync)
+    .slice(0, 1);
+}
+
+function named(name: string, program: string): string {
+  const link = join(temporaryDirectory(), name);
+  symlinkSync(program, link);
+  return link;
+}
 
 /** The built file with a Node that only takes notes, and with a directory of claims of its own. */
 export interface Launcher {
   readonly hook: string;
   readonly command: string;
+  /** What Node is started with. */
+  readonly program: string;
   /** The chosen Node, a script. */
   readonly node: string;
   /** Where it looks for Node after the chosen one: nothing is there. */
   readonly absentNode: string;
+  /** Where it looks next. */
+  readonly listedNode: string;
   readonly claims: string;
   /** Calls the hook, through another shell when one is given. */
-  call(args: readonly string[], options?: CallOptions & { readonly shell?: string }): Launched;
+  call(args: readonly string[], options?: CallOptions & { readonly shell?: Shell }): Launched;
 }
 
 /** A call, and what Node was given when it was started. */
@@ -21,7 +66,7 @@ export interface Launched extends Ended {
 }
 
 export interface Notes {
-  /** Arguments of Node: the program's path first. */
+  /** Arguments of Node: the program's path, the name by which it was called, then those of the call. */
   readonly args: readonly string[];
   readonly stdin: Buffer;
   readonly env: string;
@@ -35,7 +80,7 @@ export interface LauncherOptions {
   readonly listed?: boolean;
 }
 
-const FIXED = '/usr/bin/node /bin/node /usr/local/bin/node /usr/bin/nodejs /opt/node/bin/node';
+const FIXED = '/usr/bin/node /usr/bin/nodejs /bin/node /usr/local/bin/node';
 
 /** Makes one. */
 export function launcher({ chosen = true, listed = false }: LauncherOptions = {}): Launcher {
@@ -43,36 +88,41 @@ export function launcher({ chosen = true, listed = false }: LauncherOptions = {}
   // Everybody may write here: a call may be another user's.
   chmodSync(work, 0o777);
   const notes = join(work, 'notes');
-  const node = join(work, 'a node');
+  const programs = directoryOfPrograms();
+  const node = join(programs, 'a node');
   mkdirSync(notes);
   chmodSync(notes, 0o777);
   const script = `#!/bin/sh\nprintf '%s\\0' "$@" >'${notes}/args'\nenv >'${notes}/env'\ncat >'${notes}/stdin' 2>&1 || :\n`;
   writeFileSync(node, script, { mode: 0o755 });
   const absentNode = join(work, 'absent');
   const claims = join(work, 'claims');
-  const list = join(work, 'listed-node');
+  const list = join(programs, 'listed-node');
   if (listed) writeFileSync(list, script, { mode: 0o755 });
-  const { hook, command, directory } = install((text) => {
-    if (!text.includes(` ${FIXED};`) || !text.includes('/run/vfio-hook/claims/'))
-      throw new Error('the launcher has other paths than this test replaces');
-    return text
-      .replace("chosen_node=''", `chosen_node='${chosen ? node : ''}'`)
-      .replace(FIXED, `${absentNode} ${list}`)
-      .replaceAll('/run/vfio-hook/claims/', `${claims}/`);
+  const { hook, command, program, directory } = install({
+    launcher: (text) => {
+      if (!text.includes(` ${FIXED};`) || !text.includes('/run/vfio-hook/claims/'))
+        throw new Error('the launcher has other paths than this test replaces');
+      return choose(chosen ? node : '')(text)
+        .replace(FIXED, `${absentNode} ${list}`)
+        .replaceAll('/run/vfio-hook/claims/', `${claims}/`);
+    },
   });
   chmodSync(directory, 0o755);
   return {
     hook,
     command,
+    program,
     node,
     absentNode,
+    listedNode: list,
     claims,
     call: (args, { shell, ...options } = {}) => {
       for (const name of readdirSync(notes)) rmSync(join(notes, name));
-      const program = options.program ?? hook;
-      const ended = callHook(shell === undefined ? args : [program, ...args], {
+      const called = options.program ?? hook;
+      const [shellProgram, ...before] = shell ?? [];
+      const ended = callHook(shellProgram === undefined ? args : [...before, called, ...args], {
         ...options,
-        program: shell ?? program,
+        program: shellProgram ?? called,
       });
       return { ...ended, node: read(notes) };
     },

@@ -224,7 +224,7 @@ async function shows(s: Scenario, command: Command, call: Call): Promise<void> {
     openEngine: () => s.engine(),
     ownHost: () => s.machine.host(),
     locations: () => assert.fail('it looked for files'),
-    parts: { entrypoint: '/nowhere', load: () => assert.fail('a part was loaded') },
+    parts: { launcher: '/nowhere', load: () => assert.fail('a part was loaded') },
   };
   try {
     await command.run(call, terminal);
