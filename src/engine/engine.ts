@@ -21,6 +21,8 @@ export interface Engine {
   readonly clock: () => Date;
   /** What the configuration says for a guest; without one, for all guests. Throws VH_CONFIG. */
   readonly loadConfig: (guest?: GuestKey) => Config;
+  /** Whether the program is still on this host; absent: it is. */
+  readonly isInstalled?: () => boolean;
   /** Why the run is to stop before its next step, such as `SIGTERM`; undefined while it is not. */
   readonly interrupted: () => string | undefined;
 }

@@ -25,6 +25,7 @@ export interface HandOver {
 export async function handOver(engine: Engine, plan: Plan, { config, isFirst }: HandOver): Promise<void> {
   const { host, log } = engine;
   if (plan.devices.length === 0) return;
+  refuseUninstalled(engine);
   for (const { device, detail } of plan.verdicts.flatMap((verdict) => verdict.allowed ?? [])) {
     log.write({
       severity: 'warning',
@@ -59,6 +60,17 @@ export async function handOver(engine: Engine, plan: Plan, { config, isFirst }: 
   if (!trouble) return;
   const undone = await rollBack(engine, { ...claim, stuck: trouble.stuck ? [trouble.stuck] : [] });
   throw startError(plan, trouble, undone);
+}
+
+/**
+ * A run that waited for its locks while install.sh --uninstall held them: nothing would ever give back what it took.
+ * Throws VH_INSTALLATION.
+ */
+function refuseUninstalled({ isInstalled }: Engine): void {
+  if (isInstalled?.() !== false) return;
+  throw new VfioHookError('VH_INSTALLATION', 'vfio-hook was removed from this host while this run waited', {
+    hints: ['nothing was changed'],
+  });
 }
 
 /**

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ConfigDecoder } from '../config/config.ts';
 import { openClaimStore } from '../engine/claim-store.ts';
@@ -42,6 +43,12 @@ export function locations(machine: string | undefined): Locations {
   };
 }
 
+/** install.sh --uninstall removes this file under the locks of all groups. */
+function isInstalled(): boolean {
+  const [, program] = process.argv;
+  return program === undefined || existsSync(program);
+}
+
 /** What an engine is opened with. */
 export interface EngineOptions {
   readonly where: Locations;
@@ -70,6 +77,7 @@ export function openEngine(options: EngineOptions): {
         bootId,
         clock,
         interrupted,
+        isInstalled,
         log: hookLog(sink),
         stateDirectory: where.stateDirectory,
         trustedUid: where.trustedUid,
