@@ -529,8 +529,12 @@ stage_all() {
   stage_file "$work/vfio-hook" "$PREFIX/sbin/vfio-hook" 755
   sed "s|@PREFIX@|$PREFIX|g" "$source/systemd/$unit" >"$work/unit"
   stage_file "$work/unit" "$units/$unit"
-  # Yours to change: it is left as it is when it differs.
-  if exists "$DESTDIR$logrotate"; then files=$files$logrotate$newline; else stage_file "$source/logrotate/vfio-hook" "$logrotate"; fi
+  # Yours to change: one that is there is left as it is, and removed only if this script made it.
+  if ! exists "$DESTDIR$logrotate"; then
+    stage_file "$source/logrotate/vfio-hook" "$logrotate"
+  elif listed f | grep -qxF "$logrotate"; then
+    files=$files$logrotate$newline
+  fi
   stage_file "$source/schema/vfio-hook.schema.json" "$share/vfio-hook.schema.json"
   for file in "$source"/man/*.8; do stage_file "$file" "$PREFIX/share/man/man8/${file##*/}"; done
   for file in "$source"/man/*.5; do stage_file "$file" "$PREFIX/share/man/man5/${file##*/}"; done

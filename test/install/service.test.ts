@@ -1,0 +1,122 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { locations } from '../../src/hook/engine.ts';
+import { repository, temporaryDirectory } from '../hook/compiled.ts';
+import { installer } from './installer.ts';
+
+const UNIT = 'vfio-hook-recover.service';
+
+function needs(context: Mocha.Context, program: string): void {
+  if (!spawnSync(program, ['--version']).error) return;
+  console.warn(`        skipped: ${program} is not installed`);
+  context.skip();
+}
+
+/** The unit as it is installed, but for what it starts. */
+function unit(): string {
+  const file = join(temporaryDirectory(), UNIT);
+  const text = readFileSync(join(repository, 'systemd', UNIT), 'utf8');
+  writeFileSync(file, text.replace('@PREFIX@/sbin/vfio-hook', '/bin/true').replaceAll('@PREFIX@', '/usr'));
+  return file;
+}
+
+describe(UNIT, () => {
+  it('is a unit that systemd understands', function () {
+    needs(this, 'systemd-analyze');
+    const { status, stderr } = spawnSync('systemd-analyze', ['verify', '--man=no', unit()], {
+      encoding: 'utf8',
+    });
+    assert.equal(status, 0, stderr);
+    assert.doesNotMatch(stderr, /vfio-hook/);
+  });
+
+  it('is exposed less than 4 of 10, by systemd’s own count', function () {
+    needs(this, 'systemd-analyze');
+    const { stdout, stderr } = spawnSync(
+      'systemd-analyze',
+      ['security', '--offline=true', '--no-pager', unit()],
+      {
+        encoding: 'utf8',
+      },
+    );
+    const level = /Overall exposure level for \S+: ([\d.]+)/.exec(stdout)?.[1];
+    assert.ok(level !== undefined && Number(level) < 4, `${stdout}${stderr}`);
+  });
+
+  it('keeps what recover needs: /sys, modules, all processes, devices, and a place for claims and the log', () => {
+    const text = readFileSync(join(repository, 'systemd', UNIT), 'utf8');
+    const settings = new Map(
+      [...text.matchAll(/^(\w+)=(.*)$/gm)].map(([, name = '', value = '']): [string, string] => [
+        name,
+        value,
+      ]),
+    );
+    for (const taken of [
+      'ProtectKernelTunables',
+      'ProtectKernelModules',
+      'ProtectProc',
+      'ProcSubset',
+      'PrivateDevices',
+      'ProtectClock',
+      'DevicePolicy',
+      'PrivateNetwork',
+      'PrivateUsers',
+      'MemoryDenyWriteExecute',
+    ])
+      assert.equal(settings.get(taken), undefined, taken);
+    const { stateDirectory, logFile } = locations(undefined);
+    const writable = (settings.get('ReadWritePaths') ?? '').split(' ').map((path) => path.replace(/^-/, ''));
+    assert.ok(writable.includes(stateDirectory));
+    assert.ok(writable.some((path) => logFile.startsWith(`${path}/`)));
+    for (const capability of ['CAP_SYS_MODULE', 'CAP_SYS_PTRACE', 'CAP_DAC_READ_SEARCH', 'CAP_DAC_OVERRIDE'])
+      assert.ok(settings.get('CapabilityBoundingSet')?.split(' ').includes(capability), capability);
+    assert.ok(settings.get('SystemCallFilter')?.split(' ').includes('finit_module'));
+  });
+});
+
+describe('the rules for logrotate', () => {
+  const installed = '/etc/logrotate.d/vfio-hook';
+
+  it('are for the log that the program writes', () => {
+    const text = readFileSync(join(repository, 'logrotate/vfio-hook'), 'utf8');
+    assert.ok(text.includes(`\n${locations(undefined).logFile} {\n`));
+  });
+
+  it('are understood', function () {
+    needs(this, 'logrotate');
+    const state = join(temporaryDirectory(), 'state');
+    const { status, stderr } = spawnSync(
+      'logrotate',
+      ['-d', '-s', state, join(repository, 'logrotate/vfio-hook')],
+      {
+        encoding: 'utf8',
+      },
+    );
+    assert.equal(status, 0, stderr);
+    assert.doesNotMatch(stderr, /^error:/m);
+  });
+
+  it('are installed, left as they are when somebody has changed them, and removed at the end', () => {
+    const it1 = installer();
+    it1.run();
+    const file = it1.root + installed;
+    assert.equal(readFileSync(file, 'utf8'), readFileSync(join(repository, 'logrotate/vfio-hook'), 'utf8'));
+    writeFileSync(file, 'mine');
+    assert.equal(it1.run().status, 0);
+    assert.equal(readFileSync(file, 'utf8'), 'mine');
+    it1.run(['--uninstall']);
+    assert.equal(existsSync(file), false);
+  });
+
+  it('that were there before are somebody’s own', () => {
+    const it1 = installer();
+    mkdirSync(join(it1.root, 'etc/logrotate.d'), { recursive: true });
+    writeFileSync(it1.root + installed, 'theirs');
+    it1.run();
+    assert.equal(readFileSync(it1.root + installed, 'utf8'), 'theirs');
+    it1.run(['--uninstall']);
+    assert.equal(readFileSync(it1.root + installed, 'utf8'), 'theirs');
+  });
+});
