@@ -4,7 +4,7 @@ import type { Check } from './examination.ts';
 import { realPath, word } from './files.ts';
 import { failure, ok, unknown, type Found } from './finding.ts';
 import { advice, command } from '../hint.ts';
-import { ourEntries } from './hook.ts';
+import { ourEntries } from './installed.ts';
 import { usedNode } from './node.ts';
 import { places, programDirectories } from './places.ts';
 

@@ -5,7 +5,7 @@ import type { Check } from './examination.ts';
 import { isExecutable, target } from './files.ts';
 import { ok, unknown, warning } from './finding.ts';
 import { advice, command } from '../hint.ts';
-import { dropIns, ourEntries } from './hook.ts';
+import { dropIns, ourEntries } from './installed.ts';
 import { places } from './places.ts';
 
 /** libvirt's daemon, as its process shows it. */

@@ -1,28 +1,11 @@
-import type { FileStatus, Host } from '../host/host.ts';
+import type { Host } from '../host/host.ts';
 import type { Check } from './examination.ts';
 import { head, isExecutable, linkTarget, octal, programPath, realPath, target, word } from './files.ts';
 import { failure, ok, warning, type Found } from './finding.ts';
 import { advice, command } from '../hint.ts';
+import { dropIns, isOurs, launcherOf, ourEntries, programOf } from './installed.ts';
+import { openingFor, type Opening } from './only-root.ts';
 import { places } from './places.ts';
-
-/** Bytes in which the launcher's line `chosen_node=` is, of the compiled hook. */
-const LAUNCHER = 4096;
-
-/** Whether a path leads to the compiled hook: its launcher has a line that no other program has. */
-export function isOurs(host: Host, path: string): boolean {
-  return /^chosen_node=/m.test(head(host, path, LAUNCHER) ?? '');
-}
-
-/** The entries of qemu.d by path, in the order in which libvirt runs them: bytes, not letters. */
-export function dropIns(host: Host): string[] {
-  const names = [...(host.list(places.dropIns) ?? [])];
-  return names.sort((a, b) => (a < b ? -1 : a > b ? 1 : 0)).map((name) => `${places.dropIns}/${name}`);
-}
-
-/** Where libvirt finds us: hooks/qemu, or an entry of qemu.d. In the order in which libvirt runs them. */
-export function ourEntries(host: Host): string[] {
-  return [places.hook, ...dropIns(host)].filter((path) => isOurs(host, path));
-}
 
 /** libvirt has a hook that is us, or one that calls us. */
 export const hookInstalled: Check = {
@@ -87,83 +70,59 @@ export const hookExecutable: Check = {
   },
 };
 
-/** What runs as root can be written by root only. */
+/** What runs as root can be replaced by root only. */
 export const hookOwner: Check = {
   title: 'owner and permissions of the hook',
   run: ({ host }) => {
-    const entries = ourEntries(host);
-    const programs = [...new Set([...entries, places.command].flatMap((path) => realPath(host, path) ?? []))];
-    const paths = [
-      places.hooks,
-      places.dropIns,
-      ...programs.flatMap((path) => [path, directoryOf(path), ...partsIn(host, partsDirectory(path))]),
-    ];
-    const findings = [...new Set(paths)].flatMap((path) => writable(path, target(host, path)?.status));
-    return findings.length > 0 ? findings : ok('only root can write to it');
+    const launchers = [...ourEntries(host), places.command].filter(
+      (path) => realPath(host, path) !== undefined,
+    );
+    const files = launchers.flatMap((path) => {
+      const { hook, parts } = programOf(host, realPath(host, path) ?? path);
+      const names = parts === undefined ? [] : (host.list(parts) ?? []);
+      return [path, hook, ...names.map((name) => `${parts ?? ''}/${name}`)];
+    });
+    const openings = [places.hooks, places.dropIns, ...files].flatMap((path) => openingFor(host, path) ?? []);
+    const findings = new Map(openings.map((opening) => [opening.path, replaceable(opening)]));
+    return findings.size > 0 ? [...findings.values()] : ok('only root can replace it');
   },
 };
 
-function writable(path: string, status: FileStatus | undefined): Found[] {
-  if (!status) return [];
-  if (status.uid !== 0) {
-    return [
-      failure(
-        `${path} belongs to uid ${status.uid}: that user can run anything as root`,
-        command(`chown root:root ${word(path)}`),
-      ),
-    ];
-  }
-  // The group root is root alone; a directory with the sticky bit keeps others' hands off.
-  const others = (status.mode & 0o002) !== 0 && (status.mode & 0o1000) === 0;
-  const group = (status.mode & 0o020) !== 0 && status.gid !== 0;
-  if (!others && !group) return [];
-  return [
-    failure(
-      `${others ? 'everybody' : `group ${status.gid}`} may write to ${path} (mode ${octal(status.mode)}), which runs as root`,
-      command(`chmod go-w ${word(path)}`),
-    ),
-  ];
+function replaceable({ path, kind, found }: Opening): Found {
+  return failure(
+    `${found}: who can replace what is there runs anything as root`,
+    command(kind === 'owner' ? `chown -h root:root ${word(path)}` : `chmod go-w ${word(path)}`),
+  );
 }
 
-/** The files beside the program that a start needs (src/parts.ts). */
+/** The files that a start needs (src/parts.ts). */
 const PARTS = ['cli.cjs', 'config.cjs', 'domain.cjs', 'log.cjs'] as const;
 
 /** The program has its parts. */
 export const hookParts: Check = {
   title: 'parts of the program',
   run: ({ host }) => {
-    const program =
-      ourEntries(host).map((entry) => realPath(host, entry))[0] ?? realPath(host, places.command);
-    if (program === undefined) return ok('there is no program of ours to look at');
-    const directory = partsDirectory(program);
-    const there = host.list(directory) ?? [];
+    const launcher = launcherOf(host);
+    if (launcher === undefined) return ok('there is no program of ours to look at');
+    const { hook, parts } = programOf(host, launcher);
+    if (parts === undefined) {
+      return failure(
+        `${hook}, which ${launcher} starts, is not there or does not name its parts: guests with host devices cannot start`,
+        command('./install.sh'),
+      );
+    }
+    const there = host.list(parts) ?? [];
     const missing = PARTS.filter((part) => !there.includes(part));
-    if (missing.length === 0) return ok(`${directory} has them`);
+    if (missing.length === 0) return ok(`${parts} has them`);
     return failure(
-      `${directory} lacks ${missing.join(', ')}: guests with host devices cannot start`,
+      `${parts} lacks ${missing.join(', ')}: guests with host devices cannot start`,
       command('./install.sh'),
     );
   },
 };
 
-function directoryOf(path: string): string {
-  return path.slice(0, path.lastIndexOf('/')) || '/';
-}
-
-/** As src/parts.ts has it. */
-function partsDirectory(program: string): string {
-  const here = directoryOf(program);
-  if (here.endsWith('/dist')) return here;
-  return `${directoryOf(here) === '/' ? '' : directoryOf(here)}/lib/vfio-hook`;
-}
-
-function partsIn(host: Host, directory: string): string[] {
-  const names = (host.list(directory) ?? []).filter((name) => name.endsWith('.cjs'));
-  return names.length === 0 ? [] : [directory, ...names.map((name) => `${directory}/${name}`)];
-}
-
 /** What the hook and its launcher run, each from a directory of the system. */
-const PROGRAMS = ['dd', 'grep', 'head', 'flock', 'modprobe'] as const;
+const PROGRAMS = ['dd', 'env', 'flock', 'grep', 'head', 'modprobe', 'stat'] as const;
 
 /** The programs that do the writing are there. */
 export const programs: Check = {

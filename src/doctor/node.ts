@@ -1,10 +1,11 @@
 import type { Host } from '../host/host.ts';
 import type { Check } from './examination.ts';
-import { head, isExecutable, realPath, target } from './files.ts';
+import { isExecutable, realPath, target } from './files.ts';
 import { failure, ok, warning } from './finding.ts';
 import { advice, command } from '../hint.ts';
-import { ourEntries } from './hook.ts';
-import { nodePaths, places } from './places.ts';
+import { launcherOf, writtenInto } from './installed.ts';
+import { openingFor } from './only-root.ts';
+import { nodePaths } from './places.ts';
 
 /** The oldest Node.js that the compiled files are made for: major version times a thousand, and minor. */
 const OLDEST = 18_020;
@@ -14,18 +15,24 @@ export function usedNode(host: Host): {
   readonly path?: string;
   readonly chosen?: string;
   readonly real?: string;
+  /** Those before it, or all, that are there and that somebody else than root can replace. */
+  readonly open: readonly { readonly path: string; readonly found: string }[];
 } {
-  const program = ourEntries(host)[0] ?? places.command;
-  const line = /^chosen_node='((?:[^'\n]|'\\'')*)'/m.exec(head(host, program, 4096) ?? '')?.[1];
-  const chosen = line === undefined || line === '' ? undefined : line.replaceAll("'\\''", "'");
-  const path = [...(chosen === undefined ? [] : [chosen]), ...nodePaths].find((candidate) =>
-    isExecutable(target(host, candidate)?.status),
-  );
+  const launcher = launcherOf(host);
+  const chosen = launcher === undefined ? undefined : writtenInto(host, launcher, 'chosen_node');
+  const there = [...new Set([...(chosen === undefined ? [] : [chosen]), ...nodePaths])]
+    .filter((candidate) => isExecutable(target(host, candidate)?.status))
+    .map((candidate) => ({ path: candidate, found: openingFor(host, candidate)?.found }));
+  const usable = there.findIndex(({ found }) => found === undefined);
+  const path = there[usable]?.path;
   const real = path === undefined ? undefined : realPath(host, path);
   return {
     ...(path !== undefined && { path }),
     ...(chosen !== undefined && { chosen }),
     ...(real !== undefined && { real }),
+    open: (usable === -1 ? there : there.slice(0, usable)).flatMap(({ path: open, found }) =>
+      found === undefined ? [] : [{ path: open, found }],
+    ),
   };
 }
 
@@ -33,7 +40,15 @@ export function usedNode(host: Host): {
 export const node: Check = {
   title: 'Node.js',
   run: ({ host, runtime }) => {
-    const { path, chosen, real } = usedNode(host);
+    const { path, chosen, real, open } = usedNode(host);
+    const [first] = open;
+    if (first !== undefined && (path === undefined || first.path === chosen)) {
+      return failure(
+        `somebody else than root can replace ${first.path}: ${first.found}; the hook ${path === undefined ? 'does not run it, and guests with host devices do not start' : `takes ${path} instead`}`,
+        advice('install one from a package of the distribution'),
+        command('NODE=/usr/bin/node ./install.sh'),
+      );
+    }
     if (path === undefined) {
       return failure(
         `there is none where the hook looks (${[...new Set([...(chosen === undefined ? [] : [chosen]), ...nodePaths])].join(', ')}): guests with host devices do not start`,

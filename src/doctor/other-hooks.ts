@@ -4,7 +4,7 @@ import type { Check } from './examination.ts';
 import { head, isExecutable, realPath, target, word } from './files.ts';
 import { about, failure, ok, warning, type Found } from './finding.ts';
 import { advice, command } from '../hint.ts';
-import { dropIns, isOurs, ourEntries } from './hook.ts';
+import { dropIns, isOurs, ourEntries } from './installed.ts';
 import { places } from './places.ts';
 
 /** What editors and package managers leave behind. */

@@ -49,10 +49,4 @@ export const places = {
 export const programDirectories = ['/usr/sbin', '/usr/bin', '/sbin', '/bin'] as const;
 
 /** Where hooks/launcher.sh looks for Node.js, after the one that was chosen at installation. */
-export const nodePaths = [
-  '/usr/bin/node',
-  '/bin/node',
-  '/usr/local/bin/node',
-  '/usr/bin/nodejs',
-  '/opt/node/bin/node',
-] as const;
+export const nodePaths = ['/usr/bin/node', '/usr/bin/nodejs', '/bin/node', '/usr/local/bin/node'] as const;

@@ -69,7 +69,7 @@ export async function handOver(engine: Engine, plan: Plan, { config, isFirst }: 
 function refuseUninstalled({ isInstalled }: Engine): void {
   if (isInstalled?.() !== false) return;
   throw new VfioHookError('VH_INSTALLATION', 'vfio-hook was removed from this host while this run waited', {
-    hints: ['nothing was changed'],
+    hints: [advice('nothing was changed')],
   });
 }
 

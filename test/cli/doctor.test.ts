@@ -3,7 +3,7 @@ import { chmodSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Finding } from '../../src/doctor/finding.ts';
-import { machineOf, domainXml, hostdev, type Situation } from '../doctor/machine.ts';
+import { machineOf, domainXml, hostdev, PARTS, type Situation } from '../doctor/machine.ts';
 import { wellFormed } from '../doctor/well-formed.ts';
 import { expectGolden } from '../golden.ts';
 import { callHook, installation, repository, type Ended } from '../hook/compiled.ts';
@@ -96,7 +96,7 @@ describe('vfio-hook doctor', () => {
     const on = machineIn({
       machine: { iommu: false, commandLine: 'quiet' },
       guests: { win11: card, broken: '<domain>' },
-      files: { '/usr/bin/node': null, '/usr/lib/vfio-hook/domain.cjs': null },
+      files: { '/usr/bin/node': null, [`${PARTS}/domain.cjs`]: null },
       facts: { '/usr/sbin/vfio-hook': { mode: 0o666, uid: 1000 } },
     });
     configure(on, 'config.yaml', 'devices: [{ match: vga, bars: { 9: 8MiB } }]\n');

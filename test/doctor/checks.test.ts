@@ -13,7 +13,9 @@ import {
   examinationOf,
   hostdev,
   installedFiles,
+  launcherText,
   machineOf,
+  PARTS,
   type Situation,
 } from './machine.ts';
 import { wellFormed } from './well-formed.ts';
@@ -296,32 +298,50 @@ const table: Readonly<Record<Id, readonly Row[]>> = {
     ],
   ],
   'hook-owner': [
-    ['root only', {}, 'ok', /only root/],
+    ['root only', {}, 'ok', /^only root can replace it$/],
     [
       'a program of a user',
       { facts: { '/usr/sbin/vfio-hook': { mode: 0o755, uid: 1000 } } },
       'failure',
-      /belongs to uid 1000/,
-      /^chown root:root \/usr\/sbin\/vfio-hook$/,
+      /^\/usr\/sbin\/vfio-hook belongs to uid 1000: /,
+      /^chown -h root:root \/usr\/sbin\/vfio-hook$/,
     ],
     [
       'a part that everybody may write to',
-      { facts: { '/usr/lib/vfio-hook/cli.cjs': { mode: 0o666 } } },
+      { facts: { [`${PARTS}/cli.cjs`]: { mode: 0o666 } } },
       'failure',
-      /everybody may write to \/usr\/lib\/vfio-hook\/cli\.cjs/,
+      /^others than root may write to \S+\/cli\.cjs \(mode 0666\)/,
       /^chmod go-w /,
+    ],
+    [
+      'the file that the launcher starts',
+      { facts: { '/usr/lib/vfio-hook/hook.cjs': { mode: 0o644, uid: 33 } } },
+      'failure',
+      /hook\.cjs belongs to uid 33/,
     ],
     [
       'a directory of hooks that a group may write to',
       { facts: { '/etc/libvirt/hooks': { mode: 0o775, gid: 108 } } },
       'failure',
-      /group 108 may write/,
+      /write to \/etc\/libvirt\/hooks \(mode 0775\)/,
     ],
-    ['a directory of the group root', { facts: { '/usr/sbin': { mode: 0o775 } } }, 'ok', /only root/],
+    [
+      'a directory further up, of the group root and sticky: no excuse',
+      { facts: { '/usr': { mode: 0o1775 } } },
+      'failure',
+      /write to \/usr \(mode 1775\)/,
+    ],
   ],
   'hook-parts': [
-    ['all there', {}, 'ok', /\/usr\/lib\/vfio-hook has them/],
-    ['one is missing', { files: { '/usr/lib/vfio-hook/domain.cjs': null } }, 'failure', /lacks domain\.cjs/],
+    ['all there', {}, 'ok', /\/usr\/lib\/vfio-hook\/0\.1\.0-\w+ has them/],
+    ['one is missing', { files: { [`${PARTS}/domain.cjs`]: null } }, 'failure', /lacks domain\.cjs/],
+    [
+      'the hook itself is missing',
+      { files: { '/usr/lib/vfio-hook/hook.cjs': null } },
+      'failure',
+      /^\/usr\/lib\/vfio-hook\/hook\.cjs, which \/usr\/sbin\/vfio-hook starts, is not there/,
+      /^\.\/install\.sh$/,
+    ],
   ],
   'hook-noticed': [
     ['the daemon came later', {}, 'ok', /started after the hook came/],
@@ -460,12 +480,33 @@ const table: Readonly<Record<Id, readonly Row[]>> = {
       'the chosen one is gone, another one is there',
       {
         files: {
-          '/usr/sbin/vfio-hook': "#!/bin/sh\nchosen_node='/opt/it'\\''s/node'\n",
+          '/usr/sbin/vfio-hook': launcherText("/opt/it'\\''s/node"),
         },
       },
       'warning',
       /^\/opt\/it's\/node, which install\.sh chose, is gone/,
       /^NODE=\/usr\/bin\/node \.\/install\.sh$/,
+    ],
+    [
+      'the chosen one lies below a directory of another user; the hook takes another one',
+      {
+        files: {
+          '/usr/sbin/vfio-hook': launcherText('/home/me/.nvm/bin/node'),
+          '/home/me/.nvm/bin/node': 'ELF',
+        },
+        facts: { '/home/me': { uid: 1000, mode: 0o700 }, '/home/me/.nvm/bin/node': { mode: 0o755 } },
+      },
+      'failure',
+      /^somebody else than root can replace \S+\.nvm\/bin\/node: \/home\/me belongs to uid 1000; the hook takes \/usr\/bin\/node instead$/,
+    ],
+    [
+      'a link on the way to the only one lies in a directory that everybody may write to',
+      {
+        files: { '/usr/bin/node': '-> /srv/open/node', '/srv/open/node': '-> /opt/node', '/opt/node': 'ELF' },
+        facts: { '/srv/open': { mode: 0o1777 }, '/opt/node': { mode: 0o755 } },
+      },
+      'failure',
+      /^somebody else than root can replace \/usr\/bin\/node: others than root may write to \/srv\/open \(mode 1777\); the hook does not run it/,
     ],
   ],
   programs: [

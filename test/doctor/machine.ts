@@ -12,7 +12,13 @@ const DAEMON = 812;
 export const BOOT = 1_800_000_000;
 export const DAEMON_START_MS = (BOOT + 20) * 1000;
 
-const LAUNCHER = "#!/bin/sh\n# The first lines of the compiled hook.\nchosen_node='/usr/bin/node'\n";
+const LIB = '/usr/lib/vfio-hook';
+/** Where the parts of the program are. */
+export const PARTS = `${LIB}/0.1.0-00000000`;
+/** The launcher as install.sh fills it in. */
+export function launcherText(node: string, hook = `${LIB}/hook.cjs`): string {
+  return `#!/bin/sh\n# The first lines of the launcher.\nchosen_node='${node}'\nprogram='${hook}'\n`;
+}
 const program = { mode: 0o755 } satisfies FileFacts;
 
 /** Files of a machine on which everything is as install.sh leaves it. */
@@ -26,12 +32,15 @@ export const installedFiles: Readonly<Record<string, string>> = {
   '/sys/firmware/acpi/tables/IVRS': '',
   '/sys/kernel/security/lockdown': '[none] integrity confidentiality\n',
   '/etc/libvirt/hooks/qemu': '-> /usr/sbin/vfio-hook',
-  '/usr/sbin/vfio-hook': LAUNCHER,
+  '/usr/sbin/vfio-hook': launcherText('/usr/bin/node'),
+  [`${LIB}/hook.cjs`]: '// parts: 0.1.0-00000000\n"use strict";',
   ...Object.fromEntries(
-    ['cli', 'config', 'domain', 'log', 'simulated'].map((part) => [`/usr/lib/vfio-hook/${part}.cjs`, '']),
+    ['cli', 'config', 'domain', 'log', 'simulated'].map((part) => [`${PARTS}/${part}.cjs`, '']),
   ),
   '/usr/bin/node': 'ELF',
-  ...Object.fromEntries(['dd', 'grep', 'head', 'flock', 'logger'].map((name) => [`/usr/bin/${name}`, 'ELF'])),
+  ...Object.fromEntries(
+    ['dd', 'env', 'grep', 'head', 'flock', 'logger', 'stat'].map((name) => [`/usr/bin/${name}`, 'ELF']),
+  ),
   '/usr/sbin/modprobe': 'ELF',
 };
 
