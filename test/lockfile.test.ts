@@ -107,6 +107,11 @@ describe('package-lock.json', () => {
     );
   });
 
+  it('no package may run a script when it is installed, whoever installs it', () => {
+    const settings = readFileSync(join(repository, '.npmrc'), 'utf8').split('\n');
+    assert.ok(settings.includes('ignore-scripts=true'));
+  });
+
   it('every licence is known: permissive at run time, free in development', () => {
     const permissive = ['MIT', 'ISC', 'Apache-2.0', 'BSD-2-Clause', 'BSD-3-Clause', 'Python-2.0', '0BSD'];
     const free = [...permissive, 'BlueOak-1.0.0'];
