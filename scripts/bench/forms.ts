@@ -33,7 +33,7 @@ export function forms(directory: string): Form[] {
     rmSync(join(machine, 'run'), { recursive: true, force: true });
   };
   const hook = join(directory, 'qemu');
-  symlinkSync(resolve('dist/vfio-hook'), hook);
+  symlinkSync(installedLauncher(directory), hook);
   const dispatcher = bashDispatcher(directory);
   const guest = 'win11-rx7900';
   const simulated = ['--simulated-machine', machine];
@@ -64,6 +64,16 @@ export function forms(directory: string): Form[] {
     },
     { name: 'bash dispatcher, no-op', command: [dispatcher, guest, 'started', 'begin', '-'], stdin: xml },
   ];
+}
+
+/** The launcher as install.sh writes it, for the build. */
+function installedLauncher(directory: string): string {
+  const launcher = join(directory, 'vfio-hook');
+  const text = readFileSync('dist/vfio-hook', 'utf8')
+    .replace("\nchosen_node=''\n", `\nchosen_node='${process.execPath}'\n`)
+    .replace("\nprogram=''\n", `\nprogram='${resolve('dist/hook.cjs')}'\n`);
+  writeFileSync(launcher, text, { mode: 0o755 });
+  return launcher;
 }
 
 /**
