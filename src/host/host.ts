@@ -49,8 +49,11 @@ export interface Host {
   readSlow(path: string, length: number, deadlineMs: number): Promise<SlowRead>;
   /** Makes one write(2) of `value` and a newline to an existing attribute. An empty value writes the newline alone. */
   write(path: string, value: string, deadlineMs: number): Promise<WriteResult>;
-  /** Loads a kernel module with the modules it depends on (modprobe). */
-  loadModule(name: string, deadlineMs: number): Promise<ModuleResult>;
+  /**
+   * Loads a kernel module with the modules it depends on (modprobe), and waits a moment for the driver that it is
+   * loaded for. That it is `loaded` proves nothing: see `ModuleOptions`.
+   */
+  loadModule(name: string, deadlineMs: number, options?: ModuleOptions): Promise<ModuleResult>;
   /**
    * The processes that have one of these open, device nodes or sockets (`socket:[inode]`): one entry for each
    * process and path, in order of process. Looks at each process once, however many paths there are, and at none
@@ -172,6 +175,14 @@ export type SlowRead = { readonly kind: 'read'; readonly bytes?: Uint8Array } | 
 /** What came of opening block devices: an answer for each path. */
 export type ExclusiveOpening =
   { readonly kind: 'opened'; readonly answers: ReadonlyMap<string, Opening> } | StuckRead;
+
+/** How a module is loaded. */
+export interface ModuleOptions {
+  /** Whether a `blacklist` line of modprobe.d counts for it (`modprobe -b`). modprobe is content then and does nothing. */
+  readonly obeyBlacklist?: boolean;
+  /** The PCI driver that it is loaded for. */
+  readonly driver?: string;
+}
 
 /** What came of loading a module. */
 export type ModuleResult =

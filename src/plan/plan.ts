@@ -107,7 +107,12 @@ function orderSteps(judged: readonly Judged[], snapshot: Snapshot): Step[] {
   );
   const highestFirst = [...moved].reverse();
   return [
-    ...[...absent].map((driver): Step => ({ kind: 'load-module', module: driver, driver })),
+    ...[...absent].map((driver): Step => ({
+      kind: 'load-module',
+      module: driver,
+      driver,
+      blacklist: 'obeyed',
+    })),
     ...moved
       .filter(({ device, driver }) => device.driverOverride !== driver)
       .map(({ device, driver }): Step => ({

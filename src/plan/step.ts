@@ -15,6 +15,11 @@ export interface LoadModule {
   readonly module: string;
   /** Name of the PCI driver that must be there afterwards. */
   readonly driver: string;
+  /**
+   * Whether a `blacklist` line of modprobe.d counts. It does for a driver that nobody had: who blacklists vfio-pci
+   * means it. It does not for one that the device had before: people blacklist nvidia or amdgpu and load it by hand.
+   */
+  readonly blacklist: 'obeyed' | 'overruled';
 }
 
 /** Writes `driver_override`; an absent `to` clears it. */

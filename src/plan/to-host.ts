@@ -22,7 +22,14 @@ export function planToHost(devices: readonly PciDevice[], snapshot: Snapshot, dr
     chosen === undefined ? isVfioName(override) || isStub(override) : override !== chosen;
   return [
     ...(chosen !== undefined && !snapshot.drivers.includes(chosen)
-      ? [{ kind: 'load-module', module: chosen, driver: chosen } as const]
+      ? [
+          {
+            kind: 'load-module',
+            module: chosen,
+            driver: chosen,
+            blacklist: isVfioName(chosen) ? 'obeyed' : 'overruled',
+          } as const,
+        ]
       : []),
     ...[...devices]
       .reverse()

@@ -1,36 +1,48 @@
 import { advice } from '../hint.ts';
 import { sysfs } from '../pci/sysfs.ts';
+import { quoteName } from '../text.ts';
 import type { LoadModule } from '../plan/step.ts';
 import type { StepDefinition } from './definition.ts';
 
-/** Loads a module so that its PCI driver is registered. */
+/**
+ * Loads a module so that its PCI driver is registered. Only the driver's directory proves it: modprobe reports success
+ * for a module that it leaves out for a blacklist (kmod: tools/modprobe.c), and for one that another process is just
+ * loading.
+ */
 export const loadModule: StepDefinition<LoadModule> = {
   describe: ({ module }) => `load module ${module}`,
-  command: ({ module }) => `modprobe ${module}`,
+  command: modprobe,
   already: ({ driver }, host) => Promise.resolve(host.list(sysfs.driver(driver)) !== undefined),
-  apply: async ({ module }, host, deadlineMs) => {
-    const result = await host.loadModule(module, deadlineMs);
+  apply: async (step, host, deadlineMs) => {
+    const { module, driver, blacklist } = step;
+    const result = await host.loadModule(module, deadlineMs, {
+      driver,
+      obeyBlacklist: blacklist === 'obeyed',
+    });
     switch (result.kind) {
       case 'loaded':
         return { kind: 'done' };
       case 'stuck':
-        return { kind: 'stuck', path: `modprobe ${module}`, writer: result.writer };
+        return { kind: 'stuck', path: modprobe(step), writer: result.writer };
       case 'failed':
         return {
           kind: 'failed',
           reason: result.reason,
           hints: [
             advice(
-              `try: modprobe ${module}; it may be missing from this kernel or blacklisted in /etc/modprobe.d`,
+              `try: ${modprobe(step)}; it may be missing from this kernel or forbidden in /etc/modprobe.d`,
             ),
           ],
         };
     }
   },
-  verify: ({ module, driver }, host) =>
-    Promise.resolve(
-      host.list(sysfs.driver(driver)) === undefined
-        ? `module ${module} is loaded, but there is no PCI driver ${JSON.stringify(driver)}`
-        : undefined,
-    ),
+  verify: ({ module, driver, blacklist }, host) => {
+    if (host.list(sysfs.driver(driver)) !== undefined) return Promise.resolve(undefined);
+    const why = blacklist === 'obeyed' ? `; a blacklist line in /etc/modprobe.d may name ${module}` : '';
+    return Promise.resolve(`there is no PCI driver ${quoteName(driver)} after modprobe${why}`);
+  },
 };
+
+function modprobe({ module, blacklist }: LoadModule): string {
+  return `modprobe ${blacklist === 'obeyed' ? '-b ' : ''}${module}`;
+}

@@ -133,12 +133,12 @@ const rows: readonly Row[] = [
     refused: [],
   },
   {
-    step: { kind: 'load-module', module: 'vfio-pci', driver: 'vfio-pci' },
+    step: { kind: 'load-module', module: 'vfio-pci', driver: 'vfio-pci', blacklist: 'obeyed' },
     says: 'load module vfio-pci',
-    command: 'modprobe vfio-pci',
+    command: 'modprobe -b vfio-pci',
     path: 'vfio-pci',
     value: '',
-    lie: 'module vfio-pci is loaded, but there is no PCI driver "vfio-pci"',
+    lie: 'there is no PCI driver "vfio-pci" after modprobe; a blacklist line in /etc/modprobe.d may name vfio-pci',
     refused: [['EPERM', 'could not load module vfio-pci: EPERM']],
   },
 ];
@@ -234,7 +234,10 @@ describe('doStep', () => {
     [{ kind: 'resize-bar', device: gone, bar: 0, from: 0, to: MIB }, /^ENOENT/],
     [{ kind: 'set-power-control', device: gone, to: 'on' }, /^ENOENT/],
     [{ kind: 'set-reset-methods', device: gone, to: ['flr'] }, /^ENOENT/],
-    [{ kind: 'load-module', module: 'nothing', driver: 'nothing' }, /^Module nothing not found$/],
+    [
+      { kind: 'load-module', module: 'nothing', driver: 'nothing', blacklist: 'overruled' },
+      /^Module nothing not found$/,
+    ],
   ];
   for (const [step, reason] of withoutDevice) {
     it(`fails where there is nothing: ${describeStep(step)}`, async () => {

@@ -69,8 +69,8 @@ export function aroundHost(host: SimulatedHost, around: Around): SimulatedHost {
     ...host,
     write: (path, value, deadlineMs) =>
       around({ kind: 'kernel', name: writeName(path, value) }, () => host.write(path, value, deadlineMs)),
-    loadModule: (name, deadlineMs) =>
-      around({ kind: 'kernel', name: `load ${name}` }, () => host.loadModule(name, deadlineMs)),
+    loadModule: (name, deadlineMs, how) =>
+      around({ kind: 'kernel', name: `load ${name}` }, () => host.loadModule(name, deadlineMs, how)),
     readLocked: (paths, deadlineMs) =>
       around({ kind: 'child', name: `read ${paths.length} attributes` }, () =>
         host.readLocked(paths, deadlineMs),

@@ -1,7 +1,18 @@
-import { closeSync, constants, openSync, readdirSync, readFileSync, readlinkSync, readSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  existsSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  readSync,
+} from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
 import { readFailure } from '../../failure.ts';
-import type { Host, ModuleResult, SlowRead, WriteResult } from '../host.ts';
+import type { Host, ModuleOptions, ModuleResult, SlowRead, WriteResult } from '../host.ts';
 import { unfit } from '../../programs.ts';
+import { sysfs } from '../../pci/sysfs.ts';
 import { isAbsence, orAbsent } from '../reading.ts';
 import { runBounded } from './child.ts';
 import { errnoFromMessage } from './errno-text.ts';
@@ -37,7 +48,7 @@ export const linuxHost: Host = {
   isAlive,
   hasEnded,
   self: () => ({ pid: process.pid, startTime: startTimeOf(process.pid) ?? -1 }),
-  now: () => Number(process.hrtime.bigint() / 1000n) / 1000,
+  now,
 };
 
 function firstBytes(path: string, length: number): Uint8Array {
@@ -90,15 +101,37 @@ async function write(path: string, value: string, deadlineMs: number): Promise<W
   }
 }
 
-async function loadModule(name: string, deadlineMs: number): Promise<ModuleResult> {
-  const result = await runBounded('modprobe', ['-b', '--', name], { deadlineMs });
+/** Milliseconds between two looks at whether a driver is registered, and for how long it is looked at most. */
+const LOOK_EVERY_MS = 20;
+const REGISTERED_IN_MS = 2000;
+
+async function loadModule(
+  name: string,
+  deadlineMs: number,
+  { obeyBlacklist = false, driver }: ModuleOptions = {},
+): Promise<ModuleResult> {
+  const started = now();
+  const result = await runBounded('modprobe', [...(obeyBlacklist ? ['-b'] : []), '--', name], { deadlineMs });
   switch (result.kind) {
     case 'stuck':
       return result;
     case 'exited': {
-      if (result.status === 0) return { kind: 'loaded' };
+      if (result.status === 0) {
+        if (driver !== undefined)
+          await registered(driver, Math.min(started + deadlineMs, now() + REGISTERED_IN_MS));
+        return { kind: 'loaded' };
+      }
       const said = result.stderr.trim().split('\n').pop() ?? '';
       return { kind: 'failed', reason: said === '' ? `modprobe ended with status ${result.status}` : said };
     }
   }
+}
+
+/** A module that another process began to load is found by modprobe before its driver is there. */
+async function registered(driver: string, deadline: number): Promise<void> {
+  while (!existsSync(sysfs.driver(driver)) && now() < deadline) await delay(LOOK_EVERY_MS);
+}
+
+function now(): number {
+  return Number(process.hrtime.bigint() / 1000n) / 1000;
 }

@@ -3,6 +3,7 @@ import type {
   GuestProcess,
   Holder,
   Host,
+  ModuleOptions,
   ModuleResult,
   ProcessIdentity,
   UnseenProcess,
@@ -14,6 +15,7 @@ import { readLabel } from './read.ts';
 import { passTime, simulatedReads } from './reads.ts';
 import type { MachineState, Process } from './state.ts';
 import type { Store } from './store.ts';
+import type { Work } from './work.ts';
 
 /** {@link Host} and what only tests need. */
 export interface SimulatedHost extends Host {
@@ -93,8 +95,10 @@ export function simulatedHost(store: Store, options: SimulatedHostOptions = {}):
     operation: 'load' | 'unload',
     name: string,
     deadlineMs: number,
+    { obeyBlacklist = false }: ModuleOptions = {},
   ): Promise<ModuleResult> => {
-    const work = { do: operation, module: name } as const;
+    const work: Work =
+      operation === 'load' ? { do: operation, module: name, obeyBlacklist } : { do: operation, module: name };
     const result = await call({ operation, path: name, value: '', pid: self.pid, work }, deadlineMs);
     if (result.kind === 'stuck') return result;
     return result.errno === undefined
@@ -108,7 +112,7 @@ export function simulatedHost(store: Store, options: SimulatedHostOptions = {}):
     securityLabel: (path) => Promise.resolve(look((state) => readLabel(state, path))),
     write: (path, value, deadlineMs) => writeRaw(path, `${value}\n`, deadlineMs),
     writeRaw,
-    loadModule: (name, deadlineMs) => moduleCall('load', name, deadlineMs),
+    loadModule: (name, deadlineMs, how) => moduleCall('load', name, deadlineMs, how),
     unloadModule: (name, deadlineMs) => moduleCall('unload', name, deadlineMs),
     holders: (paths) => look((state) => holdersOf(state, paths, self)),
     openFiles: (paths) =>

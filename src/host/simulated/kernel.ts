@@ -166,7 +166,7 @@ function perform(state: MachineState, task: Task, work: Work): Outcome {
       return done;
     }
     case 'load':
-      return load(state, moduleName(work.module));
+      return load(state, moduleName(work.module), work.obeyBlacklist);
     case 'unload':
       return unload(state, moduleName(work.module));
     case 'unregister':

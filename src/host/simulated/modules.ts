@@ -16,11 +16,13 @@ export function moduleSpec(state: MachineState, name: string): ModuleSpec | unde
 /**
  * modprobe: what the module depends on comes first, then its drivers are registered and take the devices
  * that match, which with an override in place also means devices that wait for exactly this driver.
- * ENOENT: there is no such module.
+ * ENOENT: there is no such module. One that a blacklist names is left out without a word by `modprobe -b`, and is
+ * loaded without that option (kmod: tools/modprobe.c).
  */
-export function load(state: MachineState, name: string): Outcome {
+export function load(state: MachineState, name: string, obeyBlacklist = false): Outcome {
   const spec = moduleSpec(state, name);
   if (!spec) return failed('ENOENT');
+  if (obeyBlacklist && state.spec.blacklist?.includes(spec.name)) return done;
   if (spec.builtin || state.modules[spec.name]) return done;
   const missing = [...spec.depends, ...spec.softDepends].filter(
     (each) => !state.modules[each] && !moduleSpec(state, each)?.builtin,

@@ -23,6 +23,8 @@ export interface MachineSpec {
   readonly console: ConsoleSpec;
   readonly drivers: readonly DriverSpec[];
   readonly modules: readonly ModuleSpec[];
+  /** Modules that a `blacklist` line of modprobe.d names. */
+  readonly blacklist?: readonly string[];
   readonly devices: readonly DeviceSpec[];
   readonly mdevTypes: readonly MdevTypeSpec[];
   readonly volumes: readonly VolumeSpec[];

@@ -38,7 +38,7 @@ export type Work =
   | { readonly do: 'make-vfs'; readonly uid: number; readonly count: number }
   | { readonly do: 'drop-vfs'; readonly uid: number }
   | { readonly do: 'vfs-gone'; readonly uid: number }
-  | { readonly do: 'load'; readonly module: string }
+  | { readonly do: 'load'; readonly module: string; readonly obeyBlacklist?: boolean }
   | { readonly do: 'unload'; readonly module: string }
   | { readonly do: 'unregister'; readonly module: string };
 
