@@ -1,6 +1,6 @@
 import { pciHostdevs, type Domain } from '../domain/domain.ts';
 import { formatBarSize, type Bar } from '../pci/bar.ts';
-import { isDisplay } from '../pci/class.ts';
+import { barOfCode43, CODE_43_SIZE } from '../pci/code-43.ts';
 import type { PciDevice } from '../pci/device.ts';
 import { bestVfioAlias } from '../pci/modalias.ts';
 import type { PciNames } from '../pci/names.ts';
@@ -8,9 +8,6 @@ import { groupOf, type Snapshot } from '../pci/snapshot.ts';
 import { chooseDriver, VFIO_PCI } from '../plan/driver.ts';
 import { reasonsOf } from '../plan/use.ts';
 import { escapeControl, quoteName, shellWord } from '../text.ts';
-
-const MIB = 2 ** 20;
-const CODE_43_SIZE = 8 * MIB;
 
 /** What a first configuration is made from. */
 export interface InitFacts {
@@ -90,7 +87,7 @@ function barSuggestions(device: PciDevice): Suggestion[] {
     (bar): bar is Bar & { sizes: readonly number[] } => bar.sizes !== undefined,
   );
   if (resizable.length === 0) return [];
-  const code43 = resizable.find((bar) => bar.index === 2 && mayCauseCode43(device, bar));
+  const code43 = barOfCode43(device);
   return [
     {
       about: [
@@ -101,8 +98,8 @@ function barSuggestions(device: PciDevice): Suggestion[] {
         ),
         ...(code43
           ? [
-              'A Radeon card (RDNA 3) may end with "Code 43" in Windows while BAR 2 is larger than 8 MiB: owners report',
-              'that the size below helps. Leave it for a guest with Linux.',
+              'A Radeon card (RDNA 2 and 3) may end with "Code 43" in Windows while BAR 2 is larger than 8 MiB: owners',
+              'report that the size below helps. Leave it for a guest with Linux.',
             ]
           : []),
       ],
@@ -112,13 +109,6 @@ function barSuggestions(device: PciDevice): Suggestion[] {
       ],
     },
   ];
-}
-
-/** A graphics card of AMD whose BAR 2 is over 8 MiB and can be 8 MiB. */
-function mayCauseCode43({ vendor, class: code }: PciDevice, { size, sizes }: Bar): boolean {
-  return (
-    vendor === '1002' && isDisplay(code) && size > CODE_43_SIZE && sizes?.includes(CODE_43_SIZE) === true
-  );
 }
 
 function sizeText(bytes: number): string {

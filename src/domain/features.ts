@@ -1,6 +1,7 @@
 import type { PciAddress } from '../pci/address.ts';
 import { QEMU_NAMESPACE } from './commandline.ts';
 import { childrenNamed, type Element } from './element.ts';
+import { at, guestSystem, type GuestSystem } from './guest-system.ts';
 import { readDomainElement } from './parse.ts';
 import { parseNumber, readPciAddress, readSource } from './source.ts';
 
@@ -20,7 +21,8 @@ export interface Features {
   readonly hardLimit?: number;
   /** `<memoryBacking><locked/>`. */
   readonly locked: boolean;
-  /** Enlightenments of Hyper-V: a guest with Windows. */
+  readonly system: GuestSystem;
+  /** `<features><hyperv>` is there. */
   readonly hyperv: boolean;
   /** `<hyperv><vendor_id state='on' value='…'/>`. */
   readonly hypervVendorId?: string;
@@ -72,6 +74,7 @@ const READ: ReadonlySet<string> = new Set([
   'memtune',
   'features',
   'cpu',
+  'clock',
   'devices',
   'commandline',
   'override',
@@ -99,6 +102,7 @@ export function readFeatures(xml: string): Features {
     ...(hugepages && { hugepages: pageSizes(hugepages) }),
     ...(hardLimit !== undefined && { hardLimit }),
     locked: backing !== undefined && at(backing, 'locked') !== undefined,
+    system: guestSystem(xml, domain),
     hyperv: hyperv !== undefined,
     ...(attribute(vendorId, 'state') === 'on' && { hypervVendorId: attribute(vendorId, 'value') ?? '' }),
     kvmHidden: attribute(at(domain, 'features', 'kvm', 'hidden'), 'state') === 'on',
@@ -112,13 +116,6 @@ export function readFeatures(xml: string): Features {
     ),
     overriddenProperties: childrenNamed(domain, 'override', QEMU_NAMESPACE).flatMap(propertyNames),
   };
-}
-
-/** The first element on the way down from `parent`. */
-function at(parent: Element, ...names: readonly string[]): Element | undefined {
-  let element: Element | undefined = parent;
-  for (const name of names) element = element && childrenNamed(element, name)[0];
-  return element;
 }
 
 function attribute(element: Element | undefined, name: string): string | undefined {

@@ -113,7 +113,9 @@ describe('vfio-hook doctor', () => {
   });
 
   it('the configuration quiets the advice that it follows', () => {
-    const on = machineIn({ guests: { win11: card } });
+    const named = card.replace('<hyperv>', '<hyperv><vendor_id state="on" value="0123456789ab"/>');
+    assert.notEqual(named, card);
+    const on = machineIn({ guests: { win11: named } });
     configure(on, 'domains/win11.yaml', 'devices: [{ match: vga, bars: { 2: 8MiB } }]\n');
     const { findings } = JSON.parse(run(on, ['doctor', 'win11', '--json']).stdout) as {
       findings: readonly Finding[];

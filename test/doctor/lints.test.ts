@@ -27,6 +27,9 @@ const navi = hostdev('0000:03:00.0');
 const sound = hostdev('0000:03:00.1');
 const both = navi + sound;
 const windows = '<features><hyperv><relaxed state="on"/></hyperv></features>';
+const named = "<features><hyperv><vendor_id state='on' value='abc'/></hyperv></features>";
+const libosinfo = (id: string): string =>
+  `<metadata><libosinfo:libosinfo xmlns:libosinfo="http://libosinfo.org/xmlns/libvirt/domain/1.0"><libosinfo:os id="${id}"/></libosinfo:libosinfo></metadata>`;
 const nvidia: Situation = { host: 'nvidia-desktop' };
 const server: Situation = { host: 'server-8-gpu' };
 const turing = ['0', '1', '2', '3'].map((fn) => hostdev(`0000:01:00.${fn}`)).join('');
@@ -184,8 +187,29 @@ const table: Readonly<Record<Id, readonly Row[]>> = {
       'a guest that shows what it is',
       { devices: turing, inside: windows },
       'warning',
-      /before version 465/,
-      { on: nvidia, fix: /<hidden state='on'\/>[^]*<vendor_id/ },
+      /before version 465.*has Windows by its Hyper-V features/,
+      { on: nvidia, fix: /<hidden state='on'\/>[^]*<features><hyperv>\n<vendor_id/ },
+    ],
+    [
+      'a guest that shows it and has nothing of Hyper-V',
+      { devices: turing, inside: libosinfo('http://microsoft.com/win/10') },
+      'warning',
+      /has Windows by its libosinfo metadata/,
+      { on: nvidia, fix: /<features>\n<hyperv>\n {2}<vendor_id state='on' value='\w{12}'\/>\n<\/hyperv>/ },
+    ],
+    [
+      'a guest of which nothing is said',
+      { devices: turing, inside: "<features><kvm><hidden state='on'/></kvm></features>" },
+      'warning',
+      /the XML does not say whether the guest has Windows/,
+      { on: nvidia, fix: /<features>\n<hyperv>\n {2}<vendor_id/ },
+    ],
+    [
+      'a guest with Linux',
+      { devices: turing, inside: libosinfo('http://debian.org/debian/13') + windows },
+      'ok',
+      /another system than Windows/,
+      { on: nvidia },
     ],
     [
       'a guest that hides it',
@@ -200,17 +224,54 @@ const table: Readonly<Record<Id, readonly Row[]>> = {
     ],
   ],
   'xml-code-43-amd': [
-    ['a guest with Linux', { devices: both }, 'ok', /does not look like Windows/],
+    ['a guest of which nothing is said', { devices: both }, 'ok', /nothing in the XML says/],
+    [
+      'a guest with Linux',
+      { devices: both, inside: libosinfo('http://archlinux.org/archlinux/rolling') },
+      'ok',
+      /another system than Windows/,
+    ],
     [
       'Windows, and a large BAR 2',
       { devices: both, inside: windows },
       'warning',
-      /its BAR 2 is 256 MiB; owners of such cards report/,
-      { fix: /devices:\n {2}- match: "0000:03:00\.0"\n {4}bars:\n {6}2: 8MiB/ },
+      /ends with code 43 when it sees a hypervisor, and while BAR 2 is larger than 8 MiB \(it is 256 MiB, .*\); the guest has Windows by its Hyper-V features$/,
+      {
+        fix: /^<features><hyperv>\n<vendor_id [^]*devices:\n {2}- match: "0000:03:00\.0"\n {4}bars:\n {6}2: 8MiB/,
+      },
     ],
     [
-      'Windows, and a configuration for it',
+      'Windows by its clock, whose hypervisor has a name of its own',
+      {
+        devices: both,
+        inside: `${named}<clock offset='localtime'/>${libosinfo('http://libosinfo.org/unknown')}`,
+      },
+      'warning',
+      /ends with code 43 while BAR 2 is larger/,
+      { fix: /^\/etc\S+\ndevices:/ },
+    ],
+    [
+      'Windows, a large BAR 2 and a card of RDNA 2',
       { devices: both, inside: windows },
+      'warning',
+      /RDNA 2 and 3 report.*BAR 2 is larger than 8 MiB/,
+      { on: { devices: { '0000:03:00.0': { device: '73df' } } } },
+    ],
+    [
+      'Windows, and a BAR 2 that is small: the name of the hypervisor is left',
+      { devices: both, inside: windows },
+      'warning',
+      /ends with code 43 when it sees a hypervisor; /,
+      {
+        on: {
+          devices: { '0000:03:00.0': { bars: [{ index: 2, size: 2 ** 21, kind: 'pref64', sizes: [] }] } },
+        },
+        fix: /^<features><hyperv>\n<vendor_id [^\n]+$/,
+      },
+    ],
+    [
+      'Windows with both cures',
+      { devices: both, inside: named },
       'ok',
       /the configuration makes it so/,
       {
@@ -221,7 +282,14 @@ const table: Readonly<Record<Id, readonly Row[]>> = {
         },
       },
     ],
-    ['another card', { devices: turing, inside: windows }, 'ok', /no RDNA 3/, { on: nvidia }],
+    [
+      'a card of Vega',
+      { devices: both, inside: windows },
+      'ok',
+      /no Radeon card of RDNA 2 or 3/,
+      { on: { devices: { '0000:03:00.0': { device: '687f' } } } },
+    ],
+    ['another card', { devices: turing, inside: windows }, 'ok', /no Radeon card/, { on: nvidia }],
   ],
   'xml-managed': [
     ['yes', { devices: both }, 'ok', /^yes: vfio-hook moves the whole group/],
@@ -466,7 +534,11 @@ describe('lint', () => {
           const texts = findings.map((finding) => `${finding.verdict}: ${finding.found}`);
           const match = findings.find((finding) => finding.verdict === verdict && found.test(finding.found));
           assert.ok(match, `expected ${verdict} ${String(found)}, found ${texts.join(' | ')}`);
-          const fixes = match.fix.map((each) => each.text).join('\n');
+          const fixes = match.fix
+            .map((each) =>
+              each.kind === 'paste' ? `${each.into.replace(/ \(.*/, '')}\n${each.text}` : each.text,
+            )
+            .join('\n');
           if (fix) assert.match(fixes, fix);
           if (verdict === 'warning' || verdict === 'failure') assert.ok(match.fix.length > 0);
           for (const finding of findings) wellFormed(finding);
