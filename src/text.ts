@@ -66,3 +66,29 @@ export function shellWord(path: string): string | undefined {
   if (UNSAFE.test(path)) return undefined;
   return /^[\w./%+@:=,-]+$/.test(path) ? path : `'${path.replaceAll("'", `'\\''`)}'`;
 }
+
+/**
+ * A key of a file as a message may show it: in double quotes when it is a word, as the keys of configurations are.
+ * Whoever may run a command as root can name any file for one, and the lines of /etc/shadow are keys to YAML: what is
+ * no word is not shown, and neither is any value.
+ */
+export function shownKey(key: string): string {
+  return isWord(key) ? `"${key}"` : '(no word)';
+}
+
+/** Whether a key is such a word: `kernelWrite`, `$schema`; one digit is one, too. */
+export function isWord(key: string): boolean {
+  return /^(?:\$?[A-Za-z_][\w-]{0,31}|\d)$/.test(key);
+}
+
+/**
+ * What a library says about a text, without what it quotes from it: up to the first quotation mark, tag or colon. See
+ * {@link shownKey}.
+ */
+export function withoutQuotation(sentence: string): string {
+  const [said = ''] = sentence.replace(/[\p{C}\s]+/gu, ' ').split(/["'`<>!:]/, 1);
+  return (
+    said.replace(/ (?:token|received|but received|character|at position \d+).*$/, '').trim() ||
+    'it cannot be read'
+  );
+}

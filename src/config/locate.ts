@@ -10,7 +10,7 @@ import {
   type Document,
 } from 'yaml';
 import type { Problem } from './problem.ts';
-import { quoteName } from '../text.ts';
+import { shownKey } from '../text.ts';
 
 /** Where something stands in a file. */
 export interface Place {
@@ -62,13 +62,13 @@ export class SourceMap {
     return place;
   }
 
-  /** The line of every value that carries a YAML tag (`!!str`, `!anything`), with the tag. */
-  tags(): { readonly line: number; readonly tag: string }[] {
-    const found: { line: number; tag: string }[] = [];
+  /** The line of every value that carries a YAML tag (`!!str`, `!anything`). */
+  tags(): { readonly line: number }[] {
+    const found: { line: number }[] = [];
     visit(this.#document, (_, node) => {
       if (isPair(node) || isAlias(node) || node === null || typeof node !== 'object') return;
       if (!('tag' in node) || typeof node.tag !== 'string') return;
-      found.push({ line: this.#placeOf(node)?.line ?? 1, tag: node.tag });
+      found.push({ line: this.#placeOf(node)?.line ?? 1 });
     });
     return found;
   }
@@ -85,7 +85,7 @@ export class SourceMap {
           if (seen.has(name)) {
             found.push({
               line: this.#placeOf(key)?.line ?? 1,
-              text: `the key ${quoteName(name)} is there twice`,
+              text: `the key ${shownKey(name)} is there twice`,
             });
           }
           seen.add(name);

@@ -1,3 +1,5 @@
+import { isWord, shownKey } from '../text.ts';
+
 /** The keys and list indexes that lead from the top of a document to a value. */
 export type ValuePath = readonly (string | number)[];
 
@@ -15,8 +17,8 @@ export function formatValuePath(path: ValuePath): string {
   let text = '';
   for (const part of path) {
     if (typeof part === 'number') text += `[${part}]`;
-    else if (/^[\w$-]+$/.test(part)) text += text === '' ? part : `.${part}`;
-    else text += `[${JSON.stringify(part)}]`;
+    else if (isWord(part)) text += text === '' ? part : `.${part}`;
+    else text += `[${shownKey(part)}]`;
   }
   return text;
 }

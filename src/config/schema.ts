@@ -5,7 +5,6 @@ import { offeredReasons, useReasons } from '../pci/use.ts';
 import { logLevels } from './config.ts';
 import { DURATION, parseDuration } from './duration.ts';
 import { classWords, formatDeviceMatch, parseDeviceMatch } from './match.ts';
-import { quoteName } from '../text.ts';
 
 /*
  * The one description of a configuration file. The types of the result, the messages and the published JSON
@@ -146,12 +145,13 @@ export const configSchema = v.pipe(
   })),
 );
 
-/** A value as a message shows it: texts in quotes, lists and mappings by their kind. */
+/** A value as a message shows it: its kind, never itself (see shownKey in src/text.ts). */
 export function shownValue(value: unknown): string {
-  if (typeof value === 'string') return quoteName(value);
+  if (typeof value === 'string') return 'a text';
   if (value === null || value === undefined) return 'nothing';
   if (Array.isArray(value)) return 'a list';
-  return typeof value === 'number' || typeof value === 'boolean' ? String(value) : 'a mapping';
+  if (typeof value === 'object') return 'a mapping';
+  return typeof value === 'number' ? 'a number' : 'true or false';
 }
 
 interface TextKind<Value> {
@@ -166,8 +166,7 @@ interface TextKind<Value> {
 
 /** A text that `reader` understands; the result is what the reader made of it. */
 function read<Value>({ what, write, pattern, reader, description }: TextKind<Value>) {
-  const message = (issue: { readonly input: unknown }): string =>
-    `${shownValue(issue.input)} is ${what}: ${write}`;
+  const message = (): string => `${what}: ${write}`;
   return v.pipe(
     v.string(message),
     v.regex(pattern, message),
@@ -176,7 +175,7 @@ function read<Value>({ what, write, pattern, reader, description }: TextKind<Val
       const value = reader(dataset.value);
       if (value !== undefined) return value;
       // The regular expression has refused the text already, unless only the reader knows the bounds.
-      if (pattern.test(dataset.value)) addIssue({ message: message({ input: dataset.value }) });
+      if (pattern.test(dataset.value)) addIssue({ message: message() });
       return NEVER;
     }),
   );

@@ -1,3 +1,5 @@
+import { withoutQuotation } from '../text.ts';
+
 /** What came of reading a text: a document, or the first place where it is none. */
 export type ReadDocument =
   | { readonly kind: 'read'; readonly document: unknown }
@@ -23,7 +25,7 @@ export function readDocument(
 /** YAMLException of js-yaml: `reason` and, mostly, `mark.line` from 0. */
 function yamlError(error: unknown): { line?: number; text: string } {
   const { reason, mark } = error as { reason?: unknown; mark?: { line?: unknown } };
-  const text = `no valid YAML: ${typeof reason === 'string' ? oneLine(reason) : 'unreadable'}`;
+  const text = `no valid YAML: ${typeof reason === 'string' ? withoutQuotation(reason) : 'unreadable'}`;
   return typeof mark?.line === 'number' ? { line: mark.line + 1, text } : { text };
 }
 
@@ -33,12 +35,11 @@ function jsonError(error: unknown, text: string): { line: number; text: string }
   const sentence = (typeof message === 'string' ? message : '')
     .split('\n')
     .find((line) => line.trim() !== '' && !line.startsWith('JSON Error') && !/^>?\s*\d*\s*\|/.test(line));
-  const reason = (sentence ?? 'unreadable').replace(
-    /,? (?:in JSON at position|while parsing|".*" is not valid).*$/,
-    '',
+  const reason = withoutQuotation(
+    (sentence ?? 'unreadable').replace(/,? (?:in JSON at position|while parsing).*$/, ''),
   );
   const line = text.slice(0, firstBadOffset(text)).split('\n').length;
-  return { line, text: `no valid JSON: ${oneLine(lowerFirst(reason))}` };
+  return { line, text: `no valid JSON: ${lowerFirst(reason)}` };
 }
 
 /**
@@ -70,8 +71,4 @@ function canBeCompleted(beginning: string): boolean {
 
 function lowerFirst(text: string): string {
   return text.charAt(0).toLowerCase() + text.slice(1);
-}
-
-function oneLine(text: string): string {
-  return text.replace(/[\p{C}\s]+/gu, ' ').trim();
 }

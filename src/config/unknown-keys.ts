@@ -1,7 +1,7 @@
 import type { GenericSchema } from 'valibot';
 import { nearestWord } from './nearest.ts';
 import type { Problem, ValuePath } from './problem.ts';
-import { quoteName } from '../text.ts';
+import { shownKey } from '../text.ts';
 
 /** The parts of a valibot schema that matter here; which of them are there depends on `type`. */
 interface SchemaParts {
@@ -46,5 +46,5 @@ function unknownKey(key: string, known: readonly string[]): string {
     near === undefined
       ? `known are ${known.filter((word) => word !== '$schema').join(', ')}`
       : `did you mean ${near}?`;
-  return `unknown key ${quoteName(key)}: ${help}`;
+  return `unknown key ${shownKey(key)}: ${help}`;
 }

@@ -147,9 +147,8 @@ function readText(scan: Scan): void {
   if (end === at) return;
   const text = xml.slice(at, end);
   if (open.length === 0) {
-    const found = text.replace(/^[ \t\r\n]+/, '');
-    if (found !== '') {
-      deviation(scan, at, `found ${quoteName(found)} outside the root element, expected <domain>`);
+    if (/[^ \t\r\n]/.test(text)) {
+      deviation(scan, at, 'found text outside the root element, expected <domain>');
     }
   } else if (text.includes(']]>') || !areReferencesKnown(text)) {
     deviation(
@@ -257,9 +256,7 @@ function closeChild(scan: Scan, name: string): void {
 
 function readName(scan: Scan): string {
   const name = match(scan, scan.patterns.name)?.[0];
-  return (
-    name ?? deviation(scan, scan.at, `found ${quoteName(scan.xml.slice(scan.at, scan.at + 20))} after "<"`)
-  );
+  return name ?? deviation(scan, scan.at, 'found no name after "<"');
 }
 
 /** Matches a sticky pattern at the present place and moves behind it. */

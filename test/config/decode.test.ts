@@ -153,7 +153,7 @@ describe('decodeConfigFile', () => {
     const size = 'a power of two from 1MiB to 128TiB';
     const time = 'a number and ms, s or m, from 100ms to 10m';
     const device =
-      'is no device: an address "0000:03:00.0" or vendor and device "1002:744c", both in quotes, or ' +
+      'no device: an address "0000:03:00.0" or vendor and device "1002:744c", both in quotes, or ' +
       'vga, 3d, display, audio, network, nvme, storage, usb';
     const list = 'in place of a list (each entry begins with "-")';
     const mapping = 'in place of a mapping (lines of "key: value")';
@@ -161,77 +161,61 @@ describe('decodeConfigFile', () => {
       [
         'a size that is no power of two',
         'devices:\n- match: vga\n  bars:\n    2: 7MiB\n',
-        `line 4: devices[0].bars.2: "7MiB" is no BAR size: ${size}`,
+        `line 4: devices[0].bars.2: no BAR size: ${size}`,
       ],
       [
         'a size without a unit',
         'devices: [{match: vga, bars: {2: 8}}]',
-        `line 1: devices[0].bars.2: 8 is no BAR size: ${size}`,
+        `line 1: devices[0].bars.2: no BAR size: ${size}`,
       ],
       [
         'a size above all',
         'devices: [{match: vga, bars: {2: 256T}}]',
-        `line 1: devices[0].bars.2: "256T" is no BAR size: ${size}`,
+        `line 1: devices[0].bars.2: no BAR size: ${size}`,
       ],
       [
         'a BAR that no device has',
         'devices:\n- match: vga\n  bars: {6: 8MiB}\n',
         'line 3: unknown key "6": known are 0, 1, 2, 3, 4, 5',
       ],
-      [
-        'a duration without a unit',
-        'timeouts: {lock: 30}',
-        `line 1: timeouts.lock: 30 is no duration: ${time}`,
-      ],
-      [
-        'a duration that is too long',
-        'timeouts: {lock: 11m}',
-        `line 1: timeouts.lock: "11m" is no duration: ${time}`,
-      ],
+      ['a duration without a unit', 'timeouts: {lock: 30}', `line 1: timeouts.lock: no duration: ${time}`],
+      ['a duration that is too long', 'timeouts: {lock: 11m}', `line 1: timeouts.lock: no duration: ${time}`],
       [
         'a duration that is too short',
         'timeouts: {lock: 99ms}',
-        `line 1: timeouts.lock: "99ms" is no duration: ${time}`,
+        `line 1: timeouts.lock: no duration: ${time}`,
       ],
-      [
-        'a match that is nothing known',
-        'devices: [{match: gpu}]',
-        `line 1: devices[0].match: "gpu" ${device}`,
-      ],
+      ['a match that is nothing known', 'devices: [{match: gpu}]', `line 1: devices[0].match: ${device}`],
       [
         'a match that YAML 1.1 would take for a number',
         'devices: [{match: 10:20}]',
-        `line 1: devices[0].match: "10:20" ${device}`,
+        `line 1: devices[0].match: ${device}`,
       ],
-      [
-        'a slot that cannot be',
-        'devices: [{match: "03:20.0"}]',
-        `line 1: devices[0].match: "03:20.0" ${device}`,
-      ],
+      ['a slot that cannot be', 'devices: [{match: "03:20.0"}]', `line 1: devices[0].match: ${device}`],
       [
         'a match in hexadecimal',
         'devices:\n\n- match: 0x10\n',
-        'line 3: devices[0].match: 0x10 is read as the number 16: put it in quotes',
+        'line 3: devices[0].match: it is read as another number than it looks like: put it in quotes',
       ],
       [
         'a match with a leading zero',
         'devices: [{match: 0010}]',
-        'line 1: devices[0].match: 0010 is read as the number 10: put it in quotes',
+        'line 1: devices[0].match: it is read as another number than it looks like: put it in quotes',
       ],
       [
         'a driver with an exponent',
         'devices: [{match: vga, driver: 1e3}]',
-        'line 1: devices[0].driver: 1e3 is read as the number 1000: put it in quotes',
+        'line 1: devices[0].driver: it is read as another number than it looks like: put it in quotes',
       ],
       [
         'a driver that is a number',
         'devices: [{match: vga, driver: 8250}]',
-        'line 1: devices[0].driver: 8250 is no driver\'s name: letters, digits, "_" and "-", at most 64 of them, in quotes when it looks like a number',
+        'line 1: devices[0].driver: no driver\'s name: letters, digits, "_" and "-", at most 64 of them, in quotes when it looks like a number',
       ],
       [
         'a driver with a line break',
         'devices: [{match: vga, driver: "a\\nb"}]',
-        'line 1: devices[0].driver: "a\\u{a}b" is no driver\'s name: letters, digits, "_" and "-", at most 64 of them, in quotes when it looks like a number',
+        'line 1: devices[0].driver: no driver\'s name: letters, digits, "_" and "-", at most 64 of them, in quotes when it looks like a number',
       ],
       [
         'a rule without match',
@@ -241,12 +225,12 @@ describe('decodeConfigFile', () => {
       [
         'an unknown reason',
         'devices:\n- match: "03:00.0"\n  allow:\n  - boot_vga\n',
-        `line 4: devices[0].allow[0]: "boot_vga" in place of one of ${offeredReasons.join(', ')}`,
+        `line 4: devices[0].allow[0]: a text in place of one of ${offeredReasons.join(', ')}`,
       ],
       [
         'a reason that is no list',
         'devices: [{match: "03:00.0", allow: held}]',
-        `line 1: devices[0].allow: "held" in place of a list of ${offeredReasons.join(', ')}`,
+        `line 1: devices[0].allow: a text in place of a list of ${offeredReasons.join(', ')}`,
       ],
       [
         'reasons for a class of devices',
@@ -264,7 +248,7 @@ describe('decodeConfigFile', () => {
         'log: {}\ndevices:\n#- match: vga\n',
         `line 2: devices: nothing ${list}`,
       ],
-      ['a rule that is a word', 'devices: [vga]', `line 1: devices[0]: "vga" ${mapping}`],
+      ['a rule that is a word', 'devices: [vga]', `line 1: devices[0]: a text ${mapping}`],
       [
         'a rule that is a list',
         'devices:\n- match: vga\n  bars: []\n',
@@ -272,11 +256,11 @@ describe('decodeConfigFile', () => {
       ],
       ['a document that is a list', '- vga\n', `line 1: a list ${mapping}`],
       ['an empty list as document', '[]', `line 1: a list ${mapping}`],
-      ['a document that is a number', '5', `line 1: 5 ${mapping}`],
+      ['a document that is a number', '5', `line 1: a number ${mapping}`],
       [
         'a log level of another program',
         'log: {level: warn}',
-        'line 1: log.level: "warn" in place of one of err, warning, notice, info, debug',
+        'line 1: log.level: a text in place of one of err, warning, notice, info, debug',
       ],
       ['a mistyped key', 'log: {}\ntimeout: {}\n', 'line 2: unknown key "timeout": did you mean timeouts?'],
       [
@@ -292,7 +276,7 @@ describe('decodeConfigFile', () => {
       [
         'a hostile key',
         '"\\e[2J\\u202e": 1',
-        'line 1: unknown key "\\u{1b}[2J\\u{202e}": known are timeouts, devices, log',
+        'line 1: unknown key (no word): known are timeouts, devices, log',
       ],
       ['__proto__', 'log:\n  __proto__: {level: debug}\n', 'line 2: the key __proto__ is not allowed'],
       [
@@ -310,12 +294,12 @@ describe('decodeConfigFile', () => {
         'log: {level: 2026-01-01}',
         'line 1: log.level: the value is read as a date: put it in quotes',
       ],
-      ['a harmless tag', 'log: {level: !!str info}', 'line 1: the tag "!!str" is not allowed'],
-      ['an unknown tag', 'log: !shell {}', 'line 1: no valid YAML: unknown tag !<!shell>'],
+      ['a harmless tag', 'log: {level: !!str info}', 'line 1: tags (!…) are not allowed'],
+      ['an unknown tag', 'log: !shell {}', 'line 1: no valid YAML: unknown tag'],
       [
         'a tag that once ran code',
         'log: !!js/function "function () {}"',
-        'line 1: no valid YAML: unknown tag !<tag:yaml.org,2002:js/function>',
+        'line 1: no valid YAML: unknown tag',
       ],
       ['a repeated key', 'log: {}\nlog: {}\n', 'line 2: no valid YAML: duplicated mapping key'],
       [
@@ -352,7 +336,7 @@ describe('decodeConfigFile', () => {
       [
         'a wrong value',
         '{\n  "log": {\n    "level": "loud"\n  }\n}',
-        /^line 3: log\.level: "loud" in place of one of err/,
+        /^line 3: log\.level: a text in place of one of err/,
       ],
       [
         'a key that is there twice',
@@ -394,14 +378,14 @@ timeouts:
   kernelWrite: 0x10
 `;
     assert.deepEqual(problems(text), [
-      'line 4: devices[0].bars.2: "7MiB" is no BAR size: a power of two from 1MiB to 128TiB (first of 8 problems)',
+      'line 4: devices[0].bars.2: no BAR size: a power of two from 1MiB to 128TiB (first of 8 problems)',
       'line 5: unknown key "9": known are 0, 1, 2, 3, 4, 5',
       'line 6: unknown key "drivr": did you mean driver?',
       'line 7: devices[1]: the key "match" is missing',
-      'line 7: devices[1].bars.0: "3M" is no BAR size: a power of two from 1MiB to 128TiB',
+      'line 7: devices[1].bars.0: no BAR size: a power of two from 1MiB to 128TiB',
       'line 8: unknown key "logg": did you mean log?',
-      'line 10: timeouts.lock: "1h" is no duration: a number and ms, s or m, from 100ms to 10m',
-      'line 11: timeouts.kernelWrite: 0x10 is read as the number 16: put it in quotes',
+      'line 10: timeouts.lock: no duration: a number and ms, s or m, from 100ms to 10m',
+      'line 11: timeouts.kernelWrite: it is read as another number than it looks like: put it in quotes',
     ]);
   });
 

@@ -7,7 +7,7 @@ describe('formatValuePath', () => {
     assert.equal(formatValuePath(['$schema']), '$schema');
     assert.equal(formatValuePath([]), '');
   });
-  it('quotes keys that could be taken for something else', () => {
-    assert.equal(formatValuePath(['a', 'b c', 'd.e']), 'a["b c"]["d.e"]');
+  it('shows no key that is no word', () => {
+    assert.equal(formatValuePath(['a', 'b c', 'd.e']), 'a[(no word)][(no word)]');
   });
 });

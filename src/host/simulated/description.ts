@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import * as v from 'valibot';
 import { isNode, LineCounter, parseDocument, type Document } from 'yaml';
 import { VfioHookError } from '../../errors.ts';
+import { isWord, shownKey, withoutQuotation } from '../../text.ts';
 import { expand } from './description-expand.ts';
 import { descriptionSchema, type Description } from './description-schema.ts';
 import { contradictions } from './description-check.ts';
@@ -24,13 +25,18 @@ export function parseDescription(text: string, path: string): MachineSpec {
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
   const [syntax] = document.errors;
-  if (syntax) throw invalid(path, lines.linePos(syntax.pos[0]).line, firstLine(syntax.message));
+  if (syntax)
+    throw invalid(
+      path,
+      lines.linePos(syntax.pos[0]).line,
+      `no valid YAML: ${withoutQuotation(syntax.message)}`,
+    );
   const result = v.safeParse(descriptionSchema, valueOf(document, path));
   if (!result.success) {
     const [issue] = result.issues;
     const keys = (issue.path ?? []).map((item) => item.key as string | number);
-    const where = keys.length > 0 ? `${keys.join('.')}: ` : '';
-    throw invalid(path, lineOf(document, lines, keys), `${where}${firstLine(issue.message)}`);
+    const where = keys.length > 0 ? `${keys.map(shownPart).join('.')}: ` : '';
+    throw invalid(path, lineOf(document, lines, keys), `${where}${sentenceOf(issue)}`);
   }
   refuseContradictions(result.output, path, (keys) => lineOf(document, lines, keys));
   return expand(result.output);
@@ -41,7 +47,7 @@ function valueOf(document: Document, path: string): unknown {
   try {
     return document.toJS({ maxAliasCount: 100 });
   } catch (error) {
-    throw invalid(path, undefined, firstLine(String(error)));
+    throw invalid(path, undefined, withoutQuotation(error instanceof Error ? error.message : ''));
   }
 }
 
@@ -74,6 +80,14 @@ function invalid(path: string, line: number | undefined, reason: string): VfioHo
   });
 }
 
-function firstLine(text: string): string {
-  return text.split('\n')[0] ?? text;
+/** Numbers are indexes; see shownKey for what else is shown. */
+function shownPart(part: string | number): string {
+  return typeof part === 'number' || isWord(part) ? String(part) : shownKey(part);
+}
+
+/** Our own sentence; what valibot says by itself ends with what it received. */
+function sentenceOf({ message, expected, received }: v.BaseIssue<unknown>): string {
+  if (!message.startsWith('Invalid ')) return message;
+  if (expected === 'never') return 'unknown key';
+  return received === 'undefined' ? 'it is missing' : `expected ${expected ?? 'something else'}`;
 }
