@@ -207,7 +207,7 @@ choose_node() {
 check_places() {
   if [ -n "$DESTDIR" ]; then return; fi
   for place in "$PREFIX/sbin" "$PREFIX/lib/vfio-hook" "$hooks/qemu.d"; do
-    while ! exists "$place"; do place=${place%/*}; done
+    while [ -n "$place" ] && ! exists "$place"; do place=${place%/*}; done
     only_root_can_replace "${place:-/}" ||
       fail "somebody else than root can replace what is in $place: $fault" 'see: ls -ld, chmod go-w, chown root'
   done
@@ -610,9 +610,17 @@ examples are in $documents/examples/configs.
 END
 }
 
+# warn_unseen: the directory of claims is for root
+warn_unseen() {
+  if [ -d "$DESTDIR/run/vfio-hook" ] && [ ! -x "$DESTDIR/run/vfio-hook" ]; then
+    warn "cannot see whether devices are held: $DESTDIR/run/vfio-hook is for root only"
+  fi
+}
+
 # ask_for_claims: the new version reads the claims that are there, before anything is replaced
 ask_for_claims() {
   state=$DESTDIR/run/vfio-hook
+  warn_unseen
   set -- "$state"/claims/*
   if ! exists "$1"; then return; fi
   unreadable=$(env -i "PATH=$PATH" LC_ALL=C "$node" "$source/dist/hook.cjs" --unreadable-claims "$state" 2>&1) && return
@@ -685,6 +693,7 @@ under_locks() {
 
 # check_claims: whoever holds devices would never give them back without the program
 check_claims() {
+  warn_unseen
   guests=0 by_hand=0 programs=0
   for claim in "$DESTDIR"/run/vfio-hook/claims/*; do
     case ${claim##*/} in

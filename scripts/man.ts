@@ -58,8 +58,10 @@ function commandPage(): string {
     terms([
       [italic('/etc/vfio-hook/config.yaml'), 'configuration of all guests; see vfio-hook.yaml(5)'],
       [italic('/etc/vfio-hook/domains/'), 'configuration of single guests, by name or UUID'],
+      [italic('/usr/lib/vfio-hook/'), 'the code, which the program starts with Node.js'],
       [italic('/run/vfio-hook/claims/'), 'who holds which devices, and what they were before'],
       [italic('/var/log/libvirt/vfio-hook.log'), 'the log where there is no journal'],
+      [italic('/etc/logrotate.d/vfio-hook'), 'how long that is kept'],
       [italic('/usr/share/doc/vfio-hook/'), 'documentation: failure-modes.md, recovery.md and others'],
     ]),
     heading('SEE ALSO'),

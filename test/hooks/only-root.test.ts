@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { chmodSync, lchownSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, lchownSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { nodePaths } from '../../src/doctor/places.ts';
 import { guest, hostdev, pci } from '../domain/documents.ts';
 import { directoryOfPrograms, repository } from '../hook/compiled.ts';
 import { launcher, shells, type Shell } from './launched.ts';
@@ -139,6 +140,14 @@ describe('the rule for what root runs: only root can replace it', () => {
   it('/tmp is no place for it, whosever the file is', function () {
     needsRoot(this);
     assert.match(judge('/tmp/../tmp/x') ?? '', /others than root may write to \/tmp /);
+  });
+});
+
+describe('where Node is looked for', () => {
+  it('is the same for the launcher, install.sh and doctor', () => {
+    const list = `${nodePaths.join(' ')}; do`;
+    assert.ok(readFileSync(join(repository, 'hooks/launcher.sh'), 'utf8').includes(`"$chosen_node" ${list}`));
+    assert.ok(readFileSync(join(repository, 'install.sh'), 'utf8').includes(`for node in ${list}`));
   });
 });
 

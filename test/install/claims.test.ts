@@ -161,6 +161,24 @@ describe('install.sh --uninstall while devices are held', () => {
     assert.ok(existsSync(join(it1.root, 'usr/lib/vfio-hook/hook.cjs')));
   });
 
+  it('does not wait for ever, and then removes nothing', async () => {
+    const it1 = installer();
+    it1.run();
+    const before = installedFiles(it1);
+    const locks = join(it1.root, 'run/vfio-hook/locks');
+    mkdirSync(locks, { recursive: true, mode: 0o700 });
+    writeFileSync(it1.script, readFileSync(it1.script, 'utf8').replace('flock -w 30 ', 'flock -w 0.1 '));
+    const start = await holdLock(join(locks, 'group-16'));
+    const { status, out, err } = it1.run(['--uninstall']);
+    await start.release();
+    assert.deepEqual([status, out], [1, '']);
+    assert.match(
+      err,
+      /^install\.sh: error: a run of vfio-hook is at work on devices, and was not done in 30 s; nothing was removed\n/,
+    );
+    assert.equal(installedFiles(it1), before);
+  });
+
   it('holds the locks while it removes, the program that a waiting start looks for first', () => {
     const it1 = installer();
     it1.run();
