@@ -1,4 +1,5 @@
 import type { LabCase } from '../guest/case.ts';
+import { beginDesktop } from '../guest/desktop.ts';
 import { must } from '../guest/execute.ts';
 import { configureLibvirtd, startLibvirtd } from '../guest/libvirtd.ts';
 import { installProduct } from '../guest/product.ts';
@@ -13,6 +14,7 @@ import { lifeCycleCases } from './life-cycle.ts';
 import { refusalCases } from './refusals.ts';
 import { sequenceCases } from './sequences.ts';
 import { smokeCases } from './smoke.ts';
+import { soundCases } from './sound.ts';
 import { srIovCases } from './sr-iov.ts';
 import { timingCases } from './timings.ts';
 
@@ -45,6 +47,10 @@ export async function casesOf(order: Order): Promise<readonly LabCase[]> {
       return contractCases('vga-console');
     case 'differential':
       return sequenceCases();
+    case 'sound':
+      await beginDesktop();
+      await installAndStart();
+      return soundCases;
     case 'apparmor':
       await enforceProfile();
       await installAndStart();

@@ -11,6 +11,8 @@ const packages = [
   ...['linux-image-amd64', 'kmod', 'pciutils', 'iproute2', 'procps', 'mount', 'e2fsprogs', 'busybox-static'],
   ...['qemu-system-x86', 'libvirt-daemon', 'libvirt-daemon-driver-qemu', 'libvirt-clients'],
   ...['nodejs', 'strace', 'apparmor'],
+  // What a desktop has beside a sound card. Nothing of it runs unless a case starts it.
+  ...['udev', 'dbus', 'pipewire', 'wireplumber', 'pulseaudio', 'alsa-utils'],
 ];
 
 /** What is a package of its own after bookworm: `virsh nodedev-detach`, which hooks of the usual shape call. */
