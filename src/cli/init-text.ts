@@ -6,7 +6,7 @@ import { bestVfioAlias } from '../pci/modalias.ts';
 import type { PciNames } from '../pci/names.ts';
 import { groupOf, type Snapshot } from '../pci/snapshot.ts';
 import { chooseDriver, VFIO_PCI } from '../plan/driver.ts';
-import { reasonsOf } from '../plan/use.ts';
+import { isOffered, reasonsOf } from '../plan/use.ts';
 import { escapeControl, quoteName, shellWord } from '../text.ts';
 
 /** What a first configuration is made from. */
@@ -134,20 +134,21 @@ function driverSuggestions(device: PciDevice, guest: Domain, snapshot: Snapshot)
 
 /** What the host uses the device for: until that is allowed, no guest gets it. */
 function useSuggestions({ address }: PciDevice, snapshot: Snapshot): Suggestion[] {
-  const uses = snapshot.uses.filter(({ device }) => device === address);
+  const uses = snapshot.uses.filter(({ device, yields }) => device === address && yields !== true);
   if (uses.length === 0) return [];
   const root = uses.filter(({ reason }) => reason === 'root-disk');
   if (root.length > 0) {
     return [{ about: root.map(({ detail }) => sentence(escapeControl(detail))), lines: [] }];
   }
+  const offered = uses.filter(isOffered);
   return [
     {
       about: [
         'The host uses it now, so a start of the guest is refused:',
         ...uses.map(({ reason, detail }) => `  ${reason}: ${escapeControl(detail)}`),
-        'Take in what may be taken from the host all the same:',
+        ...(offered.length > 0 ? ['Take in what may be taken from the host all the same:'] : []),
       ],
-      lines: [`allow: [${reasonsOf(uses).join(', ')}]`],
+      lines: offered.length > 0 ? [`allow: [${reasonsOf(offered).join(', ')}]`] : [],
     },
   ];
 }

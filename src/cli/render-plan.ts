@@ -125,7 +125,8 @@ function glyph(verdict: Verdict): string {
 function furtherUses(verdict: Verdict): readonly string[] {
   const say = (word: string, uses: readonly DeviceUse[] = []): string[] =>
     uses.map(({ detail }) => `${word} ${detail}`);
-  return verdict.kind === 'refuse' ? say('and', verdict.uses?.slice(1)) : say('although', verdict.allowed);
+  if (verdict.kind === 'refuse') return say('and', verdict.uses?.slice(1));
+  return [...say('although', verdict.allowed), ...say('and', verdict.yielding)];
 }
 
 function words(verdict: Verdict): string {

@@ -4,7 +4,7 @@ import type { StuckWrite } from '../claim/claim.ts';
 import type { Host, ProcessIdentity } from '../host/host.ts';
 import { asFailure } from '../failure.ts';
 import { groupOf } from '../host/read-device.ts';
-import { deviceNodes, heldUses, type DeviceNode } from '../host/uses/holders.ts';
+import { deviceNodes, heldBy, type DeviceNode } from '../host/uses/holders.ts';
 import type { Log, LogEntry } from '../log/log.ts';
 import type { PciAddress } from '../pci/address.ts';
 import { sysfs } from '../pci/sysfs.ts';
@@ -141,7 +141,9 @@ async function stuckFailure(
   const device = stepDevice(step);
   const all = [...nodes, ...(device ? await nodesOf(host, device, LEAST_MS) : [])];
   const paths = [...new Set(all.map((node) => node.path))];
-  const [held] = await explained([], () => heldUses(all, host.holders(paths)));
+  const held =
+    device &&
+    (await explained(undefined, () => heldBy({ host, nodes: all, holders: host.holders(paths) }, device)));
   const late = `the kernel did not finish within ${deadlineMs / 1000} s (process ${writer.pid} still waits in it)`;
   return {
     step,

@@ -11,7 +11,7 @@ export function describeHolders(holders: readonly Holder[]): string {
   return words.size === 0 ? 'another process' : listed([...words.values()], '', 3);
 }
 
-function describeHolder({ pid, name, guest, unit }: Holder): string {
+function describeHolder({ pid, name, guest, unit, halted }: Holder): string {
   if (guest !== undefined) return `guest ${quoteName(guest)} (pid ${pid})`;
-  return `${quoteName(name)} (pid ${pid}${unit ? `, ${unit.name}` : ''})`;
+  return `${quoteName(name)} (pid ${pid}${unit ? `, ${unit.name}` : ''}${halted ? ', stopped' : ''})`;
 }

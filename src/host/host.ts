@@ -120,6 +120,13 @@ export interface Holder {
   /** Name of the guest when the process is a QEMU that libvirt started. */
   readonly guest?: string;
   readonly unit?: SystemdUnit;
+  /**
+   * The file that it runs, such as `/usr/bin/wireplumber`. Absent for a process with mounts of its own, such as one in
+   * a container: there the path could be anything.
+   */
+  readonly program?: string;
+  /** It is stopped, traced or frozen, so that it does nothing about whatever happens. */
+  readonly halted?: true;
 }
 
 /** The unit of systemd that a process belongs to. */

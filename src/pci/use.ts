@@ -44,4 +44,8 @@ export interface DeviceUse {
   readonly detail: string;
   /** What to do about it, one sentence or command each. */
   readonly hints: readonly Hint[];
+  /** It ends by itself as soon as the device leaves its driver, so that it keeps nobody from the device. */
+  readonly yields?: true;
+  /** False: no hint offers to allow it, since what came of that is worse than no guest. It can be allowed all the same. */
+  readonly offered?: false;
 }

@@ -177,9 +177,9 @@ function judgeUse(current: Case, need: Judgement): Judgement {
   const { verdict } = need;
   const stays = verdict.kind === 'leave' && verdict.code !== 'libvirt';
   if (stays || current.uses.length === 0) return need;
-  const { refused, allowed } = sortUses(current.uses, current.rule.allow ?? []);
+  const { refused, allowed, yielding } = sortUses(current.uses, current.rule.allow ?? []);
   const [first] = refused;
-  const marked = allowed.length > 0 && { allowed };
+  const marked = { ...(allowed.length > 0 && { allowed }), ...(yielding.length > 0 && { yielding }) };
   if (first) {
     // What to do about the rest of the disk that the host runs from would be work for nothing.
     const isRoot = first.reason === 'root-disk';
@@ -190,8 +190,9 @@ function judgeUse(current: Case, need: Judgement): Judgement {
     return { ...refusal, verdict: { ...refusal.verdict, uses: refused, ...marked } };
   }
   if (verdict.kind === 'refuse') return need;
-  const reason = `${verdict.reason}; taken from the host on purpose (${reasonsOf(allowed).join(', ')})`;
-  return { ...need, verdict: { ...verdict, reason, ...marked } };
+  const purpose =
+    allowed.length > 0 ? `; taken from the host on purpose (${reasonsOf(allowed).join(', ')})` : '';
+  return { ...need, verdict: { ...verdict, reason: `${verdict.reason}${purpose}`, ...marked } };
 }
 
 function judgeNeed(current: Case, snapshot: Snapshot): Judgement {

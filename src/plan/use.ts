@@ -8,13 +8,17 @@ import type { Plan } from './plan.ts';
 export interface SortedUses {
   readonly refused: readonly DeviceUse[];
   readonly allowed: readonly DeviceUse[];
+  /** Those that end by themselves: they need nobody's leave. */
+  readonly yielding: readonly DeviceUse[];
 }
 
 /** Sorts the uses of one device. */
 export function sortUses(uses: readonly DeviceUse[], allow: readonly UseReason[]): SortedUses {
+  const needs = uses.filter(({ yields }) => yields !== true);
   return {
-    refused: uses.filter(({ reason }) => !allow.includes(reason)),
-    allowed: uses.filter(({ reason }) => allow.includes(reason)),
+    refused: needs.filter(({ reason }) => !allow.includes(reason)),
+    allowed: needs.filter(({ reason }) => allow.includes(reason)),
+    yielding: uses.filter(({ yields }) => yields === true),
   };
 }
 
@@ -23,24 +27,32 @@ export function reasonsOf(uses: readonly DeviceUse[]): UseReason[] {
   return useReasons.filter((reason) => uses.some((use) => use.reason === reason));
 }
 
+/** Whether a hint may offer to allow a use. */
+export function isOffered({ offered }: DeviceUse): boolean {
+  return offered !== false;
+}
+
 /**
  * What allows a refused plan to take from the host what it uses, as a sentence: configuration ready to paste for
  * a guest, options for a command. A later rule's `allow` replaces an earlier one's, so reasons that are allowed
- * already are in it as well. Undefined when nothing is refused because the host uses it, and when the host runs from
- * one of the devices: that is not for a hint to offer.
+ * already are in it as well. Undefined when nothing of what is refused may be offered, and when the host runs from one
+ * of the devices: then nothing is offered at all.
  */
 export function allowance({ verdicts, owner }: Plan): Hint | undefined {
   const refused = verdicts.flatMap((verdict) => {
-    if (verdict.kind !== 'refuse' || !verdict.uses) return [];
-    return [{ device: verdict.device, reasons: reasonsOf([...verdict.uses, ...(verdict.allowed ?? [])]) }];
+    const offered = verdict.kind === 'refuse' ? (verdict.uses ?? []).filter(isOffered) : [];
+    if (verdict.kind !== 'refuse' || offered.length === 0) return [];
+    return [{ device: verdict.device, reasons: reasonsOf([...offered, ...(verdict.allowed ?? [])]) }];
   });
+  const uses = verdicts.flatMap((verdict) => (verdict.kind === 'refuse' ? (verdict.uses ?? []) : []));
   if (refused.length === 0 || refused.some(({ reasons }) => reasons.includes('root-disk'))) return undefined;
+  const purpose = uses.every(isOffered) ? 'to allow it' : 'to allow the rest';
   if (owner.kind !== 'guest') {
     const options = new Set(refused.flatMap(({ reasons }) => reasons.map((reason) => `--allow ${reason}`)));
     return advice(
-      `to allow it: name ${refused.map(({ device }) => device).join(' and ')} itself, and add ${[...options].join(' ')}`,
+      `${purpose}: name ${refused.map(({ device }) => device).join(' and ')} itself, and add ${[...options].join(' ')}`,
     );
   }
   const rules = refused.map(({ device, reasons }) => `{match: "${device}", allow: [${reasons.join(', ')}]}`);
-  return paste(guestFilePath(guestOf(owner)), `devices: [${rules.join(', ')}]`, 'to allow it');
+  return paste(guestFilePath(guestOf(owner)), `devices: [${rules.join(', ')}]`, purpose);
 }

@@ -15,6 +15,8 @@ export interface BindVerdict {
   readonly reason: string;
   /** What the host uses it for and the configuration allows to take it from; absent when that is nothing. */
   readonly allowed?: readonly DeviceUse[];
+  /** What it is used for and what ends by itself when it is taken; absent when that is nothing. */
+  readonly yielding?: readonly DeviceUse[];
 }
 
 export type LeaveCode =
@@ -42,6 +44,7 @@ export interface LeaveVerdict {
   readonly reason: string;
   /** As in {@link BindVerdict}: what libvirt moves is taken from the host, too. */
   readonly allowed?: readonly DeviceUse[];
+  readonly yielding?: readonly DeviceUse[];
 }
 
 export type RefuseCode =
@@ -78,4 +81,5 @@ export interface RefuseVerdict {
   readonly uses?: readonly DeviceUse[];
   /** Further uses, which the configuration allows to take it from. */
   readonly allowed?: readonly DeviceUse[];
+  readonly yielding?: readonly DeviceUse[];
 }

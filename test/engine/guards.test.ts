@@ -60,8 +60,10 @@ interface Refusal {
   readonly reason: string;
   /** All hints but the last, which says how to allow it. */
   readonly hints: readonly string[];
-  /** What the last hint allows. */
-  readonly allow: string;
+  /** What the last hint allows; absent: it offers nothing. */
+  readonly allow?: string;
+  /** What that is for, unless it is all that is needed. */
+  readonly purpose?: string;
   readonly first?: (s: Scenario) => Promise<void> | void;
   /** What a start that is allowed takes for good: no kernel brings it back. */
   readonly lost?: readonly string[];
@@ -75,6 +77,7 @@ const ROUTE = 'give the host another default route first; see: ip route show def
 const SSH = 'log in through another interface, or at the machine itself';
 const SCREEN =
   'make another card the primary display in the firmware setup, so that the host has a screen of its own';
+const ONLY_CARD = `${GPU} is the host's only graphics card, so the desktop has no other to be on: save your work, log out and stop the display manager before the guest starts`;
 const KEYBOARD =
   'plug a keyboard into a port of another USB controller; lsusb -t shows which ports are whose';
 const program = (name: string, path: string, unit = ''): string =>
@@ -329,8 +332,10 @@ files: { /sys/class/graphics/fb0: '-> /sys/devices/pci0000:00/0000:00:1d.0/${GPU
     assigned: [GPU],
     device: GPU,
     reason: '/dev/dri/card1 is open in "Xorg" (pid 40001, lightdm.service)',
-    hints: ['systemctl stop lightdm.service'],
-    allow: only(GPU, 'held'),
+    hints: [
+      'do not stop "Xorg" (pid 40001, lightdm.service): this ends your session and every program in it',
+      ONLY_CARD,
+    ],
   },
   {
     name: 'four programs have the card open: three are named',
@@ -346,15 +351,12 @@ files: { /sys/class/graphics/fb0: '-> /sys/devices/pci0000:00/0000:00:1d.0/${GPU
     reason:
       '/dev/dri/card1 and /dev/dri/renderD129 are open in "gnome-shell" (pid 40001, org.gnome.Shell@wayland.service), "firefox" (pid 40002, app-gnome-firefox-2204.scope), "mpv" (pid 40003) and 1 more',
     hints: [
-      'systemctl --user -M 1000@ stop org.gnome.Shell@wayland.service',
-      'end that program: kill 40002',
-      'end that program: kill 40003',
-      'end that program: kill 40004',
+      'do not stop "gnome-shell" (pid 40001, org.gnome.Shell@wayland.service): this ends your session and every program in it',
+      ONLY_CARD,
     ],
-    allow: only(GPU, 'held'),
   },
   {
-    name: 'a sound server has the control node of the companion open, which would hang the unbind',
+    name: 'a program with the name of a sound server has the control node of the companion open',
     host: {
       machine:
         'processes: [{ name: pipewire, user: 1000, unit: pipewire.service, nodes: [/dev/snd/controlC1] }]',
@@ -363,7 +365,6 @@ files: { /sys/class/graphics/fb0: '-> /sys/devices/pci0000:00/0000:00:1d.0/${GPU
     device: companion(SOUND),
     reason: '/dev/snd/controlC1 is open in "pipewire" (pid 40001, pipewire.service)',
     hints: ['systemctl --user -M 1000@ stop pipewire.service'],
-    allow: only(SOUND, 'held'),
   },
   {
     name: 'a program plays on the card',
@@ -372,7 +373,6 @@ files: { /sys/class/graphics/fb0: '-> /sys/devices/pci0000:00/0000:00:1d.0/${GPU
     device: SOUND,
     reason: '/dev/snd/pcmC1D3p is open in "mpv" (pid 40001)',
     hints: ['end that program: kill 40001'],
-    allow: only(SOUND, 'held'),
   },
   {
     name: 'a program draws on the frame buffer, with the console elsewhere',
@@ -409,7 +409,6 @@ processes: [${program('kodi', '/dev/fb1')}]`,
     device: GPU,
     reason: '/dev/nvidia2 is open in "nvidia-persiste" (pid 40001, nvidia-persistenced.service)',
     hints: ['systemctl stop nvidia-persistenced.service'],
-    allow: only(GPU, 'held'),
   },
   {
     name: 'a program computes on the only NVIDIA card through the shared nodes',
@@ -421,7 +420,6 @@ processes: [${program('kodi', '/dev/fb1')}]`,
     device: GPU,
     reason: '/dev/nvidia-uvm and /dev/nvidiactl are open in "python3" (pid 40001)',
     hints: ['end that program: kill 40001'],
-    allow: only(GPU, 'held'),
   },
   {
     name: 'a guest renders on the card',
@@ -525,12 +523,14 @@ processes: [${program('kodi', '/dev/fb1')}]`,
     reason: 'the firmware chose it as the primary display (boot_vga is 1)',
     hints: [
       SCREEN,
-      'systemctl stop lightdm.service',
+      'do not stop "Xorg" (pid 40001, lightdm.service): this ends your session and every program in it',
+      ONLY_CARD,
       `also ${GPU}: the text console is on it (fb0)`,
       `also ${GPU}: /dev/dri/card1 is open in "Xorg" (pid 40001, lightdm.service)`,
       `also ${SOUND}: /dev/snd/controlC1 is open in "pulseaudio" (pid 40002)`,
     ],
-    allow: `${only(GPU, 'boot-vga', 'console', 'held')}, ${only(SOUND, 'held')}`,
+    allow: only(GPU, 'boot-vga', 'console'),
+    purpose: 'to allow the rest',
   },
 ];
 
@@ -542,7 +542,8 @@ function configOf(text: string): Config {
 describe('a start is refused, nothing is written and no claim is left, when', () => {
   const scenario = scenarios();
 
-  for (const { name, host, first, assigned, device, reason, hints, allow, lost } of refusals) {
+  for (const row of refusals) {
+    const { name, host, first, assigned, device, reason, hints, allow, lost, purpose = 'to allow it' } = row;
     it(name, async () => {
       const s = scenario({ machine: machine(host) });
       await first?.(s);
@@ -550,12 +551,13 @@ describe('a start is refused, nothing is written and no claim is left, when', ()
       assert.equal(error.message, `cannot give ${device} to guest "win11": the host uses it: ${reason}`);
       assert.equal(error.code, 'VH_REFUSED');
       const file = '/etc/vfio-hook/domains/win11.yaml';
-      assert.deepEqual(error.hints.map(hintText), [...hints, `to allow it: devices: [${allow}] in ${file}`]);
+      const last = allow === undefined ? [] : [`${purpose}: devices: [${allow}] in ${file}`];
+      assert.deepEqual(error.hints.map(hintText), [...hints, ...last]);
       assert.deepEqual(s.writes(), []);
       s.nothingDiffers();
 
       // What the last hint says is what it takes. A node that is held may hang the unbind all the same.
-      if (allow.includes('held')) return;
+      if (allow === undefined || allow.includes('held') || row.purpose !== undefined) return;
       s.config = configOf(/devices: .*\]/.exec(error.hints.map(hintText).at(-1) ?? '')?.[0] ?? '');
       const before = s.observation();
       await s.prepare(guest('win11', ...assigned));
@@ -758,6 +760,50 @@ describe('a reason that the configuration allows', () => {
       s.log.filter(({ severity }) => severity === 'warning').map(({ device }) => device),
       [PORT],
     );
+  });
+});
+
+describe('a sound server that lets go', () => {
+  const scenario = scenarios();
+  const path = '/dev/snd/controlC1';
+  const server = (facts: string): Host => ({
+    machine: `processes: [{ name: wireplumber, user: 1000, unit: wireplumber.service, program: /usr/bin/wireplumber, nodes: [${path}]${facts} }]`,
+  });
+
+  it('keeps no guest from its card: the unbind waits for it, and release gives everything back', async () => {
+    const s = scenario({ machine: machine(server(', letsGoMs: 400')) });
+    const before = s.machine.store.now();
+    await s.prepare(guest('win11', GPU));
+    assert.equal(s.driver(SOUND), 'vfio-pci');
+    assert.ok(s.machine.store.now() - before >= 400);
+    await s.release('win11');
+    s.nothingDiffers();
+  });
+
+  it('is refused at once while it is halted, and named', async () => {
+    const s = scenario({ machine: machine(server(', halted: true, letsGoMs: 400')) });
+    const error = await failureOf(s.prepare(guest('win11', GPU)));
+    assert.equal(error.code, 'VH_REFUSED');
+    assert.match(
+      error.message,
+      /controlC1 is open in "wireplumber" \(pid 40001, wireplumber\.service, stopped\)$/,
+    );
+    assert.deepEqual(s.writes(), []);
+    s.nothingDiffers();
+  });
+
+  it('is waited for no longer than anybody when it breaks its word, and then named', async () => {
+    const s = scenario({ machine: machine(server('')) });
+    const error = await failureOf(s.prepare(guest('win11', GPU)));
+    assert.equal(error.code, 'VH_STUCK');
+    assert.match(
+      error.message,
+      /controlC1 is open in "wireplumber" \(pid 40001, wireplumber\.service\); guest/,
+    );
+    assert.equal(error.hints.map(hintText).at(-1), 'systemctl --user -M 1000@ stop wireplumber.service');
+    s.happens({ do: 'release-node', path });
+    await s.recover();
+    s.nothingDiffers();
   });
 });
 

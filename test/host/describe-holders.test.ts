@@ -14,6 +14,7 @@ describe('describeHolders', () => {
     ['nobody that could be found', [], 'another process'],
     ['one program', [holder(7)], '"mpv" (pid 7)'],
     ['its unit', [holder(7, { unit: { name: 'mpv.service' } })], '"mpv" (pid 7, mpv.service)'],
+    ['that it does nothing', [holder(7, { halted: true })], '"mpv" (pid 7, stopped)'],
     ['a guest', [holder(7, { guest: 'win10', name: 'qemu-system-x86' })], 'guest "win10" (pid 7)'],
     ['a program with two nodes, once', [holder(7), holder(7, { path: '/dev/fb0' })], '"mpv" (pid 7)'],
     ['three', [holder(7), holder(8), holder(9)], '"mpv" (pid 7), "mpv" (pid 8) and "mpv" (pid 9)'],

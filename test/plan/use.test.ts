@@ -26,7 +26,33 @@ describe('sortUses', () => {
     assert.deepEqual(sortUses(uses, ['held', 'boot-vga', 'swap']), {
       refused: [uses[1]],
       allowed: [uses[0], uses[2]],
+      yielding: [],
     });
+  });
+});
+
+describe('a use that ends by itself', () => {
+  const yielding: DeviceUse = { ...use('held', '03:00.1'), yields: true };
+
+  it('keeps nobody from the device, with and without leave, and is said', () => {
+    for (const allow of [[], ['held']] as const) {
+      const made = planned([yielding], { wishesFor: () => ({ ...noWishes, allow }) });
+      assert.deepEqual(made.verdicts[1], {
+        kind: 'bind',
+        device: at('03:00.1'),
+        driver: 'vfio-pci',
+        assigned: false,
+        reason: 'it shares IOMMU group 1 with an assigned device',
+        yielding: [yielding],
+      });
+      assert.ok(made.steps.length > 0);
+    }
+  });
+
+  it('is said beside one that refuses', () => {
+    const [, verdict] = planned([use('console', '03:00.1'), yielding]).verdicts;
+    assert.ok(verdict?.kind === 'refuse');
+    assert.deepEqual([verdict.uses?.length, verdict.yielding], [1, [yielding]]);
   });
 });
 
@@ -177,6 +203,15 @@ describe('allowance', () => {
         'devices: [{match: "0000:03:00.0", allow: [boot-vga, held]}, {match: "0000:03:00.1", allow: [held]}]',
         'to allow it',
       ),
+    );
+  });
+
+  it('offers nothing that does more harm than good, also beside what is offered', () => {
+    const harmful: DeviceUse = { ...use('held'), offered: false };
+    assert.equal(allowance(planned([harmful])), undefined);
+    assert.deepEqual(
+      allowance(planned([use('boot-vga'), harmful])),
+      paste(file, 'devices: [{match: "0000:03:00.0", allow: [boot-vga]}]', 'to allow the rest'),
     );
   });
 

@@ -1,5 +1,6 @@
 import { opendirSync, readlinkSync, statSync, type Dir } from 'node:fs';
 import type { Holder, OpenFiles, UnseenProcess } from '../host.ts';
+import { holderFacts } from './holder-facts.ts';
 import { guestProcess } from './libvirt.ts';
 import { commandLine, nameOf, parentOf, pids, readProc } from './processes.ts';
 import { unitOf } from './unit.ts';
@@ -111,6 +112,7 @@ function holdersIn(pid: number, open: readonly string[]): Holder[] {
     name: nameOf(pid) ?? '?',
     ...(guest !== undefined && { guest }),
     ...(unit && { unit }),
+    ...holderFacts(pid),
   };
   return open.map((path) => ({ ...holder, path }));
 }

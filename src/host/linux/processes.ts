@@ -40,6 +40,11 @@ export function parentOf(pid: number): number {
   return Number(statFields(pid)?.[1] ?? 0);
 }
 
+/** One letter for what a process does, as in /proc/PID/stat; undefined when it is gone. */
+export function stateOf(pid: number): string | undefined {
+  return statFields(pid)?.[0];
+}
+
 /** Short name of a process' program, up to 15 bytes. The process itself may have chosen it. */
 export function nameOf(pid: number): string | undefined {
   return readProc(pid, 'comm')?.replace(/\n$/, '');

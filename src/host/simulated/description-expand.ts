@@ -32,11 +32,9 @@ export function expand(description: Description): MachineSpec {
     mdevTypes: description.mdev,
     volumes: storage.volumes,
     keyboards: input.keyboards,
-    processes: description.processes.map(({ name, unit, user, nodes, sessions }) => ({
-      name,
+    processes: description.processes.map(({ unit, user, ...process }) => ({
+      ...process,
       ...(unit !== undefined && { unit: { name: unit, ...(user !== undefined && { user }) } }),
-      nodes,
-      sessions,
     })),
     files: {
       '/proc/self/mountinfo': storage.mountinfo,

@@ -91,6 +91,10 @@ const process = v.strictObject({
   /** The systemd unit that it runs in, and the number of the user whose it is. */
   unit: v.optional(name),
   user: v.optional(v.number()),
+  /** The file that it runs, whether it is stopped, and how soon it closes the nodes of a device that goes. */
+  program: v.exactOptional(name),
+  halted: v.exactOptional(v.boolean()),
+  letsGoMs: v.exactOptional(v.number()),
   nodes: v.optional(v.array(name), []),
   /** Its TCP connections: both ends as 192.168.1.5:22 or [2001:db8::5]:22. */
   sessions: v.optional(v.array(v.strictObject({ local: name, peer: name })), []),

@@ -1,6 +1,7 @@
 import { consoleDriverBound, consoleDriverGone } from './consoles.ts';
 import type { Errno } from './errno.ts';
 import { faultDelay, nextFault } from './faults.ts';
+import { disconnectNodes } from './open-nodes.ts';
 import { profileOf } from './profile.ts';
 import { deviceByUid, driverOf, logLine, type Device, type Driver, type MachineState } from './state.ts';
 import { logRequest, vfioBound, vfioProbeError, vfioUnbound } from './vfio.ts';
@@ -80,6 +81,7 @@ export function detach(state: MachineState, uid: number): Outcome {
   const driver = device.driver;
   device.linked = false;
   if (device.users.length > 0) logRequest(state, device);
+  disconnectNodes(state, uid);
   const fault = nextFault(state, { on: 'remove', path: `${driver}/${device.spec.address}` });
   const dropsVfs = device.numVfs > 0 && !driverOf(state, device)?.spec.leavesVfs;
   return then(...faultDelay(state, fault), ...(dropsVfs ? [{ do: 'drop-vfs', uid } as const] : []), {

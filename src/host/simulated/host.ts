@@ -162,7 +162,7 @@ function identify({ pid, name }: Process): UnseenProcess {
 function holdersOf(state: MachineState, paths: readonly string[], self: ProcessIdentity): Holder[] {
   return state.processes
     .filter(({ pid }) => pid !== self.pid)
-    .flatMap(({ pid, name, guest, unit, sessions = [] }) => {
+    .flatMap(({ pid, name, guest, unit, program, halted, sessions = [] }) => {
       const open = new Set([
         ...state.opens.filter((each) => each.pid === pid).map(({ path }) => path),
         ...sessions.map(({ inode }) => `socket:[${inode}]`),
@@ -170,7 +170,14 @@ function holdersOf(state: MachineState, paths: readonly string[], self: ProcessI
           .filter((group) => group.openedBy === pid)
           .map(({ number }) => `/dev/vfio/${number}`),
       ]);
-      const about = { pid, name, ...(guest !== undefined && { guest }), ...(unit && { unit }) };
+      const about = {
+        pid,
+        name,
+        ...(guest !== undefined && { guest }),
+        ...(unit && { unit }),
+        ...(program !== undefined && { program }),
+        ...(halted && { halted }),
+      };
       return paths
         .filter((path) => open.has(path))
         .sort()

@@ -26,7 +26,10 @@ export type Operation =
       readonly program: string;
       readonly guest?: string;
       readonly unit?: SystemdUnit;
+      readonly letsGoMs?: number;
     }
+  /** A process closes the nodes of one device that it has open. */
+  | { readonly do: 'close-nodes'; readonly pid: number; readonly uid: number }
   | { readonly do: 'release-node'; readonly path: string }
   /** A program opens so many files that nobody gets through them in time. */
   | { readonly do: 'open-many-files'; readonly program: string }

@@ -1,6 +1,7 @@
 import { build } from './build.ts';
 import type { FaultRule } from './faults.ts';
 import { advance, submit } from './kernel.ts';
+import { closeNodes } from './open-nodes.ts';
 import type { FaultDescription, Operation } from './operation.ts';
 import { endProcess, openNode, startProcess } from './processes.ts';
 import type { MachineState, Process } from './state.ts';
@@ -66,6 +67,9 @@ function change(state: MachineState, operation: Operation): OperationResult {
     }
     case 'open-many-files':
       startProcess(state, operation.program, { crowded: true });
+      return completed;
+    case 'close-nodes':
+      closeNodes(state, operation.pid, operation.uid);
       return completed;
     case 'release-node': {
       const pids = state.opens.filter((each) => each.path === operation.path).map((each) => each.pid);

@@ -6,7 +6,7 @@ import { sharedNodes } from './view-nvidia.ts';
 import { nodesOf } from './view-system.ts';
 
 /** What may be said of a process besides its name. */
-export interface ProcessFacts {
+export interface ProcessFacts extends Partial<Pick<Process, 'program' | 'halted' | 'letsGoMs'>> {
   readonly guest?: string | undefined;
   readonly pid?: number | undefined;
   readonly unit?: SystemdUnit | undefined;
@@ -24,6 +24,9 @@ export function startProcess(state: MachineState, name: string, facts: ProcessFa
     ...(facts.guest !== undefined && { guest: facts.guest }),
     ...(facts.unit && { unit: facts.unit }),
     ...(facts.crowded && { crowded: facts.crowded }),
+    ...(facts.program !== undefined && { program: facts.program }),
+    ...(facts.halted && { halted: true }),
+    ...(facts.letsGoMs !== undefined && { letsGoMs: facts.letsGoMs }),
     // The number of a socket's inode is any that no other socket has.
     ...(facts.sessions && {
       sessions: facts.sessions.map((session, index) => ({ ...session, inode: state.next.pid * 100 + index })),
@@ -50,8 +53,8 @@ export function openNode(state: MachineState, process: Process, path: string): b
 
 /** The processes that run since the machine booted, with what they have open. */
 export function startAtBoot(state: MachineState, specs: readonly ProcessSpec[]): void {
-  for (const { name, unit, nodes, sessions } of specs) {
-    const process = startProcess(state, name, { unit, sessions });
+  for (const { name, nodes, ...facts } of specs) {
+    const process = startProcess(state, name, facts);
     for (const path of nodes) openNode(state, process, path);
   }
 }

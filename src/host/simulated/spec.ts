@@ -215,6 +215,12 @@ export interface SriovSpec {
 export interface ProcessSpec {
   readonly name: string;
   readonly unit?: SystemdUnit;
+  /** The file that it runs. */
+  readonly program?: string;
+  /** It is stopped. */
+  readonly halted?: boolean;
+  /** Milliseconds after which it closes the nodes of a device that is disconnected from them; absent: it does not. */
+  readonly letsGoMs?: number;
   /** Device nodes that it has open. */
   readonly nodes: readonly string[];
   /** Its established TCP connections. */

@@ -145,6 +145,10 @@ export interface Process {
   readonly unit?: SystemdUnit;
   /** It has so many files open that nobody gets through them in time. */
   readonly crowded?: true;
+  readonly program?: string;
+  readonly halted?: boolean;
+  /** As in a ProcessSpec. */
+  readonly letsGoMs?: number;
   /** Established TCP connections, with the inodes of their sockets. */
   readonly sessions?: readonly (TcpSession & { readonly inode: number })[];
 }

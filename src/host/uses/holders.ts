@@ -6,12 +6,17 @@ import type { DeviceUse } from '../../pci/use.ts';
 import { describeHolders } from '../describe-holders.ts';
 import type { Holder, Host } from '../host.ts';
 import { notAnswering } from '../not-answering.ts';
+import { cardChoice } from './desktops.ts';
+import { desktopHints } from './keep-off.ts';
+import { letsGo } from './sound-servers.ts';
 import { listed } from './words.ts';
 
 /** A device node and the device that it belongs to. */
 export interface DeviceNode {
   readonly device: PciAddress;
   readonly path: string;
+  /** Its driver does not let go of the device while it is open, however long that is. */
+  readonly waits?: true;
 }
 
 /** What of a device says which nodes it has. */
@@ -34,21 +39,77 @@ export async function deviceNodes(
   for (const device of devices) {
     const ofDriver = device.driver === 'nvidia' ? await nvidiaNodes(host, device, devices, deadlineMs) : [];
     for (const name of [...subsystemNodes(host, device.address), ...ofDriver])
-      nodes.push({ device: device.address, path: sysfs.node(name) });
+      nodes.push({
+        device: device.address,
+        path: sysfs.node(name),
+        ...((device.driver === 'nvidia' || name.startsWith('snd/')) && { waits: true }),
+      });
   }
   return nodes;
 }
 
-/** One use for each device that has a node open in some process. */
-export function heldUses(nodes: readonly DeviceNode[], holders: readonly Holder[]): DeviceUse[] {
-  return [...new Set(nodes.map(({ device }) => device))].flatMap((device) => {
-    const paths = nodes.filter((node) => node.device === device).map(({ path }) => path);
-    const here = holders.filter(({ path }) => paths.includes(path));
-    if (here.length === 0) return [];
-    const held = [...new Set(here.map(({ path }) => path))].sort();
-    const detail = `${listed(held, '', 3)} ${held.length === 1 ? 'is' : 'are'} open in ${describeHolders(here)}`;
-    return [{ device, reason: 'held', detail, hints: uniqueHints(here.map(howToEnd)) }];
+/** Nodes, and who has which of them open. */
+export interface Openings {
+  readonly host: Host;
+  readonly nodes: readonly DeviceNode[];
+  readonly holders: readonly Holder[];
+}
+
+/**
+ * One use for each device that has a node open in some process: by those who stay, or, when there are none, by those
+ * who let go by themselves.
+ */
+export function heldUses(openings: Openings): DeviceUse[] {
+  return [...new Set(openings.nodes.map(({ device }) => device))].flatMap((device) => {
+    const here = holdersOf(openings, device);
+    const staying = here.filter((holder) => !letsGo(holder));
+    if (staying.length > 0) return [heldUse({ ...openings, holders: staying }, device)];
+    return here.length > 0 ? [yieldingUse(device, here)] : [];
   });
+}
+
+/** Who has nodes of a device open while a write to it waits, whatever they were expected to do. */
+export function heldBy(openings: Openings, device: PciAddress): DeviceUse | undefined {
+  const holders = holdersOf(openings, device);
+  return holders.length > 0 ? heldUse({ ...openings, holders }, device) : undefined;
+}
+
+function holdersOf({ nodes, holders }: Openings, device: PciAddress): readonly Holder[] {
+  const paths = nodes.filter((node) => node.device === device).map(({ path }) => path);
+  return holders.filter(({ path }) => paths.includes(path));
+}
+
+/** Leave to take the device all the same is not offered where the kernel would wait for ever, or a session would end. */
+function heldUse({ host, nodes, holders }: Openings, device: PciAddress): DeviceUse {
+  const waits = nodes.some((node) => node.waits === true && holders.some(({ path }) => path === node.path));
+  const desktop = desktopHints(host, device, holders);
+  // What else runs in the session has the card from its desktop, and goes off it with that.
+  const others = holders.filter(
+    (holder) => cardChoice(holder) === undefined && (desktop.length === 0 || isOwnService(holder)),
+  );
+  return {
+    device,
+    reason: 'held',
+    detail: openIn(holders),
+    hints: uniqueHints([...desktop, ...others.map(howToEnd)]),
+    ...((waits || desktop.length > 0) && { offered: false }),
+  };
+}
+
+/** Whether a process is no part of a session: a guest, or a service of the system. */
+function isOwnService({ guest, unit }: Holder): boolean {
+  return guest !== undefined || (unit?.user === undefined && unit?.name.endsWith('.service') === true);
+}
+
+function yieldingUse(device: PciAddress, holders: readonly Holder[]): DeviceUse {
+  const one = new Set(holders.map(({ pid }) => pid)).size === 1;
+  const detail = `${openIn(holders)}, which ${one ? 'lets go by itself' : 'let go by themselves'} when the card goes`;
+  return { device, reason: 'held', detail, hints: [], yields: true };
+}
+
+function openIn(holders: readonly Holder[]): string {
+  const held = [...new Set(holders.map(({ path }) => path))].sort();
+  return `${listed(held, '', 3)} ${held.length === 1 ? 'is' : 'are'} open in ${describeHolders(holders)}`;
 }
 
 /** The names below /dev that the device's own directory tells. */

@@ -50,7 +50,7 @@ export async function readUses(
     ...network.uses,
     ...sshUses(network.connections, holders),
     ...graphicsUses(host, takeable),
-    ...heldUses(nodes, holders),
+    ...heldUses({ host, nodes, holders }),
     ...unseenUses(nodes, network.connections, openFiles),
   ];
   return takeable.flatMap(({ address }) =>

@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { closeSync, existsSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { OpenFiles } from '../../../src/host/host.ts';
+import { holderFacts } from '../../../src/host/linux/holder-facts.ts';
 import { guestName, openFilesAmong, type LookLimits } from '../../../src/host/linux/holders.ts';
 import { unitOf } from '../../../src/host/linux/unit.ts';
 import { runningPrograms, until } from './running.ts';
@@ -46,7 +47,9 @@ describe('openFilesAmong', () => {
   it('says of nobody that it is a guest’s QEMU because it says so itself', async () => {
     const path = node();
     const pid = await holder([path], '-name', 'guest=win11,debug-threads=on');
-    assert.deepEqual(openFilesAmong([path]).holders, [{ pid, name: 'tail', ...(unit && { unit }), path }]);
+    assert.deepEqual(openFilesAmong([path]).holders, [
+      { pid, name: 'tail', ...(unit && { unit }), ...holderFacts(pid), path },
+    ]);
   });
 
   it('finds the holders of many files in one call, an entry for each process and file', async () => {

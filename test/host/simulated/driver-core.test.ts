@@ -91,6 +91,28 @@ describe('unbind', () => {
   }
 });
 
+describe('a program that lets go of a sound card', () => {
+  const path = '/dev/snd/controlC1';
+  const unbind = '/sys/bus/pci/drivers/snd_hda_intel/unbind';
+  const server = { name: 'wireplumber', nodes: [path], sessions: [], letsGoMs: 40 };
+
+  it('closes its nodes in its own time once they are disconnected, and the unbind goes on', async () => {
+    const machine = example('amd-rdna3-desktop', { processes: [server] });
+    const host = machine.host();
+    const before = host.now();
+    assert.equal(await answer(host, unbind, radeon.audio, 1000), 'ok');
+    assert.ok(host.now() - before >= 40);
+    assert.deepEqual(host.holders([path]), []);
+    assert.ok(machine.state().processes.some(({ name }) => name === 'wireplumber'));
+  });
+
+  it('does not while it is halted', async () => {
+    const machine = example('amd-rdna3-desktop', { processes: [{ ...server, halted: true }] });
+    assert.equal(machine.host().holders([path])[0]?.halted, true);
+    assert.equal(await answer(machine.host(), unbind, radeon.audio, 1000), 'stuck');
+  });
+});
+
 describe('two processes at one device', () => {
   it('bind at once: one succeeds, the other is EBUSY', async () => {
     const machine = example('amd-rdna3-desktop');

@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict';
-import { hintText } from '../../../src/hint.ts';
+import { advice, hintText } from '../../../src/hint.ts';
 import type { Holder } from '../../../src/host/host.ts';
-import { deviceNodes, heldUses } from '../../../src/host/uses/holders.ts';
+import {
+  deviceNodes,
+  heldBy,
+  heldUses,
+  type DeviceNode,
+  type Openings,
+} from '../../../src/host/uses/holders.ts';
 import { sysfs } from '../../../src/pci/sysfs.ts';
 import { audio, device, gpu } from '../../plan/snapshots.ts';
 import { fakeHost } from '../fake-host.ts';
@@ -100,37 +106,48 @@ describe('deviceNodes', () => {
 
 describe('heldUses', () => {
   const node = { device: gpu().address, path: '/dev/dri/card1' };
-  const other = { device: audio().address, path: '/dev/snd/controlC1' };
+  const other = { device: audio().address, path: '/dev/snd/controlC1', waits: true } as const;
+  const openings = (
+    holders: readonly Partial<Holder>[],
+    host = fakeHost({}),
+    nodes: readonly DeviceNode[] = [node, other],
+  ): Openings => ({
+    host,
+    nodes,
+    holders: holders.map((each, index) => ({ pid: 10 + index, name: 'mpv', path: node.path, ...each })),
+  });
+  const used = (...holders: readonly Partial<Holder>[]): ReturnType<typeof heldUses> =>
+    heldUses(openings(holders));
   const held = (...holders: readonly Partial<Holder>[]): readonly (readonly [string, readonly string[]])[] =>
-    heldUses(
-      [node, other],
-      holders.map((each, index) => ({ pid: 10 + index, name: 'Xorg', path: node.path, ...each })),
-    ).map(({ device: address, detail, hints }) => [`${address.slice(-1)} ${detail}`, hints.map(hintText)]);
+    used(...holders).map(({ device: address, detail, hints }) => [
+      `${address.slice(-1)} ${detail}`,
+      hints.map(hintText),
+    ]);
 
   const rows: readonly (readonly [name: string, holder: Partial<Holder>, who: string, hint: string])[] = [
-    ['a program', {}, '"Xorg" (pid 10)', 'end that program: kill 10'],
+    ['a program', {}, '"mpv" (pid 10)', 'end that program: kill 10'],
     [
       'a service',
       { unit: { name: 'lightdm.service' } },
-      '"Xorg" (pid 10, lightdm.service)',
+      '"mpv" (pid 10, lightdm.service)',
       'systemctl stop lightdm.service',
     ],
     [
       'a service of a user',
       { unit: { name: 'pipewire.service', user: 1000 } },
-      '"Xorg" (pid 10, pipewire.service)',
+      '"mpv" (pid 10, pipewire.service)',
       'systemctl --user -M 1000@ stop pipewire.service',
     ],
     [
-      'a session, which must not be stopped as a whole',
-      { unit: { name: 'session-2.scope' } },
-      '"Xorg" (pid 10, session-2.scope)',
+      'a program of an application',
+      { unit: { name: 'app-mpv-1.scope', user: 1000 } },
+      '"mpv" (pid 10, app-mpv-1.scope)',
       'end that program: kill 10',
     ],
     [
       'a unit whose name a shell would change',
       { unit: { name: 'a\\x2db.service' } },
-      '"Xorg" (pid 10, a\\x2db.service)',
+      '"mpv" (pid 10, a\\x2db.service)',
       "systemctl stop 'a\\x2db.service'",
     ],
     [
@@ -155,12 +172,79 @@ describe('heldUses', () => {
       ),
       [
         [
-          '0 /dev/dri/card1 is open in "Xorg" (pid 7, x.service) and "Xorg" (pid 8, x.service)',
+          '0 /dev/dri/card1 is open in "mpv" (pid 7, x.service) and "mpv" (pid 8, x.service)',
           ['systemctl stop x.service'],
         ],
         ['1 /dev/snd/controlC1 is open in "pulseaudio" (pid 8)', ['end that program: kill 8']],
       ],
     );
+  });
+
+  const server = { name: 'wireplumber', path: other.path, program: '/usr/bin/wireplumber' };
+  it('yields when all who have the device open let go by themselves', () => {
+    assert.deepEqual(used(server, { ...server, name: 'alsactl', program: '/usr/sbin/alsactl' }), [
+      {
+        device: other.device,
+        reason: 'held',
+        detail:
+          '/dev/snd/controlC1 is open in "wireplumber" (pid 10) and "alsactl" (pid 11), which let go by themselves when the card goes',
+        hints: [],
+        yields: true,
+      },
+    ]);
+    assert.match(
+      used(server)[0]?.detail ?? '',
+      /"wireplumber" \(pid 10\), which lets go by itself when the card goes$/,
+    );
+  });
+
+  it('does not yield when one of them stays, and names that one alone', () => {
+    assert.deepEqual(used(server, { name: 'mixer', path: other.path }), [
+      {
+        device: other.device,
+        reason: 'held',
+        detail: '/dev/snd/controlC1 is open in "mixer" (pid 11)',
+        hints: [advice('end that program: kill 11')],
+        offered: false,
+      },
+    ]);
+  });
+
+  it('names those who were expected to let go when a write waits for them', () => {
+    const use = heldBy(openings([server]), other.device);
+    assert.equal(use?.yields, undefined);
+    assert.equal(use?.detail, '/dev/snd/controlC1 is open in "wireplumber" (pid 10)');
+    assert.equal(heldBy(openings([server]), node.device), undefined);
+  });
+
+  it('is offered to be allowed where the kernel does not wait and no session ends', () => {
+    const offered = (...holders: readonly Partial<Holder>[]): readonly (boolean | undefined)[] =>
+      used(...holders).map((use) => use.offered);
+    assert.deepEqual(offered({}), [undefined]);
+    assert.deepEqual(offered({ path: other.path }), [false]);
+    assert.deepEqual(offered({}, { name: 'sway' }), [false]);
+  });
+
+  it('says of a desktop that ending it ends the session, and of what runs in that session nothing more', () => {
+    const session = { unit: { name: 'session-2.scope' } };
+    const files = { '/sys/bus/pci/devices/0000:00:02.0/drm/card0/dev': '' };
+    const [use] = heldUses(
+      openings(
+        [
+          { name: 'sway', ...session },
+          { name: 'foot', ...session, path: '/dev/dri/renderD128' },
+          { name: 'ollama', unit: { name: 'ollama.service' } },
+          { name: 'qemu-system-x86', guest: 'old' },
+        ],
+        fakeHost({ files }),
+        [node, { device: node.device, path: '/dev/dri/renderD128' }],
+      ),
+    );
+    const hints = use?.hints.map(hintText) ?? [];
+    assert.match(hints[0] ?? '', /^do not stop "sway" \(pid 10, session-2\.scope\): this ends your session/);
+    assert.match(hints[2] ?? '', /WLR_DRM_DEVICES=/);
+    assert.deepEqual(hints.slice(-2), ['systemctl stop ollama.service', 'shut that guest down first']);
+    assert.doesNotMatch(hints.join('\n'), /kill/);
   });
 
   it('has none for nodes that nobody has open, and for sockets', () => {

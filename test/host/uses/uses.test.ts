@@ -28,9 +28,9 @@ function machine(): { readonly host: Host; readonly asked: string[][]; readonly 
       read.push(path);
       return shown.read(path);
     },
-    holders: (paths) => {
+    openFiles: (paths) => {
       asked.push([...paths]);
-      return paths.map((path, index) => ({ pid: index + 1, name: 'program', path }));
+      return { holders: paths.map((path, index) => ({ pid: index + 1, name: 'program', path })), unseen: [] };
     },
   };
   return { host, asked, read };
