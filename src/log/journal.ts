@@ -3,12 +3,21 @@ import { existsSync } from 'node:fs';
 import { childEnvironment } from '../child-environment.ts';
 import { severityNumber, type Sink } from './file.ts';
 import { logLine } from './line.ts';
+import type { LogEntry } from './log.ts';
 
 /** syslog's facility "daemon" (RFC 5424, table 1), shifted as in a priority. */
 const DAEMON = 3 << 3;
 
 /** Where a syslog daemon or the journal listens. */
 const SYSLOG_SOCKET = '/dev/log';
+
+/** The options that the hook needs of logger(1), without the process. busybox's has none of them. */
+export const loggerOptions = ['--tag', 'vfio-hook', '--prio-prefix', '--size', '2KiB'] as const;
+
+/** What logger gets on its stdin for one entry: one line, with its priority in front, of less than 1,024 bytes. */
+export function journalRecord(entry: LogEntry): string {
+  return `<${DAEMON | severityNumber(entry.severity)}>${logLine(entry)}\n`;
+}
 
 /** Lines kept from being written while logger(1) does not read: more are dropped, the hook never waits. */
 const MOST_WAITING = 1024 * 1024;
@@ -31,7 +40,7 @@ export function journalSink(): Sink {
       child ??= startLogger();
       const { stdin } = child;
       if (!stdin || stdin.destroyed || stdin.writableLength > MOST_WAITING) return;
-      stdin.write(`<${DAEMON | severityNumber(entry.severity)}>${logLine(entry)}\n`);
+      stdin.write(journalRecord(entry));
     },
     close: () => {
       child?.stdin?.end();
@@ -41,7 +50,7 @@ export function journalSink(): Sink {
 }
 
 function startLogger(): ChildProcess {
-  const child = spawn('logger', ['--tag', 'vfio-hook', `--id=${process.pid}`, '--prio-prefix'], {
+  const child = spawn('logger', [...loggerOptions, `--id=${process.pid}`], {
     stdio: ['pipe', 'ignore', 'ignore'],
     detached: true,
     cwd: '/',

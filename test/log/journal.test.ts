@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { hasJournal } from '../../src/log/journal.ts';
+import { hasJournal, journalRecord, loggerOptions } from '../../src/log/journal.ts';
 
 const program = fileURLToPath(new URL('processes/log-to-journal.ts', import.meta.url));
 const LOGGER = '/usr/bin/logger';
@@ -68,7 +70,10 @@ describe('journalSink', () => {
       );
       await until(() => existsSync(got));
       assert.equal(readFileSync(got, 'utf8'), '<29>first guest="a\\u{a}b"\n<27>last\n');
-      assert.match(readFileSync(`${got}.args`, 'utf8'), /^--tag vfio-hook --id=\d+ --prio-prefix\n$/);
+      assert.match(
+        readFileSync(`${got}.args`, 'utf8'),
+        /^--tag vfio-hook --prio-prefix --size 2KiB --id=\d+\n$/,
+      );
       assert.match(readFileSync(`${got}.env`, 'utf8'), /^PATH=\/usr\/sbin:\/usr\/bin:\/sbin:\/bin$/m);
     });
   }
@@ -84,6 +89,53 @@ describe('journalSink', () => {
     await run('close', '#!/bin/sh\necho it fails >&2\nexit 1\n');
     await run('close', 'no program at all');
   });
+});
+
+describe('a record of the journal', () => {
+  /** What the logger of this machine would send, a line for each record. */
+  async function sent(input: string): Promise<string[]> {
+    // It connects to the socket though it sends nothing.
+    const socket = join(directory, 'log');
+    const server = createServer().listen(socket);
+    await once(server, 'listening');
+    const args = [...loggerOptions, '--id=1', '--no-act', '--stderr', '--socket', socket, '--tcp'];
+    const { stderr } = spawnSync('logger', args, { input, encoding: 'utf8' });
+    server.close();
+    return stderr.split('\n').filter((line) => line !== '');
+  }
+
+  const forged = '<2>kernel: the disk is on fire';
+  const hostile: readonly (readonly [name: string, guest: string])[] = [
+    ['plain text up to the cut', 'x'.repeat(1024 - 12) + forged],
+    ['characters of two bytes', 'ä'.repeat(480) + forged.repeat(20)],
+    ['characters of three bytes', '€'.repeat(330) + forged.repeat(20)],
+    ['characters of four bytes', '𝄞'.repeat(240) + forged.repeat(20)],
+    ['a priority at every place where it may be cut', forged.repeat(100)],
+    ['newlines and NULs', `a\n${forged}\0\n${forged}`],
+    ['a priority at its beginning', forged],
+  ];
+  for (const [name, guest] of hostile) {
+    it(`is one record: ${name}`, async () => {
+      const records = [
+        journalRecord({ severity: 'info', message: guest }),
+        journalRecord({ severity: 'info', message: 'step', guest }),
+      ];
+      for (const record of records) {
+        assert.ok(Buffer.byteLength(record) < 1024, `${Buffer.byteLength(record)} bytes`);
+        assert.equal(Buffer.from(record).toString(), record, 'whole characters');
+        assert.match(record, /^<30>[^\n]*\n$/);
+      }
+      if (
+        spawnSync('logger', ['--version'], { encoding: 'utf8' }).stdout.startsWith('logger from util-linux')
+      ) {
+        const lines = await sent(records.join(''));
+        assert.equal(lines.length, 2, lines.join('\n'));
+        for (const line of lines) assert.ok(line.startsWith('<30>'), line);
+      } else {
+        console.warn('        skipped in part: there is no logger of util-linux');
+      }
+    });
+  }
 });
 
 describe('hasJournal', () => {
