@@ -82,6 +82,8 @@ export interface Scenario {
   readonly time: { now: number };
   /** What the configuration says from now on. */
   config: Config;
+  /** How the next runs come by it. */
+  loadConfig: () => Config;
   /** What the next runs are told when they ask whether to stop. */
   interrupted: () => string | undefined;
   /** Stands between the engine and its claims, for disks that are full. */
@@ -169,7 +171,7 @@ export function openScenario(options: ScenarioOptions, directory: string): Scena
       trustedUid,
       bootId,
       clock: () => new Date(scenario.time.now),
-      loadConfig: () => scenario.config,
+      loadConfig: () => scenario.loadConfig(),
       interrupted: () => scenario.interrupted(),
     };
   };
@@ -188,6 +190,7 @@ export function openScenario(options: ScenarioOptions, directory: string): Scena
     log,
     time: { now: Date.UTC(2026, 0, 2, 3, 4, 5) },
     config: { ...defaultConfig, ...options.config },
+    loadConfig: () => scenario.config,
     interrupted: () => undefined,
     wrapStore: (store) => store,
     wrapHost: (host) => host,

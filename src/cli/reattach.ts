@@ -20,7 +20,8 @@ export const reattach: Command = {
     'Puts devices that vfio-hook detach took back exactly as they were. Devices that something else put on a\n' +
     'vfio driver (boot parameters, a script, driverctl) go to the driver of the host that takes them, after an\n' +
     'override that names a vfio driver was cleared; nobody knows what they were before. What a guest or another\n' +
-    'program uses is refused. What the host has already stays as it is.',
+    'program uses is refused. What the host has already stays as it is, and so does, the second time, what was on a\n' +
+    'vfio driver before its detach. A broken configuration is said and keeps nothing from going back.',
   operands: [addressOperand],
   options: [
     ...selectionOptions,
@@ -86,7 +87,9 @@ function showResult(
   for (const move of moves) terminal.print(`${moveLine(move)}${remark(done, move)}`);
 }
 
-function remark({ strangers, snapshot }: Reattachment, { address, to }: Move): string {
+function remark({ strangers, returned, snapshot }: Reattachment, { address, to }: Move): string {
+  if (returned.includes(address))
+    return ' (given back already: it was there before its detach; --driver names one of the host)';
   if (!strangers.some((device) => device.address === address)) return '';
   const override = deviceAt(snapshot, address)?.driverOverride;
   const cleared = override === undefined ? '' : `; its driver override was ${override}`;

@@ -149,13 +149,17 @@ async function restore(
 ): Promise<Ended> {
   const { host, log } = engine;
   for (let pass = 1; ; pass += 1) {
-    const { steps, notes } = planRestore(
+    const { steps, notes, left } = planRestore(
       claim,
       await takeSnapshot(host, groups, { deadlineMs, without, uses: 'unread' }),
     );
-    if (steps.length === 0) return { notes, leftovers: [], stuck: [] };
+    if (steps.length === 0) return { notes, leftovers: left, stuck: [] };
     if (pass > PASSES) {
-      return { notes, leftovers: steps.map((step) => `not as before: ${describeStep(step)}`), stuck: [] };
+      return {
+        notes,
+        leftovers: [...left, ...steps.map((step) => `not as before: ${describeStep(step)}`)],
+        stuck: [],
+      };
     }
     const failures = await execute(steps, {
       host,
@@ -167,7 +171,7 @@ async function restore(
     if (failures.length > 0) {
       return {
         notes,
-        leftovers: failures.map((failure) => failure.sentence),
+        leftovers: [...left, ...failures.map((failure) => failure.sentence)],
         stuck: failures.flatMap((failure) => failure.stuck ?? []),
       };
     }

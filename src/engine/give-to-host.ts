@@ -16,7 +16,7 @@ import { describeLeft } from './hand-over.ts';
 export interface Strangers {
   readonly strangers: readonly PciDevice[];
   readonly snapshot: Snapshot;
-  readonly config: Config;
+  readonly timeouts: Config['timeouts'];
 }
 
 /**
@@ -26,12 +26,12 @@ export interface Strangers {
  */
 export async function giveToHost(
   engine: Engine,
-  { strangers, snapshot, config }: Strangers,
+  { strangers, snapshot, timeouts }: Strangers,
   driver: string | undefined,
 ): Promise<string[]> {
   const { host, store, log } = engine;
   if (strangers.length === 0) return [];
-  const deadlineMs = config.timeouts.kernelWrite;
+  const deadlineMs = timeouts.kernelWrite;
   const claim: Claim = {
     version: 2,
     bootId: engine.bootId,

@@ -19,6 +19,8 @@ import { isAway, planToHost } from '../plan/to-host.ts';
 import { refuseBlocked } from './blocked.ts';
 import { refuseDamaged } from './claim-store.ts';
 import type { Engine } from './engine.ts';
+import { wasGivenBack } from './given-back.ts';
+import { timeoutsForWayBack } from './timeouts.ts';
 
 /** What is to go back to the host. */
 export interface ReattachRequest {
@@ -37,25 +39,27 @@ export interface Reattachment {
   readonly strangers: readonly PciDevice[];
   /** Devices that the host has already. */
   readonly settled: readonly PciAddress[];
+  /** Those of them that are away from the host, as they were before a detach that is over. */
+  readonly returned: readonly PciAddress[];
   readonly refused: readonly VfioHookError[];
   readonly snapshot: Snapshot;
   /** What will be written, in order, as far as it can be known before. */
   readonly steps: readonly Step[];
   /** What was found otherwise and is left alone. */
   readonly notes: readonly string[];
-  readonly config: Config;
+  readonly timeouts: Config['timeouts'];
 }
 
 /** Decides, and changes nothing: for a dry run. */
 export async function planReattach(engine: Engine, request: ReattachRequest): Promise<Reattachment> {
   const { host } = engine;
-  const config = engine.loadConfig();
+  const { timeouts, notes } = timeoutsForWayBack(engine);
   const stored = engine.store.all();
   refuseDamaged(stored);
   const groups = groupsConcerned(engine, request, stored.claims);
   refuseBlocked(host, stored.claims, groups);
   const snapshot = await takeSnapshot(host, groups, {
-    deadlineMs: config.timeouts.kernelWrite,
+    deadlineMs: timeouts.kernelWrite,
     uses: 'unread',
     drivers: request.driver === undefined ? [] : [request.driver],
   });
@@ -66,8 +70,14 @@ export async function planReattach(engine: Engine, request: ReattachRequest): Pr
   const detached = new Map<Claim, Set<ClaimedDevice>>();
   const strangers = new Set<PciDevice>();
   const settled: PciAddress[] = [];
+  const returned: PciAddress[] = [];
   for (const address of request.devices) {
     const claim = manualClaim(stored.claims, address);
+    if (!claim && request.driver === undefined && isReturned(engine, snapshot, address)) {
+      settled.push(address);
+      returned.push(address);
+      continue;
+    }
     const members = claim ? claimedTogether(claim, address) : awayTogether(snapshot, address, stored.claims);
     const why =
       members.map((member) => reasonToRefuse(engine, member.address, stored.claims)).find(Boolean) ??
@@ -92,14 +102,15 @@ export async function planReattach(engine: Engine, request: ReattachRequest): Pr
     detached: parts,
     strangers: away,
     settled,
+    returned,
     refused: unique(refused),
     snapshot,
     steps: [
       ...ways.flatMap(({ steps }) => steps),
       ...(away.length > 0 ? planToHost(away, snapshot, request.driver) : []),
     ],
-    notes: ways.flatMap(({ notes }) => notes),
-    config,
+    notes: [...notes, ...ways.flatMap((way) => [...way.notes, ...way.left])],
+    timeouts,
   };
 }
 
@@ -142,6 +153,11 @@ function awayTogether(
       each === device ||
       (each.iommuGroup === device.iommuGroup && each.onVfio && !manualClaim(claims, each.address)),
   );
+}
+
+function isReturned(engine: Engine, snapshot: Snapshot, address: PciAddress): boolean {
+  const device = deviceAt(snapshot, address);
+  return device !== undefined && isAway(device) && wasGivenBack(engine, device);
 }
 
 /** Without a driver as often as not, and nothing to offer to one. */

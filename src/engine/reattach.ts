@@ -3,7 +3,13 @@ import type { Claim } from '../claim/claim.ts';
 import { logOwner } from '../claim/owner.ts';
 import { VfioHookError } from '../errors.ts';
 import { manualOwner } from './detach.ts';
+import { boundDriver } from '../host/bound-driver.ts';
+import { isOnVfio } from '../host/read-device.ts';
+import type { PciAddress } from '../pci/address.ts';
+import { isStub } from '../pci/stub.ts';
 import type { Engine } from './engine.ts';
+import { forgetGivenBack, noteGivenBack } from './given-back.ts';
+import { timeoutsForWayBack } from './timeouts.ts';
 import { giveBack } from './give-back.ts';
 import { giveToHost } from './give-to-host.ts';
 import { describeLeft } from './hand-over.ts';
@@ -20,7 +26,7 @@ export async function reattach(engine: Engine, request: ReattachRequest): Promis
   const started = host.now();
   const { claims } = engine.store.all();
   const groups = groupsConcerned(engine, request, claims);
-  const locks = lockForOwner(engine, manualOwner(), groups, engine.loadConfig().timeouts.lock);
+  const locks = lockForOwner(engine, manualOwner(), groups, timeoutsForWayBack(engine).timeouts.lock);
   try {
     const reattachment = await planReattach(engine, request);
     const { detached, strangers, refused } = reattachment;
@@ -32,9 +38,11 @@ export async function reattach(engine: Engine, request: ReattachRequest): Promis
     const left: string[] = [];
     for (const { claim, devices } of detached) {
       const result = await giveBack(engine, claim, { only: devices });
-      if (result.kind !== 'restored') left.push(describeLeft(result));
+      if (result.kind === 'restored') noteAway(engine, devices);
+      else left.push(describeLeft(result));
     }
     left.push(...(await giveToHost(engine, reattachment, request.driver)));
+    if (left.length === 0) noteAway(engine, strangers);
     if (left.length > 0) {
       throw new VfioHookError('VH_INCOMPLETE', `not everything is given back: ${left.join('; ')}`, {
         hints: [advice('see: vfio-hook status; retry with: vfio-hook recover, then: vfio-hook reattach')],
@@ -50,6 +58,16 @@ export async function reattach(engine: Engine, request: ReattachRequest): Promis
     return reattachment;
   } finally {
     locks.release();
+  }
+}
+
+/** What of these is away from the host now was so before, or no driver of the host takes it: there is no more to do for it. */
+function noteAway(engine: Engine, devices: readonly { readonly address: PciAddress }[]): void {
+  for (const { address } of devices) {
+    const driver = boundDriver(engine.host, address);
+    if (driver === undefined || isOnVfio(engine.host, address, driver) || isStub(driver))
+      noteGivenBack(engine, address, driver);
+    else forgetGivenBack(engine, address);
   }
 }
 

@@ -2,6 +2,7 @@ import type { Claim, ClaimedDevice } from '../claim/claim.ts';
 import { formatBarSize } from '../pci/bar.ts';
 import type { PciDevice } from '../pci/device.ts';
 import { deviceAt, type Snapshot } from '../pci/snapshot.ts';
+import { sysfs } from '../pci/sysfs.ts';
 import { isVfioName } from '../pci/vfio-name.ts';
 import type { Step } from './step.ts';
 
@@ -10,6 +11,8 @@ export interface RestorePlan {
   readonly steps: readonly Step[];
   /** What was found otherwise than expected and is left alone, one sentence each. */
   readonly notes: readonly string[];
+  /** What is not back and cannot be put back while somebody else's driver has the device, one sentence each. */
+  readonly left: readonly string[];
 }
 
 /**
@@ -38,6 +41,7 @@ export function planRestore(claim: Pick<Claim, 'devices'>, snapshot: Snapshot): 
       ...ways.flatMap((way) => way.afterwards),
     ],
     notes: ways.flatMap((way) => way.notes),
+    left: ways.flatMap((way) => way.left),
   };
 }
 
@@ -56,9 +60,18 @@ interface WayBack {
   }[];
   readonly afterwards: readonly Step[];
   readonly notes: readonly string[];
+  readonly left: readonly string[];
 }
 
-const nothing: WayBack = { unbinds: [], resizes: [], overrides: [], binds: [], afterwards: [], notes: [] };
+const nothing: WayBack = {
+  unbinds: [],
+  resizes: [],
+  overrides: [],
+  binds: [],
+  afterwards: [],
+  notes: [],
+  left: [],
+};
 
 function wayBack(claimed: ClaimedDevice, device: PciDevice | undefined): WayBack {
   const { address, original } = claimed;
@@ -71,13 +84,6 @@ function wayBack(claimed: ClaimedDevice, device: PciDevice | undefined): WayBack
   }
   const ours = device.driver === undefined || device.onVfio || device.driver === claimed.driver;
   const home = device.driver === original.driver;
-  if (!ours && !home) {
-    return {
-      ...nothing,
-      notes: [`${address} was bound to ${JSON.stringify(device.driver)} by somebody else meanwhile`],
-    };
-  }
-
   const resizes = original.bars
     .map(({ bar, size }) => ({
       bar,
@@ -86,12 +92,17 @@ function wayBack(claimed: ClaimedDevice, device: PciDevice | undefined): WayBack
     }))
     .filter(({ from, to }) => from !== to);
   if (!ours && resizes.length > 0) {
-    // The host driver is at work on the device: taking it away again could take the screen with it.
-    const kept = resizes.map(({ bar, from }) => `BAR ${bar} is still ${formatBarSize(from)}`).join(', ');
+    // A driver is at work on the device: taking it away could take the screen with it, and no BAR changes under it.
     return {
       ...nothing,
-      overrides: overrideSteps(device, original.driverOverride),
-      notes: [`${address} was given to ${JSON.stringify(device.driver)} by somebody else meanwhile: ${kept}`],
+      overrides: home ? overrideSteps(device, original.driverOverride) : [],
+      left: [barsLeft(device, resizes)],
+    };
+  }
+  if (!ours && !home) {
+    return {
+      ...nothing,
+      notes: [`${address} was bound to ${JSON.stringify(device.driver)} by somebody else meanwhile`],
     };
   }
 
@@ -119,7 +130,18 @@ function wayBack(claimed: ClaimedDevice, device: PciDevice | undefined): WayBack
       ...powerAndReset(claimed, device, moves),
     ],
     notes: [],
+    left: [],
   };
+}
+
+function barsLeft(
+  { address, driver }: PciDevice,
+  resizes: readonly { readonly bar: number; readonly from: number; readonly to: number }[],
+): string {
+  const sizes = resizes.map(
+    ({ bar, from, to }) => `BAR ${bar} is still ${formatBarSize(from)} and was ${formatBarSize(to)}`,
+  );
+  return `${address} was given to ${JSON.stringify(driver)} by somebody else meanwhile: ${sizes.join(', ')}; to have that back, take it from the driver first: echo ${address} > ${sysfs.driver(driver ?? '')}/unbind`;
 }
 
 function powerAndReset({ address, original }: ClaimedDevice, device: PciDevice, moves: boolean): Step[] {

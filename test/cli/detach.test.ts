@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { copyFileSync } from 'node:fs';
+import { copyFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { expectGolden } from '../golden.ts';
 import { callHook, installation, startHook, type Ended } from '../hook/compiled.ts';
@@ -51,6 +51,38 @@ describe('vfio-hook detach and reattach', () => {
     assert.deepEqual(drivers(on, [...CARD, USB]), ['amdgpu', 'snd_hda_intel', 'vfio-pci']);
     golden('reattach-others', run(on, 'reattach', USB, '03:00.0'), on);
     assert.deepEqual([picture(on), claims(on)], [before, {}]);
+  });
+
+  it('back twice, for a card that began on vfio-pci: the second time it says that there is nothing to do', () => {
+    const on = stage('amd-rdna3-desktop');
+    for (const device of CARD) {
+      on.machine.perform({ do: 'load', module: 'vfio-pci' });
+      run(on, 'detach', device);
+    }
+    // As after boot with vfio-pci.ids=…: nobody has a claim.
+    rmSync(join(on.directory, 'run/claims'), { recursive: true });
+    const before = picture(on);
+    assert.equal(run(on, 'detach', '03:00.0').status, 0);
+    const stays = CARD.map((device) => `${device}: stays on vfio-pci`);
+    const first = run(on, 'reattach', '03:00.0', '03:00.1');
+    assert.deepEqual([first.status, first.stdout], [0, `${stays.join('\n')}\n`]);
+    const again = run(on, 'reattach', '03:00.0', '03:00.1');
+    const why = ' (given back already: it was there before its detach; --driver names one of the host)';
+    assert.deepEqual([again.status, again.stdout], [0, `${stays.map((line) => line + why).join('\n')}\n`]);
+    assert.deepEqual([picture(on), claims(on)], [before, {}]);
+  });
+
+  it('back with a broken configuration, which is said', () => {
+    const on = stage('amd-rdna3-desktop');
+    const before = picture(on);
+    assert.equal(run(on, 'detach', '03:00.0').status, 0);
+    configure(on, 'config.yaml', 'timeouts: {');
+    const { status, stderr } = run(on, 'reattach', '03:00.0');
+    assert.match(
+      stderr,
+      /^vfio-hook: cannot use configuration .*config\.yaml: .*; the usual timeouts count\n$/,
+    );
+    assert.deepEqual([status, picture(on), claims(on)], [0, before, {}]);
   });
 
   it('the dry run shows the plan, changes nothing, and is what is then done', () => {

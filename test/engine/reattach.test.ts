@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict';
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { VfioHookError } from '../../src/errors.ts';
 import { planReattach } from '../../src/engine/plan-reattach.ts';
 import { describeStep } from '../../src/steps/index.ts';
 import { failureOf, guest, pci, scenarios, type Scenario } from '../scenario.ts';
@@ -117,6 +120,97 @@ describe('reattach of what somebody else put on vfio-pci', () => {
         assert.deepEqual(s.claims(), []);
       }
     }
+  });
+});
+
+describe('reattach, twice', () => {
+  const scenario = scenarios();
+  const MEMORY = '0000:00:14.2';
+
+  for (const override of ['vfio-pci', ''] as const) {
+    it(`leaves a card where it was before its detach: on vfio-pci, ${override === '' ? 'without an override' : 'by an override'}`, async () => {
+      const s = scenario();
+      await byScript(s, GPU, SOUND);
+      for (const device of [GPU, SOUND])
+        await s.byHand(`/sys/bus/pci/devices/${device}/driver_override`, override);
+      const before = s.observation();
+      await s.detach([GPU]);
+      await s.reattach([GPU]);
+      s.nothingDiffers(before);
+      s.writes();
+      const again = await s.reattach([GPU, SOUND]);
+      assert.deepEqual([again.settled, again.returned, again.refused], [[GPU, SOUND], [GPU, SOUND], []]);
+      assert.deepEqual(s.writes(), []);
+      s.nothingDiffers(before);
+    });
+  }
+
+  it('lets the card go to the host all the same when its driver is named', async () => {
+    const s = scenario({ host: 'nvidia-desktop' });
+    const CARD = '0000:01:00.0';
+    await byScript(s, CARD);
+    await s.detach([CARD]);
+    await s.reattach([CARD]);
+    assert.equal(s.driver(CARD), 'vfio-pci');
+    await s.reattach([CARD], { driver: 'nouveau' });
+    assert.equal(s.driver(CARD), 'nouveau');
+    // From here on it is a card like any other that somebody takes away.
+    await s.moveByHand(CARD, 'vfio-pci');
+    assert.deepEqual((await s.reattach([CARD])).returned, []);
+    assert.notEqual(s.driver(CARD), 'vfio-pci');
+  });
+
+  it('does nothing more for a device that no driver of the host takes', async () => {
+    const s = scenario({ host: 'nvidia-desktop' });
+    await byScript(s, MEMORY);
+    await s.reattach([MEMORY]);
+    s.writes();
+    await s.reattach([MEMORY]);
+    assert.deepEqual([s.writes(), s.driver(MEMORY)], [[], 'none']);
+  });
+
+  it('knows nothing of an earlier boot, nor of what is not its own note', async () => {
+    const s = scenario();
+    await byScript(s, USB);
+    await s.detach([USB]);
+    await s.reattach([USB]);
+    const note = join(s.directory, 'run/given-back', USB);
+    assert.equal(statSync(note).mode & 0o777, 0o600);
+    for (const text of ['', '{', readFileSync(note, 'utf8').replace('vfio-pci', 'pci-stub')]) {
+      writeFileSync(note, text);
+      const { returned } = await planReattach(s.engine(), { devices: [pci(USB)], skipRefused: false });
+      assert.deepEqual(returned, [], text);
+    }
+  });
+});
+
+describe('a configuration that is broken', () => {
+  const scenario = scenarios();
+  const broken = (): never => {
+    throw new VfioHookError('VH_CONFIG', 'cannot use configuration /etc/vfio-hook/config.yaml: line 1');
+  };
+
+  it('keeps nothing from going back: reattach says so and takes the usual timeouts', async () => {
+    const s = scenario();
+    await s.detach([GPU]);
+    await byScript(s, USB);
+    s.loadConfig = broken;
+    const { notes } = await s.reattach([GPU, USB]);
+    assert.deepEqual(notes, [
+      'cannot use configuration /etc/vfio-hook/config.yaml: line 1; the usual timeouts count',
+    ]);
+    assert.deepEqual([s.driver(GPU), s.driver(USB), s.claims()], ['amdgpu', 'xhci_hcd', []]);
+  });
+
+  it('is not asked by release and recover', async () => {
+    const s = scenario();
+    await s.prepare(guest('win11', GPU));
+    await s.prepare(guest('other', USB));
+    s.loadConfig = broken;
+    await s.release('win11');
+    s.happens({ do: 'stop-libvirt' });
+    await s.recover();
+    s.nothingDiffers();
   });
 });
 

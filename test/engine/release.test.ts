@@ -199,6 +199,37 @@ describe('release', () => {
     s.nothingDiffers();
   });
 
+  it('keeps the claim of a card that somebody gave to its driver with a BAR that is still changed, until that is back', async () => {
+    const s = scenario({
+      config: {
+        ...defaultConfig,
+        devices: [{ match: { by: 'address', address: pci(GPU) }, bars: new Map([[2, 8 * 2 ** 20]]) }],
+      },
+    });
+    const before = s.fact(`${GPU} bar 2`);
+    await s.prepare(win11);
+    await s.moveByHand(GPU, 'amdgpu');
+    const error = await failureOf(s.release('win11'));
+    assert.equal(error.code, 'VH_INCOMPLETE');
+    assert.ok(
+      error.message.includes(`${GPU} was given to "amdgpu" by somebody else meanwhile: BAR 2 is still 8 MiB`),
+    );
+    assert.deepEqual([s.driver(GPU), s.driver(SOUND)], ['amdgpu', 'snd_hda_intel']);
+    assert.deepEqual(
+      s.claims().map(({ state }) => state),
+      ['incomplete'],
+    );
+    // A second time finds the same, and what the sentence says helps.
+    s.writes();
+    await assert.rejects(s.release('win11'));
+    assert.deepEqual(s.writes(), []);
+    const [, path = ''] = /echo \S+ > (\S+)/.exec(error.message) ?? [];
+    await s.byHand(path, GPU);
+    await s.recover();
+    assert.equal(s.fact(`${GPU} bar 2`), before);
+    s.nothingDiffers();
+  });
+
   it('does nothing the second time', async () => {
     const s = scenario();
     await s.prepare(win11);

@@ -31,6 +31,7 @@ interface Row {
   readonly facts?: Partial<Snapshot>;
   readonly expect: readonly string[];
   readonly notes?: readonly string[];
+  readonly left?: readonly string[];
 }
 
 const clear = 'clear driver override of 0000:03:00.0';
@@ -157,7 +158,18 @@ const rows: readonly Row[] = [
     claim: [claimed({ bars: large })],
     now: [gpu({ bars: small, driverOverride: 'vfio-pci' })],
     expect: [clear],
-    notes: ['0000:03:00.0 was given to "amdgpu" by somebody else meanwhile: BAR 2 is still 8 MiB'],
+    left: [
+      '0000:03:00.0 was given to "amdgpu" by somebody else meanwhile: BAR 2 is still 8 MiB and was 256 MiB; to have that back, take it from the driver first: echo 0000:03:00.0 > /sys/bus/pci/drivers/amdgpu/unbind',
+    ],
+  },
+  {
+    name: 'does not forget the size of a BAR when a third driver has the device',
+    claim: [claimed({ bars: large })],
+    now: [gpu({ bars: small, driver: 'nouveau', driverOverride: 'nouveau' })],
+    expect: [],
+    left: [
+      '0000:03:00.0 was given to "nouveau" by somebody else meanwhile: BAR 2 is still 8 MiB and was 256 MiB; to have that back, take it from the driver first: echo 0000:03:00.0 > /sys/bus/pci/drivers/nouveau/unbind',
+    ],
   },
   {
     name: 'says that a device is gone',
@@ -176,11 +188,12 @@ const rows: readonly Row[] = [
 ];
 
 describe('planRestore', () => {
-  for (const { name, claim, now, facts, expect, notes = [] } of rows) {
+  for (const { name, claim, now, facts, expect, notes = [], left = [] } of rows) {
     it(name, () => {
       const made = planRestore(claimOf(claim), snapshot(now, facts));
       assert.deepEqual(made.steps.map(describeStep), expect);
       assert.deepEqual(made.notes, notes);
+      assert.deepEqual(made.left, left);
     });
   }
 
