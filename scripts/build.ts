@@ -53,7 +53,7 @@ mkdirSync(out);
 const entries = {
   cli: 'src/cli/main.ts',
   domain: 'src/domain/parse.ts',
-  config: 'src/config/decode.ts',
+  config: 'src/config/part.ts',
   log: 'src/log/winston.ts',
   simulated: 'src/host/simulated/entry.ts',
   described: 'src/host/simulated/described.ts',

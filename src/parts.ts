@@ -1,7 +1,7 @@
 import { advice } from './hint.ts';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import type * as decode from './config/decode.ts';
+import type * as config from './config/part.ts';
 import type { Domain } from './domain/domain.ts';
 import { VfioHookError } from './errors.ts';
 import type { Host } from './host/host.ts';
@@ -15,7 +15,7 @@ export interface PartExports {
   readonly 'domain.cjs': {
     readonly parseDomain: (xml: string, expected: { readonly name: string }) => Domain;
   };
-  readonly 'config.cjs': typeof decode;
+  readonly 'config.cjs': typeof config;
   readonly 'log.cjs': {
     winstonLog(level: Severity, sink: Sink): Log;
     verboseLog(sink: Sink, say: (line: string) => void): Log;

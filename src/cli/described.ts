@@ -63,6 +63,10 @@ export function describedEngine(spec: MachineSpec, options: DescribedOptions): E
       config
         ? mergeConfig(defaultConfig, parts.load('config.cjs').decodeConfigFile(config.text, config.path))
         : defaultConfig,
+    ...(config && {
+      placeRules: (_guest, rules, purpose) =>
+        parts.load('config.cjs').placeRules(config.text, config.path, rules, purpose),
+    }),
     interrupted: () => undefined,
   };
 }

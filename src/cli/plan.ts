@@ -47,7 +47,11 @@ export const plan: Command = {
     terminal.print(
       json
         ? jsonText(planJson(planned))
-        : planText(planned, { names: terminal.names(engine.host), colour: terminal.colour }),
+        : planText(planned, {
+            names: terminal.names(engine.host),
+            colour: terminal.colour,
+            place: engine.placeRules,
+          }),
     );
     return refusals(planned.plan).length > 0 ? 2 : 0;
   },

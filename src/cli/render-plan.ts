@@ -1,6 +1,7 @@
 import { hintText, uniqueHints } from '../hint.ts';
 import pc from 'picocolors';
 import { guestOf } from '../claim/owner.ts';
+import type { PlaceRules } from '../config/config.ts';
 import type { Domain } from '../domain/domain.ts';
 import type { PlannedStart } from '../engine/make-plan.ts';
 import type { Planned } from '../engine/plan-start.ts';
@@ -24,7 +25,10 @@ export interface RenderOptions {
 }
 
 /** A plan in words: groups with a verdict on each member, then the writes in order. Glyphs, not colour alone, carry the meaning. */
-export function planText({ plan, snapshot }: PlannedStart, { names, colour }: RenderOptions): string {
+export function planText(
+  { plan, snapshot }: PlannedStart,
+  { names, colour, place }: RenderOptions & { readonly place?: PlaceRules | undefined },
+): string {
   const paint = pc.createColors(colour);
   const lines = [planHeading(plan.owner)];
   for (const group of snapshot.groups) {
@@ -41,8 +45,7 @@ export function planText({ plan, snapshot }: PlannedStart, { names, colour }: Re
   if (refused.length > 0) {
     const also = plan.owner.kind === 'guest' ? ', and the guest would not start' : '';
     lines.push('', paint.red(`refused: nothing would be changed${also}`));
-    const allow = allowance(plan);
-    const hints = uniqueHints([...refused.flatMap((verdict) => verdict.hints), ...(allow ? [allow] : [])]);
+    const hints = uniqueHints([...refused.flatMap((verdict) => verdict.hints), ...allowance(plan, place)]);
     for (const hint of hints) lines.push(`  hint: ${hintText(hint)}`);
     return lines.map(safeLine).join('\n');
   }

@@ -1,4 +1,6 @@
+import type { Hint } from '../hint.ts';
 import type { UseReason } from '../pci/use.ts';
+import type { GuestKey } from './guest-file.ts';
 import type { DeviceMatch } from './match.ts';
 
 /** What the configuration of one guest comes to, after the defaults of all guests were applied. */
@@ -48,6 +50,15 @@ export interface PartialConfig {
 export interface ConfigDecoder {
   /** `path` chooses the format by its ending and appears in messages. Throws `VH_CONFIG`. */
   decodeConfigFile(text: string, path: string): PartialConfig;
+}
+
+/** What to do so that the configuration of a guest has these rules. `purpose` says what for, in front of each hint. */
+export type PlaceRules = (guest: GuestKey, rules: readonly DeviceRule[], purpose?: string) => readonly Hint[];
+
+/** A decoder that can also say where in a file a rule belongs. */
+export interface ConfigEditor extends ConfigDecoder {
+  /** As `placeRules` of src/config/place-rules.ts. */
+  placeRules(text: string, path: string, rules: readonly DeviceRule[], purpose?: string): readonly Hint[];
 }
 
 /** What holds where no configuration says otherwise. */

@@ -47,9 +47,9 @@ export function guestFileName({ name, uuid }: GuestKey): string | undefined {
   return base === undefined ? undefined : `${base}.yaml`;
 }
 
-/** Where the configuration of a guest belongs on a real host, for people to read: `/etc/vfio-hook/domains/win11.yaml`. */
-export function guestFilePath(guest: GuestKey): string {
-  return `/etc/vfio-hook/domains/${guestFileName(guest) ?? 'UUID.yaml'}`;
+/** Where the configuration of a guest belongs, for people to read: `/etc/vfio-hook/domains/win11.yaml`. */
+export function guestFilePath(guest: GuestKey, directory = '/etc/vfio-hook'): string {
+  return `${directory}/domains/${guestFileName(guest) ?? 'UUID.yaml'}`;
 }
 
 /** The entries of the configuration directory that hold the defaults of all guests: one, none, or several by mistake. */

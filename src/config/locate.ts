@@ -73,22 +73,19 @@ export class SourceMap {
     return found;
   }
 
-  /** The line of every key that its mapping has already, as a sentence. JSON.parse takes the last one in silence. */
+  /** The line of every key that its mapping has already, with a sentence that has both lines. JSON.parse takes the last one in silence. */
   repeatedKeys(): { readonly line: number; readonly text: string }[] {
     const found: { line: number; text: string }[] = [];
     visit(this.#document, {
       Map: (_, map) => {
-        const seen = new Set<string>();
+        const seen = new Map<string, number>();
         for (const { key } of map.items) {
           const name = keyText(key);
           if (name === undefined) continue;
-          if (seen.has(name)) {
-            found.push({
-              line: this.#placeOf(key)?.line ?? 1,
-              text: `the key ${shownKey(name)} is there twice`,
-            });
-          }
-          seen.add(name);
+          const line = this.#placeOf(key)?.line ?? 1;
+          const first = seen.get(name);
+          if (first === undefined) seen.set(name, line);
+          else found.push({ line, text: twice(name, first, line) });
         }
       },
     });
@@ -102,6 +99,11 @@ export class SourceMap {
     const line = this.#lines.linePos(Number(node.range[0])).line;
     return isScalar(node) && node.source !== undefined ? { line, source: node.source } : { line };
   }
+}
+
+function twice(name: string, first: number, second: number): string {
+  const where = first === second ? `line ${first}` : `lines ${first} and ${second}: merge the two`;
+  return `the key ${shownKey(name)} is there twice, in ${where}`;
 }
 
 function keyText(key: unknown): string | undefined {

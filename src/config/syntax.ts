@@ -1,4 +1,5 @@
 import { withoutQuotation } from '../text.ts';
+import { SourceMap } from './locate.ts';
 
 /** What came of reading a text: a document, or the first place where it is none. */
 export type ReadDocument =
@@ -22,11 +23,28 @@ export function readDocument(
   }
 }
 
-/** YAMLException of js-yaml: `reason` and, mostly, `mark.line` from 0. */
+/** YAMLException of js-yaml: `reason` and, mostly, `mark` with `line` from 0, `position` and the whole text in `buffer`. */
 function yamlError(error: unknown): { line?: number; text: string } {
-  const { reason, mark } = error as { reason?: unknown; mark?: { line?: unknown } };
+  const { reason, mark } = error as {
+    reason?: unknown;
+    mark?: { line?: unknown; position?: unknown; buffer?: unknown };
+  };
+  if (reason === 'duplicated mapping key' && typeof mark?.buffer === 'string') {
+    const found = repeatedKey(mark.buffer, Number(mark.position));
+    if (found) return found;
+  }
   const text = `no valid YAML: ${typeof reason === 'string' ? withoutQuotation(reason) : 'unreadable'}`;
   return typeof mark?.line === 'number' ? { line: mark.line + 1, text } : { text };
+}
+
+/**
+ * The key at a position that its mapping has already. js-yaml has accepted everything in front of it, so that is as
+ * deep as {@link SourceMap} can take.
+ */
+function repeatedKey(text: string, position: number): { line: number; text: string } | undefined {
+  const key = /^(?:"[^"\n]*"|'[^'\n]*'|[^"'{}[\],\n]+?(?=\s*:(?:\s|$)))/.exec(text.slice(position))?.[0];
+  if (key === undefined) return undefined;
+  return new SourceMap(`${text.slice(0, position)}${key}: `).repeatedKeys().at(-1);
 }
 
 /** JSONError of parse-json: V8's sentence, with a quotation of the text that goes away here. */

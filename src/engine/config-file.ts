@@ -1,7 +1,15 @@
-import { advice } from '../hint.ts';
-import { defaultConfig, mergeConfig, type Config, type ConfigDecoder } from '../config/config.ts';
-import { defaultsFiles, guestFiles, type GuestKey } from '../config/guest-file.ts';
+import { advice, type Hint } from '../hint.ts';
+import {
+  defaultConfig,
+  mergeConfig,
+  type Config,
+  type ConfigDecoder,
+  type ConfigEditor,
+  type DeviceRule,
+} from '../config/config.ts';
+import { defaultsFiles, guestFilePath, guestFiles, type GuestKey } from '../config/guest-file.ts';
 import { quoteName, shownPath } from '../text.ts';
+import { wholeFile } from '../config/rule-text.ts';
 import { VfioHookError } from '../errors.ts';
 import { listTrustedDirectory, readTrustedFile, type TrustedTree } from './trusted-file.ts';
 
@@ -45,6 +53,38 @@ export function loadConfig(source: ConfigSource): Config {
     (config, file) => (file ? mergeConfig(config, decoder().decodeConfigFile(file.text, file.path)) : config),
     defaultConfig,
   );
+}
+
+/** The configuration of one guest, and how a rule gets into it. */
+export interface EditableConfig extends Omit<ConfigSource, 'guest' | 'decoder'> {
+  readonly guest: GuestKey;
+  readonly decoder: () => ConfigEditor;
+}
+
+/**
+ * What to do so that the guest's own file has these rules: a whole file to paste where there is none yet, else lines of
+ * the file that is there. As `PlaceRules`.
+ */
+export function configHints(
+  { configDir, trustedUid, guest, decoder, instead }: EditableConfig,
+  rules: readonly DeviceRule[],
+  purpose?: string,
+): readonly Hint[] {
+  const tree: TrustedTree = { root: configDir, trustedUid, code: 'VH_CONFIG', what: 'configuration' };
+  const file = instead ?? ownText(tree, guest);
+  return file
+    ? decoder().placeRules(file.text, file.path, rules, purpose)
+    : [wholeFile(guestFilePath(guest, configDir), rules, purpose)];
+}
+
+/** Whoever wants a hint has read the configuration before; what is wrong with it since is not what it is about. */
+function ownText(tree: TrustedTree, guest: GuestKey): ConfigText | undefined {
+  try {
+    return read(tree, ownFile(tree, guest));
+  } catch (error) {
+    if (error instanceof VfioHookError) return undefined;
+    throw error;
+  }
 }
 
 function ownFile(tree: TrustedTree, guest: GuestKey): Buffer | undefined {

@@ -1,4 +1,4 @@
-import type { Config } from '../config/config.ts';
+import type { Config, PlaceRules } from '../config/config.ts';
 import type { GuestKey } from '../config/guest-file.ts';
 import type { Host } from '../host/host.ts';
 import type { Log } from '../log/log.ts';
@@ -21,6 +21,8 @@ export interface Engine {
   readonly clock: () => Date;
   /** What the configuration says for a guest; without one, for all guests. Throws VH_CONFIG. */
   readonly loadConfig: (guest?: GuestKey) => Config;
+  /** How rules get into the configuration of a guest; absent: as for one without a file of its own. */
+  readonly placeRules?: PlaceRules;
   /** Whether the program is still on this host; absent: it is. */
   readonly isInstalled?: () => boolean;
   /** Why the run is to stop before its next step, such as `SIGTERM`; undefined while it is not. */

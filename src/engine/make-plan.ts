@@ -1,7 +1,7 @@
 import { advice, type Hint } from '../hint.ts';
 import type { Claim, ClaimOwner } from '../claim/claim.ts';
 import { logOwner, ownerPhrase } from '../claim/owner.ts';
-import type { Config } from '../config/config.ts';
+import type { Config, PlaceRules } from '../config/config.ts';
 import { askedDrivers, ruleFor } from '../config/rules.ts';
 import type { PciHostdev } from '../domain/domain.ts';
 import { VfioHookError } from '../errors.ts';
@@ -67,10 +67,10 @@ export function logVerdicts(log: Log, { owner, verdicts }: Plan): void {
   }
 }
 
-/** The error that a refused plan comes to: the first reason in its message, the others as hints. */
-export function refusalError(planned: Plan): VfioHookError | undefined {
+/** The error that a refused plan comes to: the first reason in its message, the others as hints; `place` as for `allowance`. */
+export function refusalError(planned: Plan, place?: PlaceRules): VfioHookError | undefined {
   const [first, ...others] = refusals(planned);
-  return first && refusalOf(planned.owner, first, others, allowance(planned));
+  return first && refusalOf(planned.owner, first, others, allowance(planned, place));
 }
 
 /** The error that one refusal comes to, with others and what would allow it as hints. */
@@ -78,7 +78,7 @@ export function refusalOf(
   owner: ClaimOwner,
   first: RefuseVerdict,
   others: readonly RefuseVerdict[] = [],
-  allow?: Hint,
+  allow: readonly Hint[] = [],
 ): VfioHookError {
   const asked = owner.kind === 'guest' ? 'an assigned device' : 'a device that was asked for';
   const what = first.assigned ? first.device : `${first.device}, which shares the IOMMU group of ${asked},`;
@@ -93,6 +93,6 @@ export function refusalOf(
     owner.kind === 'manual'
       ? `cannot detach ${what.replace(/,$/, '')}: ${first.reason}`
       : `cannot give ${what} to ${ownerPhrase(owner)}: ${first.reason}`,
-    { device: first.device, hints: [...first.hints, ...further, ...(allow === undefined ? [] : [allow])] },
+    { device: first.device, hints: [...first.hints, ...further, ...allow] },
   );
 }

@@ -36,7 +36,7 @@ async function prepareLocked(engine: Engine, start: Start): Promise<void> {
   try {
     const { plan, own } = await planStart(engine, start, groups.wanted);
     logVerdicts(log, plan);
-    const refused = refusalError(plan);
+    const refused = refusalError(plan, engine.placeRules);
     if (refused) throw refused;
     if (own) await giveBackDropped(engine, own, plan);
     await handOver(engine, plan, { config, isFirst: !own });

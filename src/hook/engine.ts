@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import type { ConfigDecoder } from '../config/config.ts';
+import type { ConfigEditor } from '../config/config.ts';
 import { openClaimStore } from '../engine/claim-store.ts';
-import { loadConfig, type ConfigText } from '../engine/config-file.ts';
+import { configHints, loadConfig, type ConfigText } from '../engine/config-file.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { Host } from '../host/host.ts';
 import { fileSink, type Sink } from '../log/file.ts';
@@ -53,7 +53,7 @@ function isInstalled(): boolean {
 export interface EngineOptions {
   readonly where: Locations;
   readonly host: () => Host;
-  readonly decoder: () => ConfigDecoder;
+  readonly decoder: () => ConfigEditor;
   /** Stands in for the configuration file of a guest. */
   readonly config?: ConfigText;
   readonly interrupted: () => string | undefined;
@@ -67,6 +67,12 @@ export function openEngine(options: EngineOptions): {
   const { where, interrupted } = options;
   const clock = (): Date => new Date();
   const sink = where.journal && hasJournal() ? journalSink() : fileSink(where.logFile, clock);
+  const source = {
+    configDir: where.configDirectory,
+    trustedUid: where.trustedUid,
+    decoder: options.decoder,
+    ...(options.config && { instead: options.config }),
+  };
   return {
     sink,
     open: () => {
@@ -82,14 +88,8 @@ export function openEngine(options: EngineOptions): {
         stateDirectory: where.stateDirectory,
         trustedUid: where.trustedUid,
         store: openClaimStore({ stateDirectory: where.stateDirectory, trustedUid: where.trustedUid, bootId }),
-        loadConfig: (guest) =>
-          loadConfig({
-            configDir: where.configDirectory,
-            trustedUid: where.trustedUid,
-            guest,
-            decoder: options.decoder,
-            ...(options.config && { instead: options.config }),
-          }),
+        loadConfig: (guest) => loadConfig({ ...source, guest }),
+        placeRules: (guest, rules, purpose) => configHints({ ...source, guest }, rules, purpose),
       };
     },
   };

@@ -301,7 +301,32 @@ describe('decodeConfigFile', () => {
         'log: !!js/function "function () {}"',
         'line 1: no valid YAML: unknown tag',
       ],
-      ['a repeated key', 'log: {}\nlog: {}\n', 'line 2: no valid YAML: duplicated mapping key'],
+      [
+        'a repeated key',
+        'devices:\n  - match: vga\n\ndevices:\n  - match: 3d\n',
+        'line 4: the key "devices" is there twice, in lines 1 and 4: merge the two',
+      ],
+      [
+        'a repeated key further down, in quotes',
+        'timeouts:\n  lock: 1s\n  "lock": 2s\n',
+        'line 3: the key "lock" is there twice, in lines 2 and 3: merge the two',
+      ],
+      ['a repeated key in braces', '{log: {}, "log": {}}', 'line 1: the key "log" is there twice, in line 1'],
+      [
+        'a repeated key of several words',
+        'a b: 1\na: 2\na b: 3\n',
+        'line 3: the key "a b" is there twice, in lines 1 and 3: merge the two',
+      ],
+      [
+        'a repeated key in its long form',
+        'log: {}\n? log\n: {}\n',
+        'line 2: no valid YAML: duplicated mapping key',
+      ],
+      [
+        'a repeated key in front of what nobody could read',
+        `log: {}\nlog: ${'['.repeat(20_000)}`,
+        'line 2: no valid YAML: nesting exceeded maxDepth (100)',
+      ],
       [
         'a bracket that stays open',
         'devices: [\n',
@@ -341,12 +366,12 @@ describe('decodeConfigFile', () => {
       [
         'a key that is there twice',
         '{"log": {"level": "err"},\n"log": {}}',
-        /^line 2: the key "log" is there twice$/,
+        /^line 2: the key "log" is there twice, in lines 1 and 2: merge the two$/,
       ],
       [
         'a key that is there twice further down',
         '{"devices": [{"match": "vga",\n"match": "3d"}]}',
-        /^line 2: the key "match" is there twice$/,
+        /^line 2: the key "match" is there twice, in lines 1 and 2: merge the two$/,
       ],
       ['__proto__', '{"log": {"__proto__": {"level": "err"}}}', /^line 1: the key __proto__ is not allowed$/],
       ['YAML under the name of JSON', 'log: {}', /^line 1: no valid JSON: \S/],

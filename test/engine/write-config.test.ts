@@ -2,10 +2,11 @@ import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
-import { loadConfig } from '../../src/engine/config-file.ts';
+import { configHints, loadConfig } from '../../src/engine/config-file.ts';
 import { writeGuestConfig, type ConfigTarget } from '../../src/engine/write-config.ts';
 import { decodeConfigFile } from '../../src/config/decode.ts';
-import { pasteConfig } from '../../src/doctor/lint/snippets.ts';
+import { placeRules } from '../../src/config/place-rules.ts';
+import type { ConfigEditor } from '../../src/config/config.ts';
 import { allowance } from '../../src/plan/use.ts';
 import { at, gpu, planFor } from '../plan/snapshots.ts';
 
@@ -58,13 +59,19 @@ describe('writeGuestConfig', () => {
   for (const name of names) {
     it(`${JSON.stringify(name.slice(0, 40))}: advice names the file that is written, and the hook reads it`, () => {
       const own = { ...guest, name };
+      const decoder = (): ConfigEditor => ({ decodeConfigFile, placeRules });
+      const rule = {
+        match: { by: 'address', address: at('03:00.0') },
+        bars: new Map(),
+        driver: 'x',
+      } as const;
+      const [pasted] = configHints({ ...target(), guest: own, decoder }, [rule]);
       const { path } = writeGuestConfig(target({ guest: own }), 'log: { level: debug }\n');
       const { configDir, trustedUid } = target();
       const config = loadConfig({ configDir, trustedUid, guest: own, decoder: () => ({ decodeConfigFile }) });
       assert.equal(config.log.level, 'debug');
+      assert.equal(pasted?.kind === 'paste' && pasted.into, path);
       const named = `/etc/vfio-hook/domains/${basename(path)}`;
-      const pasted = pasteConfig({ domain: { ...own, hostdevs: [] } }, '');
-      assert.deepEqual(pasted, { kind: 'paste', into: named, text: '' });
       const uses = [{ device: at('03:00.0'), reason: 'held', detail: '', hints: [] }] as const;
       const refused = planFor([gpu()], { owner: { kind: 'guest', ...own }, facts: { uses } });
       assert.ok(JSON.stringify(allowance(refused)).includes(named));

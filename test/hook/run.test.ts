@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { advice } from '../../src/hint.ts';
-import { decodeConfigFile } from '../../src/config/decode.ts';
+import { decodeConfigFile, placeRules } from '../../src/config/part.ts';
 import { parseDomain } from '../../src/domain/parse.ts';
 import { VfioHookError } from '../../src/errors.ts';
 import { locations, openEngine } from '../../src/hook/engine.ts';
@@ -36,7 +36,7 @@ async function run(
   const engine = openEngine({
     where: locations(on.directory),
     host: () => note('host', on.machine.host()),
-    decoder: () => note('decoder', { decodeConfigFile }),
+    decoder: () => note('decoder', { decodeConfigFile, placeRules }),
     interrupted: () => undefined,
   });
   const status = await runHook({

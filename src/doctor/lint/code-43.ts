@@ -88,7 +88,7 @@ export const amdCode43: Check<GuestExamination> = {
           warning(
             `owners of Radeon cards of RDNA 2 and 3 report that the driver in Windows ends with code 43 ${causes.join(', and ')}; ${systemWords(system)}`,
             ...name,
-            ...(large ? [barRule(on, card)] : []),
+            ...(large ? pasteConfig(on, card.address, { bars: new Map([[large.index, CODE_43_SIZE]]) }) : []),
           ),
         ),
       ];
@@ -98,11 +98,6 @@ export const amdCode43: Check<GuestExamination> = {
       : ok('the hypervisor has another name, and BAR 2 is small, or the configuration makes it so');
   },
 };
-
-function barRule(on: GuestExamination, { address }: PciDevice): Hint {
-  const size = formatBarSize(CODE_43_SIZE).replace(' ', '');
-  return pasteConfig(on, `devices:\n  - match: "${address}"\n    bars:\n      2: ${size}`);
-}
 
 /** The assigned graphics cards of a maker that this host has. */
 export function displays({ devices }: GuestExamination, vendor: string): PciDevice[] {

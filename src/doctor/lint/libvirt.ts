@@ -90,7 +90,7 @@ export const variantDriver: Check<GuestExamination> = {
           hostdev.address,
           warning(
             sentence,
-            pasteConfig(on, `devices:\n  - match: "${hostdev.address}"\n    driver: ${best}`),
+            ...pasteConfig(on, hostdev.address, { driver: best }),
             pasteXml(
               on,
               `the <hostdev> of ${hostdev.address}`,

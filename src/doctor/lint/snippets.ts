@@ -1,6 +1,9 @@
+import type { DeviceRule } from '../../config/config.ts';
 import { guestFilePath } from '../../config/guest-file.ts';
+import { wholeFile } from '../../config/rule-text.ts';
+import type { DeviceSettings } from '../../config/rules.ts';
 import { pciAddressParts, type PciAddress } from '../../pci/address.ts';
-import type { GuestXml } from '../examination.ts';
+import type { GuestExamination, GuestXml } from '../examination.ts';
 import { word } from '../files.ts';
 import { paste, type Hint } from '../../hint.ts';
 
@@ -9,9 +12,14 @@ export function pasteXml({ domain }: GuestXml, into: string, text: string): Hint
   return paste(`${into} (virsh edit ${word(domain.name)})`, text);
 }
 
-/** A piece of the guest's own configuration file. */
-export function pasteConfig({ domain }: Pick<GuestXml, 'domain'>, text: string): Hint {
-  return paste(guestFilePath(domain), text);
+/** What to do so that the guest's own configuration says this of a device. */
+export function pasteConfig(
+  { domain, engine }: Pick<GuestExamination, 'domain' | 'engine'>,
+  address: PciAddress,
+  settings: Partial<DeviceSettings>,
+): readonly Hint[] {
+  const rule: DeviceRule = { match: { by: 'address', address }, bars: new Map(), ...settings };
+  return engine.placeRules?.(domain, [rule]) ?? [wholeFile(guestFilePath(domain), [rule])];
 }
 
 /** A host device's address as the XML writes it. */
