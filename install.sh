@@ -712,8 +712,9 @@ check_claims() {
   fi
   if [ $by_hand != 0 ]; then
     holders="$holders, by hand with vfio-hook detach ($by_hand)"
-    set -- "$@" "vfio-hook reattach $(sed -n 's/.*"address": *"\([0-9a-f:.]*\)".*/\1/p' \
-      "$DESTDIR"/run/vfio-hook/claims/manual-* | sort -u | paste -s -d ' ' -)"
+    addresses=$(sed -n 's/.*"address": *"\([0-9a-f:.]*\)".*/\1/p' "$DESTDIR"/run/vfio-hook/claims/manual-* |
+      sort -u | paste -s -d ' ' -)
+    set -- "$@" "vfio-hook reattach ${addresses:-ADDRESS (see vfio-hook status)}"
   fi
   if [ $programs != 0 ]; then
     holders="$holders, by programs of vfio-hook run ($programs)"
