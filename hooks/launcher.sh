@@ -3,6 +3,11 @@
 # every guest's life: here, in less than a millisecond, ends every call that has nothing to do, and Node is found for
 # the others. These lines may only err towards starting Node.
 
+# The program of vfio-hook run gets the caller's variables: also those that are called like one of these lines'.
+case $0/${1-} in
+vfio-hook/run | *[/]vfio-hook/run) vfio_hook_caller=$(export -p) ;;
+esac
+
 # install.sh writes the absolute paths of Node and of hook.cjs here. In a build the latter lies beside this file.
 chosen_node=''
 program=''
@@ -79,14 +84,6 @@ start() {
     if [ $is_hook = yes ]; then
         exec env -i "PATH=$PATH" LC_ALL=C "$node" "$program" "$0" "$@"
     fi
-    if [ "${1-}" = run ]; then
-        # The program that this starts gets the caller's environment, without what Node or its OpenSSL would load code by.
-        for name in $(export -p | sed -n 's/^[a-z -]*\(NODE_[A-Za-z0-9_]*\).*/\1/p') OPENSSL_CONF OPENSSL_MODULES; do
-            unset "$name"
-        done
-        PATH=$callers_path
-        exec "$node" "$program" "$0" "$@"
-    fi
     exec env -i "PATH=$PATH" ${TERM+"TERM=$TERM"} ${COLORTERM+"COLORTERM=$COLORTERM"} ${COLUMNS+"COLUMNS=$COLUMNS"} \
         ${NO_COLOR+"NO_COLOR=$NO_COLOR"} ${FORCE_COLOR+"FORCE_COLOR=$FORCE_COLOR"} ${TZ+"TZ=$TZ"} ${LANG+"LANG=$LANG"} \
         ${LC_ALL+"LC_ALL=$LC_ALL"} ${LC_CTYPE+"LC_CTYPE=$LC_CTYPE"} ${LC_TIME+"LC_TIME=$LC_TIME"} \
@@ -94,6 +91,20 @@ start() {
 }
 
 if find_node && find_program; then
+    # Not in a function: what bash declares there is gone behind it.
+    if [ $is_hook = no ] && [ "${1-}" = run ]; then
+        # But for what Node, or the OpenSSL in it, would load code by.
+        vfio_hook_unset=$(printf '%s\n' "$vfio_hook_caller" | sed -n 's/^[a-z -]*\(NODE_[A-Za-z0-9_]*\).*/\1/p')
+        set -- "$node" "$program" "$0" "$@"
+        PATH=$callers_path
+        case $vfio_hook_caller in
+        *SHELLOPTS=* | *BASHOPTS=*) ;; # bash ends when these are set
+        *) eval "$vfio_hook_caller" ;;
+        esac
+        # shellcheck disable=SC2086 # names
+        unset $vfio_hook_unset OPENSSL_CONF OPENSSL_MODULES
+        exec "$@"
+    fi
     [ -n "$xml" ] || start "$@"
     # Node has to be this very process, which libvirt waits for and sends signals to. dash and busybox feed a
     # here-document through a pipe. bash writes a large one to a file, but can be the last part of a pipeline itself.

@@ -91,6 +91,15 @@ describe('the launcher: the environment', () => {
         DISPLAY: ':0',
         PATH: `${evil}:/usr/bin`,
         TWO: 'a\nexport NODE_X=1',
+        QUOTED: `it's "$(id)" \`id\` \\ $HOME \u00e4`,
+        // Names of the launcher's own variables.
+        guest: 'win11',
+        call: 'one',
+        node: 'two',
+        program: 'three',
+        name: 'four',
+        target: 'five',
+        fault: 'six',
       };
       const { node } = it1.call(['run', 'x'], { program: it1.command, env: { ...own, ...hostile }, shell });
       assert.deepEqual(node?.args, [it1.program, it1.command, 'run', 'x']);
