@@ -47,6 +47,11 @@ export interface Host {
    * card (drivers/pci/pci.c:pci_config_pm_runtime_get), files of /proc/driver/nvidia take the driver's locks.
    */
   readSlow(path: string, length: number, deadlineMs: number): Promise<SlowRead>;
+  /**
+   * The routes of IPv4 in every table to a quarter of all addresses or more, as `ip -json route show table all` prints
+   * them; undefined when there is no ip(8), or it does not tell in time. A netlink socket is not for Node.
+   */
+  wideRoutes(deadlineMs: number): Promise<string | undefined>;
   /** Makes one write(2) of `value` and a newline to an existing attribute. An empty value writes the newline alone. */
   write(path: string, value: string, deadlineMs: number): Promise<WriteResult>;
   /**

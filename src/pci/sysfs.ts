@@ -49,6 +49,8 @@ export const sysfs = {
   networkInterface: (name: string): string => `/sys/class/net/${name}`,
   ipv4Routes: '/proc/net/route',
   ipv6Routes: '/proc/net/ipv6_route',
+  /** Every table of IPv4, without the interfaces. */
+  fibTrie: '/proc/net/fib_trie',
   tcpConnections: ['/proc/net/tcp', '/proc/net/tcp6'],
   consoles: '/sys/class/vtconsole',
   frameBuffers: '/sys/class/graphics',

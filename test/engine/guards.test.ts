@@ -73,6 +73,7 @@ const companion = (device: string): string =>
   `${device}, which shares the IOMMU group of an assigned device,`;
 const only = (device: string, ...reasons: readonly string[]): string =>
   `{match: "${device}", allow: [${reasons.join(', ')}]}`;
+const ALL_ROUTES = 'give the host another default route first; see: ip route show table all';
 const ROUTE = 'give the host another default route first; see: ip route show default';
 const SSH = 'log in through another interface, or at the machine itself';
 const SCREEN =
@@ -84,6 +85,28 @@ const program = (name: string, path: string, unit = ''): string =>
   `{ name: ${name}, nodes: [${path}]${unit === '' ? '' : `, unit: ${unit}`} }`;
 
 const refusals: readonly Refusal[] = [
+  {
+    name: 'the default route in halves leads over a bridge on the network card',
+    host: {
+      nic: 'net: { name: eno1, master: br0 }',
+      machine: `interfaces:
+  - { name: br0, kind: bridge, over: [eno1], up: true, routes: [{ to: 0.0.0.0/1 }, { to: 128.0.0.0/1 }] }`,
+    },
+    assigned: [NIC],
+    device: NIC,
+    reason: 'a part of the default route (0.0.0.0/1) leads through br0 over eno1',
+    hints: [ALL_ROUTES],
+    allow: only(NIC, 'default-route'),
+  },
+  {
+    name: 'the default route of another table leads through a companion',
+    host: { port: 'net: { name: eno2, up: true, routes: [{ to: 0.0.0.0/0, table: 100 }] }' },
+    assigned: [NIC],
+    device: companion(PORT),
+    reason: 'the default route of table 100 leads through eno2',
+    hints: [ALL_ROUTES],
+    allow: only(PORT, 'default-route'),
+  },
   {
     name: 'the default route leads through the card',
     host: { nic: 'net: { name: eno1, up: true, defaultRoute: true }' },

@@ -7,12 +7,21 @@ export interface Shown {
   readonly bytes?: Readonly<Record<string, Uint8Array>>;
   /** Directories without anything in them. */
   readonly empty?: readonly string[];
+  /** What ip(8) prints; absent: it does not tell. */
+  readonly wideRoutes?: string;
   /** What opening a block device exclusively comes to; others are absent. */
   readonly exclusive?: Readonly<Record<string, 'free' | 'busy' | 'absent' | 'denied'>>;
 }
 
 /** A host that shows exactly this and refuses every write, for tests of code that only reads. */
-export function fakeHost({ files = {}, links = {}, bytes = {}, empty = [], exclusive = {} }: Shown): Host {
+export function fakeHost({
+  files = {},
+  links = {},
+  bytes = {},
+  empty = [],
+  exclusive = {},
+  wideRoutes,
+}: Shown): Host {
   const paths = [
     ...Object.keys(files),
     ...Object.keys(links),
@@ -36,6 +45,7 @@ export function fakeHost({ files = {}, links = {}, bytes = {}, empty = [], exclu
     },
     status: () => undefined,
     securityLabel: () => Promise.resolve(undefined),
+    wideRoutes: () => Promise.resolve(wideRoutes),
     tryOpen: () => 'absent',
     openExclusive: (nodes) =>
       Promise.resolve({

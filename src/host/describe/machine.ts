@@ -65,7 +65,7 @@ export async function describeMachine(host: Host, names: PciNames): Promise<Desc
   const all = [...devices.values()];
   const window = windowFor(all);
   const keyboards = keyboardsOf(host);
-  const network = describeNetwork(host);
+  const network = await describeNetwork(host, ANSWER_MS);
   const minors = await nvidiaMinors(host, all);
   const whole = { all, keyboards, network, minors };
   const withUsesOfHost = await withOpenings(host, ANSWER_MS, (open) =>

@@ -2,6 +2,7 @@ import type { PciAddress } from '../../pci/address.ts';
 import { sysfs } from '../../pci/sysfs.ts';
 import type { Host } from '../host.ts';
 import type { WrittenDescription, WrittenDevice } from '../simulated/description-schema.ts';
+import { readWideRoutes } from '../uses/default-routes.ts';
 import { lastFunction } from '../uses/interfaces.ts';
 import { readRoutes } from '../uses/routes.ts';
 import { publicInterface, publicMaster } from './privacy.ts';
@@ -24,8 +25,11 @@ interface Found {
   readonly entries: readonly string[];
 }
 
-/** Which interfaces there are, what they are on, and where the default routes lead. No address is read. */
-export function describeNetwork(host: Host): DescribedNetwork {
+/**
+ * Which interfaces there are, what they are on, and where the default routes lead, those of other tables and those in
+ * parts written down as whole ones. No address is read.
+ */
+export async function describeNetwork(host: Host, deadlineMs: number): Promise<DescribedNetwork> {
   const found = (host.list(sysfs.networkInterfaces) ?? []).flatMap((raw): Found[] => {
     const path = host.readLink(sysfs.networkInterface(raw));
     const entries = host.list(sysfs.networkInterface(raw));
@@ -34,7 +38,7 @@ export function describeNetwork(host: Host): DescribedNetwork {
   const names = new Map(
     found.map(({ raw, device }, index) => [raw, (device ? publicInterface : publicMaster)(raw, index)]),
   );
-  const routes = readRoutes(host).filter(({ prefix }) => prefix === '');
+  const { wide: routes } = await readWideRoutes(host, readRoutes(host), deadlineMs);
   const common = ({ raw }: Found): Omit<Net, 'under'> => {
     const versions = new Set(routes.filter((route) => route.interface === raw).map(({ version }) => version));
     const master = names.get(

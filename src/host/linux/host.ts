@@ -23,6 +23,7 @@ import { hasEnded, isAlive, startTimeOf } from './processes.ts';
 import { blockedWrites, WRITER_VARIABLE, writerArguments } from './writers.ts';
 import { readLocked } from './locked-read.ts';
 import { openExclusive, tryOpen } from './opening.ts';
+import { wideRoutes } from './routes.ts';
 
 /** The real kernel of this machine. */
 export const linuxHost: Host = {
@@ -38,6 +39,7 @@ export const linuxHost: Host = {
   openExclusive,
   readLocked,
   readSlow,
+  wideRoutes,
   write,
   loadModule,
   holders: (paths) => openFilesAmong(paths).holders,

@@ -2,7 +2,7 @@ import type { Description, DeviceDescription } from './description-schema.ts';
 import { driversOfEveryMachine, isBuiltin, knownDriver, vfioModules } from './known-drivers.ts';
 import { moduleName } from './modules.ts';
 import { expandKeyboards } from './description-keyboards.ts';
-import { networkFiles } from './description-network.ts';
+import { networkFiles, wideRoutes } from './description-network.ts';
 import { inService, joined, nothing, type Service } from './description-service.ts';
 import { expandStorage } from './description-storage.ts';
 import type { BarSpec, ConsoleSpec, DeviceSpec, DriverSpec, MachineSpec, ModuleSpec } from './spec.ts';
@@ -45,6 +45,7 @@ export function expand(description: Description): MachineSpec {
       ...libvirtFile(description.libvirt),
       ...description.files,
     },
+    wideRoutes: wideRoutes(description),
     fileFacts: description.fileFacts,
   };
 }

@@ -58,34 +58,57 @@ interface Routed {
   readonly master?: string | undefined;
   readonly defaultRoute: boolean | 'ipv6' | 'both';
   readonly addresses: readonly string[];
+  readonly routes: readonly { readonly to: string; readonly table?: number | undefined }[];
+}
+
+/** What ip(8) prints of routes to a quarter of all addresses or more, in each table; those of other tables say so. */
+export function wideRoutes(description: Description): string {
+  const routed: readonly Routed[] = [
+    ...description.devices.flatMap(({ net }) => net ?? []),
+    ...description.interfaces,
+  ];
+  const lines = routed.flatMap(({ name, master, defaultRoute, routes: further }) => [
+    ...(defaultRoute === true || defaultRoute === 'both'
+      ? [{ dst: 'default', gateway: '192.168.1.1', dev: master ?? name, metric: 100, flags: [] }]
+      : []),
+    ...further.map(({ to, table }) => ({
+      dst: to === '0.0.0.0/0' ? 'default' : to,
+      dev: master ?? name,
+      ...(table !== undefined && { table: String(table) }),
+      flags: [],
+    })),
+  ]);
+  return `${JSON.stringify(lines)}\n`;
 }
 
 const ROUTES = 'Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT';
 
 /** Lines of /proc/net/route: the default one, and one for the network of each address (net/ipv4/fib_trie.c:fib_route_seq_show). */
-function routes({ name, master, defaultRoute, addresses }: Routed): string[] {
+function routes({ name, master, defaultRoute, addresses, routes: further }: Routed): string[] {
   const line = (destination: string, gateway: string, flags: string, mask: string): string =>
     `${master ?? name}\t${destination}\t${gateway}\t${flags}\t0\t0\t100\t${mask}\t0\t0\t0`;
   return [
     ...(defaultRoute === true || defaultRoute === 'both'
       ? [line('00000000', '0101A8C0', '0003', '00000000')]
       : []),
-    ...addresses.flatMap((each) => {
-      const [address = '', length = '32'] = each.split('/');
-      if (!isIpv4(address)) return [];
-      const bits = Array.from({ length: 4 }, (_, index) =>
-        Math.max(0, Math.min(8, Number(length) - index * 8)),
-      );
-      const mask = bits.map((count) => (0xff << (8 - count)) & 0xff);
-      const network = address.split('.').map((byte, index) => Number(byte) & (mask[index] ?? 0));
-      const little = (bytes: readonly number[]): string =>
-        [...bytes]
-          .reverse()
-          .map((byte) => hex(byte, 2))
-          .join('')
-          .toUpperCase();
-      return [line(little(network), '00000000', '0001', little(mask))];
-    }),
+    ...[...further.flatMap(({ to, table }) => (table === undefined ? to : [])), ...addresses].flatMap(
+      (each) => {
+        const [address = '', length = '32'] = each.split('/');
+        if (!isIpv4(address)) return [];
+        const bits = Array.from({ length: 4 }, (_, index) =>
+          Math.max(0, Math.min(8, Number(length) - index * 8)),
+        );
+        const mask = bits.map((count) => (0xff << (8 - count)) & 0xff);
+        const network = address.split('.').map((byte, index) => Number(byte) & (mask[index] ?? 0));
+        const little = (bytes: readonly number[]): string =>
+          [...bytes]
+            .reverse()
+            .map((byte) => hex(byte, 2))
+            .join('')
+            .toUpperCase();
+        return [line(little(network), '00000000', '0001', little(mask))];
+      },
+    ),
   ];
 }
 

@@ -81,6 +81,11 @@ const netInterface = {
   up: v.optional(v.boolean(), false),
   /** true: that of IPv4. */
   defaultRoute: v.optional(v.union([v.boolean(), v.picklist(['ipv6', 'both'])]), false),
+  /** Further routes of IPv4, such as 0.0.0.0/1, of which ip(8) tells; of the main table unless another one is named. */
+  routes: v.optional(
+    v.array(v.strictObject({ to: name, table: v.optional(v.pipe(v.number(), v.integer())) })),
+    [],
+  ),
   master: v.optional(name),
   /** With the length of the network's prefix: 192.168.1.5/24. */
   addresses: v.optional(v.array(name), []),

@@ -110,6 +110,7 @@ export function simulatedHost(store: Store, options: SimulatedHostOptions = {}):
     kind: 'simulated',
     ...simulatedReads(store, look),
     securityLabel: (path) => Promise.resolve(look((state) => readLabel(state, path))),
+    wideRoutes: () => Promise.resolve(look(({ spec }) => spec.wideRoutes)),
     write: (path, value, deadlineMs) => writeRaw(path, `${value}\n`, deadlineMs),
     writeRaw,
     loadModule: (name, deadlineMs, how) => moduleCall('load', name, deadlineMs, how),

@@ -34,6 +34,8 @@ export interface MachineSpec {
   readonly processes: readonly ProcessSpec[];
   /** Further text files by absolute path, such as /proc/swaps. */
   readonly files: Readonly<Record<string, string>>;
+  /** What ip(8) prints of default routes in all tables; absent: there is no such program. */
+  readonly wideRoutes?: string;
   /** Facts about files by their real path; whatever is left out is as usual. */
   readonly fileFacts?: Readonly<Record<string, FileFacts>>;
 }

@@ -7,8 +7,10 @@ import type { DeviceUse } from '../../pci/use.ts';
 import { quoteName } from '../../text.ts';
 import type { Holder, Host } from '../host.ts';
 import { functionsBelow, readInterfaces, type Interfaces } from './interfaces.ts';
-import { defaultInterfaces, readRoutes, routedThrough } from './routes.ts';
-import { formatAddress, readConnections, type Connection } from './tcp.ts';
+import { formatAddress } from './address-bits.ts';
+import { defaultRoutes, type DefaultRoutes } from './default-routes.ts';
+import { readRoutes, routedThrough } from './routes.ts';
+import { readConnections, type Connection } from './tcp.ts';
 import { isPlain, plainOrQuoted } from './words.ts';
 
 /** What the network says of some devices. Who holds the sockets is found out later, together with all other nodes. */
@@ -29,19 +31,16 @@ export interface CarriedConnection extends Connection {
  * interface is on (VLAN, bridge, bond, team, macvlan) is followed down to the function below it. Tunnels and PPP
  * are not: the kernel does not say what they are on.
  */
-export function networkFindings(host: Host, devices: readonly PciDevice[]): NetworkFindings {
+export async function networkFindings(
+  host: Host,
+  devices: readonly PciDevice[],
+  deadlineMs: number,
+): Promise<NetworkFindings> {
   const interfaces = readInterfaces(host, new Set(devices.map(({ address }) => address)));
   if (!interfaces) return { uses: [], connections: [] };
   const routes = readRoutes(host);
   const uses = [
-    ...defaultInterfaces(routes).flatMap((name) =>
-      carriers(interfaces, name).map(({ device, through }): DeviceUse => ({
-        device,
-        reason: 'default-route',
-        detail: `the default route leads through ${through}`,
-        hints: [advice('give the host another default route first; see: ip route show default')],
-      })),
-    ),
+    ...routeUses(interfaces, await defaultRoutes(host, routes, deadlineMs)),
     ...portUses(host, interfaces),
   ];
   const connections = readConnections(host).flatMap((connection) =>
@@ -68,6 +67,35 @@ export function sshUses(connections: readonly CarriedConnection[], holders: read
       },
     ];
   });
+}
+
+function routeUses(interfaces: Interfaces, { found, unknown }: DefaultRoutes): DeviceUse[] {
+  const uses = found.flatMap(({ interface: name, words, shownBy }) =>
+    carriers(interfaces, name).map(({ device, through }): DeviceUse => ({
+      device,
+      reason: 'default-route',
+      detail: `${words} leads through ${through}`,
+      hints: [advice(`give the host another default route first; see: ${shownBy}`)],
+    })),
+  );
+  const [table] = unknown;
+  if (table === undefined) return uses;
+  const known = new Set(uses.map(({ device }) => device));
+  return [
+    ...uses,
+    ...[...interfaces].flatMap(([name, { device }]): DeviceUse[] =>
+      !device || known.has(device)
+        ? []
+        : [
+            {
+              device,
+              reason: 'default-route',
+              detail: `the default route of table ${table} may lead through ${plainOrQuoted(name)}: the program ip did not tell`,
+              hints: [advice('install the package iproute2 (or iproute), and see: ip route show table all')],
+            },
+          ],
+    ),
+  ];
 }
 
 function portUses(host: Host, interfaces: Interfaces): DeviceUse[] {

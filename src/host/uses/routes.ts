@@ -1,7 +1,8 @@
 import { sysfs } from '../../pci/sysfs.ts';
 import type { Host } from '../host.ts';
+import { bitsOf, hostOrderBits, type AddressBits } from './address-bits.ts';
 
-/** One line of a routing table (the main one; /proc shows no other). */
+/** One line of a routing table: of the main one for IPv4, of any for IPv6, as /proc shows them. */
 export interface Route {
   readonly interface: string;
   /** Bits, `1100…`, as many as the prefix is long: none for a default route. */
@@ -9,9 +10,6 @@ export interface Route {
   readonly version: 4 | 6;
   readonly metric: number;
 }
-
-/** An address as bits, most significant first: 32 or 128. */
-export type AddressBits = string;
 
 const REJECT = 0x0200;
 
@@ -21,11 +19,6 @@ export function readRoutes(host: Host): Route[] {
     ...(host.read(sysfs.ipv4Routes) ?? '').split('\n').slice(1).flatMap(parseIpv4Route),
     ...(host.read(sysfs.ipv6Routes) ?? '').split('\n').flatMap(parseIpv6Route),
   ];
-}
-
-/** Names of the interfaces that a default route leads through, each once. */
-export function defaultInterfaces(routes: readonly Route[]): string[] {
-  return [...new Set(routes.filter(({ prefix }) => prefix === '').map((route) => route.interface))];
 }
 
 /**
@@ -39,12 +32,6 @@ export function routedThrough(routes: readonly Route[], address: AddressBits): s
   const best = fitting.filter(({ prefix }) => prefix.length === longest);
   const lowest = Math.min(...best.map(({ metric }) => metric));
   return [...new Set(best.filter(({ metric }) => metric === lowest).map((route) => route.interface))];
-}
-
-/** Bits of addresses that the kernel prints 32 bits at a time in the processor's order of bytes (little-endian). */
-export function hostOrderBits(digits: string): AddressBits {
-  const words = digits.match(/.{8}/g) ?? [];
-  return bits(words.map((word) => (word.match(/../g) ?? []).reverse().join('')).join(''));
 }
 
 /** net/ipv4/fib_trie.c:fib_route_seq_show. */
@@ -62,10 +49,6 @@ function parseIpv6Route(line: string): Route[] {
   const [destination, length, , , , metric, , , flags, name] = line.trim().split(/\s+/);
   if (name === undefined || destination === undefined) return [];
   if ((parseInt(flags ?? '', 16) & REJECT) !== 0) return [];
-  const prefix = bits(destination).slice(0, parseInt(length ?? '', 16));
+  const prefix = bitsOf(destination).slice(0, parseInt(length ?? '', 16));
   return [{ interface: name, prefix, version: 6, metric: parseInt(metric ?? '', 16) }];
-}
-
-function bits(digits: string): AddressBits {
-  return Array.from(digits, (digit) => parseInt(digit, 16).toString(2).padStart(4, '0')).join('');
 }

@@ -1,6 +1,6 @@
 import { sysfs } from '../../pci/sysfs.ts';
 import type { Host } from '../host.ts';
-import { hostOrderBits, type AddressBits } from './routes.ts';
+import { hostOrderBits, type AddressBits } from './address-bits.ts';
 
 /** An established TCP connection to another machine. */
 export interface Connection {
@@ -34,15 +34,4 @@ function parseLine(line: string): Connection[] {
 function address(endpoint: string): AddressBits {
   const all = hostOrderBits(endpoint.split(':')[0] ?? '');
   return all.startsWith(MAPPED) ? all.slice(MAPPED.length) : all;
-}
-
-/** An address as people write it: `192.168.1.20`, `2001:db8::20`. */
-export function formatAddress(address: AddressBits): string {
-  if (address.length === 32) return chunks(address, 8).join('.');
-  const words = chunks(address, 16).map((word) => word.toString(16));
-  return words.join(':').replace(/(^|:)0(:0)+(:|$)/, '::');
-}
-
-function chunks(address: AddressBits, size: number): number[] {
-  return (address.match(new RegExp(`.{${size}}`, 'g')) ?? []).map((part) => parseInt(part, 2));
 }

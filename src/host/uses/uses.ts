@@ -34,9 +34,10 @@ export async function readUses(
   const bound = takeable.filter(({ driver }) => driver !== undefined);
   const withDisks = addressesOf(bound, NO_DISKS);
   const withKeyboards = addressesOf(bound, NO_KEYBOARDS);
-  const network = networkFindings(
+  const network = await networkFindings(
     host,
     bound.filter((device) => !NO_NETWORK.test(device.class)),
+    deadlineMs,
   );
   const nodes = await deviceNodes(host, bound, deadlineMs);
   const openFiles = host.openFiles([

@@ -185,6 +185,23 @@ describe('linuxHost.readLocked', () => {
   });
 });
 
+describe('linuxHost.wideRoutes', () => {
+  it('tells of each default route that /proc shows', async function () {
+    const text = await linuxHost.wideRoutes(5000);
+    if (text === undefined) {
+      console.warn('        skipped: this machine has no ip(8) that prints JSON');
+      this.skip();
+    }
+    const main = (linuxHost.read('/proc/net/route') ?? '').split('\n').map((line) => line.split('\t'));
+    const lists = text.trim().split('\n');
+    assert.equal(lists.length, 4);
+    for (const [name, destination, , , , , , mask] of main) {
+      if (destination !== '00000000' || mask !== '00000000') continue;
+      for (const list of lists) assert.match(list, new RegExp(`"dst":"default".*"dev":"${name ?? ''}"`));
+    }
+  });
+});
+
 describe('linuxHost.readSlow', () => {
   it('reads the first bytes as they are, and nothing where there is nothing', async () => {
     writeFileSync(

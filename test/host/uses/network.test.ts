@@ -35,7 +35,8 @@ function machine(facts: { name?: string; master?: string; carrier?: string | Err
   };
 }
 
-const details = (host: Host): string[] => networkFindings(host, [nic]).uses.map(({ detail }) => detail);
+const details = async (host: Host): Promise<string[]> =>
+  (await networkFindings(host, [nic], 1000)).uses.map(({ detail }) => detail);
 
 describe('networkFindings: a port', () => {
   const port = (of: string): string[] => [`eno1 is a port of ${of} and has a carrier`];
@@ -62,32 +63,70 @@ describe('networkFindings: a port', () => {
     ['of nothing', { carrier: '1\n' }, []],
   ];
   for (const [name, facts, expected] of rows) {
-    it(name, () => {
-      assert.deepEqual(details(machine(facts)), expected);
+    it(name, async () => {
+      assert.deepEqual(await details(machine(facts)), expected);
     });
   }
 });
 
 describe('networkFindings', () => {
-  it('says once what two default routes through one interface lead through', () => {
+  it('says once what two default routes through one interface lead through', async () => {
     const routes = `eno1${DEFAULT}eno1${DEFAULT.replace('100', '200')}`;
-    assert.deepEqual(details(machine({ routes })), ['the default route leads through eno1']);
+    assert.deepEqual(await details(machine({ routes })), ['the default route leads through eno1']);
   });
 
-  it('marks names that could mislead, and does not put them into a command', () => {
+  it('finds the port of a bridge that the default route leads over, in halves and in another table', async () => {
+    const bridge = {
+      links: {
+        '/sys/class/net/eno1': '../../devices/pci0000:00/0000:05:00.0/net/eno1',
+        '/sys/class/net/br0': '../../devices/virtual/net/br0',
+        '/sys/class/net/br0/lower_eno1': '../eno1',
+      },
+    };
+    const half = DEFAULT.replace(/00000000\t0\t0\t0\n$/, '00000080\t0\t0\t0\n');
+    const halves = fakeHost({
+      ...bridge,
+      files: { '/proc/net/route': `${ROUTES}br0${half}` },
+      wideRoutes: '[]',
+    });
+    assert.deepEqual(await details(halves), [
+      'a part of the default route (0.0.0.0/1) leads through br0 over eno1',
+    ]);
+    const told = '[{"dst":"default","dev":"br0","table":"7"}]\n';
+    assert.deepEqual(await details(fakeHost({ ...bridge, wideRoutes: told })), [
+      'the default route of table 7 leads through br0 over eno1',
+    ]);
+  });
+
+  it('refuses the card when there is a default route of which nobody tells where it leads', async () => {
+    const trie = 'Main:\nId 100:\n  +-- 0.0.0.0/0 3 0 5\n     |-- 0.0.0.0\n        /0 universe UNICAST\n';
+    const shown = machine({});
+    const host = { ...shown, read: (path: string) => (path.endsWith('fib_trie') ? trie : shown.read(path)) };
+    assert.deepEqual(await details(host), [
+      'the default route of table 100 may lead through eno1: the program ip did not tell',
+    ]);
+    const known = {
+      ...host,
+      wideRoutes: () => Promise.resolve('[{"dst":"default","dev":"wg0","table":"100"}]'),
+    };
+    assert.deepEqual(await details(known), []);
+  });
+
+  it('marks names that could mislead, and does not put them into a command', async () => {
     const name = 'a b;\u001b[2J';
-    const { uses } = networkFindings(machine({ name, master: 'br0', carrier: '1\n' }), [nic]);
+    const { uses } = await networkFindings(machine({ name, master: 'br0', carrier: '1\n' }), [nic], 1000);
     assert.deepEqual(
       uses.map(({ detail, hints }) => [detail, hints.map(hintText)]),
       [['"a b;\\u{1b}[2J" is a port of bridge br0 and has a carrier', ['take it out of the bridge']]],
     );
   });
 
-  it('reads no table of routes for a device without an interface', () => {
-    const host = { ...machine({}), read: () => assert.fail('it read something') };
+  it('reads no table of routes for a device without an interface, and starts no program', async () => {
+    const fail = (): never => assert.fail('it read something');
+    const host = { ...machine({}), read: fail, wideRoutes: fail };
     const other = device('06:00.0', { class: '020000', driver: 'igb' });
-    assert.deepEqual(networkFindings(host, [other]), { uses: [], connections: [] });
-    assert.deepEqual(networkFindings(host, []), { uses: [], connections: [] });
+    assert.deepEqual(await networkFindings(host, [other], 1000), { uses: [], connections: [] });
+    assert.deepEqual(await networkFindings(host, [], 1000), { uses: [], connections: [] });
   });
 });
 

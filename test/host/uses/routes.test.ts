@@ -1,10 +1,5 @@
 import assert from 'node:assert/strict';
-import {
-  defaultInterfaces,
-  hostOrderBits,
-  readRoutes,
-  routedThrough,
-} from '../../../src/host/uses/routes.ts';
+import { readRoutes, routedThrough } from '../../../src/host/uses/routes.ts';
 import { fakeHost } from '../fake-host.ts';
 
 /** As printed by Linux 6.12. */
@@ -34,16 +29,6 @@ const ipv4 = (text: string): string =>
 const ipv6 = (digits: string): string =>
   Array.from(digits, (digit) => parseInt(digit, 16).toString(2).padStart(4, '0')).join('');
 
-describe('defaultInterfaces', () => {
-  it('has every interface with a default route, without those that lead nowhere', () => {
-    assert.deepEqual(defaultInterfaces(routes), ['eno1', 'wlan0', 'eno2']);
-  });
-
-  it('has none where the kernel shows no table', () => {
-    assert.deepEqual(defaultInterfaces(readRoutes(fakeHost({}))), []);
-  });
-});
-
 describe('routedThrough', () => {
   const rows: readonly (readonly [name: string, address: string, interfaces: readonly string[]])[] = [
     ['the default route with the lowest metric', ipv4('198.51.100.7'), ['eno1']],
@@ -67,12 +52,5 @@ describe('routedThrough', () => {
 
   it('has nothing where there is no route', () => {
     assert.deepEqual(routedThrough([], ipv4('10.1.2.3')), []);
-  });
-});
-
-describe('hostOrderBits', () => {
-  it('turns each 32 bits around', () => {
-    assert.equal(hostOrderBits('0501A8C0'), ipv4('192.168.1.5'));
-    assert.equal(hostOrderBits('B80D0120000000000000000020000000'), ipv6('20010db8000000000000000000000020'));
   });
 });

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { formatAddress, readConnections } from '../../../src/host/uses/tcp.ts';
+import { formatAddress } from '../../../src/host/uses/address-bits.ts';
+import { readConnections } from '../../../src/host/uses/tcp.ts';
 import { fakeHost } from '../fake-host.ts';
 
 /** As printed by Linux 6.12: a listener, a session, one that is closing, two of the host with itself. */
@@ -29,22 +30,4 @@ describe('readConnections', () => {
     assert.equal(readConnections(fakeHost({ files: { '/proc/net/tcp': TCP } })).length, 1);
     assert.deepEqual(readConnections(fakeHost({})), []);
   });
-});
-
-describe('formatAddress', () => {
-  const rows: readonly (readonly [digits: string, text: string])[] = [
-    ['c0a80114', '192.168.1.20'],
-    ['20010db8000000000000000000000001', '2001:db8::1'],
-    ['fe800000000000000a0027fffe4e66a1', 'fe80::a00:27ff:fe4e:66a1'],
-    ['20010db8000100020003000400050006', '2001:db8:1:2:3:4:5:6'],
-    ['20010db8000000000001000000000001', '2001:db8::1:0:0:1'],
-    ['00000000000000000000000000000001', '::1'],
-    ['20010db8000700000000000000000000', '2001:db8:7::'],
-  ];
-  for (const [digits, text] of rows) {
-    it(`writes ${text}`, () => {
-      const bits = Array.from(digits, (digit) => parseInt(digit, 16).toString(2).padStart(4, '0')).join('');
-      assert.equal(formatAddress(bits), text);
-    });
-  }
 });
