@@ -315,7 +315,7 @@ describe('decodeConfigFile', () => {
       [
         'a repeated key of several words',
         'a b: 1\na: 2\na b: 3\n',
-        'line 3: the key "a b" is there twice, in lines 1 and 3: merge the two',
+        'line 3: the key (no word) is there twice, in lines 1 and 3: merge the two',
       ],
       [
         'a repeated key in its long form',
