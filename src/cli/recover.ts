@@ -35,7 +35,7 @@ export const recover: Command = {
       engine.log.close();
       refuseStopped(recoveries, signals.interrupted());
       refuseDamaged(engine.store.all());
-      return recoveries.some(({ outcome }) => outcome === 'incomplete') ? 1 : 0;
+      return recoveries.some(({ outcome }) => outcome === 'incomplete' || outcome === 'would-wait') ? 1 : 0;
     } finally {
       signals.stop();
     }
@@ -62,6 +62,7 @@ function refuseStopped(recoveries: readonly Recovery[], signal: EndingSignal | u
 const outcomes: Readonly<Record<Recovery['outcome'], string>> = {
   restored: 'its devices are as they were',
   'would-restore': 'its devices would be given back',
+  'would-wait': 'not everything could be given back now',
   left: 'left alone',
   incomplete: 'not everything is back',
   'not-tried': 'not looked at',

@@ -56,11 +56,17 @@ const gone: Readonly<Record<ClaimReport['owner']['kind'], string>> = {
 
 function outcomeLines({ owner, left, stuck }: ClaimReport): string[] {
   if (left === undefined) {
-    return stuck.some(({ waiting }) => waiting)
-      ? [`  ! ${gone[owner.kind]}: end the program that the kernel waits for, then: vfio-hook recover`]
-      : [`  ! ${gone[owner.kind]}: vfio-hook recover gives its devices back`];
+    return [`  ! ${gone[owner.kind]}: ${whatHelps(stuck.filter(({ waiting }) => waiting))}`];
   }
   return [`  ${escapeControl(left)}`];
+}
+
+/** While a write waits, recover cannot do more than it has done. */
+function whatHelps(waiting: readonly StuckReport[]): string {
+  if (waiting.length === 0) return 'vfio-hook recover gives its devices back';
+  return waiting.every(({ holders }) => holders.length > 0)
+    ? 'end the program that the kernel waits for, then: vfio-hook recover'
+    : 'nobody is known whom the kernel waits for; once it has returned: vfio-hook recover; if it never does, restart the host';
 }
 
 function stuckText({ step, writer, waiting, waitingMs, holders }: StuckReport): string {

@@ -1,4 +1,5 @@
 import { ownerPhrase } from '../claim/owner.ts';
+import { waitingWrites } from '../engine/blocked.ts';
 import { daemonsOf, reasonToLeave } from '../engine/recover.ts';
 import { quoteName, shownPath } from '../text.ts';
 import type { Check } from './examination.ts';
@@ -16,8 +17,13 @@ export const staleClaims: Check = {
       const { owner } = claim;
       const name = owner.kind === 'guest' ? quoteName(owner.name) : ownerPhrase(owner);
       const left = reasonToLeave(engine, claim, daemons);
+      // Said once, by the check of such writes; until they return there is no more to do.
+      if (waitingWrites(engine.host, claim).length > 0) return [];
       if (claim.state === 'incomplete' || claim.state === 'stuck') {
-        const what = claim.state === 'stuck' ? 'a kernel write did not return' : claim.leftovers.join('; ');
+        const what =
+          claim.state === 'stuck'
+            ? 'a kernel write that was waited for has returned since'
+            : claim.leftovers.join('; ');
         return [about(name, failure(`not everything is back: ${what}`, command('vfio-hook recover')))];
       }
       if (left !== undefined) return [];

@@ -4,9 +4,11 @@ import { pciHostdevs } from '../domain/domain.ts';
 import { readFeatures } from '../domain/features.ts';
 import { parseDomain } from '../domain/parse.ts';
 import { blockedDevices } from '../engine/blocked.ts';
+import type { Engine } from '../engine/engine.ts';
 import { knownGuests, readKnownGuest } from '../engine/guests.ts';
 import { decideStart } from '../engine/plan-start.ts';
 import { errnoOf, VfioHookError } from '../errors.ts';
+import { describeHolders } from '../host/describe-holders.ts';
 import type { Host } from '../host/host.ts';
 import { presentGroups } from '../host/take-snapshot.ts';
 import { refusals } from '../plan/plan.ts';
@@ -85,11 +87,19 @@ async function judgeGuest(on: Examination, { domain }: GuestXml): Promise<Found>
           command(`vfio-hook plan ${word(domain.name)}`),
         );
   } catch (error) {
+    if (error instanceof VfioHookError && error.code === 'VH_STUCK' && isBlocked(engine)) {
+      return unknown('not judged while a kernel write for one of its devices has not returned');
+    }
     if (error instanceof VfioHookError && error.errno === undefined) return fromError(error);
     const errno = error instanceof VfioHookError ? error.errno : errnoOf(error);
     if (errno === undefined) throw error;
     return unknown(`cannot make its plan: ${errno}`, advice('run the same command as root'));
   }
+}
+
+/** Whether {@link blockedWrites} has something to say. */
+function isBlocked({ host, store }: Engine): boolean {
+  return blockedDevices(host, store.all().claims).length > 0;
 }
 
 function list(noun: string, numbers: readonly number[]): string {
@@ -132,18 +142,25 @@ export const guestConflicts: Check = {
 export const blockedWrites: Check = {
   title: 'kernel writes that wait',
   run: ({ host, engine }) => {
-    const blocked = blockedDevices(host, engine.store.all().claims);
+    const { claims } = engine.store.all();
+    const blocked = blockedDevices(host, claims);
     if (blocked.length === 0) return ok('none');
-    return blocked.map(({ device, what, writer }) =>
-      about(
+    return blocked.map(({ device, what, writer }) => {
+      const known = claims.flatMap(({ stuck }) => stuck).find((write) => write.writer.pid === writer.pid);
+      const holders = host.holders(known?.nodes ?? []);
+      const open = holders.length > 0 ? `, and the device is open in ${describeHolders(holders)}` : '';
+      return about(
         device,
         failure(
-          `${what} has not returned: process ${writer.pid} waits in the kernel, and the device is touched by nobody until it does`,
-          command('fuser -v /dev/snd/* /dev/dri/* /dev/nvidia*'),
-          advice('end the program that uses the device, or restart the host'),
+          `${what} has not returned: process ${writer.pid} waits in the kernel, and the device is touched by nobody until it does${open}`,
+          advice(
+            holders.length > 0
+              ? 'end the program that has the device open, then: vfio-hook recover'
+              : 'nobody is known who has the device open: if the write does not return by itself, restart the host',
+          ),
         ),
-      ),
-    );
+      );
+    });
   },
 };
 

@@ -20,7 +20,7 @@ export interface BlockedDevice {
  * Devices that must not be touched, since an earlier write for them has not returned: it will take effect
  * whenever the kernel lets it, on whatever driver the device has by then (drivers/base/bus.c:unbind_store
  * looks at the driver before it waits for the lock). Known from the claims, and from the processes themselves
- * where a run died before it could record its own.
+ * where a run died before it could record its own. Each write once.
  */
 export function blockedDevices(host: Host, claims: readonly Claim[]): BlockedDevice[] {
   const recorded = claims.flatMap((claim) =>
@@ -33,7 +33,8 @@ export function blockedDevices(host: Host, claims: readonly Claim[]): BlockedDev
   // Looking at every process is for after a crash only.
   const crashed = claims.some(({ state, writer }) => state !== 'held' && !host.isAlive(writer));
   const found = crashed ? host.blockedWrites().flatMap(deviceOf) : [];
-  return [...recorded, ...found];
+  const known = new Set(recorded.map(({ writer }) => writer.pid));
+  return [...recorded, ...found.filter(({ writer }) => !known.has(writer.pid))];
 }
 
 /** A claim's own stuck writes, and those that a run left which died before it could record them. */
@@ -46,6 +47,11 @@ export function stuckWrites(host: Host, claim: Claim): StuckWrite[] {
     ...claim.stuck,
     ...found.map(({ device, what, writer }) => ({ device, step: what, path: what, writer })),
   ];
+}
+
+/** Those of {@link stuckWrites} that still have not returned: their devices stay where they are until then. */
+export function waitingWrites(host: Host, claim: Claim): StuckWrite[] {
+  return stuckWrites(host, claim).filter(({ writer }) => host.isAlive(writer));
 }
 
 /**

@@ -7,6 +7,7 @@ import { sysfs } from '../pci/sysfs.ts';
 import type { Engine } from './engine.ts';
 import type { Host } from '../host/host.ts';
 import { quoteName } from '../text.ts';
+import { waitingWrites } from './blocked.ts';
 import { lockPrepare } from './lock.ts';
 import { giveBackLocked } from './release.ts';
 
@@ -18,8 +19,9 @@ export interface Recovery {
   readonly reasons: readonly string[];
 }
 
-/** `not-tried`: a signal came before it. */
-export type RecoveryOutcome = 'restored' | 'would-restore' | 'left' | 'incomplete' | 'not-tried';
+/** `would-wait`: in a dry run, a kernel write has not returned. `not-tried`: a signal came before it. */
+export type RecoveryOutcome =
+  'restored' | 'would-restore' | 'would-wait' | 'left' | 'incomplete' | 'not-tried';
 
 /**
  * libvirt starts QEMU within seconds of the hook's end; a claim younger than this may be a guest on its way,
@@ -50,10 +52,21 @@ export async function recover(engine: Engine, options: { readonly dryRun: boolea
     }
     const why = reasonToLeave(engine, claim, daemons);
     if (why !== undefined) done.push({ owner: claim.owner, outcome: 'left', reasons: [why] });
-    else if (options.dryRun) done.push({ owner: claim.owner, outcome: 'would-restore', reasons: [] });
+    else if (options.dryRun) done.push(forecast(engine.host, claim));
     else done.push(await recoverOne(engine, claim));
   }
   return done;
+}
+
+/** What giving back would come to, as far as it can be known before. */
+function forecast(host: Host, claim: Claim): Recovery {
+  const { owner } = claim;
+  const waiting = waitingWrites(host, claim);
+  if (waiting.length === 0) return { owner, outcome: 'would-restore', reasons: [] };
+  const reasons = waiting.map(
+    ({ step, writer }) => `still waiting in the kernel: ${step} (process ${writer.pid})`,
+  );
+  return { owner, outcome: 'would-wait', reasons };
 }
 
 /** Pids of libvirt's daemons. */

@@ -1119,6 +1119,54 @@ describe('doctor', () => {
     assert.deepEqual([...new Set(findings.map(({ id }) => id))], Object.keys(checks));
   });
 
+  for (const held of [false, true]) {
+    it(`a write that waits is said once, with what helps: ${held ? 'who has the device open' : 'nobody is known'}`, async () => {
+      const situation = {
+        guests: { win11: card, other: card },
+        config: { timeouts: { kernelWrite: 50, lock: 50 } },
+      };
+      const s = scenario(machineOf(situation));
+      s.fault({ kind: 'hang' }, { path: '*/snd_hda_intel/unbind' });
+      await s.prepare(domainOf(card)).catch(() => undefined);
+      if (held) {
+        s.wrapHost = (host) => ({
+          ...host,
+          holders: (paths) => (paths.length > 0 ? [{ pid: 77, name: 'aplay', path: paths[0] ?? '' }] : []),
+        });
+      }
+      const on = examinationOf(s, situation);
+      const host = s.wrapHost(s.machine.host());
+      const wanted = {
+        claims: checks.claims,
+        'blocked-writes': checks['blocked-writes'],
+        guests: checks.guests,
+      };
+      const findings = await examine(wanted, { ...on, host, engine: { ...on.engine, host } });
+      const bad = findings.filter(({ verdict }) => verdict !== 'ok' && verdict !== 'unknown');
+      assert.deepEqual(
+        bad.map(({ id, fix }) => [id, fix]),
+        [
+          [
+            'blocked-writes',
+            [
+              {
+                kind: 'advice',
+                text: held
+                  ? 'end the program that has the device open, then: vfio-hook recover'
+                  : 'nobody is known who has the device open: if the write does not return by itself, restart the host',
+              },
+            ],
+          ],
+        ],
+      );
+      assert.equal(/, and the device is open in "aplay" \(pid 77\)$/.test(bad[0]?.found ?? ''), held);
+      assert.deepEqual(
+        findings.filter(({ id }) => id === 'guests').map(({ found }) => found),
+        Array(2).fill('not judged while a kernel write for one of its devices has not returned'),
+      );
+    });
+  }
+
   it('a kernel that was updated while it ran has no modules to load', async () => {
     const on = examinationOf(scenario(machineOf({})), {});
     const host = {

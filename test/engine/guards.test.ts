@@ -387,7 +387,7 @@ files: { /sys/class/graphics/fb0: '-> /sys/devices/pci0000:00/0000:00:1d.0/${GPU
     assigned: [GPU],
     device: companion(SOUND),
     reason: '/dev/snd/controlC1 is open in "pipewire" (pid 40001, pipewire.service)',
-    hints: ['systemctl --user -M 1000@ stop pipewire.service'],
+    hints: ['systemctl --user -M 1000@ stop -- pipewire.service'],
   },
   {
     name: 'a program plays on the card',
@@ -431,7 +431,7 @@ processes: [${program('kodi', '/dev/fb1')}]`,
     assigned: [GPU],
     device: GPU,
     reason: '/dev/nvidia2 is open in "nvidia-persiste" (pid 40001, nvidia-persistenced.service)',
-    hints: ['systemctl stop nvidia-persistenced.service'],
+    hints: ['systemctl stop -- nvidia-persistenced.service'],
   },
   {
     name: 'a program computes on the only NVIDIA card through the shared nodes',
@@ -823,7 +823,7 @@ describe('a sound server that lets go', () => {
       error.message,
       /controlC1 is open in "wireplumber" \(pid 40001, wireplumber\.service\); guest/,
     );
-    assert.equal(error.hints.map(hintText).at(-1), 'systemctl --user -M 1000@ stop wireplumber.service');
+    assert.equal(error.hints.map(hintText).at(-1), 'systemctl --user -M 1000@ stop -- wireplumber.service');
     s.happens({ do: 'release-node', path });
     await s.recover();
     s.nothingDiffers();

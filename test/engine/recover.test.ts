@@ -75,6 +75,29 @@ describe('recover of many claims', () => {
   });
 });
 
+describe('a dry run of recover while a write hangs', () => {
+  const scenario = scenarios();
+
+  it('says what waits, and what the recover then comes to', async () => {
+    const s = scenario();
+    s.config = { ...s.config, timeouts: { ...s.config.timeouts, kernelWrite: 100 } };
+    s.fault({ kind: 'hang' }, { path: '*/snd_hda_intel/unbind' });
+    await assert.rejects(s.prepare(win11));
+    const step = 'unbind 0000:03:00.1 from snd_hda_intel';
+    const dry = shown(await s.recover({ dryRun: true }));
+    assert.equal(dry.length, 1);
+    assert.match(
+      dry[0] ?? '',
+      new RegExp(`^win11: would-wait; still waiting in the kernel: ${step} \\(process \\d+\\)$`),
+    );
+    assert.deepEqual(shown(await s.recover()), [`win11: incomplete; still waiting in the kernel: ${step}`]);
+    s.happens({ do: 'release-fault', id: 'fault-1' });
+    assert.deepEqual(shown(await s.recover({ dryRun: true })), ['win11: would-restore']);
+    await s.recover();
+    s.nothingDiffers();
+  });
+});
+
 interface Case {
   readonly name: string;
   readonly first: (s: Scenario) => Promise<void> | void;

@@ -175,6 +175,8 @@ function howToEnd({ pid, guest, unit }: Holder): Hint {
   if (!unit?.name.endsWith('.service')) return advice(`end that program: kill ${pid}`);
   const name = unit.name.includes('\\') ? `'${unit.name}'` : unit.name;
   return command(
-    unit.user === undefined ? `systemctl stop ${name}` : `systemctl --user -M ${unit.user}@ stop ${name}`,
+    unit.user === undefined
+      ? `systemctl stop -- ${name}`
+      : `systemctl --user -M ${unit.user}@ stop -- ${name}`,
   );
 }

@@ -130,13 +130,13 @@ describe('heldUses', () => {
       'a service',
       { unit: { name: 'lightdm.service' } },
       '"mpv" (pid 10, lightdm.service)',
-      'systemctl stop lightdm.service',
+      'systemctl stop -- lightdm.service',
     ],
     [
       'a service of a user',
       { unit: { name: 'pipewire.service', user: 1000 } },
       '"mpv" (pid 10, pipewire.service)',
-      'systemctl --user -M 1000@ stop pipewire.service',
+      'systemctl --user -M 1000@ stop -- pipewire.service',
     ],
     [
       'a program of an application',
@@ -148,7 +148,7 @@ describe('heldUses', () => {
       'a unit whose name a shell would change',
       { unit: { name: 'a\\x2db.service' } },
       '"mpv" (pid 10, a\\x2db.service)',
-      "systemctl stop 'a\\x2db.service'",
+      "systemctl stop -- 'a\\x2db.service'",
     ],
     [
       'a guest',
@@ -173,7 +173,7 @@ describe('heldUses', () => {
       [
         [
           '0 /dev/dri/card1 is open in "mpv" (pid 7, x.service) and "mpv" (pid 8, x.service)',
-          ['systemctl stop x.service'],
+          ['systemctl stop -- x.service'],
         ],
         ['1 /dev/snd/controlC1 is open in "pulseaudio" (pid 8)', ['end that program: kill 8']],
       ],
@@ -243,7 +243,7 @@ describe('heldUses', () => {
     const hints = use?.hints.map(hintText) ?? [];
     assert.match(hints[0] ?? '', /^do not stop "sway" \(pid 10, session-2\.scope\): this ends your session/);
     assert.match(hints[2] ?? '', /WLR_DRM_DEVICES=/);
-    assert.deepEqual(hints.slice(-2), ['systemctl stop ollama.service', 'shut that guest down first']);
+    assert.deepEqual(hints.slice(-2), ['systemctl stop -- ollama.service', 'shut that guest down first']);
     assert.doesNotMatch(hints.join('\n'), /kill/);
   });
 
