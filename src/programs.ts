@@ -2,15 +2,42 @@ import { VfioHookError } from './errors.ts';
 import { systemFailure } from './failure.ts';
 import { advice, type Hint } from './hint.ts';
 
-/** The package that has each program which this one starts. */
-export const packages: Readonly<Record<string, string>> = {
+/** The package that has each program which this one or its launcher starts. */
+const packages: Readonly<Record<string, string>> = {
   dd: 'coreutils',
+  env: 'coreutils',
+  head: 'coreutils',
   stat: 'coreutils',
   grep: 'grep',
   modprobe: 'kmod',
   flock: 'util-linux',
   logger: 'bsdutils (Debian, Ubuntu) or util-linux',
 };
+
+/**
+ * The options with which programs are started, and which the programs of a small userland do not all have. What differs
+ * from call to call is not among them.
+ */
+export const options = {
+  /** One write(2) of what is on stdin, to a file that must be there. */
+  dd: ['conv=nocreat,notrunc', 'status=none', 'bs=4096'],
+  /** The first line of each file behind its name and a NUL, passed on at once. */
+  grep: ['-a', '-H', '--null', '--line-buffered', '-m', '1', '-e', ''],
+  /** Another status than usual when the lock is not to be had within the time. */
+  flock: ['-x', '-E', '75'],
+  /** A blacklist counts for the module itself. */
+  modprobe: ['-b'],
+  /** Lines with a priority in front, none of which is cut. */
+  logger: ['--tag', 'vfio-hook', '--prio-prefix', '--size', '2KiB'],
+} as const satisfies Readonly<Record<string, readonly string[]>>;
+
+/** A program that is started with options of its own. */
+export type OptionedProgram = keyof typeof options;
+
+/** The packages that have these programs, each once: `coreutils, kmod`. */
+export function packagesOf(programs: readonly string[]): string {
+  return [...new Set(programs.map((program) => packages[program] ?? program))].join(', ');
+}
 
 /** The error of a program that could not be started, for this errno: without it VH_INSTALLATION with the package. */
 export function notStarted(program: string, errno: string, cause?: unknown): VfioHookError {
@@ -25,16 +52,19 @@ export function notStarted(program: string, errno: string, cause?: unknown): Vfi
   );
 }
 
-/** The error of a program that does not do what this one needs of it, as busybox's dd. `said` is what it says itself. */
-export function unfit(program: string, need: string, said: string): VfioHookError {
-  const words = said.trim().split('\n')[0] ?? '';
-  return new VfioHookError(
-    'VH_INSTALLATION',
-    `the program ${program} of this host does not do what is needed (${need})${words === '' ? '' : `: ${words}`}`,
-    { hints: [install(program)] },
-  );
+/** The error of a program that does not do what this one needs of it. `said` is what it says itself. */
+export function unfit(program: OptionedProgram, said: string): VfioHookError {
+  return new VfioHookError('VH_INSTALLATION', unfitSentence(program, said), { hints: [install(program)] });
 }
 
-function install(program: string): Hint {
-  return advice(`install the package ${packages[program] ?? program}`);
+/** The same as a sentence. */
+export function unfitSentence(program: OptionedProgram, said: string): string {
+  const words = said.trim().split('\n')[0] ?? '';
+  const need = options[program].filter((option) => /^(?:-|conv|status|bs)/.test(option)).join(' ');
+  return `the program ${program} of this host does not do what is needed (${need})${words === '' ? '' : `: ${words}`}`;
+}
+
+/** What to do about a program that is missing or unfit. */
+export function install(program: string): Hint {
+  return advice(`install the package ${packagesOf([program])}`);
 }

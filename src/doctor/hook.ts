@@ -6,6 +6,7 @@ import { advice, command } from '../hint.ts';
 import { dropIns, isOurs, launcherOf, ourEntries, programOf } from './installed.ts';
 import { openingFor, type Opening } from './only-root.ts';
 import { places } from './places.ts';
+import { install, options, packagesOf, unfitSentence, type OptionedProgram } from '../programs.ts';
 
 /** libvirt has a hook that is us, or one that calls us. */
 export const hookInstalled: Check = {
@@ -124,23 +125,37 @@ export const hookParts: Check = {
 /** What the hook and its launcher run, each from a directory of the system. */
 const PROGRAMS = ['dd', 'env', 'flock', 'grep', 'head', 'modprobe', 'stat'] as const;
 
-/** The programs that do the writing are there. */
+/** Those of them that must know options which a small userland's do not all have. */
+const optioned = Object.keys(options) as readonly OptionedProgram[];
+
+/** Milliseconds that a program has to show its options. */
+const ANSWER_MS = 5000;
+
+/** The programs that do the writing are there, and know the options that they are given. */
 export const programs: Check = {
   title: 'programs',
-  run: ({ host }) => {
+  run: async ({ host }) => {
     const missing = PROGRAMS.filter((name) => programPath(host, name) === undefined);
     if (missing.length > 0) {
       return failure(
         `missing in /usr/sbin, /usr/bin, /sbin and /bin: ${missing.join(', ')}`,
-        advice('install coreutils, grep, util-linux and kmod'),
+        advice(`install ${packagesOf(missing)}`),
       );
     }
     if (programPath(host, 'logger') === undefined) {
       return warning(
         'there is no logger: lines go to /var/log/libvirt/vfio-hook.log and not to the journal',
-        advice('install util-linux or bsdutils'),
+        install('logger'),
       );
     }
-    return ok(`${PROGRAMS.join(', ')} and logger are there`);
+    const findings: Found[] = [];
+    for (const program of optioned) {
+      const said = await host.tryProgram(program, ANSWER_MS);
+      if (said === undefined) continue;
+      const finding = program === 'logger' ? warning : failure;
+      const lost = program === 'logger' ? ': lines of the log are lost' : '';
+      findings.push(finding(`${unfitSentence(program, said)}${lost}`, install(program)));
+    }
+    return findings.length > 0 ? findings : ok(`${PROGRAMS.join(', ')} and logger are there`);
   },
 };

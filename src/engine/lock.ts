@@ -6,6 +6,7 @@ import type { ClaimOwner, GuestOwner } from '../claim/claim.ts';
 import { logOwner, ownerPhrase } from '../claim/owner.ts';
 import { childEnvironment } from '../child-environment.ts';
 import { errnoOf, VfioHookError } from '../errors.ts';
+import { notStarted, options, unfit } from '../programs.ts';
 import { makePrivateDirectory } from './durable.ts';
 import type { Engine } from './engine.ts';
 
@@ -39,7 +40,13 @@ export type LockSubject = { readonly group: number } | { readonly guest: string 
 export type TakeLock = (subject: LockSubject, deadline: number, options: LockOptions) => () => void;
 
 /** flock(1)'s status for "not within the time", by our own choice (-E). */
-const NOT_IN_TIME = 75;
+const NOT_IN_TIME = Number(options.flock[2]);
+
+/** Statuses of a flock that does not know an option: EX_USAGE (util-linux, sys-utils/flock.c), and busybox's. */
+const WRONG_USAGE: readonly number[] = [64, 1];
+
+/** Milliseconds that flock(1) may take beyond the time that it is told to wait. */
+const GRACE_MS = 5000;
 
 /**
  * Takes the locks of IOMMU groups, lowest number first, so that two runs never wait for each other in a
@@ -137,20 +144,26 @@ function sayWho(fd: number, who: string): void {
 
 function flock(fd: number, waitMs: number): boolean {
   const wait = waitMs > 0 ? ['-w', (waitMs / 1000).toFixed(3)] : ['-n'];
-  const result = spawnSync('flock', ['-x', ...wait, '-E', String(NOT_IN_TIME), '3'], {
-    stdio: ['ignore', 'ignore', 'ignore', fd],
+  const result = spawnSync('flock', [...options.flock, ...wait, '3'], {
+    stdio: ['ignore', 'ignore', 'pipe', fd],
     cwd: '/',
     env: childEnvironment,
+    encoding: 'utf8',
+    timeout: Math.ceil(waitMs) + GRACE_MS,
+    killSignal: 'SIGKILL',
   });
   if (result.status === 0) return true;
   if (result.status === NOT_IN_TIME) return false;
-  throw new VfioHookError(
-    'VH_LOCK',
-    `cannot lock: flock ended with ${errnoOf(result.error) ?? String(result.status)}`,
-    {
-      hints: [advice('flock is part of util-linux; see that it is installed')],
-    },
-  );
+  const errno = errnoOf(result.error);
+  if (errno !== undefined && errno !== 'ETIMEDOUT') throw notStarted('flock', errno, result.error);
+  if (result.status !== null && WRONG_USAGE.includes(result.status)) throw unfit('flock', result.stderr);
+  const how =
+    errno === 'ETIMEDOUT'
+      ? `flock did not end within ${(Math.ceil(waitMs) + GRACE_MS) / 1000} s`
+      : `flock ended with ${result.signal ?? `status ${String(result.status)}`}`;
+  throw new VfioHookError('VH_LOCK', `cannot lock: ${how}`, {
+    hints: [advice('nothing was changed; try again, and see: vfio-hook status')],
+  });
 }
 
 function holder(path: string): string {

@@ -1,3 +1,5 @@
+import type { OptionedProgram } from '../programs.ts';
+
 /**
  * The port to the kernel. Low on purpose: attributes, links and lists, so that the choreography of writes
  * stays in the code that is tested. `host/linux` talks to the real kernel, `host/simulated` to one in memory.
@@ -59,6 +61,11 @@ export interface Host {
    * loaded for. That it is `loaded` proves nothing: see `ModuleOptions`.
    */
   loadModule(name: string, deadlineMs: number, options?: ModuleOptions): Promise<ModuleResult>;
+  /**
+   * Tries whether a program knows the options that this one gives it: undefined when it does, else what it says. For
+   * the doctor.
+   */
+  tryProgram(program: OptionedProgram, deadlineMs: number): Promise<string | undefined>;
   /**
    * The processes that have one of these open, device nodes or sockets (`socket:[inode]`): one entry for each
    * process and path, in order of process. Looks at each process once, however many paths there are, and at none

@@ -1,6 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { childEnvironment } from '../child-environment.ts';
+import { options } from '../programs.ts';
 import { severityNumber, type Sink } from './file.ts';
 import { logLine } from './line.ts';
 import type { LogEntry } from './log.ts';
@@ -10,9 +11,6 @@ const DAEMON = 3 << 3;
 
 /** Where a syslog daemon or the journal listens. */
 const SYSLOG_SOCKET = '/dev/log';
-
-/** The options that the hook needs of logger(1), without the process. busybox's has none of them. */
-export const loggerOptions = ['--tag', 'vfio-hook', '--prio-prefix', '--size', '2KiB'] as const;
 
 /** What logger gets on its stdin for one entry: one line, with its priority in front, of less than 1,024 bytes. */
 export function journalRecord(entry: LogEntry): string {
@@ -50,7 +48,7 @@ export function journalSink(): Sink {
 }
 
 function startLogger(): ChildProcess {
-  const child = spawn('logger', [...loggerOptions, `--id=${process.pid}`], {
+  const child = spawn('logger', [...options.logger, `--id=${process.pid}`], {
     stdio: ['pipe', 'ignore', 'ignore'],
     detached: true,
     cwd: '/',

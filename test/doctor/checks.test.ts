@@ -511,7 +511,21 @@ const table: Readonly<Record<Id, readonly Row[]>> = {
   ],
   programs: [
     ['all there', {}, 'ok', /are there$/],
-    ['one is missing', { files: { '/usr/bin/flock': null } }, 'failure', /: flock$/],
+    ['one is missing', { files: { '/usr/bin/flock': null } }, 'failure', /: flock$/, /^install util-linux$/],
+    [
+      'dd is busybox’s',
+      { machine: { unfitPrograms: { dd: "dd: invalid argument 'nocreat' to 'conv'" } } },
+      'failure',
+      /^the program dd of this host does not do what is needed \(conv=nocreat,notrunc .*'nocreat' to 'conv'$/,
+      /^install the package coreutils$/,
+    ],
+    [
+      'logger is busybox’s',
+      { machine: { unfitPrograms: { logger: "logger: unrecognized option '--tag'" } } },
+      'warning',
+      /^the program logger .*: lines of the log are lost$/,
+      /^install the package bsdutils/,
+    ],
     ['no logger', { files: { '/usr/bin/logger': null } }, 'warning', /no logger/],
   ],
   apparmor: [

@@ -6,7 +6,8 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { hasJournal, journalRecord, loggerOptions } from '../../src/log/journal.ts';
+import { hasJournal, journalRecord } from '../../src/log/journal.ts';
+import { options } from '../../src/programs.ts';
 
 const program = fileURLToPath(new URL('processes/log-to-journal.ts', import.meta.url));
 const LOGGER = '/usr/bin/logger';
@@ -98,7 +99,7 @@ describe('a record of the journal', () => {
     const socket = join(directory, 'log');
     const server = createServer().listen(socket);
     await once(server, 'listening');
-    const args = [...loggerOptions, '--id=1', '--no-act', '--stderr', '--socket', socket, '--tcp'];
+    const args = [...options.logger, '--id=1', '--no-act', '--stderr', '--socket', socket, '--tcp'];
     const { stderr } = spawnSync('logger', args, { input, encoding: 'utf8' });
     server.close();
     return stderr.split('\n').filter((line) => line !== '');

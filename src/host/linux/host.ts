@@ -11,7 +11,7 @@ import {
 import { setTimeout as delay } from 'node:timers/promises';
 import { readFailure } from '../../failure.ts';
 import type { Host, ModuleOptions, ModuleResult, SlowRead, WriteResult } from '../host.ts';
-import { unfit } from '../../programs.ts';
+import { options, unfit } from '../../programs.ts';
 import { sysfs } from '../../pci/sysfs.ts';
 import { isAbsence, orAbsent } from '../reading.ts';
 import { runBounded } from './child.ts';
@@ -24,6 +24,7 @@ import { blockedWrites, WRITER_VARIABLE, writerArguments } from './writers.ts';
 import { readLocked } from './locked-read.ts';
 import { openExclusive, tryOpen } from './opening.ts';
 import { wideRoutes } from './routes.ts';
+import { tryProgram } from './program-trial.ts';
 
 /** The real kernel of this machine. */
 export const linuxHost: Host = {
@@ -42,6 +43,7 @@ export const linuxHost: Host = {
   wideRoutes,
   write,
   loadModule,
+  tryProgram,
   holders: (paths) => openFilesAmong(paths).holders,
   openFiles: (paths) => openFilesAmong(paths),
   libvirtDaemons,
@@ -81,7 +83,7 @@ const UNKNOWN_OPERAND = /nocreat|notrunc|status=LEVEL|status level|unrecognized 
  * What a dd that failed says. Throws VH_INSTALLATION when it knows an operand not: busybox's has no `conv=nocreat`.
  */
 export function refusedWrite(path: string, stderr: string): WriteResult {
-  if (UNKNOWN_OPERAND.test(stderr.replaceAll(path, ''))) throw unfit('dd', 'conv=nocreat,notrunc', stderr);
+  if (UNKNOWN_OPERAND.test(stderr.replaceAll(path, ''))) throw unfit('dd', stderr);
   return { kind: 'refused', errno: errnoFromMessage(stderr) };
 }
 
@@ -113,7 +115,9 @@ async function loadModule(
   { obeyBlacklist = false, driver }: ModuleOptions = {},
 ): Promise<ModuleResult> {
   const started = now();
-  const result = await runBounded('modprobe', [...(obeyBlacklist ? ['-b'] : []), '--', name], { deadlineMs });
+  const result = await runBounded('modprobe', [...(obeyBlacklist ? options.modprobe : []), '--', name], {
+    deadlineMs,
+  });
   switch (result.kind) {
     case 'stuck':
       return result;

@@ -1,6 +1,6 @@
 import { VfioHookError } from '../../errors.ts';
 import { readFailure } from '../../failure.ts';
-import { unfit } from '../../programs.ts';
+import { options, unfit } from '../../programs.ts';
 import type { LockedRead } from '../host.ts';
 import { isAbsence } from '../reading.ts';
 import { runBounded, type ChildResult } from './child.ts';
@@ -13,8 +13,7 @@ import { errnoFromMessage } from './errno-text.ts';
  */
 export async function readLocked(paths: readonly string[], deadlineMs: number): Promise<LockedRead> {
   if (paths.length === 0) return { kind: 'read', texts: new Map() };
-  const options = ['-a', '-H', '--null', '--line-buffered', '-m', '1', '-e', ''];
-  return textsOf(paths, await runBounded('grep', [...options, '--', ...paths], { deadlineMs }));
+  return textsOf(paths, await runBounded('grep', [...options.grep, '--', ...paths], { deadlineMs }));
 }
 
 /**
@@ -61,8 +60,7 @@ function unaccounted(
   { status, stdout, stderr }: Extract<ChildResult, { readonly kind: 'exited' }>,
 ): VfioHookError {
   const aboutFiles = paths.some((each) => stderr.includes(`: ${each}: `));
-  if (status === TROUBLE && stdout === '' && stderr !== '' && !aboutFiles)
-    return unfit('grep', '--null --line-buffered', stderr);
+  if (status === TROUBLE && stdout === '' && stderr !== '' && !aboutFiles) return unfit('grep', stderr);
   const how =
     status === -1
       ? 'grep was killed before it was read'

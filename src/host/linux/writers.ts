@@ -1,3 +1,4 @@
+import { options } from '../../programs.ts';
 import type { BlockedWrite } from '../host.ts';
 import { commandLine, isAlive, isRoots, pids, readProc, startTimeOf } from './processes.ts';
 
@@ -6,7 +7,7 @@ export const WRITER_VARIABLE = 'VFIO_HOOK_WRITE';
 
 /** Arguments with which dd makes one write(2) to an attribute; the value comes on its stdin. */
 export function writerArguments(path: string): string[] {
-  return [`of=${path}`, 'conv=nocreat,notrunc', 'status=none', 'bs=4096'];
+  return [`of=${path}`, ...options.dd];
 }
 
 /**

@@ -114,6 +114,7 @@ export function simulatedHost(store: Store, options: SimulatedHostOptions = {}):
     write: (path, value, deadlineMs) => writeRaw(path, `${value}\n`, deadlineMs),
     writeRaw,
     loadModule: (name, deadlineMs, how) => moduleCall('load', name, deadlineMs, how),
+    tryProgram: (program) => Promise.resolve(look(({ spec }) => spec.unfitPrograms?.[program])),
     unloadModule: (name, deadlineMs) => moduleCall('unload', name, deadlineMs),
     holders: (paths) => look((state) => holdersOf(state, paths, self)),
     openFiles: (paths) =>

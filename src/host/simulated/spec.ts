@@ -23,6 +23,8 @@ export interface MachineSpec {
   readonly console: ConsoleSpec;
   readonly drivers: readonly DriverSpec[];
   readonly modules: readonly ModuleSpec[];
+  /** Programs that do not know the options which they are given, and what they say. */
+  readonly unfitPrograms?: Readonly<Record<string, string>>;
   /** Modules that a `blacklist` line of modprobe.d names. */
   readonly blacklist?: readonly string[];
   readonly devices: readonly DeviceSpec[];

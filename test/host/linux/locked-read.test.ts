@@ -77,7 +77,7 @@ const rows: readonly (readonly [name: string, result: ChildResult, expected: Ret
   [
     'a grep of busybox, which knows neither option',
     exited(2, '', "grep: unrecognized option '--null'\nBusyBox v1.35.0 multi-call binary.\n"),
-    "VH_INSTALLATION the program grep of this host does not do what is needed (--null --line-buffered): grep: unrecognized option '--null'",
+    "VH_INSTALLATION the program grep of this host does not do what is needed (-a -H --null --line-buffered -m -e): grep: unrecognized option '--null'",
   ],
   [
     'a grep that waits for the second file',
