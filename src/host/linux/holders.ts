@@ -7,11 +7,11 @@ import { unitOf } from './unit.ts';
 
 /** What a look at the open files of all processes may cost. */
 export interface LookLimits {
-  /** Milliseconds for all of them. */
+  /** Milliseconds for all of them, by `now`. */
   readonly deadlineMs: number;
   /** Descriptors of one process that are looked at before the others have had their turn. */
   readonly firstLook: number;
-  /** Monotonic milliseconds. */
+  /** Milliseconds that only grow. */
   readonly now: () => number;
   /** Who is looked at. */
   readonly processes: () => readonly number[];
@@ -20,9 +20,18 @@ export interface LookLimits {
 const usual: LookLimits = {
   deadlineMs: 1000,
   firstLook: 1024,
-  now: () => performance.now(),
+  now: processorTime,
   processes: pids,
 };
+
+/**
+ * Milliseconds that this process has had of the processors. A look at /proc waits for nothing else, so it is as long
+ * as that; by the clock it takes many times as long on a host that is busy, which is no reason to refuse a start.
+ */
+export function processorTime(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
+}
 
 /**
  * The processes that have one of these open; this one and those that it started are left out. Each process is looked

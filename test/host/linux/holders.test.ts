@@ -4,7 +4,12 @@ import { closeSync, existsSync, openSync, readdirSync, readFileSync, rmSync, wri
 import { join } from 'node:path';
 import type { OpenFiles } from '../../../src/host/host.ts';
 import { holderFacts } from '../../../src/host/linux/holder-facts.ts';
-import { guestName, openFilesAmong, type LookLimits } from '../../../src/host/linux/holders.ts';
+import {
+  guestName,
+  openFilesAmong,
+  processorTime,
+  type LookLimits,
+} from '../../../src/host/linux/holders.ts';
 import { unitOf } from '../../../src/host/linux/unit.ts';
 import { runningPrograms, until } from './running.ts';
 
@@ -50,6 +55,12 @@ describe('openFilesAmong', () => {
     assert.deepEqual(openFilesAmong([path]).holders, [
       { pid, name: 'tail', ...(unit && { unit }), ...holderFacts(pid), path },
     ]);
+  });
+
+  it('has its bound in processor time, so that a busy host lets it look as far as any other', () => {
+    const { user, system } = process.cpuUsage();
+    const used = processorTime() - (user + system) / 1000;
+    assert.ok(used >= 0 && used < 50, String(used));
   });
 
   it('finds the holders of many files in one call, an entry for each process and file', async () => {
