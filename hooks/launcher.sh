@@ -50,7 +50,7 @@ fi
 
 # include only-root.sh
 
-# Of the root of the file system as well, or nothing is safe anyway; id only where it is not ours.
+# Whoever owns / is root; others are asked for their number, which takes a child.
 is_root() { [ -O / ] || [ "$(id -u)" = 0 ]; }
 
 # find_node: sets `node`; if there is none, `problem` and `hint` say why
@@ -68,12 +68,12 @@ find_node() {
     return 1
 }
 
+# find_program: sets `program`; if it is not there, `problem` and `hint` say so
 find_program() {
-    [ -n "$program" ] || program=$(readlink -f -- "$0")
-    case $program in
-    *.cjs) ;;
-    *) program=${program%/*}/hook.cjs ;;
-    esac
+    if [ -z "$program" ]; then
+        launcher=$(readlink -f -- "$0")
+        program=${launcher%/*}/hook.cjs
+    fi
     problem="there is no $program"
     hint='the installation is damaged: run install.sh again'
     [ -f "$program" ]
