@@ -54,13 +54,13 @@ _vfio_hook_words() {
     map) printf '%s\n' --format --all --host --help; : ;;
     plan) printf '%s\n' --host --config --json --help; _vfio_hook_guests; compgen -f -- "$current" ;;
     status) printf '%s\n' --json --help; : ;;
-    log) printf '%s\n' --lines --json --help; _vfio_hook_guests; compgen -f -- "$current" ;;
+    log) printf '%s\n' --lines --follow --json --help; _vfio_hook_guests; compgen -f -- "$current" ;;
     recover) printf '%s\n' --dry-run --verbose --json --help; : ;;
     detach) printf '%s\n' --device-id --vendor --all --driver --bar --allow --dry-run --verbose --json --help; _vfio_hook_addresses ;;
     reattach) printf '%s\n' --device-id --vendor --all --driver --dry-run --verbose --json --help; _vfio_hook_addresses ;;
     run) printf '%s\n' --device --driver --allow --verbose --help; compgen -c -- "$current" ;;
     devices) printf '%s\n' --format --device-id --vendor --all --json --help; _vfio_hook_addresses ;;
-    doctor) printf '%s\n' --json --help; _vfio_hook_guests; compgen -f -- "$current" ;;
+    doctor) printf '%s\n' --quiet --json --help; _vfio_hook_guests; compgen -f -- "$current" ;;
     lint) printf '%s\n' --host --json --help; _vfio_hook_guests; compgen -f -- "$current" ;;
     hostdevs) printf '%s\n' --json --help; _vfio_hook_guests; compgen -f -- "$current" ;;
     init) printf '%s\n' --output --force --help; _vfio_hook_guests; compgen -f -- "$current" ;;

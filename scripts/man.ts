@@ -2,7 +2,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { commands } from '../src/cli/commands.ts';
 import type { Command, OptionSpec } from '../src/cli/command.ts';
-import { usageLine, shownOptions } from '../src/cli/help.ts';
+import { aliasSentences, shownOptions, usageLine } from '../src/cli/help.ts';
 import { bold, heading, italic, paragraphs, roffText, subheading, terms, verbatim } from './roff.ts';
 import { configJsonSchema } from './schema.ts';
 
@@ -73,7 +73,7 @@ function commandSection(command: Command): string[] {
   const statuses = Object.entries(command.statuses ?? {});
   return [
     subheading(usageLine(command)),
-    paragraphs(command.details),
+    paragraphs([command.details, ...aliasSentences(command)].join('\n')),
     terms([
       ...command.operands.map(({ name, about }): [string, string] => [italic(name), about]),
       ...shownOptions(command).map((option): [string, string] => [optionTerm(option), option.about]),

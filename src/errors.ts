@@ -4,6 +4,7 @@ import type { Hint } from './hint.ts';
 export type ErrorCode =
   | 'VH_USAGE'
   | 'VH_FILE'
+  | 'VH_ROOT'
   | 'VH_XML'
   | 'VH_CONFIG'
   | 'VH_NO_IOMMU'

@@ -1,4 +1,4 @@
-import { advice, hintText } from './hint.ts';
+import { advice, hintText, type Hint } from './hint.ts';
 import { closeSync, constants, fstatSync, openSync, writeSync } from 'node:fs';
 import { errnoOf } from './errors.ts';
 import { asFailure } from './failure.ts';
@@ -10,13 +10,21 @@ import { escapeControl } from './text.ts';
  * trace, no text of Node about a failed system call. {@link sayOnStderr} escapes what is in them.
  */
 export function errorLines(error: unknown): string[] {
-  const failure = asFailure(error);
-  const message = failure?.message ?? (error instanceof Error ? error.message : String(error));
-  const hints = failure
-    ? failure.hints
-    : [advice('this is a fault of vfio-hook; please report it with the output of: vfio-hook --version')];
-  return [`error: ${message}`, ...hints.map((hint) => `hint: ${hintText(hint)}`)].map(
-    (line) => `vfio-hook: ${line}`,
+  const hints = errorHints(error).map((hint) => `hint: ${hintText(hint)}`);
+  return [`error: ${errorSentence(error)}`, ...hints].map((line) => `vfio-hook: ${line}`);
+}
+
+/** What an error says. */
+export function errorSentence(error: unknown): string {
+  return asFailure(error)?.message ?? (error instanceof Error ? error.message : String(error));
+}
+
+/** What to do about an error. */
+export function errorHints(error: unknown): readonly Hint[] {
+  return (
+    asFailure(error)?.hints ?? [
+      advice('this is a fault of vfio-hook; please report it with the output of: vfio-hook --version'),
+    ]
   );
 }
 

@@ -196,7 +196,7 @@ function run(directory: string, command: string, setting: Setting): Ended {
     cwd: repository,
     encoding: 'utf8',
     input: setting.domain === undefined ? '' : domainOf(setting).xml,
-    env: { LC_ALL: 'C', PATH: `${dirname(process.execPath)}:/usr/sbin:/usr/bin:/sbin:/bin` },
+    env: { LC_ALL: 'C.UTF-8', PATH: `${dirname(process.execPath)}:/usr/sbin:/usr/bin:/sbin:/bin` },
   });
 }
 
@@ -218,7 +218,7 @@ function lines(text: string, directory: string): string[] {
 /** A line without what is different each time. */
 function plain(line: string): string {
   return line
-    .replace(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, 'TIME')
+    .replace(/\d{4}-\d\d-\d\d(?:T[\d:.]+Z| [\d:]+ [+-]\d\d:\d\d)/g, 'TIME')
     .replace(/\b\d+ (ms|s ago)\b/g, 'N $1')
     .replace(/\((pid|process) \d+/g, '($1 N')
     .replace(/\bprocess \d+ /g, 'process N ')

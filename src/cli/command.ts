@@ -3,6 +3,7 @@ import type { Locations } from '../hook/engine.ts';
 import type { Host } from '../host/host.ts';
 import type { Parts } from '../parts.ts';
 import type { PciNames } from '../pci/names.ts';
+import type { Manner } from './for-people.ts';
 
 /** An option of a sub-command; {@link https://nodejs.org/api/util.html#utilparseargsconfig util.parseArgs} reads it. */
 export interface OptionSpec {
@@ -28,14 +29,19 @@ export interface Call {
 }
 
 /** What every sub-command works with. */
-export interface Terminal {
-  /** Writes data to stdout, a newline added. */
-  readonly print: (text: string) => void;
+export interface Terminal extends Manner {
+  /** Writes text for people to stdout, a newline added. Lines that are not fitted to the terminal yet are broken at blanks. */
+  readonly print: (text: string, isFitted?: boolean) => void;
+  /** Writes what programs read, or what becomes a file, to stdout: as it is but for characters that drive terminals. */
+  readonly data: (text: string) => void;
+  /** Writes JSON to stdout. */
+  readonly json: (value: unknown) => void;
+  /** Whether whoever read stdout has gone. */
+  readonly gone: () => boolean;
   /** Talks to the person on stderr. */
-  readonly say: (line: string) => void;
-  readonly colour: boolean;
-  /** Columns of the terminal that stdout is; undefined when it is none, and lines may have any length. */
-  readonly columns: number | undefined;
+  readonly say: (text: string) => void;
+  /** Says an error with its hints. */
+  readonly sayError: (error: unknown) => void;
   /** Whether somebody waits at a terminal for what {@link say} says. */
   readonly watched: boolean;
   /** Names of devices, from the pci.ids of the machine that is looked at. */
@@ -56,6 +62,8 @@ export interface Terminal {
 /** One sub-command. The help, the man page and the completions are made from the same table of these. */
 export interface Command {
   readonly name: string;
+  /** Other words for it, which vfio-manage has. */
+  readonly aliases?: readonly string[];
   /** One line. */
   readonly about: string;
   /** What it does and what it never touches. */
@@ -71,11 +79,13 @@ export interface Command {
     readonly behindDashes?: boolean;
   }[];
   readonly options: readonly OptionSpec[];
+  /** Whether only root can do it, also as a dry run: it changes devices, or reads claims. */
+  readonly onlyRoot?: boolean;
   /** Exit statuses other than 0 done, 1 failed, 2 wrong usage. */
   readonly statuses?: Readonly<Record<string, string>>;
   readonly examples: readonly string[];
-  /** Exit statuses of a failure and of wrong usage of the command itself, where they are not 1 and 2. */
-  readonly ownStatuses?: { readonly failure?: number; readonly usage?: number };
+  /** Exit statuses of the command itself for a failure, for wrong usage and for a refusal, where they are not 1, 2 and 1. */
+  readonly ownStatuses?: { readonly failure?: number; readonly usage?: number; readonly refused?: number };
   /** Runs it and returns the exit status. Throws VfioHookError. */
   run(call: Call, terminal: Terminal): number | Promise<number>;
 }

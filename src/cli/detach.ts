@@ -2,12 +2,10 @@ import { detach as detachDevices, manualOwner, planDetach, type Detachment } fro
 import type { Engine } from '../engine/engine.ts';
 import { refusalError } from '../engine/make-plan.ts';
 import { refusals } from '../plan/plan.ts';
-import { errorLines } from '../report.ts';
 import { dryRunOption, jsonOption, machineOption, verboseOption, type Command } from './command.ts';
 import type { Call, OptionSpec, Terminal } from './command.ts';
 import { allowOption, readAllow } from './allow.ts';
 import { readDriverOption } from './driver-option.ts';
-import { jsonText } from './json.ts';
 import { moveLine, movesOf } from './moves.ts';
 import { planJson, planText } from './render-plan.ts';
 import { addressOperand, readSelection, selectionOptions } from './selection.ts';
@@ -23,12 +21,14 @@ export const driverOption: OptionSpec = {
 /** `vfio-hook detach ADDRESS…`: what virsh nodedev-detach does, for whole groups, with a way back. */
 export const detach: Command = {
   name: 'detach',
+  aliases: ['bind'],
   about: 'take devices from the host, for any use, until vfio-hook reattach',
   details:
     'Moves the whole IOMMU groups of the devices to vfio-pci, with the guards of the hook, and records what was\n' +
     'there, so that vfio-hook reattach puts back exactly that. A guest that is assigned one of them finds it\n' +
-    'ready, and leaves it detached. Nothing outlives a reboot. By address it is all or nothing; with --device-id,\n' +
-    '--vendor or --all, cards that are refused are passed over, with the reason.',
+    'ready, and leaves it detached. Nothing outlives a reboot. The sound, USB and UCSI functions of a graphics card come\n' +
+    'along, also from groups of their own. By address it is all or nothing; with --device-id, --vendor or --all, cards\n' +
+    'that are refused are passed over, with the reason.',
   operands: [addressOperand],
   options: [
     ...selectionOptions,
@@ -50,16 +50,19 @@ export const detach: Command = {
     1: 'failed, and everything is as it was',
     2: 'some or all refused; or wrong usage',
   },
-  examples: ['sudo vfio-hook detach 01:00.0 --dry-run', 'sudo vfio-hook detach --vendor 10de'],
+  ownStatuses: { refused: 2 },
+  onlyRoot: true,
+  examples: ['sudo vfio-hook detach 01:00.0 --dry-run', 'sudo vfio-hook detach --vendor nvidia'],
   run: async (call, terminal) => {
     const signals = listenForSignals();
     try {
       const engine = terminal.openEngine(call, signals.interrupted);
-      const { devices, bars, isPattern } = readSelection(call, engine.host);
+      const { devices, companions, bars, isPattern } = readSelection(call, engine.host);
       const driver = readDriverOption(call);
       const request = {
         owner: manualOwner(),
         devices,
+        companions,
         bars,
         allow: readAllow(call, isPattern),
         ...(driver !== undefined && { driver }),
@@ -69,7 +72,7 @@ export const detach: Command = {
       const detachment = await (isDryRun ? planDetach : detachDevices)(engine, request);
       if (isDryRun) showPlan(detachment, call, { engine, terminal });
       else showResult(detachment, call, { engine, terminal });
-      for (const error of detachment.skipped) for (const line of errorLines(error)) terminal.say(line);
+      for (const error of detachment.skipped) terminal.sayError(error);
       engine.log.close();
       return refusals(detachment.plan).length + detachment.skipped.length > 0 ? 2 : 0;
     } finally {
@@ -84,19 +87,15 @@ interface Shown {
 }
 
 function showPlan(detachment: Detachment, { options }: Call, { engine, terminal }: Shown): void {
-  const { colour } = terminal;
-  terminal.print(
-    options.has('json')
-      ? jsonText(planJson(detachment))
-      : planText(detachment, { names: terminal.names(engine.host), colour }),
-  );
+  if (options.has('json')) terminal.json(planJson(detachment));
+  else terminal.print(planText(detachment, { ...terminal, names: terminal.names(engine.host) }));
 }
 
 function showResult(detachment: Detachment, { options }: Call, { engine, terminal }: Shown): void {
   const { plan, snapshot } = detachment;
   const refused = refusalError(plan);
   if (refused) {
-    for (const line of errorLines(refused)) terminal.say(line);
+    terminal.sayError(refused);
     return;
   }
   const addresses = plan.verdicts
@@ -105,7 +104,7 @@ function showResult(detachment: Detachment, { options }: Call, { engine, termina
     )
     .map(({ device }) => device);
   const moves = movesOf(engine.host, snapshot, addresses, plan.steps);
-  if (options.has('json')) terminal.print(jsonText(moves));
+  if (options.has('json')) terminal.json(moves);
   else for (const move of moves) terminal.print(moveLine(move));
 }
 

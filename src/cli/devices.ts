@@ -8,7 +8,6 @@ import type { PciDevice } from '../pci/device.ts';
 import { sysfs } from '../pci/sysfs.ts';
 import { quoteName } from '../text.ts';
 import { jsonOption, machineOption, type Command } from './command.ts';
-import { jsonText } from './json.ts';
 import { addressOperand, readSelection, selectionOptions } from './selection.ts';
 import {
   cloudHypervisorArguments,
@@ -40,21 +39,20 @@ export const devices: Command = {
   run: async (call, terminal) => {
     const format = readFormat(call.options.get('format'));
     const { host } = terminal.openEngine(call);
-    const assignment = await assignmentOf(host, readSelection(call, host).devices);
+    const { devices: named, companions } = readSelection(call, host);
+    const assignment = await assignmentOf(host, [...named, ...companions]);
     if (format === 'libvirt') {
       if (assignment.cliques.size > 0) terminal.say(`vfio-hook: ${NO_CLIQUES}`);
       const xml = libvirtXml(assignment);
-      terminal.print(call.options.has('json') ? jsonText({ format, xml }) : xml);
+      if (call.options.has('json')) terminal.json({ format, xml });
+      else terminal.print(xml);
       return 0;
     }
     const { options, warnings }: VmmArguments =
       format === 'qemu' ? qemuArguments(assignment) : cloudHypervisorArguments(assignment);
     for (const warning of warnings) terminal.say(`vfio-hook: ${warning}`);
-    terminal.print(
-      call.options.has('json')
-        ? jsonText({ format, arguments: options.flat() })
-        : options.map((words) => words.join(' ')).join('\n'),
-    );
+    if (call.options.has('json')) terminal.json({ format, arguments: options.flat() });
+    else terminal.print(options.map((words) => words.join(' ')).join('\n'));
     return 0;
   },
 };

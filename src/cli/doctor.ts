@@ -4,7 +4,6 @@ import { guestExamination } from '../doctor/lint/guest-examination.ts';
 import { lints } from '../doctor/lint/lints.ts';
 import { guestOperand, jsonOption, machineOption, type Command } from './command.ts';
 import { openExamination } from './examination.ts';
-import { jsonText } from './json.ts';
 import { findingsJson, findingsStatus, findingsText } from './render-findings.ts';
 
 /** Exit statuses of commands that report findings. A failure of their own is never taken for a mere warning. */
@@ -24,19 +23,23 @@ export const doctor: Command = {
     'also at that guest’s XML, as vfio-hook lint does. Changes nothing, and asks libvirt nothing. Without root it\n' +
     'says what it could not see.',
   operands: [{ ...guestOperand, optional: true }],
-  options: [jsonOption, machineOption],
+  options: [
+    { name: 'quiet', short: 'q', about: 'show only what is not ok, worst first' },
+    jsonOption,
+    machineOption,
+  ],
   statuses: findingStatuses,
   ownStatuses: { failure: 2 },
-  examples: ['sudo vfio-hook doctor', 'sudo vfio-hook doctor win11 --json'],
+  examples: ['sudo vfio-hook doctor', 'sudo vfio-hook doctor --quiet'],
   run: async (call, terminal) => {
     const { on, guest } = openExamination(call, terminal);
     const findings = [
       ...(await examine(checks, on)),
       ...(guest?.xml ? await examine(lints, guestExamination(on, guest.xml)) : []),
     ];
-    terminal.print(
-      call.options.has('json') ? jsonText(findingsJson(findings)) : findingsText(findings, terminal),
-    );
+    const quiet = call.options.has('quiet');
+    if (call.options.has('json')) terminal.json(findingsJson(findings, quiet));
+    else terminal.print(findingsText(findings, { ...terminal, quiet }), true);
     return findingsStatus(findings);
   },
 };

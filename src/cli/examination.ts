@@ -22,7 +22,10 @@ export function openExamination(
       host,
       engine,
       runtime: { path: process.execPath, version: process.version },
-      configFiles: once(() => inspectConfigs(inspectionWith(call, terminal, host, guests))),
+      hasFiles: !call.options.has('host'),
+      configFiles: once(() =>
+        call.options.has('host') ? [] : inspectConfigs(inspectionWith(call, terminal, host, guests)),
+      ),
       guests,
     },
   };

@@ -8,6 +8,8 @@ export function verdictWords({ devices, holders, group, verdict }: InspectedGrou
   switch (verdict.kind) {
     case 'possible':
       return 'can be given to a guest';
+    case 'unknown':
+      return 'is on a vfio driver; whether a guest has it only root can see';
     case 'nothing':
       return 'nothing in it is for guests';
     case 'refused':

@@ -7,7 +7,6 @@ import { parsePciAddress } from '../pci/address.ts';
 import { escapeControl, quoteName } from '../text.ts';
 import { hostOption, jsonOption, machineOption, type Command } from './command.ts';
 import { groupsJson } from './groups-json.ts';
-import { jsonText } from './json.ts';
 import { isOfInterest } from './group-words.ts';
 import { groupLines, groupsText } from './render-groups.ts';
 
@@ -51,7 +50,7 @@ export const groups: Command = {
     for (const note of inspection.notes) terminal.say(`vfio-hook: note: ${escapeControl(note)}`);
     const names = terminal.names(host);
     if (call.options.has('json')) {
-      terminal.print(jsonText(groupsJson(inspection.groups, names)));
+      terminal.json(groupsJson(inspection.groups, names));
       return 0;
     }
     if (call.options.has('lines')) {
@@ -60,9 +59,8 @@ export const groups: Command = {
     }
     const everything = call.options.has('all') || named.length > 0;
     const shown = everything ? inspection.groups : inspection.groups.filter(isOfInterest);
-    const { colour, columns } = terminal;
     const rest = inspection.groups.filter((group) => !shown.includes(group));
-    terminal.print(groupsText({ shown, rest }, { names, colour, columns }));
+    terminal.print(groupsText({ shown, rest }, { ...terminal, names }));
     return 0;
   },
 };

@@ -1,6 +1,5 @@
 import type { Hostdev } from '../domain/domain.ts';
 import { guestOperand, jsonOption, machineOption, type Command } from './command.ts';
-import { jsonText } from './json.ts';
 import { escapeControl } from '../text.ts';
 import { readGuest } from './guest-xml.ts';
 
@@ -14,9 +13,9 @@ export const hostdevs: Command = {
   operands: [guestOperand],
   options: [jsonOption, machineOption],
   examples: ['sudo vfio-hook hostdevs win11', 'virsh dumpxml win11 | vfio-hook hostdevs - --json'],
-  run: (call, { print, ownHost }) => {
+  run: (call, { json, print, ownHost }) => {
     const { domain } = readGuest(call.operands[0] ?? '-', ownHost(call));
-    if (call.options.has('json')) print(jsonText(domain.hostdevs));
+    if (call.options.has('json')) json(domain.hostdevs);
     else if (domain.hostdevs.length === 0)
       print(`guest ${escapeControl(domain.name)} is assigned no host device`);
     else for (const hostdev of domain.hostdevs) print(hostdevLine(hostdev));

@@ -32,7 +32,7 @@ export const init: Command = {
     const text = await textFor(guest, call, terminal);
     const output = call.options.get('output');
     if (output === '-') {
-      terminal.print(text.trimEnd());
+      terminal.data(text.trimEnd());
       return 0;
     }
     const replace = call.options.has('force');

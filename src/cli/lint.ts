@@ -4,7 +4,6 @@ import { lints } from '../doctor/lint/lints.ts';
 import { guestOperand, hostOption, jsonOption, machineOption, type Command } from './command.ts';
 import { findingStatuses } from './doctor.ts';
 import { openExamination } from './examination.ts';
-import { jsonText } from './json.ts';
 import { findingsJson, findingsStatus, findingsText } from './render-findings.ts';
 
 /** `vfio-hook lint GUEST`: advice on a guest's XML. */
@@ -23,9 +22,8 @@ export const lint: Command = {
   run: async (call, terminal) => {
     const { on, guest } = openExamination(call, terminal);
     const findings = guest?.xml ? await examine(lints, guestExamination(on, guest.xml)) : [];
-    terminal.print(
-      call.options.has('json') ? jsonText(findingsJson(findings)) : findingsText(findings, terminal),
-    );
+    if (call.options.has('json')) terminal.json(findingsJson(findings));
+    else terminal.print(findingsText(findings, terminal), true);
     return findingsStatus(findings);
   },
 };

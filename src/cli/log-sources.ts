@@ -16,6 +16,13 @@ export interface HookLine extends ParsedLine {
   readonly line: string;
 }
 
+/** A place in a file, whatever name the file has. */
+export interface FilePosition {
+  readonly inode: number;
+  /** Bytes. */
+  readonly offset: number;
+}
+
 /** What one place had. */
 export interface LogSource {
   /** The place, for people. */
@@ -23,6 +30,10 @@ export interface LogSource {
   readonly lines: readonly HookLine[];
   /** Why it could not be read. */
   readonly trouble?: string;
+  /** The journal's name for its last entry. */
+  readonly cursor?: string;
+  /** How far the file has been read. */
+  readonly position?: FilePosition;
 }
 
 /** Bytes at the end of a file that are looked at. */
@@ -31,14 +42,18 @@ const TAIL = 4 * 2 ** 20;
 const MOST = 10_000;
 const JOURNAL_MS = 15_000;
 
+/** How journalctl is asked. Only for lines of root: every user can write lines with this tag. */
+export const journalArguments: readonly string[] = [
+  ...['-t', 'vfio-hook', '_UID=0', '-q', '--no-pager', '-o', 'json', '--output-fields=MESSAGE,PRIORITY'],
+];
+
 /**
- * The lines in the journal, oldest first. Only those of root: every user can write lines with this tag.
+ * The lines in the journal, oldest first.
  * journalctl is run without a shell and ended after 15 s.
  */
 export async function journalLines(): Promise<LogSource> {
-  const args = ['-t', 'vfio-hook', '_UID=0', '-n', String(MOST), '-q', '--no-pager', '-o', 'json'];
   const where = 'the journal (journalctl -t vfio-hook)';
-  const result = await execa('journalctl', [...args, '--output-fields=MESSAGE,PRIORITY'], {
+  const result = await execa('journalctl', [...journalArguments, '-n', String(MOST)], {
     extendEnv: false,
     env: childEnvironment,
     cwd: '/',
@@ -47,8 +62,10 @@ export async function journalLines(): Promise<LogSource> {
     maxBuffer: 64 * 2 ** 20,
     reject: false,
   });
-  const lines = result.stdout.split('\n').flatMap((line) => journalLine(line) ?? []);
-  if (!result.failed) return { where, lines };
+  const texts = result.stdout.split('\n').filter((line) => line !== '');
+  const lines = texts.flatMap((line) => journalLine(line) ?? []);
+  const cursor = cursorOf(texts[texts.length - 1]);
+  if (!result.failed) return { where, lines, ...(cursor !== undefined && { cursor }) };
   return { where, lines, trouble: journalTrouble(result) };
 }
 
@@ -81,6 +98,10 @@ export function journalLine(text: string): HookLine | undefined {
   return { time: time.toISOString(), severity, line: message, ...parseLogLine(message) };
 }
 
+function cursorOf(text = ''): string | undefined {
+  return /"__CURSOR"\s*:\s*"([^"\\]+)"/.exec(text)?.[1];
+}
+
 /** journalctl gives what is no plain text as a list of bytes. */
 function messageText(message: unknown): string | undefined {
   if (typeof message === 'string') return message;
@@ -93,9 +114,12 @@ export function fileLines(path: string): LogSource | undefined {
   const files = [rotated(path), path].filter((file) => file !== undefined);
   const lines: HookLine[] = [];
   const found: string[] = [];
+  let position: FilePosition | undefined;
   for (const file of files) {
     try {
-      lines.push(...tailOf(file).split('\n').flatMap(fileLine));
+      const tail = tailOf(file);
+      lines.push(...tail.text.split('\n').flatMap(fileLine));
+      if (file === path) position = tail;
       found.push(file);
     } catch (error) {
       const errno = errnoOf(error);
@@ -103,10 +127,12 @@ export function fileLines(path: string): LogSource | undefined {
       if (errno !== 'ENOENT') return { where: file, lines, trouble: errno };
     }
   }
-  return found.length === 0 ? undefined : { where: found.join(' and '), lines };
+  if (found.length === 0) return undefined;
+  return { where: found.join(' and '), lines, ...(position && { position }) };
 }
 
-function fileLine(text: string): HookLine[] {
+/** A line as it stands in the file; nothing for what is none. */
+export function fileLine(text: string): HookLine[] {
   const parsed = parseFileLine(text);
   return parsed ? [{ ...parsed, ...parseLogLine(parsed.line) }] : [];
 }
@@ -129,13 +155,14 @@ function rotated(path: string): string | undefined {
     .sort((a, b) => b.changed - a.changed)[0]?.file;
 }
 
-function tailOf(file: string): string {
+function tailOf(file: string): FilePosition & { readonly text: string } {
   const fd = openSync(file, 'r');
   try {
-    const { size } = fstatSync(fd);
+    const { size, ino: inode } = fstatSync(fd);
     const length = Math.min(size, TAIL);
     const bytes = Buffer.alloc(length);
-    return bytes.subarray(0, readSync(fd, bytes, 0, length, size - length)).toString('utf8');
+    const count = readSync(fd, bytes, 0, length, size - length);
+    return { inode, offset: size - length + count, text: bytes.subarray(0, count).toString('utf8') };
   } finally {
     closeSync(fd);
   }

@@ -1,11 +1,20 @@
 import { advice } from '../hint.ts';
+import { count } from '../count.ts';
 import { VfioHookError } from '../errors.ts';
 import { hasJournal } from '../log/journal.ts';
 import { severities } from '../log/log.ts';
-import { escapeControl, quoteName } from '../text.ts';
-import { jsonOption, machineOption, type Command } from './command.ts';
-import { jsonText } from './json.ts';
-import { fileLines, journalLines, type HookLine } from './log-sources.ts';
+import { escapeControl, quoteName, safeJson } from '../text.ts';
+import { jsonOption, machineOption, type Command, type Terminal } from './command.ts';
+import { followFile, followJournal, type Followed } from './log-follow.ts';
+import {
+  fileLine,
+  fileLines,
+  journalLine,
+  journalLines,
+  type HookLine,
+  type LogSource,
+} from './log-sources.ts';
+import { listenForSignals, type Signals } from './signals.ts';
 
 const USUAL_LINES = 50;
 const MOST_LINES = 10_000;
@@ -20,18 +29,21 @@ export const log: Command = {
   operands: [{ name: 'GUEST', about: 'only the lines about the guest with this name', optional: true }],
   options: [
     { name: 'lines', short: 'n', value: 'N', about: `the latest N lines (else ${USUAL_LINES})` },
+    {
+      name: 'follow',
+      short: 'f',
+      about: 'go on with each line that comes, until ^C; with --json one object a line',
+    },
     jsonOption,
     machineOption,
   ],
-  examples: ['sudo vfio-hook log', 'sudo vfio-hook log win11 --lines 200'],
+  examples: ['sudo vfio-hook log', 'sudo vfio-hook log win11 --lines 200', 'sudo vfio-hook log --follow'],
   run: async (call, terminal) => {
     const most = lineCount(call.options.get('lines'));
     const [guest] = call.operands;
     const { journal, logFile } = terminal.locations(call);
-    const sources = [
-      ...(journal && hasJournal() ? [await journalLines()] : []),
-      ...listOf(fileLines(logFile)),
-    ];
+    const hasJournalHere = journal && hasJournal();
+    const sources = [...(hasJournalHere ? [await journalLines()] : []), ...listOf(fileLines(logFile))];
     for (const { where, trouble } of sources) {
       if (trouble !== undefined) terminal.say(`vfio-hook: cannot read ${where}: ${escapeControl(trouble)}`);
     }
@@ -42,13 +54,76 @@ export const log: Command = {
       .slice(-most);
     const places = sources.map(({ where }) => where).join(' and ') || logFile;
     terminal.say(
-      `vfio-hook: ${count(lines.length)}${guest === undefined ? '' : ` about guest ${quoteName(guest)}`} in ${places}`,
+      `vfio-hook: ${count(lines.length, 'line')}${guest === undefined ? '' : ` about guest ${quoteName(guest)}`} in ${places}`,
     );
-    if (call.options.has('json')) terminal.print(jsonText(lines.map(asJson)));
-    else if (lines.length > 0) terminal.print(lines.map(asText).join('\n'));
-    return sources.length > 0 && sources.every(({ trouble }) => trouble !== undefined) ? 1 : 0;
+    const isJson = call.options.has('json');
+    const isFollowed = call.options.has('follow');
+    if (isJson && !isFollowed) terminal.json(lines.map(asJson));
+    else for (const line of lines) show(line, isJson, terminal);
+    if (sources.length > 0 && sources.every(({ trouble }) => trouble !== undefined)) return 1;
+    if (!isFollowed) return 0;
+    return await follow({ sources, logFile, hasJournal: hasJournalHere }, terminal, (line) => {
+      if (guest === undefined || isAbout(line, guest)) show(line, isJson, terminal);
+    });
   },
 };
+
+/** Text, or JSON in one line for what may have no end. */
+function show(line: HookLine, isJson: boolean, terminal: Terminal): void {
+  if (isJson) terminal.data(safeJson(JSON.stringify(asJson(line))));
+  else terminal.print(asText(line));
+}
+
+interface FollowedLog {
+  readonly sources: readonly LogSource[];
+  readonly logFile: string;
+  readonly hasJournal: boolean;
+}
+
+/** Until ^C, or nobody reads any more. */
+async function follow(
+  { sources, logFile, hasJournal: isInJournal }: FollowedLog,
+  terminal: Terminal,
+  onLine: (line: HookLine) => void,
+): Promise<number> {
+  const followed: Followed[] = [];
+  let signals: Signals | undefined;
+  try {
+    return await new Promise<number>((resolve, reject) => {
+      signals = listenForSignals(() => {
+        resolve(0);
+      });
+      const take = (line: HookLine): void => {
+        onLine(line);
+        if (terminal.gone()) resolve(0);
+      };
+      const each =
+        (read: (text: string) => readonly HookLine[]) =>
+        (text: string): void => {
+          read(text).forEach(take);
+        };
+      if (isInJournal) {
+        const cursor = sources.find((source) => source.cursor !== undefined)?.cursor;
+        followed.push(
+          followJournal(
+            cursor,
+            each((text) => listOf(journalLine(text))),
+            () => {
+              reject(new VfioHookError('VH_FILE', 'cannot follow the journal: journalctl has ended'));
+            },
+          ),
+        );
+      }
+      const position = sources.find((source) => source.position)?.position;
+      if (!isInJournal || position) {
+        followed.push(followFile(logFile, position, { onLine: each(fileLine), onError: reject }));
+      }
+    });
+  } finally {
+    for (const each of followed) each.stop();
+    signals?.stop();
+  }
+}
 
 /** A line that was cut has lost its fields, but may name the guest in its message. */
 function isAbout({ guest, line }: HookLine, name: string): boolean {
@@ -68,11 +143,6 @@ function asJson({ time, severity, message, guest, owner, device, step, result, m
 
 function listOf<T>(value: T | undefined): T[] {
   return value === undefined ? [] : [value];
-}
-
-function count(lines: number): string {
-  if (lines === 0) return 'no line';
-  return lines === 1 ? 'one line' : `${lines} lines`;
 }
 
 function lineCount(text: string | true | undefined): number {

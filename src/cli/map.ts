@@ -66,7 +66,7 @@ export const map: Command = {
       kernelRelease: (host.read(sysfs.kernelRelease) ?? '').trim(),
       time: engine.clock(),
     });
-    terminal.print((format === 'html' ? mapPage(model) : drawMap(model, { standalone: true })).trimEnd());
+    terminal.data((format === 'html' ? mapPage(model) : drawMap(model, { standalone: true })).trimEnd());
     return 0;
   },
 };

@@ -1,12 +1,14 @@
 import { planReattach, type Reattachment } from '../engine/plan-reattach.ts';
 import { reattach as reattachDevices } from '../engine/reattach.ts';
+import { count } from '../count.ts';
+import { boundDriver } from '../host/bound-driver.ts';
 import type { Host } from '../host/host.ts';
+import { isOnVfio } from '../host/read-device.ts';
+import type { PciAddress } from '../pci/address.ts';
 import { deviceAt } from '../pci/snapshot.ts';
-import { errorLines } from '../report.ts';
 import { dryRunOption, jsonOption, machineOption, verboseOption } from './command.ts';
 import type { Call, Command, Terminal } from './command.ts';
 import { readDriverOption } from './driver-option.ts';
-import { jsonText } from './json.ts';
 import { moveLine, movesOf, type Move } from './moves.ts';
 import { stepLines, stepsJson } from './render-plan.ts';
 import { addressOperand, readSelection, selectionOptions } from './selection.ts';
@@ -15,6 +17,7 @@ import { listenForSignals } from './signals.ts';
 /** `vfio-hook reattach ADDRESS…`: the way back. */
 export const reattach: Command = {
   name: 'reattach',
+  aliases: ['unbind'],
   about: 'give detached devices back to the host',
   details:
     'Puts devices that vfio-hook detach took back exactly as they were. Devices that something else put on a\n' +
@@ -40,18 +43,22 @@ export const reattach: Command = {
     1: 'failed, or something is not back',
     2: 'some or all refused; or wrong usage',
   },
+  ownStatuses: { refused: 2 },
+  onlyRoot: true,
   examples: ['sudo vfio-hook reattach 01:00.0', 'sudo vfio-hook reattach --all'],
   run: async (call, terminal) => {
     // Heard and not asked for: what has begun comes to its end.
     const signals = listenForSignals();
     try {
       const engine = terminal.openEngine(call);
-      const { devices, isPattern } = readSelection(call, engine.host);
+      const { devices: named, companions, isPattern } = readSelection(call, engine.host);
+      // What the host has is left alone, unless it was named.
+      const devices = [...named, ...companions.filter((address) => !hasHostDriver(engine.host, address))];
       const driver = readDriverOption(call);
       const request = { devices, ...(driver !== undefined && { driver }), skipRefused: isPattern };
       const isDryRun = call.options.has('dry-run');
       const done = await (isDryRun ? planReattach : reattachDevices)(engine, request);
-      for (const error of done.refused) for (const line of errorLines(error)) terminal.say(line);
+      for (const error of done.refused) terminal.sayError(error);
       for (const note of done.notes) terminal.say(`vfio-hook: ${note}`);
       if (done.refused.length === 0 || isPattern) {
         if (isDryRun) showPlan(done, call, terminal);
@@ -65,10 +72,15 @@ export const reattach: Command = {
   },
 };
 
-function showPlan({ steps }: Reattachment, { options }: Call, { print, colour }: Terminal): void {
-  if (options.has('json')) print(jsonText({ steps: stepsJson(steps) }));
-  else if (steps.length === 0) print('nothing to do');
-  else print([`${steps.length} steps:`, ...stepLines(steps, colour)].join('\n'));
+function hasHostDriver(host: Host, address: PciAddress): boolean {
+  const driver = boundDriver(host, address);
+  return driver !== undefined && !isOnVfio(host, address, driver);
+}
+
+function showPlan({ steps }: Reattachment, { options }: Call, terminal: Terminal): void {
+  if (options.has('json')) terminal.json({ steps: stepsJson(steps) });
+  else if (steps.length === 0) terminal.print('nothing to do');
+  else terminal.print([`${count(steps.length, 'step')}:`, ...stepLines(steps, terminal)].join('\n'));
 }
 
 function showResult(
@@ -81,7 +93,7 @@ function showResult(
   const unknown = strangers.map(({ address }) => address);
   const moves = movesOf(host, snapshot, [...known, ...unknown, ...settled], steps);
   if (options.has('json')) {
-    terminal.print(jsonText(moves));
+    terminal.json(moves);
     return;
   }
   for (const move of moves) terminal.print(`${moveLine(move)}${remark(done, move)}`);

@@ -5,7 +5,6 @@ import { VfioHookError } from '../errors.ts';
 import { advice } from '../hint.ts';
 import { dryRunOption, jsonOption, machineOption, verboseOption } from './command.ts';
 import type { Call, Command, Terminal } from './command.ts';
-import { jsonText } from './json.ts';
 import { withProgress } from './progress.ts';
 import { ownerHeading } from './owner.ts';
 import { listenForSignals, type EndingSignal } from './signals.ts';
@@ -21,7 +20,8 @@ export const recover: Command = {
     'the claim that it is at, with exit status 1.',
   operands: [],
   options: [dryRunOption, verboseOption, jsonOption, machineOption],
-  examples: ['vfio-hook recover --dry-run', 'sudo vfio-hook recover'],
+  onlyRoot: true,
+  examples: ['sudo vfio-hook recover --dry-run', 'sudo vfio-hook recover'],
   run: async (call, terminal) => {
     const signals = listenForSignals();
     try {
@@ -43,8 +43,8 @@ export const recover: Command = {
 };
 
 /** What a signal has kept from being looked at is counted, not listed: it may be long. */
-function show(recoveries: readonly Recovery[], { options }: Call, { print }: Terminal): void {
-  if (options.has('json')) print(jsonText(recoveries));
+function show(recoveries: readonly Recovery[], { options }: Call, { json, print }: Terminal): void {
+  if (options.has('json')) json(recoveries);
   else if (recoveries.length === 0) print('nothing to recover');
   else for (const each of recoveries) if (each.outcome !== 'not-tried') print(recoveryText(each));
 }

@@ -1,29 +1,50 @@
 import pc from 'picocolors';
 import { verdicts, worst, type Finding, type Verdict } from '../doctor/finding.ts';
 import type { Hint } from '../hint.ts';
+import { escapeControl } from '../text.ts';
+import { hanging } from './fit.ts';
+import { hintForPeople, plain, type Manner } from './for-people.ts';
 
 const WIDTH = Math.max(...verdicts.map((verdict) => verdict.length));
 
-/** Findings a line each, with what to do below. The verdict is a word, so that nothing hangs on colour. */
-export function findingsText(findings: readonly Finding[], { colour }: { readonly colour: boolean }): string {
-  const paint = painter(colour);
-  const lines = findings.flatMap((finding) => {
-    const { verdict, title, subject, found, fix } = finding;
-    const about = subject === undefined ? title : `${title}, ${subject}`;
-    return [
-      `${paint(verdict)(verdict.padEnd(WIDTH))}  ${about}: ${found}`,
-      ...fix.flatMap(fixLines).map((line) => `${' '.repeat(WIDTH + 2)}${line}`),
-    ];
-  });
-  return [...lines, '', countsText(findings)].join('\n');
+/** How findings are rendered for people. */
+export interface FindingsManner extends Manner {
+  /** Only what is not ok, worst first. */
+  readonly quiet?: boolean;
+}
+
+/** Findings, each with what to do below. The verdict is a word, so that nothing hangs on colour. Fitted to the terminal. */
+export function findingsText(findings: readonly Finding[], manner: FindingsManner): string {
+  const shown = manner.quiet === true ? notOk(findings) : findings;
+  const lines = shown.flatMap((finding) => findingLines(finding, manner));
+  return [...lines, ...(lines.length > 0 ? [''] : []), countsText(findings)].join('\n');
+}
+
+/** What a person has to look at, worst first. */
+export function notOk(findings: readonly Finding[]): readonly Finding[] {
+  return [...verdicts]
+    .reverse()
+    .filter((verdict) => verdict !== 'ok')
+    .flatMap((verdict) => findings.filter((finding) => finding.verdict === verdict));
+}
+
+function findingLines({ verdict, title, subject, found, fix }: Finding, manner: Manner): string[] {
+  const paint = painter(manner.colour)(verdict);
+  const about = subject === undefined ? title : `${title}, ${subject}`;
+  const word = verdict.padEnd(WIDTH);
+  const lines = hanging(`${word}  `, plain(escapeControl(`${about}: ${found}`), manner), manner.columns);
+  return [
+    ...lines.map((line, index) => (index === 0 ? paint(word) + line.slice(word.length) : line)),
+    ...fix.flatMap((hint) => fixLines(hint, manner)),
+  ];
 }
 
 /** Findings as data; docs/json.md describes it. */
-export function findingsJson(findings: readonly Finding[]): unknown {
+export function findingsJson(findings: readonly Finding[], quiet = false): unknown {
   return {
     verdict: worst(findings),
     counts: Object.fromEntries(verdicts.map((verdict) => [verdict, count(findings, verdict)])),
-    findings: findings.map(({ id, title, subject, verdict, found, fix }) => ({
+    findings: (quiet ? notOk(findings) : findings).map(({ id, title, subject, verdict, found, fix }) => ({
       id,
       title,
       ...(subject !== undefined && { subject }),
@@ -47,17 +68,23 @@ export function findingsStatus(findings: readonly Finding[]): number {
   }
 }
 
-function fixLines(fix: Hint): string[] {
+const INDENT = ' '.repeat(WIDTH + 2);
+
+function fixLines(fix: Hint, manner: Manner): string[] {
   switch (fix.kind) {
     case 'command':
-      return [`type: ${fix.text}`];
+      return hintForPeople(`${INDENT}type: `, fix, manner);
     case 'advice':
-      return [`do:   ${fix.text}`];
-    case 'paste':
+      return hintForPeople(`${INDENT}do:   `, fix, manner);
+    case 'paste': {
+      const purpose = fix.purpose === undefined ? '' : `${fix.purpose}, `;
+      const where = plain(escapeControl(`${purpose}paste into ${fix.into}:`), manner);
+      // As it is, however long: what is pasted must not be broken.
       return [
-        `${fix.purpose === undefined ? '' : `${fix.purpose}, `}paste into ${fix.into}:`,
-        ...fix.text.split('\n').map((line) => `  ${line}`),
+        ...hanging(INDENT, where, manner.columns),
+        ...fix.text.split('\n').map((line) => `${INDENT}  ${plain(line, manner)}`),
       ];
+    }
   }
 }
 

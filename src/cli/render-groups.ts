@@ -1,4 +1,4 @@
-import { hintText, uniqueHints } from '../hint.ts';
+import { uniqueHints } from '../hint.ts';
 import pc from 'picocolors';
 import type { InspectedDevice, InspectedGroup } from '../engine/inspect.ts';
 import { formatBarSize, type Bar } from '../pci/bar.ts';
@@ -7,15 +7,10 @@ import type { PciDevice } from '../pci/device.ts';
 import type { PciNames } from '../pci/names.ts';
 import { acsHints } from '../plan/group-verdict.ts';
 import { escapeControl } from '../text.ts';
-import { shorten, wrap } from './fit.ts';
+import { columnsOf, wrap } from './fit.ts';
+import { hintForPeople, plain } from './for-people.ts';
 import { verdictWords } from './group-words.ts';
 import type { RenderOptions } from './render-plan.ts';
-
-/** How groups are rendered for people. */
-export interface GroupsRenderOptions extends RenderOptions {
-  /** Columns that there are; undefined: as many as it takes. */
-  readonly columns: number | undefined;
-}
 
 /** The groups to show in full, and those to count only. */
 export interface GroupsToRender {
@@ -24,13 +19,13 @@ export interface GroupsToRender {
 }
 
 /** A tree for each group, then a line about the rest. Words, not colour alone, carry the meaning. */
-export function groupsText({ shown, rest }: GroupsToRender, options: GroupsRenderOptions): string {
+export function groupsText({ shown, rest }: GroupsToRender, options: RenderOptions): string {
   const paint = pc.createColors(options.colour);
   const hints = new Set(shown.flatMap(({ verdict }) => verdict.reasons.flatMap((reason) => reason.hints)));
   const blocks = shown.map((group) => groupTree(group, options).join('\n'));
   const notes = acsHints.filter((hint) => hints.has(hint));
   if (notes.length > 0) {
-    blocks.push(notes.flatMap((note) => hanging('note: ', hintText(note), options.columns)).join('\n'));
+    blocks.push(notes.flatMap((note) => hintForPeople('note: ', note, options)).join('\n'));
   }
   if (rest.length > 0) {
     const numbers = ranges(rest.map(({ group }) => group.number));
@@ -54,7 +49,7 @@ export function groupLines(groups: readonly InspectedGroup[], names: PciNames): 
   });
 }
 
-function groupTree(inspected: InspectedGroup, options: GroupsRenderOptions): string[] {
+function groupTree(inspected: InspectedGroup, options: RenderOptions): string[] {
   const { group, devices, verdict } = inspected;
   const paint = pc.createColors(options.colour);
   const strangers = group.otherMembers.map((name) => ({ stranger: name }));
@@ -72,19 +67,17 @@ function groupTree(inspected: InspectedGroup, options: GroupsRenderOptions): str
       if ('stranger' in member) return [`${head}  ${escapeControl(member.stranger)}  no PCI device`];
       return deviceBranch(member, inspected, { ...options, head, stem });
     }),
-    ...hints.flatMap((hint) => hanging('  hint: ', escapeControl(hintText(hint)), options.columns)),
+    ...hints.flatMap((hint) => hintForPeople('  hint: ', hint, options)),
   ];
 }
 
-function verdictColour(
-  { verdict }: InspectedGroup,
-  { colour }: GroupsRenderOptions,
-): (text: string) => string {
+function verdictColour({ verdict }: InspectedGroup, { colour }: RenderOptions): (text: string) => string {
   const paint = pc.createColors(colour);
   switch (verdict.kind) {
     case 'possible':
       return paint.green;
     case 'held':
+    case 'unknown':
       return paint.yellow;
     case 'refused':
       return paint.red;
@@ -93,7 +86,7 @@ function verdictColour(
   }
 }
 
-interface BranchOptions extends GroupsRenderOptions {
+interface BranchOptions extends RenderOptions {
   readonly head: string;
   readonly stem: string;
 }
@@ -110,43 +103,30 @@ function deviceBranch(
     verdict.kind === 'refused' ? verdict.reasons.filter((each) => each.device === device.address) : [];
   const mark = reasons.length > 0 ? '! ' : ' ';
   const start = `${head}${mark.padEnd(2)}`;
-  const name = describe(
-    device,
-    names,
-    columns === undefined ? undefined : columns - start.length - device.address.length - 2,
-  );
   const indent = `${stem}${' '.repeat(device.address.length + 4)}`;
-  const detail = (text: string): string[] =>
-    wrap(text, columns === undefined ? undefined : columns - indent.length).map((line) => `${indent}${line}`);
+  const room = columns === undefined ? undefined : columns - indent.length;
+  const broken = (text: string): string[] => wrap(plain(escapeControl(text), options), room);
+  const below = (text: string): string[] => broken(text).map((line) => `${indent}${line}`);
+  const [name = '', ...more] = broken(describe(device, names, room)).map(
+    reasons.length > 0 ? paint.red : (line) => line,
+  );
   return [
-    `${start}${device.address}  ${reasons.length > 0 ? paint.red(name) : name}`,
-    ...detail(escapeControl(deviceFacts(member, names).join(' · '))).map(paint.dim),
-    ...reasons.flatMap(({ reason }) => detail(escapeControl(`! ${reason}`))).map(paint.red),
+    `${start}${device.address}  ${name}`,
+    ...more.map((line) => `${indent}${line}`),
+    ...below(deviceFacts(member, names).join(' · ')).map(paint.dim),
+    ...reasons.flatMap(({ reason }) => below(`! ${reason}`)).map(paint.red),
   ];
 }
 
-/**
- * As lspci -nn prints it. Where there is too little room the maker goes first, then the end of the model's name:
- * class and ids stay, since they are what people search for.
- */
+/** As lspci -nn prints it; without the maker where there is too little room for all of it. */
 function describe(device: PciDevice, names: PciNames, columns: number | undefined): string {
   const text = names.describe(device);
+  if (columns === undefined || columnsOf(text) <= columns) return text;
   const [, before = '', name = '', after = ''] = PARTS.exec(text) ?? [];
-  const room = columns === undefined ? Infinity : columns - before.length - after.length;
-  if (name.length <= room) return escapeControl(text);
-  const model = names.device(device.vendor, device.device) ?? name;
-  return escapeControl(`${before}${shorten(model, Math.max(LEAST_NAME, room))}${after}`);
+  return before === '' ? text : `${before}${names.device(device.vendor, device.device) ?? name}${after}`;
 }
 
 const PARTS = /^(.*? \[[0-9a-f]{4}\]: )(.*)( \[[0-9a-f]{4}:[0-9a-f]{4}\].*)$/;
-/** Columns that a name keeps on the narrowest terminal. */
-const LEAST_NAME = 12;
-
-/** A paragraph behind a word, its other lines below each other. */
-function hanging(word: string, text: string, columns: number | undefined): string[] {
-  const lines = wrap(text, columns === undefined ? undefined : columns - word.length);
-  return lines.map((line, index) => `${index === 0 ? word : ' '.repeat(word.length)}${line}`);
-}
 
 /** What there is to know about a device for somebody who wants to hand it over, most telling first. */
 export function deviceFacts({ device, verdict, hostDriver }: InspectedDevice, names: PciNames): string[] {

@@ -1,4 +1,5 @@
-import { hintText, uniqueHints } from '../hint.ts';
+import { count } from '../count.ts';
+import { uniqueHints } from '../hint.ts';
 import pc from 'picocolors';
 import { guestOf } from '../claim/owner.ts';
 import type { PlaceRules } from '../config/config.ts';
@@ -16,20 +17,22 @@ import { allowance } from '../plan/use.ts';
 import type { Verdict } from '../plan/verdict.ts';
 import { describeStep, stepCommand } from '../steps/index.ts';
 import { escapeControl, safeLine } from '../text.ts';
+import { wrapCommand } from './fit.ts';
+import { hintForPeople, type Manner } from './for-people.ts';
 import { planHeading } from './owner.ts';
 
-/** How text is rendered for people. */
-export interface RenderOptions {
+/** How text about devices is rendered for people. */
+export interface RenderOptions extends Manner {
   readonly names: PciNames;
-  readonly colour: boolean;
 }
 
 /** A plan in words: groups with a verdict on each member, then the writes in order. Glyphs, not colour alone, carry the meaning. */
 export function planText(
   { plan, snapshot }: PlannedStart,
-  { names, colour, place }: RenderOptions & { readonly place?: PlaceRules | undefined },
+  options: RenderOptions & { readonly place?: PlaceRules | undefined },
 ): string {
-  const paint = pc.createColors(colour);
+  const { names, place } = options;
+  const paint = pc.createColors(options.colour);
   const lines = [planHeading(plan.owner)];
   for (const group of snapshot.groups) {
     lines.push(`IOMMU group ${group.number}`);
@@ -46,13 +49,15 @@ export function planText(
     const also = plan.owner.kind === 'guest' ? ', and the guest would not start' : '';
     lines.push('', paint.red(`refused: nothing would be changed${also}`));
     const hints = uniqueHints([...refused.flatMap((verdict) => verdict.hints), ...allowance(plan, place)]);
-    for (const hint of hints) lines.push(`  hint: ${hintText(hint)}`);
+    for (const hint of hints) lines.push(...hintForPeople('  hint: ', hint, options));
     return lines.map(safeLine).join('\n');
   }
   lines.push(
     '',
-    plan.steps.length === 0 ? 'nothing to do' : `${plan.steps.length} steps, undone in full when one fails:`,
-    ...stepLines(plan.steps, colour),
+    plan.steps.length === 0
+      ? 'nothing to do'
+      : `${count(plan.steps.length, 'step')}, undone in full when one fails:`,
+    ...stepLines(plan.steps, options),
   );
   if (plan.verdicts.length > 0)
     lines.push('', 'then:', ...stateAfter(plan, snapshot).map((after) => `  ${afterText(after)}`));
@@ -60,11 +65,11 @@ export function planText(
 }
 
 /** Steps with their numbers, each with the write that it makes. */
-export function stepLines(steps: readonly Step[], colour: boolean): string[] {
+export function stepLines(steps: readonly Step[], { colour, columns }: Manner): string[] {
   const paint = pc.createColors(colour);
   return steps.flatMap((step, index) => [
     `  ${String(index + 1).padStart(2)}. ${describeStep(step)}`,
-    paint.dim(`      ${stepCommand(step)}`),
+    ...wrapCommand('      ', stepCommand(step), columns).map(paint.dim),
   ]);
 }
 

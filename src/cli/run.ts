@@ -11,13 +11,13 @@ import { VfioHookError } from '../errors.ts';
 import { startTimeOf } from '../host/linux/processes.ts';
 import type { PciAddress } from '../pci/address.ts';
 import type { UseReason } from '../pci/use.ts';
-import { errorLines } from '../report.ts';
 import { quoteName } from '../text.ts';
 import { machineOption, verboseOption, type Call, type Command, type Terminal } from './command.ts';
 import { allowOption, readAllow } from './allow.ts';
 import { driverOption } from './detach.ts';
 import { readDriverOption } from './driver-option.ts';
 import { cannotStart, programStatus, signalStatus, startProgram, type ProgramEnd } from './program.ts';
+import { companionsOf } from './identity.ts';
 import { readDevice } from './selection.ts';
 import { listenForSignals, type EndingSignal } from './signals.ts';
 
@@ -57,6 +57,7 @@ export const run: Command = {
     other: 'that of the program',
   },
   ownStatuses: { failure: programStatus.ownFailure, usage: programStatus.ownFailure },
+  onlyRoot: true,
   examples: [
     'sudo vfio-hook run --device 01:00.0 -- cloud-hypervisor --kernel vmlinux --device path=/sys/bus/pci/devices/0000:01:00.0/',
   ],
@@ -72,7 +73,8 @@ export const run: Command = {
     const engine = terminal.openEngine(call, signals.interrupted);
     const owner = runOwner(engine.host, basename(command));
     try {
-      const detachment = await detach(engine, { ...request, owner, skipRefused: false });
+      const companions = companionsOf(engine.host, request.devices);
+      const detachment = await detach(engine, { ...request, companions, owner, skipRefused: false });
       const refused = refusalError(detachment.plan);
       if (refused) throw refused;
       const early = signals.interrupted();
@@ -85,7 +87,7 @@ export const run: Command = {
       pass = undefined;
       return await restored(engine, owner, end, () => report(terminal, command, end));
     } catch (error) {
-      for (const line of errorLines(error)) terminal.say(line);
+      terminal.sayError(error);
       const signal = signals.interrupted();
       const isAsBefore = claimOf(engine, owner) === undefined;
       return signal !== undefined && isAsBefore ? signalStatus(signal) : programStatus.ownFailure;
@@ -168,8 +170,7 @@ async function restored(
 function report(terminal: Terminal, command: string, end: ProgramEnd): number {
   if (end.kind === 'not-started') {
     const why = end.status === programStatus.notFound ? 'there is no such program' : end.reason;
-    for (const line of errorLines(new VfioHookError('VH_USAGE', `cannot run ${quoteName(command)}: ${why}`)))
-      terminal.say(line);
+    terminal.sayError(new VfioHookError('VH_USAGE', `cannot run ${quoteName(command)}: ${why}`));
   }
   return end.status;
 }

@@ -4,14 +4,19 @@ import type { Host } from '../host/host.ts';
 import { comparePciAddresses, parsePciAddress, slotOf, type PciAddress } from '../pci/address.ts';
 import { parseBarSize } from '../pci/bar.ts';
 import { isBridgeClass, isDisplay } from '../pci/class.ts';
-import { sysfs } from '../pci/sysfs.ts';
 import { quoteName } from '../text.ts';
+import { companionsOf, identities, type Identity } from './identity.ts';
+import { checkVendor, readVendor, type Vendor } from './vendor.ts';
 import type { Call, OptionSpec } from './command.ts';
 
 /** The devices that a command line names. */
 export interface Selection {
   /** In order of address, each once. */
   readonly devices: readonly PciAddress[];
+  /**
+   * What belongs to the graphics cards among them, is in another IOMMU group and was not named: sound, USB, UCSI.
+   */
+  readonly companions: readonly PciAddress[];
   /** Wished sizes in bytes by BAR index. */
   readonly bars: ReadonlyMap<PciAddress, ReadonlyMap<number, number>>;
   /** Whether they were named by what they are and not by where: then some may be passed over. */
@@ -28,30 +33,37 @@ export const addressOperand = {
 
 /** The other ways to name devices. */
 export const selectionOptions: readonly OptionSpec[] = [
-  { name: 'device-id', value: 'VENDOR:DEVICE', about: 'every device with this id, such as 10de:2204' },
-  { name: 'vendor', value: 'VENDOR', about: 'every graphics card of this vendor, such as 10de' },
-  { name: 'all', about: 'every graphics card' },
+  {
+    name: 'device-id',
+    short: 'd',
+    value: 'VENDOR:DEVICE',
+    about: 'every device with this id, such as 10de:2204; or one address',
+  },
+  {
+    name: 'vendor',
+    value: 'VENDOR',
+    about:
+      'every graphics card of this vendor: nvidia, amd, intel, or an id such as 10de or 0x10de; with ADDRESS, refuse what ' +
+      'is of another vendor',
+  },
+  { name: 'all', short: 'a', about: 'every graphics card' },
 ];
 
-/** What the devices of one host are, as far as they are selected by it. */
-interface Identity {
-  readonly address: PciAddress;
-  readonly vendor: string;
-  readonly device: string;
-  readonly class: string;
-}
-
 /**
- * Reads which devices are meant: by addresses, or by exactly one of the options. Graphics cards (class 03)
- * come with the other functions of their vendor in the same slot: sound, USB, UCSI. An APU has functions of
- * another vendor beside its graphics, such as the host's own USB controllers; they stay.
- * Throws VH_USAGE, and VH_NO_DEVICE when a pattern fits no device.
+ * Reads which devices are meant: by addresses, or by exactly one of the options; `--vendor` beside addresses is a
+ * check. Graphics cards (class 03) come with the other functions of their vendor in the same slot: sound, USB, UCSI.
+ * An APU has functions of another vendor beside its graphics, such as the host's own USB controllers; they stay.
+ * Throws VH_USAGE, VH_NO_DEVICE when a pattern fits no device, and VH_REFUSED for a device of another vendor.
  */
-export function readSelection(call: Call, host: Host): Selection {
+export function readSelection({ operands, options, lists }: Call, host: Host): Selection {
+  const id = options.get('device-id');
+  // vfio-manage takes an address there.
+  const [idAddress] = typeof id === 'string' && parsePciAddress(id) ? [id] : [];
+  const words = [...operands, ...(idAddress === undefined ? [] : [idAddress])];
   const ways = [
-    ...(call.operands.length > 0 ? ['ADDRESS'] : []),
-    ...selectionOptions.flatMap(({ name }) => (call.options.has(name) ? [`--${name}`] : [])),
-  ];
+    ...(operands.length > 0 ? ['ADDRESS'] : []),
+    ...selectionOptions.flatMap(({ name }) => (options.has(name) ? [`--${name}`] : [])),
+  ].filter((way) => words.length === 0 || way !== '--vendor');
   if (ways.length !== 1) {
     throw new VfioHookError(
       'VH_USAGE',
@@ -59,11 +71,18 @@ export function readSelection(call: Call, host: Host): Selection {
       { hints: [advice('give addresses, or one of --device-id, --vendor and --all')] },
     );
   }
-  const named = call.operands.map(readDevice);
+  const named = words.map(readDevice);
   const bars = new Map(named.map(({ address, bars: sizes }) => [address, new Map(sizes)]));
-  for (const text of call.lists.get('bar') ?? []) addBar(bars, text);
+  for (const text of lists.get('bar') ?? []) addBar(bars, text);
+  const vendorWord = options.get('vendor');
+  const vendor = typeof vendorWord === 'string' ? readVendor(vendorWord) : undefined;
+  const devices = sorted(
+    named.length > 0 ? named.map(({ address }) => address) : matching(options, vendor, host),
+  );
+  if (named.length > 0 && vendor) checkVendor(host, devices, vendor);
   return {
-    devices: sorted(named.length > 0 ? named.map(({ address }) => address) : matching(call, host)),
+    devices,
+    companions: named.length > 0 ? companionsOf(host, devices) : [],
     bars: new Map([...bars].filter(([, sizes]) => sizes.size > 0)),
     isPattern: named.length === 0,
   };
@@ -105,21 +124,18 @@ function readSize(text: string): number {
   throw usage(`${quoteName(text)} is no BAR size`, 'write a power of two from 1MiB to 128TiB, such as 8MiB');
 }
 
-function matching({ options }: Call, host: Host): PciAddress[] {
+function matching(options: Call['options'], vendor: Vendor | undefined, host: Host): PciAddress[] {
   const all = identities(host);
   const id = options.get('device-id');
-  const vendor = options.get('vendor');
   if (typeof id === 'string') {
-    if (!/^[0-9a-f]{4}:[0-9a-f]{4}$/i.test(id))
+    const wanted = id.toLowerCase().replaceAll('0x', '');
+    if (!/^[0-9a-f]{4}:[0-9a-f]{4}$/.test(wanted))
       throw usage(`${quoteName(id)} is no vendor and device id`, 'write them as lspci -nn does: 10de:2204');
-    const found = all.filter(({ vendor: v, device: d }) => `${v}:${d}` === id.toLowerCase());
-    return atLeastOne(found, `no device of this host has the id ${id.toLowerCase()}`);
+    const found = all.filter(({ vendor: v, device: d }) => `${v}:${d}` === wanted);
+    return atLeastOne(found, `no device of this host has the id ${wanted}`);
   }
-  if (typeof vendor === 'string' && !/^[0-9a-f]{4}$/i.test(vendor))
-    throw usage(`${quoteName(vendor)} is no vendor id`, 'write it as lspci -nn does: 10de');
-  const wanted = typeof vendor === 'string' ? vendor.toLowerCase() : undefined;
   const cards = all.filter(
-    ({ class: code, vendor: v }) => isDisplay(code) && (wanted === undefined || v === wanted),
+    ({ class: code, vendor: v }) => isDisplay(code) && (vendor === undefined || v === vendor.id),
   );
   const found = all.filter(
     (each) =>
@@ -128,24 +144,13 @@ function matching({ options }: Call, host: Host): PciAddress[] {
   );
   return atLeastOne(
     found,
-    `this host has no graphics card${wanted === undefined ? '' : ` of vendor ${wanted}`}`,
+    `this host has no graphics card${vendor === undefined ? '' : ` of ${vendor.shown}`}`,
   );
 }
 
 function atLeastOne(found: readonly Identity[], otherwise: string): PciAddress[] {
   if (found.length > 0) return found.map(({ address }) => address);
   throw new VfioHookError('VH_NO_DEVICE', otherwise, { hints: [advice('compare with: lspci -nn')] });
-}
-
-/** Only attributes that the kernel answers at once. */
-function identities(host: Host): Identity[] {
-  return (host.list(sysfs.devices) ?? []).flatMap((name) => {
-    const address = parsePciAddress(name);
-    if (!address) return [];
-    const text = (attribute: string): string =>
-      (host.read(sysfs.attribute(address, attribute)) ?? '').trim().replace(/^0x/, '');
-    return { address, vendor: text('vendor'), device: text('device'), class: text('class') };
-  });
 }
 
 function sorted(addresses: readonly PciAddress[]): PciAddress[] {

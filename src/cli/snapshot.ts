@@ -22,7 +22,7 @@ export const snapshot: Command = {
     const text = jsonText(description);
     refuseUnreadable(text, terminal);
     for (const gap of gaps) terminal.say(`vfio-hook: note: ${gap}`);
-    terminal.print(text);
+    terminal.data(text);
     return 0;
   },
 };

@@ -1,5 +1,4 @@
 import { jsonOption, machineOption, type Command } from './command.ts';
-import { jsonText } from './json.ts';
 import { statusText } from './render-status.ts';
 import { statusReport } from './status-report.ts';
 
@@ -21,7 +20,8 @@ export const status: Command = {
   examples: ['sudo vfio-hook status', 'sudo vfio-hook status --json'],
   run: async (call, terminal) => {
     const report = await statusReport(terminal.openEngine(call));
-    terminal.print(call.options.has('json') ? jsonText(report) : statusText(report));
+    if (call.options.has('json')) terminal.json(report);
+    else terminal.print(statusText(report));
     const trouble = report.claims.some(
       ({ state, left }) => state === 'incomplete' || state === 'stuck' || left === undefined,
     );

@@ -6,11 +6,11 @@ import {
   type InspectOptions,
   type Remark,
 } from '../engine/inspect-config.ts';
-import { hintText } from '../hint.ts';
+import { count } from '../count.ts';
 import { escapeControl, shownPath } from '../text.ts';
 import { jsonOption, machineOption, type Command } from './command.ts';
 import { inspection } from './examination.ts';
-import { jsonText } from './json.ts';
+import { hintForPeople, type Manner } from './for-people.ts';
 import { readOperand } from './operand.ts';
 
 /** `vfio-hook validate [FILE]`: what is wrong with the configuration. */
@@ -34,10 +34,12 @@ export const validate: Command = {
     const [file] = call.operands;
     const all = file === undefined || isBelow(options.configDir, file) ? inspectConfigs(options) : [];
     const files = file === undefined ? all : [one(file, all, options)];
-    if (call.options.has('json')) {
-      terminal.print(jsonText(files.map(({ path, remarks }) => ({ path, remarks }))));
-    } else terminal.print([...files.flatMap(fileLines), summary(files, options.configDir)].join('\n'));
-    return count(files, 'problem') > 0 ? 2 : 0;
+    if (call.options.has('json')) terminal.json(files.map(({ path, remarks }) => ({ path, remarks })));
+    else {
+      const lines = files.flatMap((each) => fileLines(each, terminal));
+      terminal.print([...lines, summary(files, options.configDir)].join('\n'));
+    }
+    return remarksOf(files, 'problem') > 0 ? 2 : 0;
   },
 };
 
@@ -52,27 +54,22 @@ function one(file: string, all: readonly InspectedConfig[], options: InspectOpti
   );
 }
 
-function fileLines({ path, remarks }: InspectedConfig): string[] {
+function fileLines({ path, remarks }: InspectedConfig, manner: Manner): string[] {
   return remarks.flatMap(({ severity, line, text, hints }) => [
     `${shownPath(path)}${line === undefined ? '' : `:${line}`}: ${severity}: ${escapeControl(text)}`,
-    ...hints.map((hint) => `  hint: ${escapeControl(hintText(hint))}`),
+    ...hints.flatMap((hint) => hintForPeople('  hint: ', hint, manner)),
   ]);
 }
 
 function summary(files: readonly InspectedConfig[], directory: string): string {
   if (files.length === 0) return `no configuration in ${shownPath(directory)}: none is needed`;
-  const words = [
-    counted(files.length, 'file'),
-    counted(count(files, 'problem'), 'problem'),
-    counted(count(files, 'warning'), 'warning'),
-  ];
-  return words.join(', ');
+  return [
+    count(files.length, 'file'),
+    count(remarksOf(files, 'problem'), 'problem'),
+    count(remarksOf(files, 'warning'), 'warning'),
+  ].join(', ');
 }
 
-function count(files: readonly InspectedConfig[], severity: Remark['severity']): number {
+function remarksOf(files: readonly InspectedConfig[], severity: Remark['severity']): number {
   return files.flatMap(({ remarks }) => remarks).filter((remark) => remark.severity === severity).length;
-}
-
-function counted(number: number, what: string): string {
-  return `${number === 0 ? 'no' : number} ${what}${number === 1 ? '' : 's'}`;
 }

@@ -15,6 +15,8 @@ export interface Examination {
   readonly engine: Engine;
   /** The Node.js that runs this very command. */
   readonly runtime: { readonly path: string; readonly version: string };
+  /** Whether its files can be looked at: those of a machine that is only described cannot. */
+  readonly hasFiles: boolean;
   /** Every file of the configuration, also those that are no guest's, with what is to be said about it. */
   readonly configFiles: () => readonly InspectedConfig[];
   /**

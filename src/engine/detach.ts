@@ -24,6 +24,8 @@ import { logVerdicts, makePlan, refusalOf, type PlannedStart } from './make-plan
 export interface DetachRequest {
   readonly owner: ManualOwner | RunOwner;
   readonly devices: readonly PciAddress[];
+  /** What goes with them where whole groups are moved, without being named: nothing that the host uses is allowed for them. */
+  readonly companions?: readonly PciAddress[] | undefined;
   /** The driver to bind in place of the vfio driver that a guest would get. */
   readonly driver?: string | undefined;
   /** What the named devices may be taken from although the host uses them for that. */
@@ -55,7 +57,7 @@ export function runOwner(host: Host, command: string): RunOwner {
 export async function planDetach(engine: Engine, request: DetachRequest): Promise<Detachment> {
   const stored = engine.store.all();
   refuseDamaged(stored);
-  refuseBlocked(engine.host, stored.claims, presentGroups(engine.host, request.devices));
+  refuseBlocked(engine.host, stored.claims, presentGroups(engine.host, concerned(request)));
   return decide(engine, request, stored.claims);
 }
 
@@ -68,7 +70,7 @@ export async function detach(engine: Engine, request: DetachRequest): Promise<De
   const { owner } = request;
   const started = host.now();
   // Throws for an address that does not exist, before there is so much as a lock.
-  const groups = (request.skipRefused ? presentGroups : groupsOf)(host, request.devices);
+  const groups = (request.skipRefused ? presentGroups : groupsOf)(host, concerned(request));
   const locks = lockForOwner(engine, owner, groups, engine.loadConfig().timeouts.lock);
   try {
     const detachment = await planDetach(engine, request);
@@ -118,7 +120,7 @@ async function decide(engine: Engine, request: DetachRequest, claims: readonly C
   const { host } = engine;
   const config = withWishes(engine.loadConfig(), request);
   const skipped: VfioHookError[] = [];
-  let devices = request.devices;
+  let devices = concerned(request);
   if (request.skipRefused) devices = withGroup(host, devices, skipped);
   for (;;) {
     const planned = await makePlan({
@@ -128,7 +130,7 @@ async function decide(engine: Engine, request: DetachRequest, claims: readonly C
       groups: groupsOf(host, devices),
       config,
       claims,
-      scope: request.driver === undefined || isVfioName(request.driver) ? 'groups' : 'functions',
+      scope: movesGroups(request) ? 'groups' : 'functions',
     });
     if (skipped.length === 0) refuseStrayBars(request, planned);
     const refused = refusals(planned.plan);
@@ -145,6 +147,16 @@ async function decide(engine: Engine, request: DetachRequest, claims: readonly C
     skipped.push(...onceForEachCard(refused).map((verdict) => refusalOf(request.owner, verdict)));
     devices = devices.filter((address) => !cards.has(slotOf(address)));
   }
+}
+
+/** A driver that is no vfio driver is for the named functions only. */
+function movesGroups({ driver }: DetachRequest): boolean {
+  return driver === undefined || isVfioName(driver);
+}
+
+function concerned(request: DetachRequest): readonly PciAddress[] {
+  const { devices, companions = [] } = request;
+  return movesGroups(request) ? [...devices, ...companions] : devices;
 }
 
 /** Every function of a card that a guest holds has the same reason. */

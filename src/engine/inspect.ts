@@ -55,7 +55,14 @@ export async function inspectGroups(engine: Engine, groups: readonly number[]): 
   const { host, denied } = readableHost(engine.host);
   const stored = readClaims(engine);
   const { config, notes } = readConfig(engine);
-  const facts: Facts = { host, config, claims: stored.claims, blocked: blockedOnce(host, stored.claims) };
+  const facts: Facts = {
+    host,
+    config,
+    denied,
+    areClaimsKnown: !stored.denied,
+    claims: stored.claims,
+    blocked: blockedOnce(host, stored.claims),
+  };
   const snapshot = await snapshotOf(facts, groups);
   const devices = [...snapshot.devices, ...unasked(facts, groups)];
   const served = hostModules(host, snapshot.kernelRelease, devices.filter(isAwayFromHost));
@@ -74,13 +81,20 @@ export async function inspectGroups(engine: Engine, groups: readonly number[]): 
   }
   return {
     groups: inspected,
-    notes: [...(denied.size > 0 ? [deniedNote(denied)] : []), ...stored.notes, ...notes],
+    notes: [
+      ...(denied.size > 0 || stored.denied ? [deniedNote(denied, stored.denied)] : []),
+      ...stored.notes,
+      ...notes,
+    ],
   };
 }
 
 /** What all groups are judged by. */
 interface Facts {
   readonly host: Host;
+  /** What this user may not read. */
+  readonly denied: ReadonlySet<string>;
+  readonly areClaimsKnown: boolean;
   readonly config: Config;
   readonly claims: readonly Claim[];
   readonly blocked: readonly BlockedDevice[];
@@ -115,9 +129,19 @@ function unasked({ host, blocked }: Facts, groups: readonly number[]): PciDevice
  */
 async function judge(group: IommuGroup, snapshot: Snapshot, facts: Facts): Promise<JudgedGroup> {
   const judged = judgeBy(group, snapshot, facts);
+  if (judged.verdict.kind === 'possible' && mayBeHeld(group, snapshot, facts))
+    return { ...judged, verdict: { kind: 'unknown', reasons: [] } };
   if (judged.verdict.kind !== 'refused' || snapshot.groups.length === 1) return judged;
   const alone = await snapshotOf(facts, [group.number]);
   return judgeBy(alone.groups[0] ?? group, alone, facts);
+}
+
+/** A guest has only what is on a vfio driver; that one has it, claims and the group's node tell, or nobody. */
+function mayBeHeld(group: IommuGroup, { devices }: Snapshot, { denied, areClaimsKnown }: Facts): boolean {
+  return (
+    (!areClaimsKnown || denied.has(sysfs.vfioGroup(group.number))) &&
+    devices.some(({ address, onVfio }) => onVfio && group.members.includes(address))
+  );
 }
 
 function judgeBy(group: IommuGroup, snapshot: Snapshot, { config, claims, blocked }: Facts): JudgedGroup {
@@ -164,12 +188,15 @@ function isAwayFromHost({ driver, onVfio, headerType }: PciDevice): boolean {
 /** Claims that are unreadable to this user, or to everybody, are said and passed over: the listing is still worth having. */
 function readClaims({ store }: Engine): {
   readonly claims: readonly Claim[];
+  /** Whether only root may read them. */
+  readonly denied: boolean;
   readonly notes: readonly string[];
 } {
   try {
     const { claims, damaged } = store.all();
     return {
       claims,
+      denied: false,
       notes: damaged.map(
         ({ path, reason }) =>
           `claim ${path} cannot be trusted, so no guest would be given a device: ${reason}; see: vfio-hook status`,
@@ -177,7 +204,9 @@ function readClaims({ store }: Engine): {
     };
   } catch (error) {
     if (!(error instanceof VfioHookError)) throw error;
-    return { claims: [], notes: [`which guest holds a device is not known: ${error.message}`] };
+    const denied = error.errno === 'EACCES';
+    const note = `which guest holds a device is not known: ${error.message}`;
+    return { claims: [], denied, notes: denied ? [] : [note] };
   }
 }
 
@@ -194,14 +223,15 @@ function readConfig(engine: Engine): { readonly config: Config; readonly notes: 
   }
 }
 
-function deniedNote(denied: ReadonlySet<string>): string {
+function deniedNote(denied: ReadonlySet<string>, areClaimsDenied: boolean): string {
   const paths = [...denied];
   const isResize = (path: string): boolean => path.includes('_resize');
   const isVfio = (path: string): boolean => path.startsWith('/dev/vfio/');
   const missing = [
     ...(paths.some(isResize) ? ['the sizes that BARs can have'] : []),
     ...(paths.some(isVfio) ? ['which groups are open'] : []),
+    ...(areClaimsDenied ? ['which guests hold devices'] : []),
     ...(paths.some((path) => !isResize(path) && !isVfio(path)) ? ['all that the host uses devices for'] : []),
   ].join(', ');
-  return `only root can see ${missing}; a group may be less free than it looks`;
+  return `only root (sudo) can see ${missing}; a group may be less free than it looks`;
 }

@@ -15,6 +15,8 @@ export type GroupVerdict =
   | { readonly kind: 'held'; readonly reasons: readonly GroupReason[] }
   /** The hook would refuse the guest */
   | { readonly kind: 'refused'; readonly reasons: readonly GroupReason[] }
+  /** A guest may have it, which only root can see */
+  | { readonly kind: 'unknown'; readonly reasons: readonly [] }
   /** Nothing in it is for guests: bridges, parts of the chipset, devices that are no PCI devices */
   | { readonly kind: 'nothing'; readonly reasons: readonly [] };
 

@@ -6,7 +6,7 @@ import { commands } from '../../src/cli/commands.ts';
 import { expectGolden } from '../golden.ts';
 import { domain, host, isPlain, machine, run, shown } from './run.ts';
 import {
-  BARE_ENVIRONMENT,
+  TERMINAL_ENVIRONMENT,
   example,
   installation,
   repository,
@@ -361,7 +361,7 @@ describe('vfio-hook simulate', () => {
   /** Runs it with a directory for temporary files of its own, which must be empty afterwards. */
   function simulate(args: readonly string[]): Ended {
     const directory = temporaryDirectory();
-    const ended = run(['simulate', ...args], { env: { ...BARE_ENVIRONMENT, TMPDIR: directory } });
+    const ended = run(['simulate', ...args], { env: { ...TERMINAL_ENVIRONMENT, TMPDIR: directory } });
     assert.deepEqual(readdirSync(directory), []);
     isPlain(ended);
     return ended;
@@ -405,7 +405,7 @@ describe('vfio-hook and its pipes', () => {
     const script = '{ "$0" hostdevs "$1" --json; echo "status $?" >&2; } | head -n 1';
     const { stdout, stderr } = spawnSync('sh', ['-c', script, installation().command, file], {
       encoding: 'utf8',
-      env: BARE_ENVIRONMENT,
+      env: TERMINAL_ENVIRONMENT,
     });
     assert.deepEqual([stdout, stderr], ['[\n', 'status 0\n']);
     // More than a pipe holds: the writer cannot have been done before the reader left.
@@ -416,7 +416,7 @@ describe('vfio-hook and its pipes', () => {
   it('a full disk is said, and is a failure', () => {
     const { status, stderr } = spawnSync('sh', ['-c', '"$0" --help >/dev/full', installation().command], {
       encoding: 'utf8',
-      env: BARE_ENVIRONMENT,
+      env: TERMINAL_ENVIRONMENT,
     });
     assert.equal(status, 1);
     assert.match(stderr, /^vfio-hook: error: .*ENOSPC/);

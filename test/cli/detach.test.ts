@@ -85,6 +85,37 @@ describe('vfio-hook detach and reattach', () => {
     assert.deepEqual([status, picture(on), claims(on)], [0, before, {}]);
   });
 
+  it('a card by address comes with its sound function in a group of its own, there and back', () => {
+    const on = stage('amd-rdna3-desktop', (spec) => ({
+      ...spec,
+      devices: spec.devices.map((device) => (device.address === CARD[1] ? { ...device, group: 99 } : device)),
+    }));
+    const before = picture(on);
+    assert.equal(run(on, 'bind', '--vendor', 'amd', '03:00.0', '--dry-run').status, 0);
+    assert.equal(run(on, 'bind', '03:00.0').status, 0);
+    assert.deepEqual(drivers(on, CARD), ['vfio-pci', 'vfio-pci']);
+    const back = run(on, 'unbind', '03:00.0');
+    assert.equal(back.stdout, '0000:03:00.0: vfio-pci → amdgpu\n0000:03:00.1: vfio-pci → snd_hda_intel\n');
+    assert.deepEqual([picture(on), claims(on)], [before, {}]);
+    // Named by itself it goes by itself; so does a card for a driver of the host.
+    assert.equal(run(on, 'detach', '03:00.1').status, 0);
+    assert.deepEqual(drivers(on, CARD), ['amdgpu', 'vfio-pci']);
+    assert.equal(run(on, 'reattach', '03:00.1').status, 0);
+  });
+
+  it('a device of another vendor than the one that is named: status 2, and nothing is done', () => {
+    const on = stage('amd-rdna3-desktop');
+    for (const command of ['bind', 'unbind']) {
+      const ended = run(on, command, '03:00.0', '--vendor', '0x10de');
+      assert.deepEqual([ended.status, ended.stdout], [2, '']);
+      assert.match(
+        ended.stderr,
+        /^vfio-hook: error: 0000:03:00\.0 is no device of NVIDIA: its vendor is 1002\n/,
+      );
+    }
+    assert.equal(changes(on), 0);
+  });
+
   it('the dry run shows the plan, changes nothing, and is what is then done', () => {
     const on = stage('amd-rdna3-desktop');
     const before = picture(on);

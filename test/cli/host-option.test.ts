@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { commands } from '../../src/cli/commands.ts';
 import { hostOption } from '../../src/cli/command.ts';
+import { example } from '../hook/compiled.ts';
 import { stage } from '../hook/stage.ts';
 import { domain, host, run } from './run.ts';
 
@@ -10,6 +11,21 @@ const calls: Readonly<Record<string, readonly string[]>> = {
   plan: ['plan', domain('windows-11-rx7900xtx'), '--json'],
   lint: ['lint', domain('windows-11-rx7900xtx'), '--json'],
 };
+
+describe('vfio-hook lint --host', () => {
+  it('says that files of that machine cannot be seen, and does not take those of this one', () => {
+    const xml = example('domains/windows-11-rx7900xtx.xml').replace(
+      /(<hostdev[^]*?)<\/hostdev>/,
+      "$1<rom file='/nonexistent/card.rom'/></hostdev>",
+    );
+    const ended = run(['lint', '-', '--host', host('amd-rdna3-desktop')], { input: xml });
+    assert.match(
+      ended.stdout,
+      /^unknown {2}ROM of graphics cards, 0000:03:00\.0: whether its ROM file \/nonexistent\/card\.rom is there cannot be told: files of that machine cannot be seen from here$/m,
+    );
+    assert.doesNotMatch(ended.stdout, /is not there/);
+  });
+});
 
 describe('--host FILE', () => {
   it('is an option of these commands', () => {

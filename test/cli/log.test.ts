@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, utimesSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, renameSync, truncateSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileLines, journalLine, journalLines } from '../../src/cli/log-sources.ts';
 import { expectGolden } from '../golden.ts';
-import { temporaryDirectory } from '../hook/compiled.ts';
+import { installation, startHook, temporaryDirectory } from '../hook/compiled.ts';
 import { call, exampleGuest, guestWith, succeeds, type Stage } from '../hook/stage.ts';
 import { isPlain, machine, run, shown } from './run.ts';
 
@@ -55,7 +55,7 @@ describe('vfio-hook log', () => {
     }
     const nobody = run(['log', 'win', ...on.option]);
     assert.deepEqual([nobody.status, nobody.stdout], [0, '']);
-    assert.match(nobody.stderr, /^vfio-hook: no line about guest "win" in \S+vfio-hook\.log\n$/);
+    assert.match(nobody.stderr, /^vfio-hook: no lines about guest "win" in \S+vfio-hook\.log\n$/);
   });
 
   it('the latest N', () => {
@@ -73,6 +73,61 @@ describe('vfio-hook log', () => {
     const on = machine();
     expectGolden('cli/golden/log-none.txt', shown(run(['log', ...on.option]), on));
     assert.equal(run(['log', '--json', ...on.option]).stdout, '[]\n');
+  });
+
+  it('follows the file, through rotation and a cut, until ^C', async () => {
+    const on = machine();
+    const path = join(on.directory, 'vfio-hook.log');
+    const line = (text: string): string => `2026-11-20T10:00:00.000Z info    ${text}\n`;
+    writeFileSync(path, line('first guest=a'));
+    const running = startHook(['log', '-f', 'a', ...on.option], { program: installation().command });
+    let seen = '';
+    running.process.stdout?.on('data', (text: string) => (seen += text));
+    const shows = async (text: string): Promise<void> => {
+      const deadline = Date.now() + 15_000;
+      while (!seen.includes(text)) {
+        assert.ok(Date.now() < deadline, `${text} did not come: ${seen}`);
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+    };
+    await shows('first');
+    appendFileSync(path, line('second guest=a') + line('other guest=b') + line('third').slice(0, 30));
+    await shows('second');
+    appendFileSync(path, line('third guest=a').slice(30));
+    await shows('third');
+    // What is written to the old file after it was renamed is not lost.
+    renameSync(path, `${path}.1`);
+    appendFileSync(`${path}.1`, line('late guest=a'));
+    writeFileSync(path, line('fresh guest=a'));
+    await shows('fresh');
+    await shows('late');
+    truncateSync(path);
+    appendFileSync(path, line('cut guest=a'));
+    await shows('cut');
+    running.process.kill('SIGINT');
+    const ended = await running.ended;
+    assert.equal(ended.status, 0);
+    assert.equal(ended.stdout.split('\n').length, 7);
+    assert.doesNotMatch(ended.stdout, /other/);
+  });
+
+  it('follows as JSON, an object a line, also a file that comes later; ends when nobody reads', async () => {
+    const on = machine();
+    const running = startHook(['log', '--follow', '--json', ...on.option], {
+      program: installation().command,
+    });
+    let said = '';
+    running.process.stderr?.on('data', (text: string) => (said += text));
+    while (!said.includes('no lines in')) await new Promise((resolve) => setImmediate(resolve));
+    const path = join(on.directory, 'vfio-hook.log');
+    const first = new Promise<string>((resolve) => running.process.stdout?.once('data', resolve));
+    appendFileSync(path, '2026-11-20T10:00:00.000Z info    one owner=detach\n');
+    const { message, owner } = JSON.parse(await first) as { message: string; owner: string };
+    assert.deepEqual([message, owner], ['one', 'detach']);
+    running.process.stdout?.destroy();
+    appendFileSync(path, '2026-11-20T10:00:01.000Z info    two\n');
+    const status = await new Promise((resolve) => running.process.on('exit', resolve));
+    assert.equal(status, 0);
   });
 
   it('a log that cannot be read: status 1', () => {

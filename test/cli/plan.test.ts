@@ -19,6 +19,34 @@ describe('vfio-hook plan GUEST', () => {
       assert.deepEqual(run(['plan', operand, ...on.option]), expected);
   });
 
+  it('without a guest: those that have host devices, with a word on each', () => {
+    const rival = guestWith(['0000:03:00.1', '0000:06:00.0'], {
+      name: 'rival\u009b',
+      uuid: 'b7a1e0d2-0d57-4b6b-9a43-4e1a2b9f0c11',
+    });
+    const none = guestWith([], { name: 'none', uuid: 'b7a1e0d2-0d57-4b6b-9a43-4e1a2b9f0c12' });
+    const gone = guestWith(['0000:7f:00.0'], { name: 'gone', uuid: 'b7a1e0d2-0d57-4b6b-9a43-4e1a2b9f0c13' });
+    const on = machine({
+      [DEFINED]: win11.xml,
+      '/etc/libvirt/qemu/rival.xml': rival.xml,
+      '/etc/libvirt/qemu/none.xml': none.xml,
+      '/etc/libvirt/qemu/gone.xml': gone.xml,
+      '/etc/libvirt/qemu/torn.xml': '<domain>',
+    });
+    const ended = run(['plan', ...on.option]);
+    isPlain(ended);
+    expectGolden('cli/golden/plan-list.txt', shown(ended, on));
+    const words = (): string[] =>
+      (JSON.parse(run(['plan', '--json', ...on.option]).stdout) as { name: string; outlook: string }[]).map(
+        ({ name, outlook }) => `${name} ${outlook}`,
+      );
+    assert.deepEqual(words(), ['gone refused', 'rival refused', 'torn unreadable', 'win11-rx7900 ready']);
+    succeeds(on, win11, 'prepare');
+    on.machine.perform({ do: 'open-group', devices: ['0000:03:00.0'], guest: win11.name, pid: 4242 });
+    assert.equal(words().at(-1), 'win11-rx7900 running');
+    assert.equal(run(['plan', ...machine().option]).stdout, 'libvirt knows no guest with host PCI devices\n');
+  });
+
   it('an unknown name', () => {
     const on = machine({ [DEFINED]: win11.xml });
     expectGolden('cli/golden/plan-unknown-guest.txt', shown(run(['plan', 'win11-rx790', ...on.option]), on));

@@ -8,6 +8,9 @@ import { machineSpec, scenarios } from '../scenario.ts';
 import { pciIdsOf } from './pci-ids.ts';
 
 const names = pciNames(pciIdsOf(machineSpec('nvidia-desktop')));
+const manner = { unicode: true };
+/** A tree with each branch on one line. */
+const unbroken = (text: string): string => text.replace(/\n[│ ]{10,}/g, ' ');
 
 describe('groupsText', () => {
   const scenario = scenarios();
@@ -17,22 +20,27 @@ describe('groupsText', () => {
     return (await inspectGroups(engine, allGroups(engine.host))).groups;
   }
 
-  it('fits a terminal of 90 columns, with class, ids and address of each device', async () => {
-    const shown = await groups();
-    const text = groupsText({ shown, rest: [] }, { names, colour: false, columns: 90 });
-    const wide = groupsText({ shown, rest: [] }, { names, colour: false, columns: undefined });
-    assert.ok(wide.split('\n').some((line) => columnsOf(line) > 90));
-    for (const { device } of shown.flatMap(({ devices }) => devices)) {
-      const line = text.split('\n').find((each) => each.includes(`${device.address}  `));
-      assert.ok(line?.includes(`[${device.vendor}:${device.device}]`), device.address);
-      assert.ok(line?.includes(`[${device.class.slice(0, 4)}]`), device.address);
-    }
-    assert.ok(text.split('\n').every((line) => columnsOf(line) <= 90));
-  });
+  for (const columns of [60, 80, 90]) {
+    it(`fits a terminal of ${columns} columns, with class, ids and address of each device, and each word whole`, async () => {
+      const shown = await groups();
+      const text = groupsText({ shown, rest: [] }, { names, ...manner, colour: false, columns });
+      const wide = groupsText({ shown, rest: [] }, { names, ...manner, colour: false, columns: undefined });
+      assert.ok(wide.split('\n').some((line) => columnsOf(line) > columns));
+      assert.ok(text.split('\n').every((line) => columnsOf(line) <= columns));
+      for (const { device } of shown.flatMap(({ devices }) => devices)) {
+        const line = unbroken(text)
+          .split('\n')
+          .find((each) => each.includes(`${device.address}  `));
+        const model = names.device(device.vendor, device.device) ?? '';
+        for (const part of [`[${device.vendor}:${device.device}]`, `[${device.class.slice(0, 4)}]`, model])
+          assert.ok(line?.includes(part), `${device.address} ${part}`);
+      }
+    });
+  }
 
   it('drops the maker before the model', async () => {
     const shown = (await groups()).filter(({ group }) => group.number === 1);
-    const text = groupsText({ shown, rest: [] }, { names, colour: false, columns: 110 });
+    const text = groupsText({ shown, rest: [] }, { names, ...manner, colour: false, columns: 110 });
     assert.match(
       text,
       /0000:01:00\.0 {2}VGA compatible controller \[0300\]: TU102 \[GeForce RTX 2080 Ti Rev\. A\] \[10de:1e07\]/,
@@ -41,8 +49,8 @@ describe('groupsText', () => {
 
   it('colour adds nothing but colour', async () => {
     const [shown, rest] = [await groups(), []];
-    const plain = groupsText({ shown, rest }, { names, colour: false, columns: 100 });
-    const coloured = groupsText({ shown, rest }, { names, colour: true, columns: 100 });
+    const plain = groupsText({ shown, rest }, { names, ...manner, colour: false, columns: 100 });
+    const coloured = groupsText({ shown, rest }, { names, ...manner, colour: true, columns: 100 });
     assert.notEqual(coloured, plain);
     // eslint-disable-next-line no-control-regex -- the escape sequences of colours
     assert.equal(coloured.replace(/\u001b\[\d+m/g, ''), plain);
@@ -55,7 +63,7 @@ describe('groupsText', () => {
     const evil = pciNames('10de  NVIDIA \u009b31m\n8086  Intel\u202e\n');
     const text = groupsText(
       { shown: [hostile], rest: [] },
-      { names: evil, colour: false, columns: undefined },
+      { names: evil, ...manner, colour: false, columns: undefined },
     );
     const lines = groupLines([hostile], evil).join('\n');
     assert.match(text, /ACPI\\u\{1b\}\[2J {2}no PCI device/);

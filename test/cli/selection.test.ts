@@ -64,12 +64,48 @@ describe('readSelection', () => {
     ['amd-rdna3-desktop', { all: true }, ['0000:03:00.0', '0000:03:00.1', '0000:0f:00.0', '0000:0f:00.1']],
     ['nvidia-desktop', { vendor: '10DE' }, ['0000:01:00.0', '0000:01:00.1', '0000:01:00.2', '0000:01:00.3']],
     ['nvidia-desktop', { vendor: '8086' }, ['0000:00:02.0']],
+    ['nvidia-desktop', { vendor: '0x8086' }, ['0000:00:02.0']],
+    ['nvidia-desktop', { vendor: 'Intel' }, ['0000:00:02.0']],
+    ['server-8-gpu', { 'device-id': '0x15b3:0x101e' }, ['0000:b1:00.2', '0000:b1:00.3']],
   ];
   for (const [host, options, devices] of patterns) {
     it(`of ${host} with ${JSON.stringify(options)}: ${devices.join(', ')}`, () => {
-      assert.deepEqual(select(call([], options), host), { devices, bars: new Map(), isPattern: true });
+      assert.deepEqual(select(call([], options), host), {
+        devices,
+        companions: [],
+        bars: new Map(),
+        isPattern: true,
+      });
     });
   }
+
+  it('checks the vendor of named devices', () => {
+    const { devices, isPattern } = select(call(['03:00.0'], { vendor: 'amd' }));
+    assert.deepEqual([devices, isPattern], [['0000:03:00.0'], false]);
+  });
+
+  it('takes an address for --device-id, as vfio-manage does', () => {
+    const { devices, isPattern } = select(call([], { 'device-id': '0000:03:00.0' }));
+    assert.deepEqual([devices, isPattern], [['0000:03:00.0'], false]);
+  });
+
+  /** The card with each function in a group of its own, or in the one that the machine has. */
+  const companions = (named: readonly string[], apart: boolean): readonly string[] => {
+    const spec = machineSpec('nvidia-desktop');
+    const devices = spec.devices.map((device, index) => ({
+      ...device,
+      ...(apart && { group: 100 + index }),
+    }));
+    return readSelection(call(named), createMachine({ ...spec, devices }).host()).companions;
+  };
+
+  it('a card comes with its functions that are in groups of their own, unless they are named', () => {
+    const others = ['0000:01:00.1', '0000:01:00.2', '0000:01:00.3'];
+    assert.deepEqual(companions(['01:00.0'], true), others);
+    assert.deepEqual(companions(['01:00.0', '01:00.1', '01:00.3'], true), ['0000:01:00.2']);
+    assert.deepEqual(companions(['01:00.1'], true), []);
+    assert.deepEqual(companions(['01:00.0'], false), []);
+  });
 
   const wrong: readonly (readonly [given: Call, said: string])[] = [
     [call([]), 'VH_USAGE: no device is named; give addresses, or one of --device-id, --vendor and --all'],
@@ -95,7 +131,14 @@ describe('readSelection', () => {
       call(['03:00.0'], {}, '2=8MiB'),
       'VH_USAGE: "2=8MiB" is no size of a BAR; write --bar 0000:01:00.0:2=8MiB',
     ],
-    [call([], { vendor: 'nvidia' }), 'VH_USAGE: "nvidia" is no vendor id; write it as lspci -nn does: 10de'],
+    [
+      call([], { vendor: 'matrox' }),
+      'VH_USAGE: "matrox" is no vendor; write nvidia, amd, intel, or an id as lspci -nn does: 10de',
+    ],
+    [
+      call(['0f:00.3', '03:00.0'], { vendor: '0x10de' }),
+      'VH_REFUSED: 0000:03:00.0 is no device of NVIDIA: its vendor is 1002; compare with: lspci -nns 0000:03:00.0',
+    ],
     [
       call([], { 'device-id': '10de' }),
       'VH_USAGE: "10de" is no vendor and device id; write them as lspci -nn does: 10de:2204',
@@ -106,7 +149,7 @@ describe('readSelection', () => {
     ],
     [
       call([], { vendor: '10de' }),
-      'VH_NO_DEVICE: this host has no graphics card of vendor 10de; compare with: lspci -nn',
+      'VH_NO_DEVICE: this host has no graphics card of NVIDIA; compare with: lspci -nn',
     ],
   ];
   for (const [given, said] of wrong) {

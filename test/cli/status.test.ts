@@ -48,7 +48,10 @@ describe('vfio-hook status', () => {
     }));
     const { stdout, status } = run(['status', ...on.option]);
     assert.equal(status, 0);
-    assert.match(stdout, /^guest win11-rx7900 \(\S+\): held for 2 h 5 min, since \S+Z\n/);
+    assert.match(
+      stdout,
+      /^guest win11-rx7900 \(\S+\): held for 2 h 5 min, since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d [+-]\d\d:\d\d\n/,
+    );
     const [claim] = report(on).report.claims;
     assert.ok(claim?.ageMs !== undefined && claim.ageMs > 2 * hour && claim.ageMs < 3 * hour);
     assert.deepEqual(claim.holders, [
@@ -60,7 +63,10 @@ describe('vfio-hook status', () => {
     const on = machine();
     succeeds(on, win11, 'prepare');
     editClaim(on, (claim) => ({ ...claim, claimedAt: '2999-01-01T00:00:00.000Z' }));
-    assert.match(run(['status', ...on.option]).stdout, /: held since 2999-01-01T00:00:00\.000Z\n/);
+    assert.match(
+      run(['status', ...on.option]).stdout,
+      /: held since (?:2999-01-01|2998-12-31) \d\d:\d\d:00 [+-]\d\d:\d\d\n/,
+    );
     assert.equal(report(on).report.claims[0]?.ageMs, undefined);
   });
 

@@ -109,6 +109,7 @@ export function examinationOf(scenario: Scenario, situation: Situation): Examina
     host: engine.host,
     engine,
     runtime: situation.runtime ?? { path: '/usr/bin/node', version: 'v20.19.2' },
+    hasFiles: true,
     configFiles: () => configFiles,
     guests: () => libvirtGuests(engine.host),
   };

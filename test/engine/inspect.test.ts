@@ -167,7 +167,7 @@ describe('inspectGroups', () => {
     assert.equal(all.length, Object.keys(on.machine.state().devices).length);
     assert.ok(all.every(({ device }) => device.bars.every(({ sizes }) => sizes === undefined)));
     assert.deepEqual(notes, [
-      'only root can see the sizes that BARs can have, which groups are open; a group may be less free than it looks',
+      'only root (sudo) can see the sizes that BARs can have, which groups are open; a group may be less free than it looks',
     ]);
   });
 

@@ -12,7 +12,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /** The project's directory. */
@@ -23,6 +23,16 @@ const SOURCES = ['src', 'hooks', 'scripts/build.ts', 'package.json'];
 
 /** What libvirt gives its hooks (src/util/vircommand.c:virCommandAddEnvPassCommon), and nothing else. */
 export const BARE_ENVIRONMENT: Readonly<Record<string, string>> = { LC_ALL: 'C', PATH: '/bin:/usr/bin' };
+
+/** What somebody at a terminal has. */
+export const TERMINAL_ENVIRONMENT: Readonly<Record<string, string>> = {
+  LC_ALL: 'C.UTF-8',
+  PATH: '/usr/sbin:/usr/bin:/sbin:/bin',
+};
+
+function environmentFor(program: string): Readonly<Record<string, string>> {
+  return basename(program) === 'vfio-hook' ? TERMINAL_ENVIRONMENT : BARE_ENVIRONMENT;
+}
 
 /** Seconds after which a call counts as hanging: a call takes a tenth of a second. */
 const PATIENCE_MS = 20_000;
@@ -142,7 +152,8 @@ export function directoryOfPrograms(): string {
 
 /** Calls the hook as libvirt does, with these arguments, and waits for its end. */
 export function callHook(args: readonly string[], options: CallOptions = {}): Ended {
-  const { input = '', env = BARE_ENVIRONMENT, uid, program = installation().hook } = options;
+  const { input = '', uid, program = installation().hook } = options;
+  const { env = environmentFor(program) } = options;
   const result = spawnSync(program, args, {
     cwd: '/',
     env,
@@ -168,7 +179,8 @@ export interface Running {
 
 /** Begins a call. */
 export function startHook(args: readonly string[], options: CallOptions = {}): Running {
-  const { input = '', env = BARE_ENVIRONMENT, program = installation().hook } = options;
+  const { input = '', program = installation().hook } = options;
+  const { env = environmentFor(program) } = options;
   const child = spawn(program, args, { cwd: '/', env, stdio: 'pipe' });
   const texts = { stdout: '', stderr: '' };
   for (const name of ['stdout', 'stderr'] as const) {

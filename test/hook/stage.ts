@@ -174,7 +174,7 @@ export function steady(text: string, { directory }: Pick<Stage, 'directory'>): s
   return text
     .replaceAll(directory, 'MACHINE')
     .replace(/\b(pid|process) \d+/g, '$1 PID')
-    .replace(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, 'TIME')
+    .replace(/\d{4}-\d\d-\d\d(?:T[\d:.]+Z| [\d:]+ [+-]\d\d:\d\d)/g, 'TIME')
     .replace(/\b[\d.]+ ms\b/g, 'N ms')
     .replace(/\b(for|over|prepared|begun) \d+ s\b/g, '$1 N s');
 }

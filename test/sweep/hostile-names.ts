@@ -3,7 +3,9 @@ import assert from 'node:assert/strict';
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Call, Command, Terminal } from '../../src/cli/command.ts';
+import { errorText, forPeople, type Manner } from '../../src/cli/for-people.ts';
 import { hostdevs } from '../../src/cli/hostdevs.ts';
+import { jsonText } from '../../src/cli/json.ts';
 import { plan } from '../../src/cli/plan.ts';
 import { recover } from '../../src/cli/recover.ts';
 import { status } from '../../src/cli/status.ts';
@@ -16,6 +18,7 @@ import type { LogEntry } from '../../src/log/log.ts';
 import { logLine } from '../../src/log/line.ts';
 import { pciNames } from '../../src/pci/names.ts';
 import { errorLines } from '../../src/report.ts';
+import { safeText } from '../../src/text.ts';
 import { pci } from '../domain/documents.ts';
 import { claimedBy, openScenario, stateDirectory, type Scenario } from '../scenario.ts';
 import { isSafeLine, staysInItsGroups } from './hostile.ts';
@@ -214,11 +217,15 @@ async function isShown(s: Scenario, claim: Claim): Promise<void> {
 
 async function shows(s: Scenario, command: Command, call: Call): Promise<void> {
   const printed: string[] = [];
+  const manner: Manner = { colour: false, unicode: true, columns: undefined };
   const terminal: Terminal = {
-    print: (text) => printed.push(text),
-    say: (line) => printed.push(line),
-    colour: false,
-    columns: undefined,
+    ...manner,
+    print: (text) => printed.push(forPeople(text, manner)),
+    data: (text) => printed.push(safeText(text, manner)),
+    json: (value) => printed.push(jsonText(value)),
+    gone: () => false,
+    say: (text) => printed.push(forPeople(text, manner)),
+    sayError: (error) => printed.push(errorText(error, manner)),
     watched: false,
     names: () => pciNames(undefined),
     openEngine: () => s.engine(),

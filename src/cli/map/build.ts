@@ -187,6 +187,8 @@ function stateWord(address: PciAddress, state: MapState, group: InspectedGroup |
       return 'can be given';
     case 'refused':
       return isInTheWay(address, group) ? 'in the way' : 'cannot be given';
+    case 'unknown':
+      return 'not known';
     case 'nothing':
       return '';
     case 'none':

@@ -55,6 +55,7 @@ const SIGNS: Readonly<Record<MapGroup['state'], string>> = {
   possible: '✓',
   refused: '✗',
   held: '●',
+  unknown: '?',
   nothing: '–',
   none: '–',
 };

@@ -35,7 +35,7 @@ export type MapNode =
   | { readonly kind: 'card'; readonly address: PciAddress; readonly functions: readonly MapFunction[] };
 
 /** Whether a guest could have the group that a function is in; `none`: it is in no group. */
-export type MapState = 'possible' | 'held' | 'refused' | 'nothing' | 'none';
+export type MapState = 'possible' | 'held' | 'refused' | 'unknown' | 'nothing' | 'none';
 
 export interface MapFunction {
   readonly address: PciAddress;

@@ -176,6 +176,7 @@ function mark(state: MapState, x: number, y: number): string {
       return `<path class="mark refused" d="M${x + 1} ${y - 4}l7 8m0 -8l-7 8"/>`;
     case 'held':
       return `<circle class="held" cx="${x + 5}" cy="${y}" r="4.5"/>`;
+    case 'unknown':
     case 'nothing':
     case 'none':
       return '';

@@ -131,6 +131,15 @@ export const rom: Check<GuestExamination> = {
       const { address } = assigned;
       const file = assigned.rom?.file;
       if (file !== undefined && !target(on.host, file)) {
+        if (!on.hasFiles)
+          return [
+            about(
+              address,
+              unknown(
+                `whether its ROM file ${word(file)} is there cannot be told: files of that machine cannot be seen from here`,
+              ),
+            ),
+          ];
         return [
           about(
             address,

@@ -176,6 +176,7 @@ export const iommufd: Check<GuestExamination> = {
     const asking = on.features.devices.filter((device) => device.iommufd);
     if (asking.length === 0) return ok('not asked for');
     if (on.host.status(places.iommufd) !== undefined) return ok('asked for, and there');
+    if (!on.hasFiles) return unknown(`whether that machine has ${places.iommufd} cannot be seen from here`);
     return failure(
       `the XML asks for it for ${asking.map(({ address }) => address).join(', ')}, and this kernel has no ${places.iommufd}`,
       pasteXml(on, 'each of these <hostdev>', "<driver iommufd='no'/>"),

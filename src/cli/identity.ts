@@ -1,0 +1,52 @@
+import type { Host } from '../host/host.ts';
+import { slotFunctions } from '../host/slot-functions.ts';
+import { presentGroups } from '../host/take-snapshot.ts';
+import { comparePciAddresses, parsePciAddress, type PciAddress } from '../pci/address.ts';
+import { isBridgeClass, isDisplay } from '../pci/class.ts';
+import { sysfs } from '../pci/sysfs.ts';
+
+/** What a device is, as far as devices are selected by it. */
+export interface Identity {
+  readonly address: PciAddress;
+  readonly vendor: string;
+  readonly device: string;
+  readonly class: string;
+}
+
+/** Every device of the host. */
+export function identities(host: Host): Identity[] {
+  return (host.list(sysfs.devices) ?? []).flatMap((name) => {
+    const address = parsePciAddress(name);
+    return address ? [identityOf(host, address)] : [];
+  });
+}
+
+/** Only attributes that the kernel answers at once; empty texts for a device that is not there. */
+export function identityOf(host: Host, address: PciAddress): Identity {
+  const text = (attribute: string): string =>
+    (host.read(sysfs.attribute(address, attribute)) ?? '').trim().replace(/^0x/, '');
+  return { address, vendor: text('vendor'), device: text('device'), class: text('class') };
+}
+
+/**
+ * The other functions of the graphics cards among devices, in IOMMU groups of their own: of the same vendor, in the
+ * same slot, themselves no graphics. What is in a group of the devices comes with them in any case.
+ */
+export function companionsOf(host: Host, devices: readonly PciAddress[]): readonly PciAddress[] {
+  const cards = devices
+    .map((address) => identityOf(host, address))
+    .filter(({ class: code }) => isDisplay(code));
+  const own = presentGroups(host, devices);
+  const found = cards.flatMap(({ address: card, vendor }) =>
+    slotFunctions(host, card).filter((address) => {
+      const other = identityOf(host, address);
+      return (
+        other.vendor === vendor &&
+        !isDisplay(other.class) &&
+        !isBridgeClass(other.class) &&
+        presentGroups(host, [address]).some((group) => !own.includes(group))
+      );
+    }),
+  );
+  return found.sort(comparePciAddresses);
+}
