@@ -58,7 +58,10 @@ export const plan: Command = {
       );
     }
     if (json) terminal.json(planJson(planned));
-    else terminal.print(planText(planned, { ...terminal, names: terminal.names(engine.host), place: engine.placeRules }));
+    else
+      terminal.print(
+        planText(planned, { ...terminal, names: terminal.names(engine.host), place: engine.placeRules }),
+      );
     return refusals(planned.plan).length > 0 ? 2 : 0;
   },
 };

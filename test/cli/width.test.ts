@@ -14,7 +14,7 @@ const outputs: Readonly<Record<string, readonly string[]>> = {
   'detach-help': ['detach', '--help'],
   groups: ['groups'],
   plan: ['plan', CARD],
-  'plan-refused': ['plan', CARD, '--host', host('nvidia-desktop')],
+  'plan-refused': ['plan', domain('intel-arc-a770'), '--host', host('intel-arc')],
   status: ['status'],
   doctor: ['doctor'],
   lint: ['lint', CARD],
@@ -61,7 +61,7 @@ describe('the width of a terminal', () => {
       const ended = run([...args, ...machineOption], { env });
       assert.match(ended.stdout + ended.stderr, /^[\n -~]*$/, name);
     }
-    const plan = ['plan', CARD, '--json', '--host', host('nvidia-desktop')];
+    const plan = ['plan', CARD, '--json', '--host', host('amd-rdna3-desktop')];
     const ascii = run(plan, { env });
     assert.match(ascii.stdout, /^[\n -~]*$/);
     assert.deepEqual(JSON.parse(ascii.stdout), JSON.parse(run(plan).stdout));
@@ -69,7 +69,7 @@ describe('the width of a terminal', () => {
   });
 
   it('without COLUMNS and without a terminal every line is whole', () => {
-    const { stdout } = run(['plan', CARD, '--host', host('nvidia-desktop')]);
+    const { stdout } = run(['plan', CARD, '--host', host('amd-rdna3-desktop')]);
     assert.ok(stdout.split('\n').some((line) => line.length > 80));
   });
 });
