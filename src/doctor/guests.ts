@@ -11,7 +11,9 @@ import { errnoOf, VfioHookError } from '../errors.ts';
 import { describeHolders } from '../host/describe-holders.ts';
 import type { Host } from '../host/host.ts';
 import { presentGroups } from '../host/take-snapshot.ts';
+import { silentDevices } from '../host/silent-devices.ts';
 import { refusals } from '../plan/plan.ts';
+import { SILENT, silentHints } from '../plan/vfio-ready.ts';
 import { sysfs } from '../pci/sysfs.ts';
 import { quoteName } from '../text.ts';
 import type { Check, Examination, Guest, GuestXml } from './examination.ts';
@@ -164,26 +166,17 @@ export const blockedWrites: Check = {
   },
 };
 
+/** How long all cards together may take to answer. */
+const ANSWER_MS = 5000;
+
 /** A card that fell off the bus answers every read with ones. */
 export const deviceAnswers: Check = {
   title: 'assigned devices answer',
-  run: (on) => {
+  run: async (on) => {
     const addresses = assignedAddresses(on);
-    const silent = addresses.filter((address) => {
-      const vendor = on.host.readBytes(sysfs.attribute(address, 'config'), 2);
-      return vendor?.length === 2 && vendor.every((byte) => byte === 0xff);
-    });
+    const silent = await silentDevices(on.host, addresses, ANSWER_MS);
     if (silent.length === 0) return ok(addresses.length === 0 ? 'there are none' : 'all of them');
-    return silent.map((address) =>
-      about(
-        address,
-        failure(
-          'it answers every read with ones: it is asleep in D3cold without waking up, or fell off the bus after a reset',
-          command(`echo 1 > ${sysfs.attribute(address, 'remove')}; echo 1 > /sys/bus/pci/rescan`),
-          advice('when it does not come back, switch the host off and on; a restart is not enough'),
-        ),
-      ),
-    );
+    return silent.map((address) => about(address, failure(SILENT, ...silentHints(address))));
   },
 };
 

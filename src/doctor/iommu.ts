@@ -1,9 +1,18 @@
 import type { Host } from '../host/host.ts';
+import { readVfioState } from '../host/vfio-state.ts';
 import { sysfs } from '../pci/sysfs.ts';
-import { addKernelArgument, kernelArgument, kernelArguments, removeKernelArgument } from './boot.ts';
+import { BACK_END } from '../pci/vfio-state.ts';
+import { NOT_REMAPPED } from '../plan/vfio-ready.ts';
+import {
+  addKernelArgument,
+  kernelArgument,
+  kernelArguments,
+  kernelRelease,
+  removeKernelArgument,
+} from './boot.ts';
 import type { Check, Examination } from './examination.ts';
 import { failure, ok, unknown, warning, type Found } from './finding.ts';
-import { advice, command } from '../hint.ts';
+import { advice, command, paste, type Hint } from '../hint.ts';
 import { places } from './places.ts';
 
 interface Kind {
@@ -66,26 +75,21 @@ export const iommu: Check = {
   },
 };
 
-/** What SET_IOMMU fails with, and what the parameter that lets it pass means. */
-const NEEDED = 'without it VFIO refuses every guest (vfio_iommu_type1 answers EPERM)';
+/** What the parameter means that lets guests start all the same. */
 const DANGER =
   'allow_unsafe_interrupts is on: a guest can make its device send any interrupt to the host, and so crash or take over the host';
 
-/**
- * Interrupts of devices are checked by the IOMMU: their controllers have names with IR- then
- * (arch/x86/kernel/apic/msi.c, drivers/iommu/*_remapping.c).
- */
+/** Interrupts of devices are checked by the IOMMU, judged as a start judges it (src/plan/vfio-ready.ts). */
 export const interruptRemapping: Check = {
   title: 'interrupt remapping',
   run: ({ host }) => {
     if ((host.list(sysfs.groups) ?? []).length === 0) return unknown('the IOMMU is off, so there is none');
-    const unsafe = host.read(places.parameter('vfio_iommu_type1', 'allow_unsafe_interrupts'))?.trim() === 'Y';
-    const interrupts = host.read(places.interrupts);
-    if (interrupts === undefined) return unknown(`there is no ${places.interrupts} to see it in`);
-    const isX86 = /\b(?:IO-APIC|PCI-MSI)/.test(interrupts);
-    const remapped = !isX86 || /\bIR-(?:IO-APIC|PCI-MSI)/.test(interrupts);
-    if (remapped && !unsafe) return ok(isX86 ? 'interrupts are remapped' : 'not a matter of this processor');
-    if (remapped) {
+    if (host.status(sysfs.interrupts) === undefined)
+      return unknown(`there is no ${sysfs.interrupts} to see it in`);
+    const { interrupts, unsafeInterrupts: unsafe } = readVfioState(host);
+    if (interrupts !== 'not-remapped' && !unsafe)
+      return ok(interrupts === 'remapped' ? 'interrupts are remapped' : 'not a matter of this processor');
+    if (interrupts !== 'not-remapped') {
       return warning(
         `interrupts are remapped, yet ${DANGER}; it is not needed here`,
         command(`echo N > ${places.parameter('vfio_iommu_type1', 'allow_unsafe_interrupts')}`),
@@ -99,13 +103,7 @@ export const interruptRemapping: Check = {
         ...remappingFix(host),
       );
     }
-    return failure(
-      `interrupts are not remapped; ${NEEDED}`,
-      ...remappingFix(host),
-      advice(
-        'the parameter allow_unsafe_interrupts of vfio_iommu_type1 lets guests start all the same; any of them could then take over the host, so it is for guests only that you trust as the host itself',
-      ),
-    );
+    return failure(NOT_REMAPPED, ...remappingFix(host), ...unsafeFix(host));
   },
 };
 
@@ -116,6 +114,28 @@ function remappingFix(host: Host): Found['fix'] {
   return off === undefined
     ? [advice('turn on interrupt remapping (VT-d, IOMMU, x2APIC) in the firmware setup')]
     : removeKernelArgument(off);
+}
+
+/** The way around it, behind its danger: for a module, and for one that is part of the kernel. */
+function unsafeFix(host: Host): readonly Hint[] {
+  const parameter = 'allow_unsafe_interrupts';
+  return [
+    advice(
+      'the parameter allow_unsafe_interrupts of vfio_iommu_type1 lets guests start all the same; any of them could then take over the host, so it is for guests only that you trust as the host itself',
+    ),
+    ...(isBuiltIn(host)
+      ? addKernelArgument(host, `${BACK_END}.${parameter}=1`)
+      : [
+          paste('/etc/modprobe.d/vfio-hook.conf', `options ${BACK_END} ${parameter}=1`),
+          command(`modprobe ${BACK_END}; echo Y > ${sysfs.moduleParameter(BACK_END, parameter)}`),
+        ]),
+  ];
+}
+
+function isBuiltIn(host: Host): boolean {
+  return (host.read(`${places.modules}/${kernelRelease(host)}/modules.builtin`) ?? '').includes(
+    `/${BACK_END}.ko`,
+  );
 }
 
 /** VFIO without an IOMMU: the device may write to all of the host's memory. */

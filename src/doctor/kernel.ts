@@ -1,6 +1,8 @@
 import type { Host } from '../host/host.ts';
+import { readVfioState } from '../host/vfio-state.ts';
 import { kernelFacts, restoringKernels } from '../pci/kernel-facts.ts';
 import { sysfs } from '../pci/sysfs.ts';
+import { notReady } from '../plan/vfio-ready.ts';
 import { kernelRelease, modprobeLines } from './boot.ts';
 import type { Check, Examination } from './examination.ts';
 import { failure, ok, warning, type Found } from './finding.ts';
@@ -27,16 +29,9 @@ export const vfioModules: Check = {
     }
     const blocked = blocking(host, missing);
     if (blocked) return blocked;
-    const known = missing.filter((module) => isProvided(host, release, module));
-    if (known.length === missing.length)
-      return ok('vfio-pci is there; the first guest that needs it loads it');
-    const absent = missing.filter((module) => !known.includes(module));
-    return failure(
-      `kernel ${release} has no module ${absent.map((module) => module.replaceAll('_', '-')).join(' and ')}`,
-      advice(
-        'install the package with all modules of this kernel (linux-modules-extra, kernel-modules), or a kernel with VFIO',
-      ),
-    );
+    const wrong = notReady(readVfioState(host), release, { for: 'guest', generalDriver: true });
+    if (wrong?.code === 'vfio') return failure(wrong.reason, ...wrong.hints);
+    return ok('vfio-pci is there; the first guest that needs it loads it');
   },
 };
 
@@ -53,17 +48,6 @@ function blocking(host: Host, modules: readonly string[]): Found | undefined {
     command(
       `sed -i -E '/^[[:space:]]*${line.verb}[[:space:]]+${line.module.replaceAll('_', '[-_]')}/d' ${word(line.file)}`,
     ),
-  );
-}
-
-/** Built in, or a file that depmod has found; modules.alias names vfio-pci, too. */
-function isProvided(host: Host, release: string, module: string): boolean {
-  const file = new RegExp(`/${module.replaceAll('_', '[-_]')}\\.ko`);
-  const directory = `${places.modules}/${release}`;
-  return (
-    file.test(host.read(`${directory}/modules.builtin`) ?? '') ||
-    file.test(host.read(`${directory}/modules.dep`) ?? '') ||
-    (host.read(sysfs.modulesAlias(release)) ?? '').includes('alias vfio_pci:')
   );
 }
 

@@ -5,7 +5,6 @@
 export const places = {
   acpiTables: '/sys/firmware/acpi/tables',
   cpuInfo: '/proc/cpuinfo',
-  interrupts: '/proc/interrupts',
   memory: '/proc/meminfo',
   kernelStatus: '/proc/stat',
   /** Where distributions say which stable kernel theirs is made of; the second is Ubuntu's. */

@@ -40,6 +40,7 @@ export async function makePlan(request: PlanRequest): Promise<PlannedStart> {
   const snapshot = await takeSnapshot(host, groups, {
     deadlineMs: config.timeouts.kernelWrite,
     drivers: [...askedDrivers(config), ...hostdevs.flatMap(({ model }) => model ?? [])],
+    ask: hostdevs.map(({ address }) => address),
   });
   return {
     snapshot,

@@ -2,10 +2,11 @@ import { kindOfDriver, type KnownDriver } from '../pci/known-driver.ts';
 import { parseBuiltinVfioAliases, parseVfioAliases, type VfioAlias } from '../pci/modalias.ts';
 import { sysfs } from '../pci/sysfs.ts';
 import type { Host } from './host.ts';
-import { moduleFile } from './modules.ts';
+import { hasModules, moduleFile } from './modules.ts';
 
 /**
- * What this kernel knows of drivers that were asked for by name, each name once. Reads files of a megabyte and more,
+ * What this kernel knows of drivers that were asked for by name, each name once; those are left out of which nothing can
+ * be found out. Reads files of a megabyte and more,
  * so it is for the few starts that name a driver.
  */
 export function knownDrivers(host: Host, names: readonly string[]): KnownDriver[] {
@@ -17,7 +18,7 @@ export function knownDrivers(host: Host, names: readonly string[]): KnownDriver[
     [...parseVfioAliases(aliases), ...parseBuiltinVfioAliases(builtin)].map(({ module }) => module),
   );
   const drivers = host.list(sysfs.drivers) ?? [];
-  return [...new Set(names)].map((name): KnownDriver => {
+  return [...new Set(names)].flatMap((name): KnownDriver[] => {
     const registered = spellings(name).find((form) => drivers.includes(form));
     const module =
       registered === undefined
@@ -26,6 +27,7 @@ export function knownDrivers(host: Host, names: readonly string[]): KnownDriver[
             .readLink(`${sysfs.driver(registered)}/module`)
             ?.split('/')
             .pop();
+    if (registered === undefined && !hasModules(host)) return [];
     const depmodName = (module ?? name).replaceAll('-', '_');
     const kind = kindOfDriver({
       name,
@@ -34,7 +36,7 @@ export function knownDrivers(host: Host, names: readonly string[]): KnownDriver[
       offered: offered.has(depmodName),
       servesHost: hasHostAlias(aliases, builtin, depmodName),
     });
-    return { name, kind, ...(module !== undefined && { module: depmodName }) };
+    return [{ name, kind, ...(module !== undefined && { module: depmodName }) }];
   });
 }
 

@@ -11,6 +11,8 @@ import type { Host } from './host.ts';
 import { knownDrivers } from './known-drivers.ts';
 import { notAnswering } from './not-answering.ts';
 import { groupOf, readDevice } from './read-device.ts';
+import { silentDevices } from './silent-devices.ts';
+import { readVfioState } from './vfio-state.ts';
 import { readUses } from './uses/uses.ts';
 
 /**
@@ -90,6 +92,8 @@ export interface SnapshotOptions {
   readonly uses?: 'unread';
   /** Drivers that somebody asks for by name. */
   readonly drivers?: readonly string[];
+  /** Devices to ask whether they answer at all: reading wakes a card. Left out are those of a group that is open. */
+  readonly ask?: readonly PciAddress[];
 }
 
 /**
@@ -115,6 +119,12 @@ export async function takeSnapshot(
   ]);
   const texts = await host.readLocked(locked, options.deadlineMs);
   if (texts.kind === 'stuck') throw notAnswering(texts);
+  const open = new Set(members.flatMap((group) => (group.open ? group.members : [])));
+  const silent = await silentDevices(
+    host,
+    addresses.filter((address) => options.ask?.includes(address) && !open.has(address)),
+    options.deadlineMs,
+  );
   const devices = addresses.flatMap((address) => readDevice(host, address, texts.texts) ?? []);
   const kernelRelease = (host.read(sysfs.kernelRelease) ?? '').trim();
   const variants = variantsFor(host, kernelRelease, devices);
@@ -127,6 +137,8 @@ export async function takeSnapshot(
     uses: options.uses === 'unread' ? [] : await readUses(host, devices, options.deadlineMs),
     variants,
     asked: knownDrivers(host, options.drivers ?? []),
+    vfio: readVfioState(host),
+    silent,
     ...(libvirtVersion !== undefined && { libvirtVersion }),
   };
 }

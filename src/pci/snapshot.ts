@@ -3,6 +3,7 @@ import type { IommuGroup, PciDevice } from './device.ts';
 import type { KnownDriver } from './known-driver.ts';
 import type { VfioAlias } from './modalias.ts';
 import type { DeviceUse } from './use.ts';
+import type { VfioState } from './vfio-state.ts';
 
 /**
  * What the host looked like at one moment, as far as the IOMMU groups concerned go. Plain data: nothing is
@@ -25,6 +26,10 @@ export interface Snapshot {
   readonly variants: readonly VfioAlias[];
   /** The drivers that were asked for by name, as far as they were looked up. */
   readonly asked: readonly KnownDriver[];
+  /** What VFIO needs of the whole host. */
+  readonly vfio: VfioState;
+  /** Of the devices that were asked, those that answer every read with ones. */
+  readonly silent: readonly PciAddress[];
   /** The libvirt that would choose a driver, such as `11.3.0`; looked up only where a variant exists. */
   readonly libvirtVersion?: string;
 }

@@ -9,6 +9,9 @@ export const sysfs = {
   drivers: '/sys/bus/pci/drivers',
   groups: '/sys/kernel/iommu_groups',
   modules: '/sys/module',
+  moduleDirectory: '/lib/modules',
+  interrupts: '/proc/interrupts',
+  iommufd: '/dev/iommu',
   driversProbe: '/sys/bus/pci/drivers_probe',
   vfioContainer: '/dev/vfio/vfio',
   /** Where distributions put libvirt.so.0. */
@@ -56,6 +59,8 @@ export const sysfs = {
   frameBuffers: '/sys/class/graphics',
   /** What the driver nvidia says of a card (kernel-open/nvidia/nv-procfs.c). */
   nvidiaCard: (address: PciAddress): string => `/proc/driver/nvidia/gpus/${address}/information`,
+  moduleParameter: (module: string, name: string): string => `/sys/module/${module}/parameters/${name}`,
+  module: (name: string): string => `/sys/module/${name}`,
   modulesAlias: (release: string): string => `/lib/modules/${release}/modules.alias`,
   moduleDependencies: (release: string): string => `/lib/modules/${release}/modules.dep`,
 } as const;

@@ -107,6 +107,9 @@ const OWN: readonly RefuseCode[] = [
   'in-use',
   'virtual-functions',
   'driver',
+  'interrupts',
+  'vfio',
+  'no-answer',
   'bar',
   'not-assignable',
 ];

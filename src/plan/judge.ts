@@ -13,6 +13,7 @@ import type { DeviceUse, UseReason } from '../pci/use.ts';
 import { quoteName } from '../text.ts';
 import { barChanges, type BarChange } from './bars.ts';
 import { chooseDriver, driverNote, driverRefusal } from './driver.ts';
+import { SILENT, silentHints } from './vfio-ready.ts';
 import { reasonsOf, sortUses } from './use.ts';
 import type { LeaveCode, RefuseCode, RefuseVerdict, Verdict } from './verdict.ts';
 
@@ -126,6 +127,9 @@ function slotHint(device: PciDevice, { devices }: Snapshot): Hint {
 
 function judgeNature(current: Case, snapshot: Snapshot): Judgement | undefined {
   const { device, hostdev } = current;
+  if (snapshot.silent.includes(device.address)) {
+    return refuse(current, 'no-answer', SILENT, silentHints(device.address));
+  }
   if (device.headerType !== 'endpoint') {
     if (hostdev)
       return refuse(current, 'not-assignable', 'it is a bridge', [

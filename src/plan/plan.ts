@@ -4,10 +4,14 @@ import { claimKey } from '../claim/owner.ts';
 import type { PciHostdev } from '../domain/domain.ts';
 import type { PciDevice } from '../pci/device.ts';
 import type { Snapshot } from '../pci/snapshot.ts';
+import { isVfioName } from '../pci/vfio-name.ts';
+import { BACK_END } from '../pci/vfio-state.ts';
 import type { BarChange } from './bars.ts';
+import { VFIO_PCI } from './driver.ts';
 import { judge, type DeviceWishes, type Judgement } from './judge.ts';
 import type { Step } from './step.ts';
 import type { LeaveCode, RefuseVerdict, Verdict } from './verdict.ts';
+import { notReady } from './vfio-ready.ts';
 
 /** Everything that a plan is made from. */
 export interface PlanInput {
@@ -81,13 +85,13 @@ export function plan(input: PlanInput): Plan {
     return { device, earlier, claimed, ...judgement };
   });
 
-  const verdicts = judged.map(({ verdict }) => verdict);
+  const verdicts = withHostRefusal(judged, input).map(({ verdict }) => verdict);
   const refused = verdicts.some((verdict) => verdict.kind === 'refuse');
   return {
     owner,
     groups: snapshot.groups.map((group) => group.number).sort((a, b) => a - b),
     verdicts,
-    steps: refused ? [] : orderSteps(judged, snapshot),
+    steps: refused ? [] : orderSteps(judged, input),
     devices: refused ? [] : judged.flatMap(claimedDevice),
   };
 }
@@ -98,7 +102,37 @@ type Judged = Judgement & {
   readonly claimed: boolean;
 };
 
-function orderSteps(judged: readonly Judged[], snapshot: Snapshot): Step[] {
+/** What is wrong with the whole host is said once, for the first device that VFIO would be needed for. */
+function withHostRefusal(judged: readonly Judged[], { owner, snapshot }: PlanInput): readonly Judged[] {
+  const needy = judged.filter(needsVfio);
+  const generalDriver = needy.some(({ verdict }) => verdict.kind === 'bind' && verdict.driver === VFIO_PCI);
+  const wrong = notReady(snapshot.vfio, snapshot.kernelRelease, { for: owner.kind, generalDriver });
+  const first = needy.find(({ verdict }) => verdict.assigned);
+  if (!wrong || !first) return judged;
+  const { code, reason, hints } = wrong;
+  const { address: device } = first.device;
+  const refusal: RefuseVerdict = { kind: 'refuse', device, code, assigned: true, reason, hints };
+  return judged.map((each) => (each === first ? { ...each, verdict: refusal } : each));
+}
+
+/** Whether a device goes to a guest, or whoever it is for, through VFIO. */
+function needsVfio({ device, verdict }: Judged): boolean {
+  if (verdict.kind === 'bind') return isVfioName(verdict.driver);
+  return (
+    verdict.kind === 'leave' && (verdict.code === 'libvirt' || (verdict.code === 'on-vfio' && device.onVfio))
+  );
+}
+
+/** libvirt loads what it needs for a function that it moves itself. */
+function isLeftToLibvirt({ verdict }: Judged): boolean {
+  return verdict.kind === 'leave' && verdict.code === 'libvirt';
+}
+
+function orderSteps(judged: readonly Judged[], { owner, snapshot }: PlanInput): Step[] {
+  const needsBackEnd =
+    owner.kind !== 'manual' &&
+    snapshot.vfio.backEnd === 'module' &&
+    judged.some((each) => needsVfio(each) && !isLeftToLibvirt(each));
   const moved = judged.flatMap(({ device, verdict, bars }) =>
     verdict.kind === 'bind' ? [{ device, driver: verdict.driver, bars }] : [],
   );
@@ -113,6 +147,7 @@ function orderSteps(judged: readonly Judged[], snapshot: Snapshot): Step[] {
       driver,
       blacklist: 'obeyed',
     })),
+    ...(needsBackEnd ? [{ kind: 'load-module', module: BACK_END, blacklist: 'obeyed' } as const] : []),
     ...moved
       .filter(({ device, driver }) => device.driverOverride !== driver)
       .map(({ device, driver }): Step => ({

@@ -9,12 +9,12 @@ export type Step =
 
 export type StepKind = Step['kind'];
 
-/** Loads the kernel module that provides a PCI driver which is not registered yet. */
+/** Loads a kernel module: one that provides a PCI driver which is not registered yet, or a part of VFIO. */
 export interface LoadModule {
   readonly kind: 'load-module';
   readonly module: string;
-  /** Name of the PCI driver that must be there afterwards. */
-  readonly driver: string;
+  /** Name of the PCI driver that must be there afterwards; absent for a module without one. */
+  readonly driver?: string;
   /**
    * Whether a `blacklist` line of modprobe.d counts. It does for a driver that nobody had: who blacklists vfio-pci
    * means it. It does not for one that the device had before: people blacklist nvidia or amdgpu and load it by hand.

@@ -66,6 +66,12 @@ export type RefuseCode =
   | 'host-use'
   /** The driver that is asked for is one of the host, only keeps the device from it, or does not exist */
   | 'driver'
+  /** The IOMMU does not remap interrupts, so VFIO gives a device to nobody */
+  | 'interrupts'
+  /** This kernel lacks a module of VFIO's */
+  | 'vfio'
+  /** The card answers every read with ones */
+  | 'no-answer'
   /** The requested BAR does not exist, cannot be resized or not to that size */
   | 'bar';
 

@@ -1,4 +1,5 @@
 import { advice } from '../hint.ts';
+import type { Host } from '../host/host.ts';
 import { sysfs } from '../pci/sysfs.ts';
 import { quoteName } from '../text.ts';
 import type { LoadModule } from '../plan/step.ts';
@@ -12,11 +13,11 @@ import type { StepDefinition } from './definition.ts';
 export const loadModule: StepDefinition<LoadModule> = {
   describe: ({ module }) => `load module ${module}`,
   command: modprobe,
-  already: ({ driver }, host) => Promise.resolve(host.list(sysfs.driver(driver)) !== undefined),
+  already: (step, host) => Promise.resolve(isThere(step, host)),
   apply: async (step, host, deadlineMs) => {
     const { module, driver, blacklist } = step;
     const result = await host.loadModule(module, deadlineMs, {
-      driver,
+      ...(driver !== undefined && { driver }),
       obeyBlacklist: blacklist === 'obeyed',
     });
     switch (result.kind) {
@@ -36,12 +37,19 @@ export const loadModule: StepDefinition<LoadModule> = {
         };
     }
   },
-  verify: ({ module, driver, blacklist }, host) => {
-    if (host.list(sysfs.driver(driver)) !== undefined) return Promise.resolve(undefined);
+  verify: (step, host) => {
+    const { module, driver, blacklist } = step;
+    if (isThere(step, host)) return Promise.resolve(undefined);
     const why = blacklist === 'obeyed' ? `; a blacklist line in /etc/modprobe.d may name ${module}` : '';
-    return Promise.resolve(`there is no PCI driver ${quoteName(driver)} after modprobe${why}`);
+    const what = driver === undefined ? `module ${module}` : `PCI driver ${quoteName(driver)}`;
+    return Promise.resolve(`there is no ${what} after modprobe${why}`);
   },
 };
+
+/** Also for what is part of the kernel: a module with parameters has its directory then, too. */
+function isThere({ module, driver }: LoadModule, host: Host): boolean {
+  return host.list(driver === undefined ? sysfs.module(module) : sysfs.driver(driver)) !== undefined;
+}
 
 function modprobe({ module, blacklist }: LoadModule): string {
   return `modprobe ${blacklist === 'obeyed' ? '-b ' : ''}${module}`;

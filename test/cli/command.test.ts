@@ -175,9 +175,10 @@ describe('vfio-hook plan', () => {
       on.machine
         .journal()
         .map(({ operation, path, value }) =>
-          operation === 'write' ? `echo ${value.trim()} > ${path}` : `modprobe ${path}`,
+          operation === 'write' ? `echo ${value.trim()} > ${path}` : `modprobe -b ${path}`,
         ),
-      steps.map(({ command }) => command),
+      // It comes along with vfio-pci.
+      steps.map(({ command }) => command).filter((command) => command !== 'modprobe -b vfio_iommu_type1'),
     );
   });
 

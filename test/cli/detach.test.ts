@@ -130,7 +130,7 @@ describe('vfio-hook detach and reattach', () => {
       on.machine
         .journal()
         .map(({ operation, path, value }) =>
-          operation === 'write' ? `echo ${value.trim()} > ${path}` : `modprobe ${path}`,
+          operation === 'write' ? `echo ${value.trim()} > ${path}` : `modprobe -b ${path}`,
         ),
       steps.map(({ command }) => command),
     );

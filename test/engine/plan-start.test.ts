@@ -83,6 +83,12 @@ describe('decideStart', () => {
       [CARD],
     ],
     'a bridge': [() => undefined, ['0000:02:00.0']],
+    'a card that answers all ones': [
+      (on) => {
+        on.happens({ do: 'lose', device: CARD });
+      },
+      [CARD],
+    ],
     'a driver of the host in the XML': [() => undefined, [modelled('nvme')]],
     'a driver in the XML that does not exist': [() => undefined, [modelled('nosuch')]],
     'vfio-pci in the XML': [() => undefined, [modelled('vfio_pci')]],
@@ -98,6 +104,24 @@ describe('decideStart', () => {
       await before(scenario);
       const verdict = await verdictOf(scenario, devices);
       assert.equal(verdict, await outcomeOf(scenario, devices));
+    });
+  }
+
+  for (const [title, machine, sentence] of [
+    [
+      'interrupts that are not remapped',
+      { files: { '/proc/interrupts': '  1: 0 IO-APIC 1-edge\n 24: 0 PCI-MSI 1-edge\n' } },
+      /^VH_REFUSED: .*interrupts are not remapped/,
+    ],
+    ['a kernel without VFIO', { modules: [] }, /^VH_REFUSED: .*has no module vfio-pci and vfio-iommu-type1$/],
+  ] as const) {
+    it(`${title}: refuses as the doctor does, before any write`, async () => {
+      const scenario = open({ machine });
+      const verdict = await verdictOf(scenario, [CARD]);
+      assert.match(verdict, sentence);
+      assert.equal(await outcomeOf(scenario, [CARD]), verdict);
+      assert.deepEqual(scenario.writes(), []);
+      scenario.nothingDiffers();
     });
   }
 

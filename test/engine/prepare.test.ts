@@ -369,7 +369,7 @@ describe('prepare', () => {
   it('rolls back when it is asked to stop in the middle', async () => {
     const s = scenario();
     let asked = 0;
-    s.interrupted = () => ((asked += 1) > 4 ? 'SIGTERM' : undefined);
+    s.interrupted = () => ((asked += 1) > 5 ? 'SIGTERM' : undefined);
     const error = await failureOf(s.prepare(guest('win11', GPU)));
     assert.equal(
       error.message,
@@ -412,6 +412,7 @@ describe('prepare', () => {
         .map(({ step, result }) => `${step ?? ''}: ${result ?? ''}`),
       [
         'load module vfio-pci: done',
+        'load module vfio_iommu_type1: skipped',
         `set driver override of ${GPU} to vfio-pci: done`,
         `set driver override of ${SOUND} to vfio-pci: done`,
         `unbind ${SOUND} from snd_hda_intel: done`,

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { moduleFile } from '../../src/host/modules.ts';
+import { hasModules, moduleFile } from '../../src/host/modules.ts';
 import { fakeHost } from './fake-host.ts';
 
 const host = fakeHost({
@@ -26,5 +26,12 @@ describe('moduleFile', () => {
 
   it('finds none without the files of the kernel', () => {
     assert.equal(moduleFile(host, '6.13', 'a'), undefined);
+  });
+});
+
+describe('hasModules', () => {
+  it('tells a host that keeps them elsewhere', () => {
+    assert.equal(hasModules(host), true);
+    assert.equal(hasModules(fakeHost({})), false);
   });
 });

@@ -79,6 +79,8 @@ export function snapshot(devices: readonly PciDevice[], facts: Partial<Snapshot>
     uses: [],
     variants: [],
     asked: [],
+    vfio: { interrupts: 'remapped', unsafeInterrupts: false, driver: 'there', backEnd: 'there' },
+    silent: [],
     ...facts,
   };
 }

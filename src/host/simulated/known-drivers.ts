@@ -67,7 +67,7 @@ export function isBuiltin(name: string): boolean {
 export const vfioModules: readonly Omit<ModuleSpec, 'loaded'>[] = [
   vfioModule('vfio', []),
   vfioModule('irqbypass', []),
-  vfioModule('vfio_iommu_type1', ['vfio']),
+  { ...vfioModule('vfio_iommu_type1', ['vfio']), parameters: { allow_unsafe_interrupts: 'N' } },
   vfioModule('vfio_pci_core', ['vfio', 'irqbypass']),
   {
     ...vfioModule('vfio_pci', ['vfio_pci_core', 'vfio']),

@@ -1,0 +1,56 @@
+import { sysfs } from '../pci/sysfs.ts';
+import { BACK_END, type Provided, type VfioState } from '../pci/vfio-state.ts';
+import type { Host } from './host.ts';
+import { hasModules, moduleFile } from './modules.ts';
+
+/** Bytes of /proc/interrupts that tell it almost always: its first lines are those of the IO-APIC, on any machine. */
+const HEAD = 65_536;
+
+/** Looks whether this host can give devices to guests at all. Reads little where all is well. */
+export function readVfioState(host: Host): VfioState {
+  const release = (host.read(sysfs.kernelRelease) ?? '').trim();
+  const drivers = host.list(sysfs.drivers) ?? [];
+  const parameter = host.read(sysfs.moduleParameter(BACK_END, 'allow_unsafe_interrupts'))?.trim();
+  return {
+    interrupts: interruptsOf(host),
+    unsafeInterrupts: parameter === 'Y',
+    driver: drivers.includes('vfio-pci') ? 'there' : asModule(host, release, 'vfio_pci'),
+    backEnd: backEndOf(host, release),
+  };
+}
+
+/**
+ * The names of interrupt controllers begin with IR- where the IOMMU remaps (arch/x86/kernel/apic/msi.c,
+ * drivers/iommu/intel/irq_remapping.c, drivers/iommu/amd/iommu.c). Other processors than x86 have neither name:
+ * theirs is no question that this file answers.
+ */
+function interruptsOf(host: Host): VfioState['interrupts'] {
+  const bytes = host.readBytes(sysfs.interrupts, HEAD);
+  if (!bytes || bytes.length === 0) return 'unknown';
+  const text = new TextDecoder().decode(bytes);
+  const isWhole = bytes.length < HEAD;
+  if (isRemapped(text)) return 'remapped';
+  const whole = isWhole ? text : (host.read(sysfs.interrupts) ?? '');
+  if (isRemapped(whole)) return 'remapped';
+  return /\b(?:IO-APIC|PCI-MSI)/.test(whole) ? 'not-remapped' : 'unknown';
+}
+
+function isRemapped(text: string): boolean {
+  return /\bIR-(?:IO-APIC|PCI-MSI)/.test(text);
+}
+
+/** POWER has its own back end; iommufd stands in for type 1 where the kernel has been built so (IOMMUFD_VFIO_CONTAINER). */
+function backEndOf(host: Host, release: string): Provided {
+  const loaded = host.list(sysfs.modules) ?? [];
+  if ([BACK_END, 'vfio_iommu_spapr_tce', 'iommufd'].some((module) => loaded.includes(module))) return 'there';
+  const own = asModule(host, release, BACK_END);
+  if (own === 'module') return own;
+  const others = ['vfio_iommu_spapr_tce', 'iommufd'].some(
+    (module) => asModule(host, release, module) === 'module',
+  );
+  return others || host.status(sysfs.iommufd) !== undefined ? 'there' : 'missing';
+}
+
+function asModule(host: Host, release: string, module: string): Provided {
+  return hasModules(host) && moduleFile(host, release, module) === undefined ? 'missing' : 'module';
+}

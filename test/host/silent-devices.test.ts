@@ -1,0 +1,35 @@
+import assert from 'node:assert/strict';
+import { silentDevices } from '../../src/host/silent-devices.ts';
+import { sysfs } from '../../src/pci/sysfs.ts';
+import { failureOf, pci } from '../scenario.ts';
+import { fakeHost } from './fake-host.ts';
+
+const cards = ['0000:03:00.0', '0000:03:00.1', '0000:04:00.0', '0000:05:00.0'].map(pci);
+const [dead = cards[0]!, alive = cards[0]!] = cards;
+
+describe('silentDevices', () => {
+  it('names those whose configuration space is all ones', async () => {
+    const answers = new Map([
+      [dead, new Uint8Array([0xff, 0xff])],
+      [alive, new Uint8Array([0x86, 0x80])],
+      [cards[2], new Uint8Array([0xff])],
+    ]);
+    const host = {
+      ...fakeHost({}),
+      readSlow: (path: string) => {
+        const bytes = answers.get(cards.find((card) => path === sysfs.attribute(card, 'config')));
+        return Promise.resolve({ kind: 'read' as const, ...(bytes && { bytes }) });
+      },
+    };
+    assert.deepEqual(await silentDevices(host, cards, 100), [dead]);
+  });
+
+  it('says which card it is that does not return', async () => {
+    const host = {
+      ...fakeHost({}),
+      readSlow: (path: string) => Promise.resolve({ kind: 'stuck' as const, path }),
+    };
+    const error = await failureOf(silentDevices(host, [dead], 100));
+    assert.deepEqual([error.code, error.path], ['VH_STUCK', sysfs.attribute(dead, 'config')]);
+  });
+});
