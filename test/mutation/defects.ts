@@ -124,7 +124,7 @@ const plan: readonly Defect[] = [
   {
     name: 'lets every bridge driver stay',
     file: 'plan/judge.ts',
-    find: 'return major < 5 || (major === 5 && minor < 19);',
+    find: 'return !kernelFacts(snapshot.kernelRelease).guardsGroups;',
     replace: 'return true;',
   },
   {
@@ -172,8 +172,8 @@ const plan: readonly Defect[] = [
   {
     name: 'takes a variant driver where libvirt would not',
     file: 'plan/driver.ts',
-    find: 'major >= 10 ?',
-    replace: 'major >= 0 ?',
+    find: 'choosesVariants ?',
+    replace: 'choosesVariants || true ?',
   },
   {
     name: 'restores a device that has left its place to another one',
@@ -238,6 +238,30 @@ const plan: readonly Defect[] = [
 ];
 
 const guards: readonly Defect[] = [
+  {
+    name: 'offers to allow the disk that the host runs from',
+    file: 'plan/use.ts',
+    find: "reasons.includes('root-disk')",
+    replace: "reasons.includes('held') && false",
+  },
+  {
+    name: 'takes an overlay for a file system without disks',
+    file: 'host/uses/system-places.ts',
+    find: "if (type !== 'overlay') return [];",
+    replace: 'if (type !== undefined) return [];',
+  },
+  {
+    name: 'takes half a default route for none',
+    file: 'host/uses/default-routes.ts',
+    find: 'const WIDEST = { 4: 2, 6: 4 } as const;',
+    replace: 'const WIDEST = { 4: 0, 6: 0 } as const;',
+  },
+  {
+    name: 'takes it for no default route when ip does not tell',
+    file: 'host/uses/default-routes.ts',
+    find: 'unknown: told ? [] :',
+    replace: 'unknown: told || !told ? [] :',
+  },
   {
     name: 'takes a device that the host uses',
     file: 'plan/judge.ts',
