@@ -287,9 +287,15 @@ const guards: readonly Defect[] = [
     replace: '',
   },
   {
+    name: 'takes a device for free when it could not see who has it open',
+    file: 'host/uses/unseen.ts',
+    find: 'if (unseen.length === 0) return [];',
+    replace: 'if (unseen.length >= 0) return [];',
+  },
+  {
     name: 'does not look at processes that hold a device',
     file: 'host/uses/uses.ts',
-    find: '    ...heldUses(nodes, holders),\n',
+    find: '    ...heldUses({ host, nodes, holders }),\n',
     replace: '',
   },
   {
@@ -554,8 +560,8 @@ const engine: readonly Defect[] = [
   {
     name: 'gives back by the claim from before it had the lock',
     file: 'engine/release.ts',
-    find: 'const current = now.find(({ owner }) => claimKey(owner) === claimKey(claim.owner));',
-    replace: 'const current = now.length < 0 ? undefined : claim;',
+    find: 'const [current] = engine.store.one(claimKey(claim.owner)).claims;',
+    replace: 'const [current] = [claim, undefined];',
   },
   {
     name: 'gives back what a younger life of the guest has',
@@ -614,14 +620,32 @@ const engine: readonly Defect[] = [
   {
     name: 'recovers under a QEMU that has not opened its devices',
     file: 'engine/recover.ts',
-    find: 'return qemu && `the guest',
-    replace: 'return qemu && qemu.pid < 0 && `the guest',
+    find: 'if (!qemu || ',
+    replace: 'if (!qemu || qemu.pid > 0 || ',
   },
   {
     name: 'changes the host in a dry run',
     file: 'engine/recover.ts',
     find: 'else if (options.dryRun) done.push(',
     replace: 'else if (options.dryRun && done.length > 1e9) done.push(',
+  },
+  {
+    name: 'does not wait for a write of a run that has died',
+    file: 'engine/release.ts',
+    find: 'await waitForOrphans(engine, current, stuck)',
+    replace: 'await waitForOrphans(engine, current, stuck.slice(stuck.length))',
+  },
+  {
+    name: 'drops a claim whose BARs are not back',
+    file: 'engine/give-back.ts',
+    find: 'leftovers: left, stuck: [] };',
+    replace: 'leftovers: left.slice(left.length), stuck: [] };',
+  },
+  {
+    name: 'believes a pid file that others may write to',
+    file: 'host/linux/libvirt.ts',
+    find: ' && (stats.mode & 0o022) === 0',
+    replace: '',
   },
   {
     name: 'does not look at processes after a crash',
@@ -686,7 +710,7 @@ const engine: readonly Defect[] = [
   {
     name: 'trusts a claim under another guest’s name',
     file: 'engine/claim-store.ts',
-    find: '`${claimKey(read.claim.owner)}.json` !== name',
+    find: 'fileName(claimKey(read.claim.owner)) !== name',
     replace: "name === ''",
   },
   {

@@ -94,3 +94,47 @@ describe('what a display or capture device shows', () => {
     );
   });
 });
+
+describe('what a look at processes cannot see', () => {
+  it('is named beside what it sees, and is nobody where nothing is asked for', () => {
+    const machine = example('amd-rdna3-desktop');
+    const host = machine.host();
+    machine.perform({ do: 'open-many-files', program: 'hog' });
+    const { holders, unseen } = host.openFiles(['/dev/snd/controlC1']);
+    assert.deepEqual(holders, host.holders(['/dev/snd/controlC1']));
+    assert.deepEqual(
+      unseen.map(({ name }) => name),
+      ['hog'],
+    );
+    assert.deepEqual(host.openFiles([]), { holders: [], unseen: [] });
+  });
+});
+
+describe('libvirt’s processes', () => {
+  it('are the daemon and the QEMU of a guest, by name', () => {
+    const machine = example('amd-rdna3-desktop');
+    const host = machine.host();
+    assert.equal(host.libvirtDaemons().length, 1);
+    assert.equal(host.guestProcess('win11'), undefined);
+    machine.perform({ do: 'start-qemu', guest: 'win11', pid: 4321 });
+    assert.deepEqual(host.guestProcess('win11'), { pid: 4321, name: 'qemu-system-x86', guest: 'win11' });
+    machine.perform({ do: 'stop-libvirt' });
+    assert.deepEqual(host.libvirtDaemons(), []);
+  });
+});
+
+describe('waiting for a process', () => {
+  it('ends with it, or at the deadline', async () => {
+    const machine = example('amd-rdna3-desktop');
+    const host = machine.host();
+    const path = '/sys/bus/pci/drivers/snd_hda_intel/unbind';
+    machine.perform({ do: 'fault', rule: { path, effect: { kind: 'slow', ms: 500 } } });
+    const result = await host.write(path, radeon.audio, 10);
+    assert.ok(result.kind === 'stuck');
+    const began = host.now();
+    assert.equal(await host.hasEnded(result.writer, 100), false);
+    assert.equal(await host.hasEnded(result.writer, 1000), true);
+    assert.ok(host.now() - began < 700);
+    assert.equal(await host.hasEnded(result.writer, 0), true);
+  });
+});
