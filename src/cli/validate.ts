@@ -47,10 +47,15 @@ function isBelow(directory: string, file: string): boolean {
   return resolve(file).startsWith(`${directory}/`);
 }
 
-/** A file of the configuration as part of it; any other one as it is, whoever owns it. */
+/**
+ * A file of the configuration as part of it, or the directory above it that is not to be trusted; any other one as it
+ * is, whoever owns it.
+ */
 function one(file: string, all: readonly InspectedConfig[], options: InspectOptions): InspectedConfig {
   return (
-    all.find(({ path }) => path === resolve(file)) ?? inspectConfigText(readOperand(file), file, options)
+    all.find(({ path }) => path === resolve(file)) ??
+    all.find(({ path }) => isBelow(path, file)) ??
+    inspectConfigText(readOperand(file), file, options)
   );
 }
 

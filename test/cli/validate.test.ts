@@ -172,6 +172,20 @@ describe('vfio-hook validate FILE', () => {
     assert.equal(checked(on, join(on.directory, 'etc/config.yaml')).status, 2);
   });
 
+  it('one below a directory that others may write to is as bad as the directory', () => {
+    const on = machine(GUESTS);
+    configure(on, 'config.yaml', '');
+    configure(on, `domains/${win11.name}.yaml`, '');
+    for (const [directory, file] of [
+      ['etc/domains', `etc/domains/${win11.name}.yaml`],
+      ['etc', 'etc/config.yaml'],
+    ] as const) {
+      chmodSync(join(on.directory, directory), 0o777);
+      const { status, files } = checked(on, join(on.directory, file));
+      assert.deepEqual([status, files.map(({ path }) => path)], [2, [join(on.directory, directory)]]);
+    }
+  });
+
   for (const name of readdirSync(join(repository, 'examples/configs'))) {
     it(`examples/configs/${name} has no problem`, () => {
       assert.equal(checked(machine(), join(repository, 'examples/configs', name)).status, 0);
