@@ -7,6 +7,7 @@ import { hostileNames } from './hostile-names.ts';
 import { hostileSize } from './hostile-size.ts';
 import { hostileXml } from './hostile-xml.ts';
 import { killedHook } from './killed-hook.ts';
+import { readFaults } from './read-faults.ts';
 import type { Sweep } from './sweep.ts';
 import { tornClaims } from './torn-claims.ts';
 
@@ -17,6 +18,7 @@ export const sweeps: readonly Sweep[] = [
   killedHook,
   tornClaims,
   faults,
+  readFaults,
   diskFaults,
   logFaults,
   contention,
