@@ -70,10 +70,8 @@ export function swapUse(host: Host, { bases, finding }: Way<Swap>): Sentence {
 export function claimedUse(host: Host, base: string, finding: Claimed): Sentence {
   const { layers, answer, pool, systemPlaces } = finding;
   if (systemPlaces.length > 0) {
-    return rootUse(
-      'may run',
-      `${placesText(systemPlaces)} on a ZFS pool, and something has ${base} for itself alone`,
-    );
+    const state = answer === 'busy' ? `something has ${base} for itself alone` : `${base} cannot be opened`;
+    return rootUse('may run', `${placesText(systemPlaces)} on a ZFS pool, and ${state}`);
   }
   const node = sysfs.node(base);
   const owner = pool === undefined ? undefined : `the ZFS pool ${plainOrQuoted(pool)}`;

@@ -707,6 +707,14 @@ const trees: readonly { readonly name: string; readonly host: Shown; readonly us
     ],
   },
   {
+    name: 'the same for one who may not open disks',
+    host: blocks(
+      { nvme0n1: [NVME, '259:0'] },
+      { ...mount('1 0 0:25 / / rw - zfs rpool/ROOT/debian rw'), exclusive: { '/dev/nvme0n1': 'denied' } },
+    ),
+    uses: ['root-disk: the host may run from it: / is on a ZFS pool, and nvme0n1 cannot be opened'],
+  },
+  {
     name: 'something unknown, beside a pool of ZFS with the root file system on another disk',
     host: blocks(
       { nvme0n1: [NVME, '259:0'], sda1: ['pci0000:00/0000:00:17.0/block', '8:1'] },
