@@ -19,9 +19,11 @@ export function unseenUses(
   const why = `the open files of ${describeHolders(unseen.map(asHolder))} could not all be looked at in time`;
   const hints = [advice('end what has that many files open, or try again when the host is less busy')];
   const held = [...new Set(nodes.map(({ device }) => device))].map((device): DeviceUse => {
-    const paths = nodes.filter((node) => node.device === device).map(({ path }) => path);
+    const own = nodes.filter((node) => node.device === device);
+    const paths = own.map(({ path }) => path);
     const detail = `who has ${listed(paths.map(plainOrQuoted), '', 3)} open is not known: ${why}`;
-    return { device, reason: 'held', detail, hints };
+    const waits = own.some((node) => node.waits === true);
+    return { device, reason: 'held', detail, hints, ...(waits && { offered: false }) };
   });
   const ssh = connections
     .filter(({ socket }) => !holders.some(({ path }) => path === socket))
