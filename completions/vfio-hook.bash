@@ -12,7 +12,7 @@ _vfio_hook_addresses() {
   local device
   for device in /sys/bus/pci/devices/*; do
     device=${device##*/}
-    [ "$device" = '*' ] || printf '%s\n' "$device"
+    [ "$device" = '*' ] || printf '%s\n' "${device#0000:}" "$device"
   done
 }
 
@@ -24,17 +24,17 @@ _vfio_hook_value() {
     plan:--host) compgen -f -- "$current" ;;
     plan:--config) compgen -f -- "$current" ;;
     log:--lines) : ;;
-    detach:--device-id) : ;;
-    detach:--vendor) : ;;
-    detach:--driver) : ;;
-    detach:--bar) : ;;
-    detach:--allow) : ;;
-    reattach:--device-id) : ;;
-    reattach:--vendor) : ;;
-    reattach:--driver) : ;;
+    detach:--device-id|bind:--device-id) : ;;
+    detach:--vendor|bind:--vendor) : ;;
+    detach:--driver|bind:--driver) : ;;
+    detach:--bar|bind:--bar) : ;;
+    detach:--allow|bind:--allow) printf '%s\n' mounted swap disk-in-use default-route ssh bridge-port boot-vga console held last-keyboard ;;
+    reattach:--device-id|unbind:--device-id) : ;;
+    reattach:--vendor|unbind:--vendor) : ;;
+    reattach:--driver|unbind:--driver) : ;;
     run:--device) _vfio_hook_addresses ;;
     run:--driver) : ;;
-    run:--allow) : ;;
+    run:--allow) printf '%s\n' mounted swap disk-in-use default-route ssh bridge-port boot-vga console held last-keyboard ;;
     devices:--format) printf '%s\n' cloud-hypervisor qemu libvirt ;;
     devices:--device-id) : ;;
     devices:--vendor) : ;;
@@ -56,8 +56,8 @@ _vfio_hook_words() {
     status) printf '%s\n' --json --help; : ;;
     log) printf '%s\n' --lines --follow --json --help; _vfio_hook_guests; compgen -f -- "$current" ;;
     recover) printf '%s\n' --dry-run --verbose --json --help; : ;;
-    detach) printf '%s\n' --device-id --vendor --all --driver --bar --allow --dry-run --verbose --json --help; _vfio_hook_addresses ;;
-    reattach) printf '%s\n' --device-id --vendor --all --driver --dry-run --verbose --json --help; _vfio_hook_addresses ;;
+    detach|bind) printf '%s\n' --device-id --vendor --all --driver --bar --allow --dry-run --verbose --json --help; _vfio_hook_addresses ;;
+    reattach|unbind) printf '%s\n' --device-id --vendor --all --driver --dry-run --verbose --json --help; _vfio_hook_addresses ;;
     run) printf '%s\n' --device --driver --allow --verbose --help; compgen -c -- "$current" ;;
     devices) printf '%s\n' --format --device-id --vendor --all --json --help; _vfio_hook_addresses ;;
     doctor) printf '%s\n' --quiet --json --help; _vfio_hook_guests; compgen -f -- "$current" ;;
@@ -67,7 +67,7 @@ _vfio_hook_words() {
     validate) printf '%s\n' --json --help; compgen -f -- "$current" ;;
     snapshot) printf '%s\n'  --help; : ;;
     simulate) printf '%s\n' --host --domain --config --help; : ;;
-    *) printf '%s\n' groups map plan status log recover detach reattach run devices doctor lint hostdevs init validate snapshot simulate help --help --version ;;
+    *) printf '%s\n' groups map plan status log recover detach bind reattach unbind run devices doctor lint hostdevs init validate snapshot simulate help --help --version ;;
   esac
 }
 

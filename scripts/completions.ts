@@ -38,8 +38,13 @@ function kindOf(placeholder: string | undefined): Kind {
 }
 
 /** The words of a value that is one of a few, such as `svg|html`. */
-function choices(value: string | undefined): readonly string[] {
+function choices({ value, words }: OptionSpec): readonly string[] {
+  if (words) return words;
   return value !== undefined && /^[a-z0-9-]+(?:\|[a-z0-9-]+)+$/.test(value) ? value.split('|') : [];
+}
+
+function namesOf({ name, aliases = [] }: Command): readonly string[] {
+  return [name, ...aliases];
 }
 
 function operandKind(command: Command): Kind {
@@ -63,7 +68,12 @@ function bash(): string {
   const values = commands.flatMap((command) =>
     shownOptions(command)
       .filter(({ value }) => value !== undefined)
-      .map(({ name, value }) => `    ${command.name}:--${name}) ${bashValue(value)} ;;`),
+      .map(
+        (option) =>
+          `    ${namesOf(command)
+            .map((each) => `${each}:--${option.name}`)
+            .join('|')}) ${bashValue(option)} ;;`,
+      ),
   );
   return `# bash completion for vfio-hook. ${made}
 
@@ -79,7 +89,7 @@ _vfio_hook_addresses() {
   local device
   for device in /sys/bus/pci/devices/*; do
     device=\${device##*/}
-    [ "$device" = '*' ] || printf '%s\\n' "$device"
+    [ "$device" = '*' ] || printf '%s\\n' "\${device#0000:}" "$device"
   done
 }
 
@@ -96,12 +106,12 @@ _vfio_hook_words() {
 ${commands
   .map(
     (command) =>
-      `    ${command.name}) printf '%s\\n' ${shownOptions(command)
+      `    ${namesOf(command).join('|')}) printf '%s\\n' ${shownOptions(command)
         .map(({ name }) => `--${name}`)
         .join(' ')} --help; ${bashWords[operandKind(command)]} ;;`,
   )
   .join('\n')}
-    *) printf '%s\\n' ${commands.map(({ name }) => name).join(' ')} help --help --version ;;
+    *) printf '%s\\n' ${commands.flatMap(namesOf).join(' ')} help --help --version ;;
   esac
 }
 
@@ -132,9 +142,9 @@ complete -F _vfio_hook vfio-hook
 `;
 }
 
-function bashValue(value: string | undefined): string {
-  const words = choices(value);
-  return words.length > 0 ? `printf '%s\\n' ${words.join(' ')}` : bashWords[kindOf(value)];
+function bashValue(option: OptionSpec): string {
+  const words = choices(option);
+  return words.length > 0 ? `printf '%s\\n' ${words.join(' ')}` : bashWords[kindOf(option.value)];
 }
 
 // ---- zsh ----
@@ -161,13 +171,13 @@ _vfio_hook_guests() {
 _vfio_hook_addresses() {
   local -a devices
   devices=(/sys/bus/pci/devices/*(N:t))
-  compadd -a devices
+  compadd -- \${devices#0000:} $devices
 }
 
 _vfio-hook() {
   local -a commands
   commands=(
-${commands.map(({ name, about }) => `    ${zshQuoted(`${name}:${about}`)}`).join('\n')}
+${commands.flatMap((command) => namesOf(command).map((name) => `    ${zshQuoted(`${name}:${command.about}`)}`)).join('\n')}
   )
   if (( CURRENT == 2 )); then
     _describe 'command' commands
@@ -193,12 +203,13 @@ function zshCase(command: Command): string {
     kind === 'nothing'
       ? []
       : [zshQuoted(`*:${(command.operands[0]?.name ?? '').toLowerCase()}:${zshActions[kind]}`)];
-  return `    ${command.name}) _arguments ${[...options, zshQuoted('--help[help on this command]'), ...operands].join(' ')} ;;`;
+  return `    ${namesOf(command).join('|')}) _arguments ${[...options, zshQuoted('--help[help on this command]'), ...operands].join(' ')} ;;`;
 }
 
-function zshOption({ name, value, about }: OptionSpec): string {
+function zshOption(option: OptionSpec): string {
+  const { name, value, about } = option;
   const text = about.replaceAll(/[[\]:]/g, (char) => `\\${char}`);
-  const words = choices(value);
+  const words = choices(option);
   const action = words.length > 0 ? `(${words.join(' ')})` : zshActions[kindOf(value)];
   return `--${name}[${text}]${value === undefined ? '' : `:${value.toLowerCase().replaceAll(':', ' ')}:${action}`}`;
 }
@@ -220,10 +231,13 @@ const fishActions: Readonly<Record<Kind, string>> = {
 
 function fish(): string {
   const lines = commands.flatMap((command) => {
-    const within = `complete -c vfio-hook -n '__fish_seen_subcommand_from ${command.name}'`;
+    const within = `complete -c vfio-hook -n '__fish_seen_subcommand_from ${namesOf(command).join(' ')}'`;
     const kind = operandKind(command);
     return [
-      `complete -c vfio-hook -f -n __fish_use_subcommand -a ${command.name} -d ${fishQuoted(command.about)}`,
+      ...namesOf(command).map(
+        (name) =>
+          `complete -c vfio-hook -f -n __fish_use_subcommand -a ${name} -d ${fishQuoted(command.about)}`,
+      ),
       ...(kind === 'nothing' ? [`${within} -f`] : [`${within}${fishActions[kind]}`]),
       ...shownOptions(command).map((option) => `${within}${fishOption(option)}`),
     ];
@@ -239,6 +253,7 @@ end
 function __vfio_hook_addresses
     for device in /sys/bus/pci/devices/*
         string replace -r '.*/' '' -- $device
+        string replace -r '.*/0000:' '' -- $device
     end
 end
 
@@ -248,8 +263,9 @@ ${lines.join('\n')}
 `;
 }
 
-function fishOption({ name, short, value, about }: OptionSpec): string {
-  const words = choices(value);
+function fishOption(option: OptionSpec): string {
+  const { name, short, value, about } = option;
+  const words = choices(option);
   const argument =
     value === undefined
       ? ''

@@ -3,6 +3,9 @@ import { fileURLToPath } from 'node:url';
 import { commands } from '../src/cli/commands.ts';
 import type { Command, OptionSpec } from '../src/cli/command.ts';
 import { aliasSentences, shownOptions, usageLine } from '../src/cli/help.ts';
+import { classWords } from '../src/config/match.ts';
+import { builtInClassName } from '../src/pci/class.ts';
+import { useReasons, useWords } from '../src/pci/use.ts';
 import { bold, heading, italic, paragraphs, roffText, subheading, terms, verbatim } from './roff.ts';
 import { configJsonSchema } from './schema.ts';
 
@@ -43,6 +46,8 @@ function commandPage(): string {
     ),
     heading('COMMANDS'),
     ...commands.flatMap(commandSection),
+    heading('WORDS FOR --allow'),
+    terms(useReasons.map((reason) => [bold(reason), useWords[reason]])),
     heading('EXIT STATUS'),
     terms([
       ['0', 'done, or nothing to do'],
@@ -117,6 +122,15 @@ async function configPage(): Promise<string> {
     ),
     heading('KEYS'),
     terms(keys('', schema).map(([path, about]) => [bold(path), about])),
+    heading('WORDS FOR match'),
+    terms(
+      Object.entries(classWords).map(([word, code]) => [
+        bold(word),
+        `devices of class ${code}: ${builtInClassName(code) ?? ''}`,
+      ]),
+    ),
+    heading('WORDS FOR allow'),
+    terms(useReasons.map((reason) => [bold(reason), useWords[reason]])),
     heading('EXAMPLE'),
     verbatim(example),
     heading('FILES'),

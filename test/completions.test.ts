@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { completions } from '../scripts/completions.ts';
 import { commands } from '../src/cli/commands.ts';
+import { offeredReasons } from '../src/pci/use.ts';
 import { shownOptions } from '../src/cli/help.ts';
 
 const repository = fileURLToPath(new URL('..', import.meta.url));
@@ -50,7 +51,7 @@ describe('the completions', () => {
 
   it('offer every sub-command', () => {
     assert.deepEqual(offered('vfio-hook '), [
-      ...commands.map(({ name }) => name),
+      ...commands.flatMap(({ name, aliases = [] }) => [name, ...aliases]),
       'help',
       '--help',
       '--version',
@@ -65,6 +66,20 @@ describe('the completions', () => {
       assert.deepEqual(offered(`vfio-hook ${command.name} --`), [...options, '--help']);
     });
   }
+
+  it('offer the words of --allow, of either name of a command, but not the one for the disk of the host', () => {
+    for (const command of ['detach', 'bind', 'run'])
+      assert.deepEqual(offered(`vfio-hook ${command} --allow `), offeredReasons);
+    assert.deepEqual(offered('vfio-hook bind --allow boot'), ['boot-vga']);
+  });
+
+  it('offer addresses in their short form, too', () => {
+    const script = `source '${repository}completions/vfio-hook.bash'; _vfio_hook_addresses`;
+    const { stdout } = spawnSync('bash', ['--norc', '-c', script], { encoding: 'utf8' });
+    const shown = stdout.split('\n');
+    for (const long of shown.filter((each) => each.startsWith('0000:')))
+      assert.ok(shown.includes(long.slice('0000:'.length)), long);
+  });
 
   it('offer files for an option that takes one', () => {
     assert.deepEqual(offered('vfio-hook simulate --host nvidia'), ['nvidia-desktop.yaml']);

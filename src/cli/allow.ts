@@ -10,6 +10,7 @@ export const allowOption: OptionSpec = {
   name: 'allow',
   value: 'REASON',
   repeated: true,
+  words: offeredReasons,
   about: 'take the named devices although the host uses them for that, such as boot-vga',
 };
 

@@ -13,6 +13,8 @@ export interface OptionSpec {
   /** Placeholder of its value, such as `FILE`; absent for a switch. */
   readonly value?: string;
   readonly about: string;
+  /** The words that its value may be one of, as far as they are offered. */
+  readonly words?: readonly string[];
   /** It may be given several times: see {@link Call.lists}. */
   readonly repeated?: boolean;
   /** Left out of the help: for tests and the demo. */

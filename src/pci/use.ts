@@ -4,31 +4,24 @@ import type { PciAddress } from './address.ts';
 /** Why the host needs a device. These are the words of `allow` in the configuration. */
 export type UseReason = (typeof useReasons)[number];
 
+/** Each {@link UseReason}, and what is said of it where words are listed. */
+export const useWords = {
+  'root-disk':
+    'The running system itself is on it: the root file system, or one of those that it cannot go on without',
+  mounted: 'A file system is mounted from it, also through partitions, dm, LUKS, LVM, md, bcache or ZFS',
+  swap: 'The host swaps to it',
+  'disk-in-use': 'One of its disks cannot be opened exclusively: something else has claimed it',
+  'default-route': 'The default route leads through it',
+  ssh: 'A session of ssh comes in through it',
+  'bridge-port': 'It is a port of a bridge, a bond or a team, and has a carrier',
+  'boot-vga': 'Firmware chose it as the primary display at boot',
+  console: 'The text console is on it',
+  held: 'Processes have its device nodes open',
+  'last-keyboard': 'Every keyboard of the host is behind it',
+} as const;
+
 /** Every {@link UseReason}. */
-export const useReasons = [
-  /** The running system itself is on it: the root file system, or one of those that it cannot go on without */
-  'root-disk',
-  /** A file system is mounted from it, also through partitions, dm, LUKS, LVM, md, bcache or ZFS */
-  'mounted',
-  /** The host swaps to it */
-  'swap',
-  /** One of its disks cannot be opened exclusively: something else has claimed it */
-  'disk-in-use',
-  /** The default route leads through it */
-  'default-route',
-  /** A session of ssh comes in through it */
-  'ssh',
-  /** It is a port of a bridge, a bond or a team, and has a carrier */
-  'bridge-port',
-  /** Firmware chose it as the primary display at boot */
-  'boot-vga',
-  /** The text console is on it */
-  'console',
-  /** Processes have its device nodes open */
-  'held',
-  /** Every keyboard of the host is behind it */
-  'last-keyboard',
-] as const;
+export const useReasons = Object.keys(useWords) as readonly (keyof typeof useWords)[];
 
 /**
  * The reasons that a message may offer as a word for `allow`. Taking the disk that the host runs from ends the host:

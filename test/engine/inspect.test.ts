@@ -166,6 +166,22 @@ describe('inspectGroups', () => {
     const all = groups.flatMap(({ devices }) => devices);
     assert.equal(all.length, Object.keys(on.machine.state().devices).length);
     assert.ok(all.every(({ device }) => device.bars.every(({ sizes }) => sizes === undefined)));
+    // A guest has it, which only the claim and the node of the group tell: those two are closed here.
+    const unknown = await inspection({
+      ...unprivileged,
+      store: {
+        ...engine.store,
+        all: () => {
+          throw new VfioHookError('VH_CLAIM', 'cannot read claim /run/vfio-hook/claims: EACCES', {
+            errno: 'EACCES',
+          });
+        },
+      },
+    });
+    const card = unknown.groups.find(({ devices }) => devices.some(({ device }) => device.address === GPU));
+    assert.equal(card?.verdict.kind, 'unknown');
+    assert.equal(unknown.groups.filter(({ verdict }) => verdict.kind === 'unknown').length, 1);
+    assert.match(unknown.notes.join(), /^only root \(sudo\) can see .*which guests hold devices;/);
     assert.deepEqual(notes, [
       'only root (sudo) can see the sizes that BARs can have, which groups are open; a group may be less free than it looks',
     ]);
