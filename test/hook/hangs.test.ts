@@ -236,7 +236,27 @@ describe('a call that waits in the kernel for ever', function () {
     const on = machine();
     const before = picture(on);
     fault(on, { id: 'hang', on: 'read', path: `*/${SOUND}/driver_override`, effect: { kind: 'hang' } });
-    comesBack(on, 'prepare', SOUND);
+    comesBack(on, 'prepare', `/sys/bus/pci/devices/${SOUND}/driver_override`);
+    assert.deepEqual([picture(on), claims(on)], [before, {}]);
+  });
+
+  it('is refused when the card itself does not answer: its configuration space is read in a child', () => {
+    const on = machine();
+    const before = picture(on);
+    fault(on, { id: 'hang', on: 'read', path: `*/${GPU}/config`, effect: { kind: 'hang' } });
+    comesBack(on, 'prepare', `the kernel does not answer for /sys/bus/pci/devices/${GPU}/config`);
+    assert.deepEqual([picture(on), claims(on)], [before, {}]);
+  });
+
+  it('does not lose an override that cannot be read at the end: the claim stays for recover', () => {
+    const on = machine();
+    const before = picture(on);
+    succeeds(on, win11, 'prepare');
+    const path = `/sys/bus/pci/devices/${SOUND}/driver_override`;
+    fault(on, { on: 'read', path, effect: { kind: 'fail', errno: 'EIO' } });
+    comesBack(on, 'release', `cannot read ${path}: EIO (input/output error)`);
+    assert.equal(claims(on)[`${win11.uuid}.json`]?.state, 'incomplete');
+    assert.equal(command(on, 'recover').status, 0);
     assert.deepEqual([picture(on), claims(on)], [before, {}]);
   });
 });
