@@ -59,15 +59,33 @@ export function askingEngine(program: Program, ask: (question: Question) => unkn
 
 /** Everything that is no question of its own is a read that the simulated machine answers at once. */
 function askingHost(program: Program, ask: (question: Question) => unknown): Host {
+  const readBytes: Host['readBytes'] = (path, length) => {
+    const bytes = ask({ ask: 'machine', how: 'readBytes', with: [path, length] }) as number[] | undefined;
+    return bytes && Uint8Array.from(bytes);
+  };
   const own: Pick<
     Host,
-    'kind' | 'readBytes' | 'readLocked' | 'write' | 'loadModule' | 'isAlive' | 'hasEnded' | 'self' | 'now'
+    | 'kind'
+    | 'readBytes'
+    | 'readSlow'
+    | 'wideRoutes'
+    | 'readLocked'
+    | 'write'
+    | 'loadModule'
+    | 'isAlive'
+    | 'hasEnded'
+    | 'self'
+    | 'now'
   > = {
     kind: 'simulated',
-    readBytes: (path, length) => {
-      const bytes = ask({ ask: 'machine', how: 'readBytes', with: [path, length] }) as number[] | undefined;
-      return bytes && Uint8Array.from(bytes);
+    readBytes,
+    // No machine of the model has a card that is slow to wake.
+    readSlow: (path, length) => {
+      const bytes = readBytes(path, length);
+      return Promise.resolve({ kind: 'read', ...(bytes && { bytes }) });
     },
+    // Nor has one of them a network that leads somewhere.
+    wideRoutes: () => Promise.resolve(undefined),
     readLocked: (paths) => {
       const read = ask({ ask: 'locked', paths }) as
         { kind: 'stuck'; path: string } | { kind: 'read'; texts: [string, string][] };
