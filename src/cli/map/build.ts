@@ -5,8 +5,10 @@ import { isOftenGiven } from '../../pci/class.ts';
 import type { PciDevice } from '../../pci/device.ts';
 import type { PciNames } from '../../pci/names.ts';
 import type { PciLink, PciLocation } from '../../pci/topology.ts';
+import { iommuOff } from '../../host/take-snapshot.ts';
 import { acsHints } from '../../plan/group-verdict.ts';
 import { isOfInterest, ownerName, verdictWords } from '../group-words.ts';
+import { localTime } from '../local-time.ts';
 import type { MapFunction, MapGroup, MapModel, MapNode, MapRoot, MapState } from './model.ts';
 
 /** Everything that a map is made of. */
@@ -41,15 +43,17 @@ export function buildMap(source: MapSource): MapModel {
       groups.length === 0
         ? 'no IOMMU groups: the IOMMU is off, and no device can be given to a guest'
         : `${groups.length} IOMMU groups, ${possible} of them can be given to a guest`,
-      source.time.toISOString(),
+      localTime(source.time),
     ].join(' · '),
     roots: buses.map((bus) => rootOf(bus, context)),
     groups: groups.map((group) => groupOf(group, source.names)),
-    notes: acsHints
-      .filter((hint) =>
-        groups.some(({ verdict }) => verdict.reasons.some(({ hints }) => hints.includes(hint))),
-      )
-      .map(hintText),
+    // How to switch it on; else what ACS is, where it is in the way.
+    notes: (groups.length === 0
+      ? iommuOff().hints
+      : acsHints.filter((hint) =>
+          groups.some(({ verdict }) => verdict.reasons.some(({ hints }) => hints.includes(hint))),
+        )
+    ).map(hintText),
   };
 }
 

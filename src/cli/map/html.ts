@@ -85,7 +85,8 @@ h1, h2, p, table { margin-left: 16px; }
 .subtitle { margin-top: 0; } .note, figcaption { max-width: 72em; }
 figure { margin: 0; overflow-x: auto; } figcaption { margin: 4px 16px; }
 table { border-collapse: collapse; } th, td { text-align: left; vertical-align: top; padding: 6px 20px 6px 0; border-top: 1px solid var(--edge); }
-td:nth-child(2) { min-width: 32em; }
+td { overflow-wrap: anywhere; }
+figure > svg { max-width: 100%; height: auto; }
 thead th { border-top: 0; color: var(--soft); font-weight: 600; }
 ul { margin: 2px 0 0; padding-left: 18px; } code { font: 13px ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace; }
 .possible { color: var(--possible); } .held { color: var(--held); } .refused { color: var(--refused); }

@@ -122,6 +122,8 @@ interface Row {
 
 /** Where the text of a row begins: behind the stripe and the number of the group. */
 const TEXT = 56;
+/** Room between a name and the mark beside it, at least. */
+const GAP = 24;
 /** Width of a mark, with the room between it and its word. */
 const MARK = 16;
 
@@ -133,7 +135,7 @@ function functionMarkup(each: MapFunction, { x, y, width, small }: Row, colours:
   const room = width - TEXT - 10;
   const name = shorten(
     each.name,
-    Math.floor((room - each.address.length * 12 * MONO - 20 - wordWidth) / (13 * BOLD)),
+    Math.floor((room - each.address.length * 12 * MONO - 8 - GAP - wordWidth) / (13 * BOLD)),
   );
   const facts = shorten((small ? [each.name] : each.facts).join(' · '), Math.floor(room / (12 * LETTER)));
   return [
