@@ -1,3 +1,4 @@
+import { count, plural } from '../count.ts';
 import { escapeControl } from '../text.ts';
 import { refuseDamaged } from '../engine/claim-store.ts';
 import { recover as recoverClaims, type Recovery } from '../engine/recover.ts';
@@ -54,7 +55,7 @@ function refuseStopped(recoveries: readonly Recovery[], signal: EndingSignal | u
   if (signal === undefined || left === 0) return;
   throw new VfioHookError(
     'VH_INCOMPLETE',
-    `stopped by ${signal}: ${left} of ${recoveries.length} claims ${left === 1 ? 'was' : 'were'} not looked at`,
+    `stopped by ${signal}: ${left} of ${count(recoveries.length, 'claim')} ${plural(left, 'was', 'were')} not looked at`,
     { hints: [advice('go on with: vfio-hook recover')] },
   );
 }

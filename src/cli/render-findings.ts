@@ -1,4 +1,5 @@
 import pc from 'picocolors';
+import { plural } from '../count.ts';
 import { verdicts, worst, type Finding, type Verdict } from '../doctor/finding.ts';
 import type { Hint } from '../hint.ts';
 import { escapeControl } from '../text.ts';
@@ -89,18 +90,17 @@ function fixLines(fix: Hint, manner: Manner): string[] {
 }
 
 function countsText(findings: readonly Finding[]): string {
-  const words: Readonly<Record<Verdict, string>> = {
-    ok: 'ok',
-    unknown: 'not seen',
-    warning: 'warning',
-    failure: 'failure',
+  const words: Readonly<Record<Verdict, readonly [one: string, several: string]>> = {
+    ok: ['ok', 'ok'],
+    unknown: ['not seen', 'not seen'],
+    warning: ['warning', 'warnings'],
+    failure: ['failure', 'failures'],
   };
   const counts = [...verdicts]
     .reverse()
     .map((verdict) => {
       const number = count(findings, verdict);
-      const plural = number !== 1 && (verdict === 'warning' || verdict === 'failure') ? 's' : '';
-      return `${number} ${words[verdict]}${plural}`;
+      return `${number} ${plural(number, ...words[verdict])}`;
     })
     .join(', ');
   return worst(findings) === 'ok' ? `${counts}: all is well` : counts;

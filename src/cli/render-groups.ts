@@ -1,5 +1,6 @@
 import { uniqueHints } from '../hint.ts';
 import pc from 'picocolors';
+import { count } from '../count.ts';
 import type { InspectedDevice, InspectedGroup } from '../engine/inspect.ts';
 import { formatBarSize, type Bar } from '../pci/bar.ts';
 import { isDisplay } from '../pci/class.ts';
@@ -29,7 +30,7 @@ export function groupsText({ shown, rest }: GroupsToRender, options: RenderOptio
   }
   if (rest.length > 0) {
     const numbers = ranges(rest.map(({ group }) => group.number));
-    const what = rest.length === 1 ? '1 more group has' : `${rest.length} more groups have`;
+    const what = count(rest.length, 'more group has', 'more groups have');
     const line = `${what} only bridges and parts of the chipset: ${numbers} (vfio-hook groups --all)`;
     blocks.push(wrap(line, options.columns).map(paint.dim).join('\n'));
   }

@@ -1,3 +1,4 @@
+import { plural } from '../count.ts';
 import { describeHolders } from '../host/describe-holders.ts';
 import { escapeControl } from '../text.ts';
 import { ageText } from './age.ts';
@@ -16,7 +17,7 @@ export function statusText({ claims, damaged, outdated, unclaimed }: StatusRepor
     ...(outdated.length === 0
       ? []
       : [
-          `${outdated.length} of an earlier boot, which mean nothing any more: vfio-hook recover removes them`,
+          `${outdated.length} of an earlier boot, which ${plural(outdated.length, 'means', 'mean')} nothing any more: vfio-hook recover removes ${plural(outdated.length, 'it', 'them')}`,
         ]),
     ...(unclaimed.length === 0
       ? []

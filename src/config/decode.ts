@@ -1,6 +1,7 @@
 import { advice } from '../hint.ts';
 import { defaultLoaders } from 'cosmiconfig';
 import * as v from 'valibot';
+import { count } from '../count.ts';
 import { VfioHookError } from '../errors.ts';
 import type { PartialConfig } from './config.ts';
 import { SourceMap } from './locate.ts';
@@ -117,10 +118,13 @@ function rejection(path: string, findings: readonly Finding[]): VfioHookError {
   const [first = 'unreadable', ...others] = inOrder;
   const listed = others.slice(0, MOST_LISTED - 1);
   const unlisted = others.length - listed.length;
-  const count = others.length === 0 ? '' : ` (first of ${inOrder.length} problems)`;
-  return new VfioHookError('VH_CONFIG', `cannot use configuration ${shownPath(path)}: ${first}${count}`, {
+  const number = others.length === 0 ? '' : ` (first of ${count(inOrder.length, 'problem')})`;
+  return new VfioHookError('VH_CONFIG', `cannot use configuration ${shownPath(path)}: ${first}${number}`, {
     path,
-    hints: [...listed.map(advice), ...(unlisted > 0 ? [advice(`and ${unlisted} more problems`)] : [])],
+    hints: [
+      ...listed.map(advice),
+      ...(unlisted > 0 ? [advice(`and ${count(unlisted, 'more problem')}`)] : []),
+    ],
   });
 }
 

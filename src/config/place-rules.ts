@@ -1,3 +1,4 @@
+import { plural } from '../count.ts';
 import { advice, paste, type Hint } from '../hint.ts';
 import { parseBarSize } from '../pci/bar.ts';
 import { shownPath } from '../text.ts';
@@ -97,7 +98,7 @@ function asks({ bars, driver, allow }: DeviceRule, line: string): boolean {
 function uncomment({ text, path }: File, numbers: readonly number[], purpose?: string): Placed {
   const lines = text.split('\n');
   const shown = numbers.map((line) => (COMMENT.exec(lines[line - 1] ?? '')?.[2] ?? '').trim());
-  const where = `${numbers.length === 1 ? 'line' : 'lines'} ${numbers.join(' and ')}`;
+  const where = `${plural(numbers.length, 'line')} ${numbers.join(' and ')}`;
   const sentence = `take the "# " away from ${where} of ${shownPath(path)}: ${shown.join(' ')}`;
   return {
     hint: advice(purpose === undefined ? sentence : `${purpose}: ${sentence}`),

@@ -1,4 +1,5 @@
 import { ownerPhrase } from '../claim/owner.ts';
+import { plural } from '../count.ts';
 import { waitingWrites } from '../engine/blocked.ts';
 import { daemonsOf, reasonToLeave } from '../engine/recover.ts';
 import { quoteName, shownPath } from '../text.ts';
@@ -39,7 +40,9 @@ export const staleClaims: Check = {
     });
     if (findings.length > 0) return findings;
     const earlier =
-      outdated.length > 0 ? `, ${outdated.length} of an earlier boot mean nothing any more` : '';
+      outdated.length > 0
+        ? `, ${outdated.length} of an earlier boot ${plural(outdated.length, 'means', 'mean')} nothing any more`
+        : '';
     return ok(`${claims.length === 0 ? 'no guest holds a device' : `${claims.length} held`}${earlier}`);
   },
 };

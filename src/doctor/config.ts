@@ -1,3 +1,4 @@
+import { count } from '../count.ts';
 import { advice } from '../hint.ts';
 import { shownPath } from '../text.ts';
 import type { Remark } from '../engine/inspect-config.ts';
@@ -17,7 +18,9 @@ export const configuration: Check = {
     );
     if (findings.length > 0) return findings;
     return ok(
-      files.length === 0 ? 'none, and none is needed' : `${files.length} files, each as it should be`,
+      files.length === 0
+        ? 'none, and none is needed'
+        : `${count(files.length, 'file')}, ${files.length === 1 ? '' : 'each '}as it should be`,
     );
   },
 };

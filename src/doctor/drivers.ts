@@ -1,3 +1,4 @@
+import { count } from '../count.ts';
 import { parsePciAddress, type PciAddress } from '../pci/address.ts';
 import { isBridgeClass } from '../pci/class.ts';
 import { sysfs } from '../pci/sysfs.ts';
@@ -34,8 +35,10 @@ export const boundAtBoot: Check = {
       }
     }
     if (findings.length > 0) return findings;
-    const count = lists.reduce((sum, { ids }) => sum + ids.length, 0);
-    return ok(`${count} ids, on vfio-pci; vfio-hook leaves these devices there, also after a guest`);
+    const number = lists.reduce((sum, { ids }) => sum + ids.length, 0);
+    return ok(
+      `${count(number, 'id')}, on vfio-pci; vfio-hook leaves these devices there, also after a guest`,
+    );
   },
 };
 

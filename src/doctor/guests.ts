@@ -1,5 +1,6 @@
 import { advice, command, uniqueHints } from '../hint.ts';
 import { claimKey, guestOwner } from '../claim/owner.ts';
+import { count, plural } from '../count.ts';
 import { pciHostdevs } from '../domain/domain.ts';
 import { readFeatures } from '../domain/features.ts';
 import { parseDomain } from '../domain/parse.ts';
@@ -65,14 +66,16 @@ async function judgeGuest(on: Examination, { domain }: GuestXml): Promise<Found>
   const engine = { ...on.engine, host: on.host };
   try {
     const [own] = engine.store.one(claimKey(guestOwner(domain))).claims;
-    if (own?.state === 'held') return ok(`it holds ${own.devices.length} devices now`);
+    if (own?.state === 'held') return ok(`it holds ${count(own.devices.length, 'device')} now`);
     const planned = await decideStart(engine, domain);
     if (!planned) return ok('it has mediated devices only: nothing is moved for it');
     const { plan } = planned;
     const refused = refusals(plan);
     if (refused.length === 0) {
       const moved = plan.verdicts.filter(({ kind }) => kind === 'bind').length;
-      return ok(`it can start: ${moved} devices are moved, of IOMMU ${list('group', plan.groups)}`);
+      return ok(
+        `it can start: ${count(moved, 'device is', 'devices are')} moved, of IOMMU ${list('group', plan.groups)}`,
+      );
     }
     const found = refused.map(({ device, reason }) => `${device}: ${reason}`).join('; ');
     const fix = uniqueHints(refused.flatMap(({ hints }) => hints));
@@ -105,7 +108,7 @@ function isBlocked({ host, store }: Engine): boolean {
 }
 
 function list(noun: string, numbers: readonly number[]): string {
-  return `${noun}${numbers.length === 1 ? '' : 's'} ${numbers.join(', ')}`;
+  return `${plural(numbers.length, noun)} ${numbers.join(', ')}`;
 }
 
 /** No two guests want devices of one IOMMU group: only one of them can run at a time. */

@@ -1,3 +1,4 @@
+import { count } from '../count.ts';
 import type { Host } from '../host/host.ts';
 import { readVfioState } from '../host/vfio-state.ts';
 import { sysfs } from '../pci/sysfs.ts';
@@ -40,7 +41,7 @@ export const iommu: Check = {
   run: ({ host }) => {
     const groups = host.list(sysfs.groups) ?? [];
     const kind = kindOf(host);
-    if (groups.length > 0) return ok(`${kind.name} is on: ${groups.length} groups`);
+    if (groups.length > 0) return ok(`${kind.name} is on: ${count(groups.length, 'group')}`);
     const off = kernelArguments(host).find((argument) =>
       /^(?:(?:intel_|amd_)?iommu=(?:off|soft)|amd_iommu_dump=off)$/.test(argument),
     );

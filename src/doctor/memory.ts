@@ -1,3 +1,4 @@
+import { count, plural } from '../count.ts';
 import type { Host } from '../host/host.ts';
 import { quoteName } from '../text.ts';
 import type { Check, Examination } from './examination.ts';
@@ -42,8 +43,8 @@ function judgePool(pool: Pool | undefined, wantedSize: number | undefined, memor
     );
   }
   const needed = Math.ceil(memory / pool.size);
-  const what = `it needs ${needed} pages of ${shownSize(pool.size)}`;
-  if (pool.free >= needed) return ok(`${what}, and ${pool.free} are free`);
+  const what = `it needs ${count(needed, 'page')} of ${shownSize(pool.size)}`;
+  if (pool.free >= needed) return ok(`${what}, and ${pool.free} ${plural(pool.free, 'is', 'are')} free`);
   const file = `${places.hugepages}/hugepages-${pool.size / 1024}kB/nr_hugepages`;
   const fix = [
     command(`echo ${pool.total + needed - pool.free} > ${file}`),

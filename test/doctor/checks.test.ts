@@ -661,7 +661,7 @@ const table: Readonly<Record<Id, readonly Row[]>> = {
   ],
   configuration: [
     ['none', {}, 'ok', /none is needed/],
-    ['one that is fine', withBars, 'ok', /1 files/],
+    ['one that is fine', withBars, 'ok', /^1 file, as it should be$/],
     [
       'one that is broken',
       remarked({ severity: 'problem', line: 3, text: 'unknown key "timeout"', hints: [] }),
@@ -864,7 +864,7 @@ const table: Readonly<Record<Id, readonly Row[]>> = {
         },
       },
       'ok',
-      /1 pages of 1 GiB/,
+      /1 page of 1 GiB/,
     ],
     [
       'of a size that there is none of',

@@ -1,3 +1,4 @@
+import { count } from '../../count.ts';
 import { hintText, uniqueHints } from '../../hint.ts';
 import type { InspectedDevice, InspectedGroup } from '../../engine/inspect.ts';
 import { comparePciAddresses, slotOf, type PciAddress } from '../../pci/address.ts';
@@ -42,7 +43,7 @@ export function buildMap(source: MapSource): MapModel {
       `Linux ${source.kernelRelease}`,
       groups.length === 0
         ? 'no IOMMU groups: the IOMMU is off, and no device can be given to a guest'
-        : `${groups.length} IOMMU groups, ${possible} of them can be given to a guest`,
+        : `${count(groups.length, 'IOMMU group')}, ${possible} of them can be given to a guest`,
       localTime(source.time),
     ].join(' · '),
     roots: buses.map((bus) => rootOf(bus, context)),
@@ -231,8 +232,4 @@ function groupOf(inspected: InspectedGroup, names: PciNames): MapGroup {
     reasons: reasons.map(({ device, reason }) => `${device}: ${reason}`),
     hints: uniqueHints(reasons.flatMap(({ hints }) => hints).filter((hint) => !acsHints.includes(hint))),
   };
-}
-
-function count(number: number, thing: string): string {
-  return `${number} ${thing}${number === 1 ? '' : 's'}`;
 }

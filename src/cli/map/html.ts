@@ -1,3 +1,4 @@
+import { count } from '../../count.ts';
 import { hintText } from '../../hint.ts';
 import { escapeMarkup } from './escape.ts';
 import type { MapGroup, MapModel } from './model.ts';
@@ -31,7 +32,7 @@ export function mapPage(model: MapModel): string {
     '</table>',
     ...(others.length > 0
       ? [
-          `<p>${others.length === 1 ? 'One more group has' : `${others.length} more groups have`} only bridges and parts of the chipset: ${others.map(({ number }) => number).join(', ')}.</p>`,
+          `<p>${count(others.length, 'more group has', 'more groups have')} only bridges and parts of the chipset: ${others.map(({ number }) => number).join(', ')}.</p>`,
         ]
       : []),
     ...model.notes.map((note) => `<p class="note">${escapeMarkup(sentence(note))}</p>`),
@@ -86,7 +87,6 @@ h1, h2, p, table { margin-left: 16px; }
 figure { margin: 0; overflow-x: auto; } figcaption { margin: 4px 16px; }
 table { border-collapse: collapse; } th, td { text-align: left; vertical-align: top; padding: 6px 20px 6px 0; border-top: 1px solid var(--edge); }
 td { overflow-wrap: anywhere; }
-figure > svg { max-width: 100%; height: auto; }
 thead th { border-top: 0; color: var(--soft); font-weight: 600; }
 ul { margin: 2px 0 0; padding-left: 18px; } code { font: 13px ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace; }
 .possible { color: var(--possible); } .held { color: var(--held); } .refused { color: var(--refused); }

@@ -1,3 +1,4 @@
+import { count } from '../../count.ts';
 import type { Host } from '../../host/host.ts';
 import { installedLibvirt } from '../../host/take-snapshot.ts';
 import type { PciAddress } from '../../pci/address.ts';
@@ -30,7 +31,9 @@ export const gpuDirect: Check<GuestExamination> = {
       return ok('no two of them are behind one PCIe switch: nothing is gained by cliques');
     }
     if (cliques.length > MOST_CLIQUES) {
-      return unknown(`they are behind ${cliques.length} switches, and there are ${MOST_CLIQUES} cliques`);
+      return unknown(
+        `they are behind ${count(cliques.length, 'switch', 'switches')}, and there are ${MOST_CLIQUES} cliques`,
+      );
     }
     const words = cliques.map((clique) => clique.join(' and ')).join('; ');
     return warning(

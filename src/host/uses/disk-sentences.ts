@@ -1,3 +1,4 @@
+import { count, plural } from '../../count.ts';
 import { advice, command, type Hint } from '../../hint.ts';
 import { sysfs } from '../../pci/sysfs.ts';
 import type { DeviceUse } from '../../pci/use.ts';
@@ -24,7 +25,9 @@ export function mountedUse(host: Host, { bases, finding }: Way<Mounted>): Senten
     ...(pool === undefined ? [] : [`the ZFS pool ${plainOrQuoted(pool)}`]),
   ]);
   const share =
-    members === undefined ? '' : `, as part of a ${plainOrQuoted(type)} file system on ${members} devices`;
+    members === undefined
+      ? ''
+      : `, as part of a ${plainOrQuoted(type)} file system on ${count(members, 'device')}`;
   if (systemPlaces.length > 0) {
     const mounted = mountPoints.some((point) => systemPlaces.includes(point)) ? '' : `, mounted at ${at}`;
     return rootUse(
@@ -53,7 +56,7 @@ function rootUse(runs: 'runs' | 'may run', detail: string): Sentence {
 }
 
 function placesText(places: readonly string[]): string {
-  return `${listed(places.map(plainOrQuoted), 'places')} ${places.length === 1 ? 'is' : 'are'}`;
+  return `${listed(places.map(plainOrQuoted), 'places')} ${plural(places.length, 'is', 'are')}`;
 }
 
 /** `nvme0n1p2 is swap space of the host`. */
@@ -103,7 +106,7 @@ export function claimedUse(host: Host, base: string, finding: Claimed): Sentence
 }
 
 function subject(bases: readonly string[]): string {
-  return `${listed(bases, 'devices')} ${bases.length === 1 ? 'is' : 'are'}`;
+  return `${listed(bases, 'devices')} ${plural(bases.length, 'is', 'are')}`;
 }
 
 function throughText(layers: readonly string[]): string {

@@ -1,3 +1,4 @@
+import { plural } from '../../count.ts';
 import { advice, command, uniqueHints, type Hint } from '../../hint.ts';
 import type { PciAddress } from '../../pci/address.ts';
 import type { PciDevice } from '../../pci/device.ts';
@@ -109,7 +110,7 @@ function yieldingUse(device: PciAddress, holders: readonly Holder[]): DeviceUse 
 
 function openIn(holders: readonly Holder[]): string {
   const held = [...new Set(holders.map(({ path }) => path))].sort();
-  return `${listed(held, '', 3)} ${held.length === 1 ? 'is' : 'are'} open in ${describeHolders(holders)}`;
+  return `${listed(held, '', 3)} ${plural(held.length, 'is', 'are')} open in ${describeHolders(holders)}`;
 }
 
 /** The names below /dev that the device's own directory tells. */
