@@ -32,7 +32,7 @@ import { installedFacts, installedFiles } from './doctor/machine.ts';
  *   ```
  *
  * - The first line is the command when it begins with `$ ` (vfio-hook, npm run demo, or qemu with the arguments
- *   that libvirt gives); the rest is all that it prints, stderr after stdout. Without a command the text is what
+ *   that libvirt gives; a `sudo` in front is left out, as the machine belongs to whoever runs the tests); the rest is all that it prints, stderr after stdout. Without a command the text is what
  *   the start of the guest `domain` prints.
  * - `…` on a line of its own stands for any number of lines.
  * - Times, durations, process ids, names from pci.ids and the machine's directory are not compared.
@@ -185,7 +185,8 @@ interface Ended {
 
 /** Only what the documents type: no shell, so that nothing else can run by accident. */
 function run(directory: string, command: string, setting: Setting): Ended {
-  const [program = '', ...args] = command === 'npm run demo' ? demo() : command.split(' ');
+  const [program = '', ...args] =
+    command === 'npm run demo' ? demo() : command.replace(/^sudo /, '').split(' ');
   const machine = setting.host === undefined && program !== 'qemu' ? [] : ['--simulated-machine', directory];
   const path = {
     qemu: join(directory, 'hooks/qemu'),

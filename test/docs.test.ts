@@ -16,6 +16,13 @@ const documents = [
 
 const read = (path: string): string => readFileSync(join(repository, path), 'utf8');
 
+/** A line that is typed, of a command that reads what only root may read, or changes something. */
+const NEED_ROOT =
+  /^(?:\$ )?vfio-hook (?:bind|detach|doctor|init|log|plan|reattach|recover|run|snapshot|status|unbind|validate)\b/;
+
+/** The example of what is said without root. */
+const WITHOUT_ROOT: readonly string[] = ['$ vfio-hook detach 01:00.0'];
+
 /** The document without its fences, whose brackets are no links. */
 const prose = (path: string): string => read(path).replace(/^```[^]*?^```$/gm, '');
 
@@ -74,6 +81,13 @@ describe('the documents', () => {
           named.map(([, path = '']) => path).filter((path) => !existsSync(join(repository, path))),
           [],
         );
+      });
+
+      it('begins commands that need root with sudo', () => {
+        const without = read(document)
+          .split('\n')
+          .filter((line) => NEED_ROOT.test(line) && !line.includes('--host') && !WITHOUT_ROOT.includes(line));
+        assert.deepEqual(without, []);
       });
 
       for (const example of examplesOf(document)) {
