@@ -91,23 +91,24 @@ function watching(path: string, onChange: () => void): ReturnType<typeof watch> 
   }
 }
 
-/** Follows the journal behind an entry, or from now on. `onEnd` hears when journalctl ends by itself. */
+/** Follows the journal behind an entry, or from now on. `onEnd` hears when journalctl (`program`) ends by itself. */
 export function followJournal(
   cursor: string | undefined,
-  onLine: (line: string) => void,
-  onEnd: () => void,
+  { onLine, onEnd }: { readonly onLine: (line: string) => void; readonly onEnd: () => void },
+  program = 'journalctl',
 ): Followed {
   const from = cursor === undefined ? ['-n', '0'] : ['--after-cursor', cursor, '--no-tail'];
-  const child = spawn('journalctl', [...journalArguments, '-f', ...from], {
+  const child = spawn(program, [...journalArguments, '-f', ...from], {
     stdio: ['ignore', 'pipe', 'ignore'],
     env: childEnvironment,
     cwd: '/',
   });
   child.on('error', onEnd);
   child.on('exit', onEnd);
-  createInterface({ input: child.stdout }).on('line', onLine);
+  const lines = createInterface({ input: child.stdout }).on('line', onLine);
   return {
     stop: () => {
+      lines.off('line', onLine);
       child.off('exit', onEnd);
       child.kill();
     },

@@ -105,13 +105,12 @@ async function follow(
       if (isInJournal) {
         const cursor = sources.find((source) => source.cursor !== undefined)?.cursor;
         followed.push(
-          followJournal(
-            cursor,
-            each((text) => listOf(journalLine(text))),
-            () => {
+          followJournal(cursor, {
+            onLine: each((text) => listOf(journalLine(text))),
+            onEnd: () => {
               reject(new VfioHookError('VH_FILE', 'cannot follow the journal: journalctl has ended'));
             },
-          ),
+          }),
         );
       }
       const position = sources.find((source) => source.position)?.position;

@@ -39,7 +39,7 @@ describe('vfio-hook: help and usage', () => {
     'mistyped-command': ['staus'],
     'unknown-option': ['plan', '--nonsense', 'x.xml'],
     'unknown-switch': ['status', '-x'],
-    'missing-operand': ['plan'],
+    'missing-operand': ['hostdevs'],
     'extra-operand': ['status', 'extra'],
     'two-operands': ['hostdevs', 'a', 'b'],
     'missing-value': ['simulate', '--host'],

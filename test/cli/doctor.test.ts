@@ -92,6 +92,39 @@ describe('vfio-hook doctor', () => {
     assert.ok(findings.some(({ verdict }) => verdict === 'warning'));
   });
 
+  it('--quiet: only what is not ok, worst first; the last line counts all', () => {
+    const on = machineIn({
+      guests: { win11: card, linux },
+      machine: { commandLine: 'quiet pcie_acs_override=downstream' },
+      files: { [`${PARTS}/domain.cjs`]: null },
+    });
+    const all = run(on, ['doctor']);
+    const lines = (text: string): string[] =>
+      text.split('\n').filter((line) => /^(?:ok|unknown|warning|failure) /.test(line));
+    const ofVerdict = (verdict: string): string[] =>
+      lines(all.stdout).filter((line) => line.startsWith(verdict));
+    assert.ok(ofVerdict('failure').length > 0 && ofVerdict('warning').length > 0);
+    for (const option of ['-q', '--quiet']) {
+      const quiet = run(on, ['doctor', option]);
+      assert.deepEqual(lines(quiet.stdout), ['failure', 'warning', 'unknown'].flatMap(ofVerdict));
+      assert.deepEqual([quiet.status, quiet.stderr], [all.status, all.stderr]);
+      assert.equal(quiet.stdout.split('\n').at(-2), all.stdout.split('\n').at(-2));
+      const json = JSON.parse(run(on, ['doctor', option, '--json']).stdout) as {
+        findings: readonly Finding[];
+      };
+      assert.deepEqual(
+        json.findings.map(({ verdict }) => verdict),
+        lines(quiet.stdout).map((line) => line.split(' ')[0]),
+      );
+    }
+  });
+
+  it('--quiet with nothing to say: that all is well', () => {
+    const quiet = run(machineIn({ guests: { win11: card } }), ['doctor', '-q']);
+    assert.match(quiet.stdout, /^0 failures, 0 warnings, 0 not seen, \d+ ok: all is well\n$/);
+    assert.deepEqual([quiet.status, quiet.stderr], [0, '']);
+  });
+
   it('a host on which nothing works: status 2', () => {
     const on = machineIn({
       machine: { iommu: false, commandLine: 'quiet' },

@@ -13,17 +13,45 @@ const calls: Readonly<Record<string, readonly string[]>> = {
 };
 
 describe('vfio-hook lint --host', () => {
+  const assigned = example('domains/windows-11-rx7900xtx.xml');
+  const withRom = assigned.replace(
+    /(<hostdev[^]*?)<\/hostdev>/,
+    "$1<rom file='/nonexistent/card.rom'/></hostdev>",
+  );
+  const withIommufd = assigned.replaceAll('</hostdev>', "<driver iommufd='yes'/></hostdev>");
+
+  /** The lines of `lint` about one subject, of a described machine or of a simulated one. */
+  function linesAbout(title: string, input: string, where: readonly string[]): readonly string[] {
+    const { stdout } = run(['lint', '-', ...where], { input });
+    return stdout.split('\n').filter((line) => line.slice(9).startsWith(title));
+  }
+  const described = ['--host', host('amd-rdna3-desktop')];
+
   it('says that files of that machine cannot be seen, and does not take those of this one', () => {
-    const xml = example('domains/windows-11-rx7900xtx.xml').replace(
-      /(<hostdev[^]*?)<\/hostdev>/,
-      "$1<rom file='/nonexistent/card.rom'/></hostdev>",
-    );
-    const ended = run(['lint', '-', '--host', host('amd-rdna3-desktop')], { input: xml });
+    assert.deepEqual(linesAbout('ROM of graphics cards', withRom, described), [
+      'unknown  ROM of graphics cards, 0000:03:00.0: whether its ROM file /nonexistent/card.rom is there cannot be told: files of that machine cannot be seen from here',
+    ]);
+    assert.deepEqual(linesAbout('iommufd', withIommufd, described), [
+      'unknown  iommufd: whether that machine has /dev/iommu cannot be seen from here',
+    ]);
+  });
+
+  it('a machine itself knows whether they are there', () => {
+    const without = stage('amd-rdna3-desktop').option;
     assert.match(
-      ended.stdout,
-      /^unknown {2}ROM of graphics cards, 0000:03:00\.0: whether its ROM file \/nonexistent\/card\.rom is there cannot be told: files of that machine cannot be seen from here$/m,
+      linesAbout('ROM of graphics cards', withRom, without).join('\n'),
+      /^failure .*: its ROM file \/nonexistent\/card\.rom is not there: QEMU refuses to start$/,
     );
-    assert.doesNotMatch(ended.stdout, /is not there/);
+    assert.match(
+      linesAbout('iommufd', withIommufd, without).join('\n'),
+      /^failure .*and this kernel has no \/dev\/iommu$/,
+    );
+    const having = stage('amd-rdna3-desktop', (spec) => ({
+      ...spec,
+      files: { ...spec.files, '/nonexistent/card.rom': '', '/dev/iommu': '' },
+    })).option;
+    assert.deepEqual(linesAbout('iommufd', withIommufd, having), ['ok       iommufd: asked for, and there']);
+    assert.doesNotMatch(linesAbout('ROM of graphics cards', withRom, having).join('\n'), /card\.rom/);
   });
 });
 
@@ -39,7 +67,14 @@ describe('--host FILE', () => {
     it(`${name} says of a described machine what it says on it`, () => {
       const on = stage('amd-rdna3-desktop');
       const described = run([...args, '--host', host('amd-rdna3-desktop')]);
-      assert.deepEqual(named(described.stdout), named(run([...args, ...on.option]).stdout));
+      const onIt = run([...args, ...on.option]);
+      // The configuration of a described machine lies where it lies on any machine, that of a simulated one in
+      // its directory.
+      assert.doesNotMatch(described.stdout, new RegExp(on.directory));
+      assert.deepEqual(
+        named(described.stdout),
+        named(onIt.stdout.replaceAll(`${on.directory}/etc`, '/etc/vfio-hook')),
+      );
       assert.equal(described.stderr, '');
       assert.ok(described.stdout.length > 100);
     });

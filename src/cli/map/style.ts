@@ -21,6 +21,7 @@ export const drawingStyle = `
   --possible: #1a7f4b; --held: #9a6200; --refused: #c62f3a; font-family: system-ui, -apple-system, "Segoe UI", "DejaVu Sans", sans-serif; }
 @media (prefers-color-scheme: dark) { .map { --ground: #15181c; --frame: #1c2026; --box: #23282f; --edge: #3b434e; --line: #7b8796; --ink: #e8ebef; --soft: #a4aeba;
   --possible: #4fc38a; --held: #e0a63c; --refused: #ff7a80; } }
+svg.map { max-width: 100%; height: auto; }
 .map .ground { fill: var(--ground); }
 .map .frame { fill: var(--frame); stroke: var(--edge); }
 .map .box { fill: var(--box); stroke: var(--edge); }

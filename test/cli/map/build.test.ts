@@ -128,7 +128,7 @@ describe('buildMap', () => {
     const on = scenario({ machine: { iommu: false } });
     const { host } = on.engine();
     const places = readTopology(host);
-    const { subtitle, roots, groups } = buildMap({
+    const { subtitle, roots, groups, notes } = buildMap({
       places,
       devices: new Map(),
       groups: [],
@@ -138,6 +138,9 @@ describe('buildMap', () => {
       time: new Date(0),
     });
     assert.match(subtitle, /no IOMMU groups: the IOMMU is off/);
+    // How to switch it on.
+    assert.equal(notes.length, 1);
+    assert.match(notes[0]!, /VT-d .*AMD-Vi.*firmware setup.*intel_iommu=on/);
     assert.deepEqual(groups, []);
     assert.equal(functionsIn(roots[0]!.children).length, places.length);
     assert.ok(functionsIn(roots[0]!.children).every(({ state }) => state === 'none'));

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
-import { advice } from '../../../src/hint.ts';
 import { XMLParser } from 'fast-xml-parser';
 import fc from 'fast-check';
+import { columnsOf } from '../../../src/cli/fit.ts';
 import { mapPage } from '../../../src/cli/map/html.ts';
 import type { MapModel } from '../../../src/cli/map/model.ts';
 import { drawMap } from '../../../src/cli/map/svg.ts';
+import { advice } from '../../../src/hint.ts';
 import { at } from '../../plan/snapshots.ts';
 import { isWellFormed } from './well-formed.ts';
 import { forests, plainFunction } from './forest.ts';
@@ -112,6 +113,37 @@ describe('drawMap', () => {
     );
   });
 
+  it('fits a window that is narrower, whole', () => {
+    fc.assert(
+      fc.property(forests, (roots) => {
+        const drawn = drawMap(model({ roots }), { standalone: true });
+        const { width, height } =
+          /<svg [^>]* width="(?<width>\d+)" height="(?<height>\d+)"/.exec(drawn)?.groups ?? {};
+        assert.ok(drawn.includes(` viewBox="0 0 ${width} ${height}"`));
+        assert.match(drawn, /^svg\.map \{ max-width: 100%; height: auto; \}$/m);
+      }),
+      { numRuns },
+    );
+  });
+
+  for (const [title, text] of Object.entries({
+    long: 'W'.repeat(200),
+    wide: '\u65e5'.repeat(200),
+    short: 'x',
+  })) {
+    it(`no name touches the mark beside it: ${title}`, () => {
+      const rows = drawMap(hostile(text), { standalone: false }).split('<g><title>').slice(1);
+      const marked = rows.flatMap((row) => {
+        const name = /<text class="name" x="(\d+)"[^>]*>([^<]*)</.exec(row);
+        const mark = /<(?:path class="mark \w+" d="M|circle class="held" cx=")([\d.]+)/.exec(row);
+        // 13 px bold letters are 8.2 px wide on average (src/cli/map/svg.ts).
+        return name && mark ? [Number(mark[1]) - Number(name[1]) - columnsOf(name[2] ?? '') * 8.2] : [];
+      });
+      assert.equal(marked.length, 3);
+      for (const room of marked) assert.ok(room >= 8, `${Math.round(room)} px`);
+    });
+  }
+
   it('says the number of a group where it shows its colour', () => {
     const drawn = drawMap(hostile('x'), { standalone: false });
     const colours = [...drawn.matchAll(/<rect fill="#[0-9a-f]{6}"[^>]* rx="11"/g)].length;
@@ -121,6 +153,19 @@ describe('drawMap', () => {
 });
 
 describe('mapPage', () => {
+  it('shows how to switch the IOMMU on', () => {
+    assert.match(mapPage(model({ notes: ['turn it on'] })), /<p class="note">Turn it on\.<\/p>/);
+  });
+
+  it('has nothing that is wider than its window', () => {
+    const page = mapPage(hostile('W'.repeat(200)));
+    assert.match(page, /<meta name="viewport" content="width=device-width, initial-scale=1">/);
+    assert.match(page, /^svg\.map \{ max-width: 100%; height: auto; \}$/m);
+    assert.match(page, /^td \{ overflow-wrap: anywhere; \}$/m);
+    // Nothing has a width in pixels but the drawing, which may be smaller.
+    assert.doesNotMatch(page.replace(/<svg[^]*?<\/svg>/, ''), /(?<!max-)\bwidth: *\d/);
+  });
+
   it('says in its table all that the drawing says', () => {
     const page = mapPage(hostile('<b>'));
     assert.doesNotMatch(page, /<b>/);
