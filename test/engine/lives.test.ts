@@ -336,6 +336,7 @@ const lives: readonly Life[] = [
     devices: [MLX_VF],
     start: [
       'load mlx5_vfio_pci',
+      'load vfio_iommu_type1',
       `${MLX_VF}/driver_override < mlx5_vfio_pci`,
       `mlx5_core/unbind < ${MLX_VF}`,
       `mlx5_vfio_pci/bind < ${MLX_VF}`,

@@ -83,7 +83,7 @@ const refused: readonly Refusal[] = [
   {
     name: 'a physical function with virtual ones',
     host: 'sriov-nic',
-    machine: { files: {} },
+    machine: { files: {}, wideRoutes: '' },
     guest: guest('win11', PF),
     code: 'VH_REFUSED',
     message: `cannot give ${PF} to guest "win11": it has 4 virtual functions`,

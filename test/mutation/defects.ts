@@ -28,8 +28,8 @@ const plan: readonly Defect[] = [
   {
     name: 'makes steps although a member is refused',
     file: 'plan/plan.ts',
-    find: 'steps: refused ? [] : orderSteps(judged, snapshot),',
-    replace: 'steps: orderSteps(judged, snapshot),',
+    find: 'steps: refused ? [] : orderSteps(judged, input),',
+    replace: 'steps: orderSteps(judged, input),',
   },
   {
     name: 'takes its own claim for a rival’s',
@@ -407,8 +407,8 @@ const steps: readonly Defect[] = [
   {
     name: 'takes a loaded module for a registered driver',
     file: 'steps/load-module.ts',
-    find: 'host.list(sysfs.driver(driver)) === undefined\n',
-    replace: 'host.list(sysfs.driver(driver))?.length === -1\n',
+    find: 'if (isThere(step, host)) return Promise.resolve(undefined);',
+    replace: "if (step.module !== '') return Promise.resolve(undefined);",
   },
 ];
 
@@ -772,7 +772,7 @@ const hostDefects: readonly Defect[] = [
   },
   {
     name: 'creates attributes that are not there',
-    file: 'host/linux/host.ts',
+    file: 'programs.ts',
     find: "'conv=nocreat,notrunc'",
     replace: "'conv=notrunc'",
   },

@@ -102,7 +102,7 @@ async function started(
 ): Promise<void> {
   const { s } = stage;
   if (error) {
-    assert.match(error.code, /^VH_(CLAIM|LOCK|KERNEL)$/, error.message);
+    assert.match(error.code, /^VH_(CLAIM|LOCK|KERNEL|INSTALLATION)$/, error.message);
     assert.deepEqual(differences(before, s.observation()), [], error.message);
     // Where not even unlink(2) works, a claim may stay, until recover can remove it.
     if (lasting) await recoverAll(stage);
@@ -116,7 +116,7 @@ async function started(
 /** An end on a bad disk: the devices are given back, or the error says that they are not; recover finishes it. */
 async function ended(stage: Stage, error: VfioHookError | undefined): Promise<void> {
   if (error) {
-    assert.match(error.code, /^VH_(CLAIM|LOCK|INCOMPLETE)$/, error.message);
+    assert.match(error.code, /^VH_(CLAIM|LOCK|INCOMPLETE|INSTALLATION)$/, error.message);
     await recoverAll(stage);
   }
   stage.s.nothingDiffers();
