@@ -45,14 +45,15 @@ export const devices: Command = {
       if (assignment.cliques.size > 0) terminal.say(`vfio-hook: ${NO_CLIQUES}`);
       const xml = libvirtXml(assignment);
       if (call.options.has('json')) terminal.json({ format, xml });
-      else terminal.print(xml);
+      else terminal.data(xml);
       return 0;
     }
     const { options, warnings }: VmmArguments =
       format === 'qemu' ? qemuArguments(assignment) : cloudHypervisorArguments(assignment);
     for (const warning of warnings) terminal.say(`vfio-hook: ${warning}`);
     if (call.options.has('json')) terminal.json({ format, arguments: options.flat() });
-    else terminal.print(options.map((words) => words.join(' ')).join('\n'));
+    // As it is, however wide the terminal: it is pasted.
+    else terminal.data(options.map((words) => words.join(' ')).join('\n'));
     return 0;
   },
 };

@@ -1,7 +1,7 @@
 import type { Host } from '../host/host.ts';
 import { slotFunctions } from '../host/slot-functions.ts';
 import { presentGroups } from '../host/take-snapshot.ts';
-import { comparePciAddresses, parsePciAddress, type PciAddress } from '../pci/address.ts';
+import { comparePciAddresses, parsePciAddress, slotOf, type PciAddress } from '../pci/address.ts';
 import { isBridgeClass, isDisplay } from '../pci/class.ts';
 import { sysfs } from '../pci/sysfs.ts';
 
@@ -28,22 +28,26 @@ export function identityOf(host: Host, address: PciAddress): Identity {
   return { address, vendor: text('vendor'), device: text('device'), class: text('class') };
 }
 
+/** Whether a device is part of a graphics card: in its slot and of its vendor. An APU has functions of another one beside it. */
+export function isPartOf(card: Identity, { address, vendor, class: code }: Identity): boolean {
+  return slotOf(address) === slotOf(card.address) && vendor === card.vendor && !isBridgeClass(code);
+}
+
 /**
- * The other functions of the graphics cards among devices, in IOMMU groups of their own: of the same vendor, in the
- * same slot, themselves no graphics. What is in a group of the devices comes with them in any case.
+ * The other functions of the graphics cards among devices, in IOMMU groups of their own, themselves no graphics.
+ * What is in a group of the devices comes with them in any case.
  */
 export function companionsOf(host: Host, devices: readonly PciAddress[]): readonly PciAddress[] {
   const cards = devices
     .map((address) => identityOf(host, address))
     .filter(({ class: code }) => isDisplay(code));
   const own = presentGroups(host, devices);
-  const found = cards.flatMap(({ address: card, vendor }) =>
-    slotFunctions(host, card).filter((address) => {
+  const found = cards.flatMap((card) =>
+    slotFunctions(host, card.address).filter((address) => {
       const other = identityOf(host, address);
       return (
-        other.vendor === vendor &&
+        isPartOf(card, other) &&
         !isDisplay(other.class) &&
-        !isBridgeClass(other.class) &&
         presentGroups(host, [address]).some((group) => !own.includes(group))
       );
     }),

@@ -1,11 +1,11 @@
 import { advice } from '../hint.ts';
 import { VfioHookError } from '../errors.ts';
 import type { Host } from '../host/host.ts';
-import { comparePciAddresses, parsePciAddress, slotOf, type PciAddress } from '../pci/address.ts';
+import { comparePciAddresses, parsePciAddress, type PciAddress } from '../pci/address.ts';
 import { parseBarSize } from '../pci/bar.ts';
-import { isBridgeClass, isDisplay } from '../pci/class.ts';
+import { isDisplay } from '../pci/class.ts';
 import { quoteName } from '../text.ts';
-import { companionsOf, identities, type Identity } from './identity.ts';
+import { companionsOf, identities, isPartOf, type Identity } from './identity.ts';
 import { checkVendor, readVendor, type Vendor } from './vendor.ts';
 import type { Call, OptionSpec } from './command.ts';
 
@@ -137,11 +137,7 @@ function matching(options: Call['options'], vendor: Vendor | undefined, host: Ho
   const cards = all.filter(
     ({ class: code, vendor: v }) => isDisplay(code) && (vendor === undefined || v === vendor.id),
   );
-  const found = all.filter(
-    (each) =>
-      !isBridgeClass(each.class) &&
-      cards.some((card) => slotOf(card.address) === slotOf(each.address) && card.vendor === each.vendor),
-  );
+  const found = all.filter((each) => cards.some((card) => isPartOf(card, each)));
   return atLeastOne(
     found,
     `this host has no graphics card${vendor === undefined ? '' : ` of ${vendor.shown}`}`,

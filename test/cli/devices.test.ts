@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { expectGolden } from '../golden.ts';
-import { callHook, installation, type Ended } from '../hook/compiled.ts';
+import { callHook, installation, TERMINAL_ENVIRONMENT, type Ended } from '../hook/compiled.ts';
 import { changes, claims, stage, type Stage } from '../hook/stage.ts';
 
 function run(on: Stage, ...args: readonly string[]): Ended {
@@ -32,6 +32,16 @@ describe('vfio-hook devices', () => {
       });
     }
   }
+
+  it('is not broken to the width of a terminal: it is pasted', () => {
+    const on = stage('server-8-gpu');
+    for (const format of ['cloud-hypervisor', 'qemu', 'libvirt']) {
+      const args = ['devices', '1a:00.0', '--format', format, ...on.option];
+      const env = { ...TERMINAL_ENVIRONMENT, COLUMNS: '40' };
+      const narrow = callHook(args, { program: installation().command, env });
+      assert.equal(narrow.stdout, run(on, ...args.slice(1, 4)).stdout);
+    }
+  });
 
   it('leaves bridges and chipset functions of the group out', () => {
     const on = stage('nvidia-desktop');
