@@ -3,6 +3,7 @@ import { copyFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { expectGolden } from '../golden.ts';
 import { callHook, installation, startHook, type Ended } from '../hook/compiled.ts';
+import { until } from '../until.ts';
 import {
   call,
   changes,
@@ -280,12 +281,3 @@ describe('vfio-hook detach and reattach', () => {
     });
   }
 });
-
-/** Looks until a condition holds, for ten seconds at most. */
-async function until(holds: () => boolean): Promise<void> {
-  const deadline = Date.now() + 10_000;
-  while (!holds()) {
-    assert.ok(Date.now() < deadline, 'it did not come to pass');
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-}

@@ -5,6 +5,7 @@ import { open, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { followJournal, type Followed } from '../../src/cli/log-follow.ts';
 import { temporaryDirectory } from '../hook/compiled.ts';
+import { until } from '../until.ts';
 
 /** A journalctl that writes down its arguments and its number, and prints what comes through a pipe. */
 interface Journal {
@@ -29,14 +30,6 @@ function journal(): Journal {
     asked: () => (existsSync(path('asked')) ? readFileSync(path('asked'), 'utf8').trim() : ''),
     pid: () => Number(readFileSync(path('pid'), 'utf8')),
   };
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  const patience = performance.now() + 15_000;
-  while (!condition()) {
-    assert.ok(performance.now() < patience, 'it did not come to pass');
-    await new Promise((resolve) => setImmediate(resolve));
-  }
 }
 
 function isThere(pid: number): boolean {

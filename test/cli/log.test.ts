@@ -5,6 +5,7 @@ import { fileLines, journalLine, journalLines } from '../../src/cli/log-sources.
 import { expectGolden } from '../golden.ts';
 import { installation, startHook, temporaryDirectory } from '../hook/compiled.ts';
 import { call, exampleGuest, guestWith, succeeds, type Stage } from '../hook/stage.ts';
+import { until } from '../until.ts';
 import { isPlain, machine, run, shown } from './run.ts';
 
 const win11 = exampleGuest('windows-11-rx7900xtx');
@@ -83,13 +84,7 @@ describe('vfio-hook log', () => {
     const running = startHook(['log', '-f', 'a', ...on.option], { program: installation().command });
     let seen = '';
     running.process.stdout?.on('data', (text: string) => (seen += text));
-    const shows = async (text: string): Promise<void> => {
-      const deadline = Date.now() + 15_000;
-      while (!seen.includes(text)) {
-        assert.ok(Date.now() < deadline, `${text} did not come: ${seen}`);
-        await new Promise((resolve) => setImmediate(resolve));
-      }
-    };
+    const shows = (text: string): Promise<void> => until(() => seen.includes(text));
     await shows('first');
     appendFileSync(path, line('second guest=a') + line('other guest=b') + line('third').slice(0, 30));
     await shows('second');
@@ -118,7 +113,7 @@ describe('vfio-hook log', () => {
     });
     let said = '';
     running.process.stderr?.on('data', (text: string) => (said += text));
-    while (!said.includes('no lines in')) await new Promise((resolve) => setImmediate(resolve));
+    await until(() => said.includes('no lines in'));
     const path = join(on.directory, 'vfio-hook.log');
     const first = new Promise<string>((resolve) => running.process.stdout?.once('data', resolve));
     appendFileSync(path, '2026-11-20T10:00:00.000Z info    one owner=detach\n');

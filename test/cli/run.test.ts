@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { until } from '../until.ts';
 import {
   BARE_ENVIRONMENT,
   callHook,
@@ -51,15 +52,6 @@ async function begin(
   const says = (wanted: string): Promise<void> => until(() => text.includes(wanted));
   await says('ready');
   return { ...running, says };
-}
-
-/** Looks until a condition holds, for fifteen seconds at most. */
-async function until(holds: () => boolean): Promise<void> {
-  const deadline = Date.now() + 15_000;
-  while (!holds()) {
-    assert.ok(Date.now() < deadline, 'it did not come to pass');
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
 }
 
 /** A script that goes on until a file of this name appears, and hears signals between two looks. */

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import type { FaultDescription } from '../../src/host/simulated/operation.ts';
 import { callHook, installation, type Ended } from './compiled.ts';
+import { until } from '../until.ts';
 import {
   begin,
   call,
@@ -117,14 +118,6 @@ function machine(deadlineMs = DEADLINE_MS): Stage {
 
 function command(on: Stage, ...args: readonly string[]): Ended {
   return callHook([...args, ...on.option], { program: installation().command });
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  const patience = performance.now() + 10_000;
-  while (!condition()) {
-    assert.ok(performance.now() < patience, 'it did not come to pass');
-    await new Promise((resolve) => setImmediate(resolve));
-  }
 }
 
 /** The call comes back in time, with status 1 and this in its first line. */

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { hasJournal, journalRecord } from '../../src/log/journal.ts';
 import { options } from '../../src/programs.ts';
+import { until } from '../until.ts';
 
 const program = fileURLToPath(new URL('processes/log-to-journal.ts', import.meta.url));
 const LOGGER = '/usr/bin/logger';
@@ -50,14 +51,6 @@ async function run(how: string, logger: string): Promise<{ closedAfter: number }
   );
   assert.deepEqual([status, signal, said], how === 'killed' ? [null, 'SIGKILL', ''] : [0, null, '']);
   return { closedAfter: performance.now() - began };
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  const patience = performance.now() + 10_000;
-  while (!condition()) {
-    assert.ok(performance.now() < patience, 'it did not come to pass');
-    await new Promise((resolve) => setImmediate(resolve));
-  }
 }
 
 describe('journalSink', () => {

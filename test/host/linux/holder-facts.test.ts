@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { copyFileSync, existsSync, mkdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { holderFacts } from '../../../src/host/linux/holder-facts.ts';
-import { runningPrograms, until } from './running.ts';
+import { runningPrograms } from './running.ts';
+import { until } from '../../until.ts';
 
 function canMake(directory: string): boolean {
   try {

@@ -11,7 +11,8 @@ import {
   type LookLimits,
 } from '../../../src/host/linux/holders.ts';
 import { unitOf } from '../../../src/host/linux/unit.ts';
-import { runningPrograms, until } from './running.ts';
+import { runningPrograms } from './running.ts';
+import { until } from '../../until.ts';
 
 describe('openFilesAmong', () => {
   const { directory, start } = runningPrograms();

@@ -3,7 +3,8 @@ import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { copyFileSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { hasEnded, isAlive, isRoots, startTimeOf } from '../../../src/host/linux/processes.ts';
-import { childOf, NOBODY, runningPrograms, until } from './running.ts';
+import { childOf, NOBODY, runningPrograms } from './running.ts';
+import { until } from '../../until.ts';
 
 describe('startTimeOf', () => {
   const { directory, start } = runningPrograms();

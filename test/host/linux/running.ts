@@ -1,8 +1,8 @@
-import assert from 'node:assert/strict';
 import { spawn, type ChildProcess, type SpawnOptions } from 'node:child_process';
 import { chmodSync, copyFileSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { stateDirectory } from '../../scenario.ts';
+import { until } from '../../until.ts';
 
 /** Programs that run until the test is over, and a directory that is gone then. */
 export interface Running {
@@ -54,15 +54,6 @@ export function runningPrograms(): Running {
       return pid;
     },
   };
-}
-
-/** Waits for a condition; fails when it does not come to pass. */
-export async function until(condition: () => boolean): Promise<void> {
-  const patience = performance.now() + 10_000;
-  while (!condition()) {
-    assert.ok(performance.now() < patience, 'it did not come to pass');
-    await new Promise((resolve) => setImmediate(resolve));
-  }
 }
 
 /** The only child of a process, once it has one. */

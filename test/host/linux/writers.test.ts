@@ -3,7 +3,8 @@ import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { startTimeOf } from '../../../src/host/linux/processes.ts';
 import { blockedWrites, WRITER_VARIABLE, writerArguments } from '../../../src/host/linux/writers.ts';
-import { childOf, NOBODY, runningPrograms, until } from './running.ts';
+import { childOf, NOBODY, runningPrograms } from './running.ts';
+import { until } from '../../until.ts';
 
 /** Needs root: only root writes to attributes, so nobody else’s processes count. */
 describe('blockedWrites', () => {
