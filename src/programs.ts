@@ -12,6 +12,7 @@ const packages: Readonly<Record<string, string>> = {
   modprobe: 'kmod',
   flock: 'util-linux',
   logger: 'bsdutils (Debian, Ubuntu) or util-linux',
+  ip: 'iproute2 (Debian, Ubuntu) or iproute',
 };
 
 /**
@@ -29,6 +30,8 @@ export const options = {
   modprobe: ['-b'],
   /** Lines with a priority in front, none of which is cut. */
   logger: ['--tag', 'vfio-hook', '--prio-prefix', '--size', '2KiB'],
+  /** Answers as JSON to the questions on stdin. */
+  ip: ['-4', '-json', '-batch', '-'],
 } as const satisfies Readonly<Record<string, readonly string[]>>;
 
 /** A program that is started with options of its own. */

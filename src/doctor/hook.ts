@@ -128,6 +128,21 @@ const PROGRAMS = ['dd', 'env', 'flock', 'grep', 'head', 'modprobe', 'stat'] as c
 /** Those of them that must know options which a small userland's do not all have. */
 const optioned = Object.keys(options) as readonly OptionedProgram[];
 
+const NO_ROUTES = 'default routes in other tables than the main one are not seen';
+
+/** Those without which guests start all the same, and what is lost without them, or with one that knows too little. */
+const dispensable: ReadonlyMap<OptionedProgram, { readonly without: string; readonly unfit: string }> =
+  new Map([
+    [
+      'logger',
+      {
+        without: 'lines go to /var/log/libvirt/vfio-hook.log and not to the journal',
+        unfit: 'lines of the log are lost',
+      },
+    ],
+    ['ip', { without: NO_ROUTES, unfit: NO_ROUTES }],
+  ]);
+
 /** Milliseconds that a program has to show its options. */
 const ANSWER_MS = 5000;
 
@@ -142,20 +157,24 @@ export const programs: Check = {
         advice(`install ${packagesOf(missing)}`),
       );
     }
-    if (programPath(host, 'logger') === undefined) {
-      return warning(
-        'there is no logger: lines go to /var/log/libvirt/vfio-hook.log and not to the journal',
-        install('logger'),
-      );
-    }
     const findings: Found[] = [];
     for (const program of optioned) {
+      const lost = dispensable.get(program);
+      if (lost !== undefined && programPath(host, program) === undefined) {
+        findings.push(warning(`there is no ${program}: ${lost.without}`, install(program)));
+        continue;
+      }
       const said = await host.tryProgram(program, ANSWER_MS);
       if (said === undefined) continue;
-      const finding = program === 'logger' ? warning : failure;
-      const lost = program === 'logger' ? ': lines of the log are lost' : '';
-      findings.push(finding(`${unfitSentence(program, said)}${lost}`, install(program)));
+      const sentence = unfitSentence(program, said);
+      findings.push(
+        lost === undefined
+          ? failure(sentence, install(program))
+          : warning(`${sentence}: ${lost.unfit}`, install(program)),
+      );
     }
-    return findings.length > 0 ? findings : ok(`${PROGRAMS.join(', ')} and logger are there`);
+    return findings.length > 0
+      ? findings
+      : ok(`${[...PROGRAMS, ...dispensable.keys()].join(', ')} are there`);
   },
 };

@@ -527,6 +527,7 @@ const table: Readonly<Record<Id, readonly Row[]>> = {
       /^install the package bsdutils/,
     ],
     ['no logger', { files: { '/usr/bin/logger': null } }, 'warning', /no logger/],
+    ['no ip', { files: { '/usr/bin/ip': null } }, 'warning', /no ip: default routes in other tables/],
   ],
   apparmor: [
     ['not there', {}, 'ok', /does not confine/],

@@ -39,7 +39,7 @@ export const installedFiles: Readonly<Record<string, string>> = {
   ),
   '/usr/bin/node': 'ELF',
   ...Object.fromEntries(
-    ['dd', 'env', 'grep', 'head', 'flock', 'logger', 'stat'].map((name) => [`/usr/bin/${name}`, 'ELF']),
+    ['dd', 'env', 'grep', 'head', 'flock', 'ip', 'logger', 'stat'].map((name) => [`/usr/bin/${name}`, 'ELF']),
   ),
   '/usr/sbin/modprobe': 'ELF',
 };

@@ -26,6 +26,7 @@ const trials: Readonly<Record<OptionedProgram, Trial>> = {
     isFit: ({ stderr }) => !/(?:unrecognized|invalid|unknown) option|usage:/i.test(stderr),
   },
   logger: { args: [...options.logger, '--id=1', '--version'], isFit: succeeds },
+  ip: { args: options.ip, isFit: succeeds },
 };
 
 /**

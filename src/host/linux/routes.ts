@@ -1,4 +1,5 @@
 import { VfioHookError } from '../../errors.ts';
+import { options } from '../../programs.ts';
 import { runBounded } from './child.ts';
 
 /** Each quarter of all addresses: `match` selects the networks that a quarter is a part of. */
@@ -12,7 +13,7 @@ const BATCH = ['0', '64', '128', '192']
  */
 export async function wideRoutes(deadlineMs: number): Promise<string | undefined> {
   try {
-    const result = await runBounded('ip', ['-4', '-json', '-batch', '-'], { input: BATCH, deadlineMs });
+    const result = await runBounded('ip', options.ip, { input: BATCH, deadlineMs });
     return result.kind === 'exited' && result.status === 0 ? result.stdout : undefined;
   } catch (error) {
     if (error instanceof VfioHookError && error.code === 'VH_INSTALLATION') return undefined;

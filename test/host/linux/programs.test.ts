@@ -21,7 +21,7 @@ function program(name: string, script: string): void {
 const ATTRIBUTE = '/proc/sys/kernel/osrelease';
 
 /** What needs each program. */
-const users: Readonly<Record<Exclude<OptionedProgram, 'logger'>, () => unknown>> = {
+const users: Readonly<Record<Exclude<OptionedProgram, 'logger' | 'ip'>, () => unknown>> = {
   dd: () => linuxHost.write('/dev/null', '', 5000),
   grep: () => linuxHost.readLocked([ATTRIBUTE], 5000),
   modprobe: () => linuxHost.loadModule('vfio-pci', 5000),
