@@ -165,10 +165,10 @@ export const vfioRows: readonly Row[] = [
   },
   ...(
     [
-      ['57b', 'e1000e', 'unknown', ['6.1', '6.12']],
-      ['57c', 'e1000e', 'D0', ['7.2']],
-      ['57d', 'vfio-pci', 'unknown', ['6.1', '6.12']],
-      ['57e', 'vfio-pci', 'D0', ['7.2']],
+      ['57b', 'e1000e', 'unknown', ['6.1']],
+      ['57c', 'e1000e', 'D0', ['6.12', '7.2']],
+      ['57d', 'vfio-pci', 'unknown', ['6.1']],
+      ['57e', 'vfio-pci', 'D0', ['6.12', '7.2']],
     ] as const
   ).map(([id, left, state, kernels]): Row => ({
     id,

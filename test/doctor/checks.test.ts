@@ -165,8 +165,8 @@ const table: Readonly<Record<Id, readonly Row[]>> = {
       'built in',
       {
         files: {
-          '/lib/modules/6.12.107+deb13-amd64/modules.alias': '',
-          '/lib/modules/6.12.107+deb13-amd64/modules.builtin':
+          '/lib/modules/6.12.117+deb13-amd64/modules.alias': '',
+          '/lib/modules/6.12.117+deb13-amd64/modules.builtin':
             'kernel/drivers/vfio/pci/vfio-pci.ko\nkernel/drivers/vfio/vfio_iommu_type1.ko\n',
         },
       },
@@ -1190,7 +1190,7 @@ describe('doctor', () => {
     };
     const [finding] = await examine({ 'vfio-modules': checks['vfio-modules'] }, { ...on, host });
     assert.equal(finding?.verdict, 'failure');
-    assert.match(finding.found, /6\.12\.107\+deb13-amd64 are gone .*: the kernel was updated/);
+    assert.match(finding.found, /6\.12\.117\+deb13-amd64 are gone .*: the kernel was updated/);
     assert.deepEqual(finding.fix, [{ kind: 'command', text: 'systemctl reboot' }]);
   });
 

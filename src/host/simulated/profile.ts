@@ -21,7 +21,7 @@ export interface Profile {
   readonly resizeBesideSibling: 'ENOENT' | 'ENOSPC';
   /** When vfio-pci looks at its parameter disable_idle_d3. */
   readonly idleD3Read: 'load' | 'bind';
-  /** What `power_state` says of a device that has left its driver awake (pci_device_remove). */
+  /** What `power_state` says of a device that has left its driver awake (pci_device_remove; 6.12 until 6.12.107: unknown). */
   readonly powerStateAfterDriver: 'unknown' | 'D0';
   /** Whether devices on a vfio driver have a `vfio-dev` directory. */
   readonly vfioDev: boolean;
@@ -61,7 +61,7 @@ const profiles: Readonly<Record<KernelVersion, Profile>> = {
     evictsUnknownParent: false,
   },
   '6.12': {
-    release: '6.12.107+deb13-amd64',
+    release: '6.12.117+deb13-amd64',
     lockedOverride: false,
     nativeBindIntoOwnedGroup: 'EBUSY',
     groupTypeInUse: 'EPERM',
@@ -69,7 +69,7 @@ const profiles: Readonly<Record<KernelVersion, Profile>> = {
     resize: 'weak',
     resizeBesideSibling: 'ENOSPC',
     idleD3Read: 'load',
-    powerStateAfterDriver: 'unknown',
+    powerStateAfterDriver: 'D0',
     vfioDev: true,
     evictsConsole: true,
     evictsUnknownParent: true,

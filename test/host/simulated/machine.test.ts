@@ -6,7 +6,7 @@ import { exclusively } from '../exclusively.ts';
 describe('a machine', () => {
   it('shows who runs it: kernel, boot, command line, libvirt', () => {
     const host = example('amd-rdna3-desktop').host();
-    assert.equal(host.read('/proc/sys/kernel/osrelease'), '6.12.107+deb13-amd64\n');
+    assert.equal(host.read('/proc/sys/kernel/osrelease'), '6.12.117+deb13-amd64\n');
     assert.match(
       host.read('/proc/sys/kernel/random/boot_id') ?? '',
       /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\n$/,

@@ -81,7 +81,7 @@ describe('unloading a module', () => {
 });
 
 describe('modules.alias', () => {
-  const alias = '/lib/modules/6.12.107+deb13-amd64/modules.alias';
+  const alias = '/lib/modules/6.12.117+deb13-amd64/modules.alias';
 
   it('has a line for each id that a driver takes', () => {
     const text = example('nvidia-desktop').host().read(alias) ?? '';

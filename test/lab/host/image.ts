@@ -52,7 +52,7 @@ export function image(lab: LabDirectory, suite: Suite, root: Artefact): Image {
   return { kernel: kernel!, initrd: initrd!, disk: disk! };
 }
 
-/** Release of the only kernel in a root file system, such as `6.12.107+deb13-amd64`. */
+/** Release of the only kernel in a root file system, such as `6.12.117+deb13-amd64`. */
 export function kernelRelease(root: string): string {
   const releases = readdirSync(path.join(root, 'lib', 'modules'));
   if (releases[0] === undefined || releases.length > 1)
