@@ -74,6 +74,8 @@ export type Fact =
   /** Last part of a link's target; null: there is no such link. */
   | { readonly link: string; readonly is: string | null }
   | { readonly exists: string; readonly is: boolean }
+  /** The first bytes of a file, in hexadecimal digits. */
+  | { readonly bytes: string; readonly length: number; readonly is: string }
   /** Bytes between the addresses of a BAR in the `resource` file; 0: not assigned. */
   | { readonly barSize: Role; readonly bar: number; readonly is: number };
 
@@ -105,6 +107,8 @@ export interface ContractTarget {
   /** A link's target; undefined when it is not there. */
   link(path: string): string | undefined;
   exists(path: string): boolean;
+  /** The first bytes of a file; undefined when it is not there. */
+  bytes(path: string, length: number): Uint8Array | undefined;
   /** Waits, with a bound, for what a real kernel does in its own time. */
   until?(condition: () => boolean): Promise<void>;
 }

@@ -59,7 +59,7 @@ export const deviceRows: readonly Row[] = [
   },
   {
     id: '43b',
-    name: 'a new VF has its BARs, and d3cold off for want of power management',
+    name: 'a new VF has its BARs, ones for ids, and d3cold off for want of power management',
     setup: [],
     operation: set('igb', 'sriov_numvfs', '2'),
     expect: 'ok',
@@ -67,6 +67,9 @@ export const deviceRows: readonly Row[] = [
       { barSize: 'vf0', bar: 0, is: 16384 },
       { barSize: 'vf1', bar: 3, is: 16384 },
       reads('vf0', 'd3cold_allowed', '0'),
+      // Its ids are ones in its configuration space; what the kernel shows of them is made from its card's.
+      { bytes: '{dev vf0}/config', length: 4, is: 'ffffffff' },
+      reads('vf0', 'vendor', '0x8086'),
     ],
   },
   {

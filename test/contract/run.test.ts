@@ -19,6 +19,7 @@ function target(answer: string): ContractTarget & { readonly seen: Operation[] }
         : `text of ${path}\n`,
     link: () => '../../../kernel/iommu_groups/17',
     exists: (path) => path === '/here',
+    bytes: (_path, length) => new Uint8Array(length).fill(0xab),
   };
 }
 
@@ -79,6 +80,8 @@ describe('runRow', () => {
     [{ exists: '/here', is: true }, true],
     [{ exists: '/there', is: true }, false],
     [{ barSize: 'nic', bar: 0, is: 4096 }, true],
+    [{ bytes: '/x', length: 2, is: 'abab' }, true],
+    [{ bytes: '/x', length: 2, is: 'abac' }, false],
     [{ barSize: 'nic', bar: 0, is: 0 }, false],
     [{ barSize: 'nic', bar: 1, is: 0 }, true],
     [{ barSize: 'nic', bar: 2, is: 0 }, true],

@@ -29,6 +29,10 @@ function look(target: ContractTarget, fact: Fact): string | number | boolean | n
   if ('text' in fact) return target.text(fill(target, fact.text))?.replace(/\n$/, '');
   if ('link' in fact) return target.link(fill(target, fact.link))?.split('/').pop() ?? null;
   if ('exists' in fact) return target.exists(fill(target, fact.exists));
+  if ('bytes' in fact) {
+    const bytes = target.bytes(fill(target, fact.bytes), fact.length);
+    return bytes && Buffer.from(bytes).toString('hex');
+  }
   const resource = target.text(`/sys/bus/pci/devices/${target.addresses[fact.barSize]}/resource`);
   const [start = '', end = '', flags = ''] = resource?.split('\n')[fact.bar]?.split(' ') ?? [];
   if (start === '' || (Number(flags) & 0x20000000) !== 0 || Number(end) === 0) return 0;

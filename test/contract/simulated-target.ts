@@ -89,6 +89,7 @@ export function simulatedTarget(machine: Machine): ContractTarget {
     perform,
     text: (path) => host.read(path),
     link: (path) => host.readLink(path),
+    bytes: (path, length) => host.readBytes(path, length),
     exists: (path) => host.list(path) !== undefined || host.tryOpen(path) !== 'absent',
   };
 }

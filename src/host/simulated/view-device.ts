@@ -233,8 +233,9 @@ function configSpace(state: MachineState, device: Device): Uint8Array {
     bytes[at] = parseInt(digits.slice(-2), 16);
     bytes[at + 1] = parseInt(digits.slice(-4, -2), 16);
   };
-  word(0x00, spec.vendor);
-  word(0x02, spec.device);
+  // A virtual function's ids are those of its card, with which it answers for all of them.
+  word(0x00, spec.physicalFunction === undefined ? spec.vendor : 'ffff');
+  word(0x02, spec.physicalFunction === undefined ? spec.device : 'ffff');
   bytes[0x04] = device.enabled > 0 ? 0x07 : 0x00;
   bytes[0x08] = parseInt(spec.revision, 16);
   for (const at of [0, 1, 2]) bytes[0x0b - at] = parseInt(spec.class.slice(at * 2, at * 2 + 2), 16);

@@ -37,6 +37,7 @@ export function realTarget(caller: KernelCaller): ContractTarget {
     text: (path) => undefinedWhenAbsent(() => readFileSync(path, 'latin1')),
     link: (path) => undefinedWhenAbsent(() => readlinkSync(path)),
     exists: (path) => existsSync(path),
+    bytes: (path, length) => undefinedWhenAbsent(() => readFileSync(path).subarray(0, length)),
     until,
   };
 }
