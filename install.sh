@@ -663,7 +663,8 @@ uninstall_all() {
 }
 
 # under_locks: does not come back: this script runs again, while no run of the hook is at work on any IOMMU group and none begins. The locks are
-# those of src/engine/lock.ts, in the order in which it takes them: of guests, then of groups by number.
+# those of src/engine/lock.ts, in the order in which it takes them: of guests, then of groups by number. That of the
+# parameter of all guests is taken under one of a group only.
 under_locks() {
   locks=$DESTDIR/run/vfio-hook/locks
   if [ -z "$DESTDIR" ]; then
@@ -677,7 +678,7 @@ under_locks() {
   set -- sh "$source/install.sh" --uninstall --locks-are-held
   if [ "$force" = yes ]; then set -- "$@" --force; fi
   # The last of the list is taken first. Names of locks have no blanks.
-  for lock in $(cd "$locks" 2>/dev/null && printf '%s\n' * | sort -t - -k 1,1 -k 2,2nr); do
+  for lock in $(cd "$locks" 2>/dev/null && printf '%s\n' group-* guest-* | sort -t - -k 1,1 -k 2,2nr); do
     # A host without flock(1) has no run that could take one.
     if [ -f "$locks/$lock" ] && command -v flock >/dev/null; then set -- flock -w 30 -E 75 "$locks/$lock" "$@"; fi
   done

@@ -8,7 +8,8 @@ import type { PciAddress } from '../pci/address.ts';
  * - The originals in it are written once and never overwritten, also when the same guest is prepared again.
  */
 export interface Claim {
-  readonly version: 2;
+  /** 3 where a field is that version 2 has not, so that an older hook refuses the claim in place of losing it. */
+  readonly version: 2 | 3;
   /** /proc/sys/kernel/random/boot_id at the time of writing: what the kernel knows dies with it. */
   readonly bootId: string;
   readonly owner: ClaimOwner;
@@ -22,6 +23,8 @@ export interface Claim {
   /** The IOMMU groups concerned, in ascending order. */
   readonly groups: readonly number[];
   readonly devices: readonly ClaimedDevice[];
+  /** The owner needs allow_unsafe_interrupts, which was not on before; the last such claim sets it back. Version 3. */
+  readonly unsafeInterrupts?: UnsafeInterrupts;
   /** Kernel writes that did not return; their devices must not be touched while the writer lives. */
   readonly stuck: readonly StuckWrite[];
   /** What could not be put back, one sentence each; only in state `incomplete`. */
@@ -89,6 +92,11 @@ export interface ClaimedDevice {
   /** It is on its way back while the claim keeps others: what `recover` gives back of a manual claim. */
   readonly returning?: true;
   readonly original: Original;
+}
+
+/** The parameter allow_unsafe_interrupts of vfio_iommu_type1, and what it was before the first claim that needs it. */
+export interface UnsafeInterrupts {
+  readonly original: 'N';
 }
 
 /** A BAR's size in bytes. */

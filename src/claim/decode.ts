@@ -10,6 +10,7 @@ import {
   type ClaimState,
   type Original,
   type StuckWrite,
+  type UnsafeInterrupts,
 } from './claim.ts';
 
 /**
@@ -30,9 +31,10 @@ export function decodeClaim(text: string): { readonly claim: Claim } | { readonl
   }
 }
 
-/** The text to store; {@link decodeClaim} reads it. */
+/** The text to store, in the oldest version that has all of it; {@link decodeClaim} reads it. */
 export function encodeClaim(value: Claim): string {
-  return `${JSON.stringify(value, null, 1)}\n`;
+  const version: Claim['version'] = value.unsafeInterrupts ? 3 : 2;
+  return `${JSON.stringify({ ...value, version }, null, 1)}\n`;
 }
 
 class Deviation extends Error {}
@@ -40,9 +42,9 @@ class Deviation extends Error {}
 type Json = Readonly<Record<string, unknown>>;
 
 function claim(json: Json): Claim {
-  if (json['version'] !== 2) throw new Deviation(`its version is ${JSON.stringify(json['version'])}, not 2`);
+  const version = versionOf(json);
   return {
-    version: 2,
+    version,
     bootId: string(json, 'bootId'),
     owner: owner(record(json['owner'], 'owner')),
     state: state(json['state']),
@@ -51,9 +53,23 @@ function claim(json: Json): Claim {
     kernelWriteTimeout: number(json, 'kernelWriteTimeout'),
     groups: list(json, 'groups').map((group) => count(group, 'groups')),
     devices: list(json, 'devices').map((entry) => device(record(entry, 'devices'))),
+    ...(version === 3 && { unsafeInterrupts: unsafeInterrupts(json) }),
     stuck: list(json, 'stuck').map((entry) => stuck(record(entry, 'stuck'))),
     leftovers: list(json, 'leftovers').map(String),
   };
+}
+
+function versionOf({ version, unsafeInterrupts: ofVersion3 }: Json): Claim['version'] {
+  if (version !== 2 && version !== 3)
+    throw new Deviation(`its version is ${JSON.stringify(version)}, not 2 or 3`);
+  if (version === 2 && ofVersion3 !== undefined) throw new Deviation('version 2 has no unsafeInterrupts');
+  return version;
+}
+
+function unsafeInterrupts(json: Json): UnsafeInterrupts {
+  const { original } = record(json['unsafeInterrupts'], 'unsafeInterrupts');
+  if (original !== 'N') throw new Deviation('unsafeInterrupts has another original than N');
+  return { original };
 }
 
 function owner(json: Json): ClaimOwner {

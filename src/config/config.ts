@@ -9,6 +9,8 @@ export interface Config {
   /** Rules in the order in which they are applied: of all guests first, then of this guest; a later one wins. */
   readonly devices: readonly DeviceRule[];
   readonly log: { readonly level: LogLevel };
+  /** Whether guests may start where the IOMMU does not check interrupts: {@link ConfigScope} `all` only. */
+  readonly allowUnsafeInterrupts: boolean;
 }
 
 /** Bounds, in milliseconds. */
@@ -41,15 +43,19 @@ export interface PartialConfig {
   readonly timeouts?: Partial<Timeouts>;
   readonly devices?: readonly DeviceRule[];
   readonly log?: Partial<Config['log']>;
+  readonly allowUnsafeInterrupts?: boolean;
 }
+
+/** Whose configuration a file is: of all guests (config.yaml), or of one. */
+export type ConfigScope = 'all' | 'guest';
 
 /**
  * Turns the text of a configuration file into what it says. A bundle of its own provides it, so that a run
  * without any configuration file loads no YAML reader and no schema.
  */
 export interface ConfigDecoder {
-  /** `path` chooses the format by its ending and appears in messages. Throws `VH_CONFIG`. */
-  decodeConfigFile(text: string, path: string): PartialConfig;
+  /** `path` chooses the format by its ending and appears in messages; without a scope it is a guest's. Throws `VH_CONFIG`. */
+  decodeConfigFile(text: string, path: string, scope?: ConfigScope): PartialConfig;
 }
 
 /** What to do so that the configuration of a guest has these rules. `purpose` says what for, in front of each hint. */
@@ -66,6 +72,7 @@ export const defaultConfig: Config = {
   timeouts: { kernelWrite: 30_000, lock: 30_000 },
   devices: [],
   log: { level: 'info' },
+  allowUnsafeInterrupts: false,
 };
 
 /** Puts a file's contents over `base`: single values replace, rules are appended. */
@@ -74,5 +81,6 @@ export function mergeConfig(base: Config, file: PartialConfig): Config {
     timeouts: { ...base.timeouts, ...file.timeouts },
     devices: [...base.devices, ...(file.devices ?? [])],
     log: { ...base.log, ...file.log },
+    allowUnsafeInterrupts: file.allowUnsafeInterrupts ?? base.allowUnsafeInterrupts,
   };
 }

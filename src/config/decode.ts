@@ -3,7 +3,7 @@ import { defaultLoaders } from 'cosmiconfig';
 import * as v from 'valibot';
 import { count } from '../count.ts';
 import { VfioHookError } from '../errors.ts';
-import type { PartialConfig } from './config.ts';
+import type { ConfigScope, PartialConfig } from './config.ts';
 import { SourceMap } from './locate.ts';
 import { formatValuePath, type Problem, type ValuePath } from './problem.ts';
 import { shownPath } from '../text.ts';
@@ -28,8 +28,8 @@ export type Examined =
   | { readonly kind: 'broken'; readonly findings: readonly Finding[] };
 
 /** As {@link examineConfigFile}. Throws `VH_CONFIG` with the first problem and its line as the message and each further one as a hint. */
-export function decodeConfigFile(text: string, path: string): PartialConfig {
-  const examined = examineConfigFile(text, path);
+export function decodeConfigFile(text: string, path: string, scope: ConfigScope = 'guest'): PartialConfig {
+  const examined = examineConfigFile(text, path, scope);
   if (examined.kind === 'fits') return examined.config;
   throw rejection(path, examined.findings);
 }
@@ -45,8 +45,9 @@ export function lineIn(text: string, path: ValuePath): number {
  * - The format follows the ending of `path`: `.json`, else YAML. An empty file says nothing.
  * - Nothing in the text is executed or loads another file: the text goes through cosmiconfig's plain readers, never
  *   through an explorer, which would run `.config/config.js` of the current directory.
+ * - What endangers the host as a whole is not for the file of one guest.
  */
-export function examineConfigFile(text: string, path: string): Examined {
+export function examineConfigFile(text: string, path: string, scope: ConfigScope = 'guest'): Examined {
   const format = path.endsWith('.json') ? 'json' : 'yaml';
   const read = readDocument(text, format, defaultLoaders[`.${format}`]);
   if (read.kind === 'broken') return broken([read]);
@@ -67,13 +68,24 @@ export function examineConfigFile(text: string, path: string): Examined {
   if (findings.length > 0) return broken(findings);
 
   const result = v.safeParse(configSchema, document);
-  const problems = unknownKeys(configSchema, document);
+  const problems = [
+    ...unknownKeys(configSchema, document),
+    ...(scope === 'guest' ? outOfPlace(document) : []),
+  ];
   if (result.success && problems.length === 0) return { kind: 'fits', config: result.output };
   for (const issue of result.issues ?? []) {
     const problem = problemOf(issue, map());
     if (problem) problems.push(problem);
   }
   return broken(problems.map((problem) => located(problem, map())));
+}
+
+/** Keys of all guests in the file of one. */
+function outOfPlace(document: object): Problem[] {
+  const key = 'allowUnsafeInterrupts';
+  if (!Object.hasOwn(document, key)) return [];
+  const text = `${key} is not for one guest: it endangers the whole host, so it belongs into config.yaml`;
+  return [{ path: [key], text, atKey: true }];
 }
 
 function broken(findings: readonly Finding[]): Examined {

@@ -136,12 +136,21 @@ export const configSchema = v.pipe(
         ),
       }),
     ),
+    allowUnsafeInterrupts: v.exactOptional(
+      v.pipe(
+        v.boolean(expected('true or false')),
+        v.description(
+          'Only in config.yaml: whether guests may start where the IOMMU does not check interrupts. A guest with a device can then take over the host.',
+        ),
+      ),
+    ),
   }),
   v.description('Configuration of vfio-hook: of all guests, or of one.'),
-  v.transform(({ timeouts, devices, log }) => ({
+  v.transform(({ timeouts, devices, log, allowUnsafeInterrupts }) => ({
     ...(timeouts && { timeouts }),
     ...(devices && { devices }),
     ...(log && { log }),
+    ...(allowUnsafeInterrupts !== undefined && { allowUnsafeInterrupts }),
   })),
 );
 

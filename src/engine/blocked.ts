@@ -5,6 +5,7 @@ import type { BlockedWrite, Host, ProcessIdentity } from '../host/host.ts';
 import { groupOf } from '../host/read-device.ts';
 import { parsePciAddress, type PciAddress } from '../pci/address.ts';
 import { sysfs } from '../pci/sysfs.ts';
+import { BACK_END, UNSAFE_INTERRUPTS } from '../pci/vfio-state.ts';
 import { logOwner, ownerPhrase } from '../claim/owner.ts';
 import type { Engine } from './engine.ts';
 import { quoteName } from '../text.ts';
@@ -31,11 +32,26 @@ export function blockedDevices(host: Host, claims: readonly Claim[]): BlockedDev
     ),
   );
   // Looking at every process is for after a crash only.
-  const crashed = claims.some(({ state, writer }) => state !== 'held' && !host.isAlive(writer));
+  const crashed = claims.some((claim) => hasCrashed(host, claim));
   const found = crashed ? host.blockedWrites().flatMap(deviceOf) : [];
   const known = new Set(recorded.map(({ writer }) => writer.pid));
   return [...recorded, ...found.filter(({ writer }) => !known.has(writer.pid))];
 }
+
+function hasCrashed(host: Host, { state, writer }: Claim): boolean {
+  return state !== 'held' && !host.isAlive(writer);
+}
+
+/** Writes to allow_unsafe_interrupts that have not returned, of whichever run. Looks at every process. */
+export function parameterWrites(host: Host): StuckWrite[] {
+  return host
+    .blockedWrites()
+    .filter(({ path }) => path === UNSAFE_PATH)
+    .map(({ path, value, writer }) => ({ step: `writing ${quoteName(value)} to ${path}`, path, writer }));
+}
+
+/** The parameter that lets guests start without interrupt remapping. */
+export const UNSAFE_PATH = sysfs.moduleParameter(BACK_END, UNSAFE_INTERRUPTS);
 
 /** A claim's own stuck writes, and those that a run left which died before it could record them. */
 export function stuckWrites(host: Host, claim: Claim): StuckWrite[] {
@@ -46,6 +62,9 @@ export function stuckWrites(host: Host, claim: Claim): StuckWrite[] {
   return [
     ...claim.stuck,
     ...found.map(({ device, what, writer }) => ({ device, step: what, path: what, writer })),
+    ...(claim.unsafeInterrupts && hasCrashed(host, claim)
+      ? parameterWrites(host).filter(({ writer }) => !known.has(writer.pid))
+      : []),
   ];
 }
 

@@ -5,6 +5,7 @@ import {
   type Config,
   type ConfigDecoder,
   type ConfigEditor,
+  type ConfigScope,
   type DeviceRule,
 } from '../config/config.ts';
 import { defaultsFiles, guestFilePath, guestFiles, type GuestKey } from '../config/guest-file.ts';
@@ -48,11 +49,11 @@ export function loadConfig(source: ConfigSource): Config {
   const tree: TrustedTree = { root: configDir, trustedUid, code: 'VH_CONFIG', what: 'configuration' };
   const entries = listTrustedDirectory(tree);
   const defaults = entries && onlyOne(tree, defaultsFiles(entries), '', 'the defaults of all guests');
-  const files = [read(tree, defaults), instead ?? (entries && guest && read(tree, ownFile(tree, guest)))];
-  return files.reduce<Config>(
-    (config, file) => (file ? mergeConfig(config, decoder().decodeConfigFile(file.text, file.path)) : config),
-    defaultConfig,
-  );
+  const ofAll = read(tree, defaults);
+  const own = instead ?? (entries && guest && read(tree, ownFile(tree, guest)));
+  const merged = (config: Config, file: ConfigText | undefined, scope: ConfigScope): Config =>
+    file ? mergeConfig(config, decoder().decodeConfigFile(file.text, file.path, scope)) : config;
+  return merged(merged(defaultConfig, ofAll, 'all'), own, 'guest');
 }
 
 /** The configuration of one guest, and how a rule gets into it. */

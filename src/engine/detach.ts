@@ -77,7 +77,7 @@ export async function detach(engine: Engine, request: DetachRequest): Promise<De
     const { plan, config } = detachment;
     logVerdicts(log, plan);
     if (refusals(plan).length > 0) return detachment;
-    await handOver(engine, plan, { config, isFirst: true });
+    await handOver(engine, plan, { config, earlier: undefined });
     log.write({
       severity: 'notice',
       message: plan.devices.length === 0 ? 'no device to detach' : 'devices detached',

@@ -38,6 +38,9 @@ export interface Failure {
   readonly stuck?: StuckWrite;
 }
 
+/** What kept a run from its end: a step, or what belongs to none. */
+export type Trouble = Omit<Failure, 'step'>;
+
 /**
  * Executes steps in order; each is applied, read back and logged before the next begins. Returns the
  * failures, none when everything is as planned. Never throws for what the kernel answers.

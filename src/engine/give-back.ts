@@ -9,6 +9,7 @@ import { planRestore } from '../plan/restore.ts';
 import { describeStep } from '../steps/index.ts';
 import type { Engine } from './engine.ts';
 import { AFTER_STUCK_MS, execute } from './execute.ts';
+import { withdrawUnsafeInterrupts } from './unsafe-interrupts.ts';
 
 /** How giving back a claim's devices ended. */
 export type GiveBackResult =
@@ -81,16 +82,23 @@ export async function giveBack(
     { groups, without: blocked, deadlineMs },
   ).catch(unread);
 
-  const stillStuck = [...stuck, ...ended.stuck];
-  const leftovers = [...stuck.map(({ step }) => `still waiting in the kernel: ${step}`), ...ended.leftovers];
-  if (leftovers.length > 0) {
-    const state = stillStuck.length > 0 ? 'stuck' : 'incomplete';
-    record(engine, { ...current, state, stuck: stillStuck, leftovers });
-    return { kind: 'incomplete', leftovers, stuck: stillStuck };
-  }
-  if (kept.length > 0) engine.store.write(withDevices(claim, kept));
-  else engine.store.remove(claimKey(claim.owner));
-  return { kind: 'restored', notes: ended.notes };
+  const settle = (share: Ended & { readonly claim: Claim }): GiveBackResult => {
+    const stillStuck = [...stuck, ...ended.stuck, ...share.stuck];
+    const waiting = stuck.map(({ step }) => `still waiting in the kernel: ${step}`);
+    const leftovers = [...waiting, ...ended.leftovers, ...share.leftovers];
+    if (leftovers.length > 0) {
+      const state = stillStuck.length > 0 ? 'stuck' : 'incomplete';
+      record(engine, { ...share.claim, state, stuck: stillStuck, leftovers });
+      return { kind: 'incomplete', leftovers, stuck: stillStuck };
+    }
+    if (kept.length > 0) engine.store.write(withDevices(claim, kept));
+    else engine.store.remove(claimKey(claim.owner));
+    return { kind: 'restored', notes: ended.notes };
+  };
+  // An owner that keeps some of its devices is about to use them.
+  if (!claim.unsafeInterrupts || kept.length > 0)
+    return settle({ claim: current, notes: [], leftovers: [], stuck: [] });
+  return withdrawUnsafeInterrupts(engine, current, deadlineMs, settle);
 }
 
 /** What is given back while the claim keeps others, marked so that a later run knows which that was. */
@@ -122,7 +130,8 @@ function record({ store, log }: Engine, claim: Claim): void {
   }
 }
 
-interface Ended {
+/** How putting something back has ended. */
+export interface Ended {
   readonly notes: readonly string[];
   readonly leftovers: readonly string[];
   readonly stuck: readonly StuckWrite[];

@@ -5,16 +5,18 @@ import type { Config } from '../config/config.ts';
 import { VfioHookError } from '../errors.ts';
 import { asFailure } from '../failure.ts';
 import type { Plan } from '../plan/plan.ts';
+import type { Step } from '../plan/step.ts';
 import { quoteName } from '../text.ts';
 import type { Engine } from './engine.ts';
-import { execute, type Failure } from './execute.ts';
+import { execute, type Failure, type Trouble } from './execute.ts';
 import { giveBack, type GiveBackResult } from './give-back.ts';
+import { allowUnsafeInterrupts } from './unsafe-interrupts.ts';
 
 /** What a hand-over goes by, besides the plan. */
 export interface HandOver {
   readonly config: Config;
-  /** Whether the owner has no claim yet. */
-  readonly isFirst: boolean;
+  /** The claim that the owner has already. */
+  readonly earlier: Claim | undefined;
 }
 
 /**
@@ -22,8 +24,9 @@ export interface HandOver {
  * All or nothing: throws a VfioHookError after everything that was done has been undone; what could not be
  * undone stays in the claim and is named in a hint. The caller holds the locks of the plan's groups.
  */
-export async function handOver(engine: Engine, plan: Plan, { config, isFirst }: HandOver): Promise<void> {
+export async function handOver(engine: Engine, plan: Plan, { config, earlier }: HandOver): Promise<void> {
   const { host, log } = engine;
+  const { timeouts } = config;
   if (plan.devices.length === 0) return;
   refuseUninstalled(engine);
   for (const { device, detail } of plan.verdicts.flatMap((verdict) => verdict.allowed ?? [])) {
@@ -34,29 +37,44 @@ export async function handOver(engine: Engine, plan: Plan, { config, isFirst }: 
       device,
     });
   }
-  const claim: Claim = {
+  const intent: Claim = {
     version: 2,
     bootId: engine.bootId,
     owner: plan.owner,
     state: 'preparing',
     claimedAt: engine.clock().toISOString(),
     writer: host.self(),
-    kernelWriteTimeout: config.timeouts.kernelWrite,
+    kernelWriteTimeout: timeouts.kernelWrite,
     groups: plan.groups,
     devices: plan.devices,
+    ...(earlier?.unsafeInterrupts && { unsafeInterrupts: earlier.unsafeInterrupts }),
     stuck: [],
     leftovers: [],
   };
-  recordIntent(engine, claim, isFirst);
-  const [failure] = await execute(plan.steps, {
-    host,
-    log,
-    ...logOwner(plan.owner),
-    deadlineMs: config.timeouts.kernelWrite,
-    onFailure: 'stop',
-    interrupted: engine.interrupted,
-  });
-  const trouble = failure ?? recordHeld(engine, claim);
+  recordIntent(engine, intent, earlier === undefined);
+  const executed = (steps: readonly Step[]): Promise<readonly Failure[]> =>
+    execute(steps, {
+      host,
+      log,
+      ...logOwner(plan.owner),
+      deadlineMs: timeouts.kernelWrite,
+      onFailure: 'stop',
+      interrupted: engine.interrupted,
+    });
+  // What a parameter is before is known once its module is loaded, and no earlier.
+  const [loaded = [], others = []] = [true, false].map((isLoad) =>
+    plan.steps.filter(({ kind }) => (kind === 'load-module') === isLoad),
+  );
+  const [failure] = await executed(loaded);
+  const allowed =
+    failure || !plan.unsafeInterrupts
+      ? { claim: intent, failure }
+      : await allowUnsafeInterrupts(engine, intent, timeouts);
+  const { claim } = allowed;
+  const trouble =
+    allowed.failure ??
+    (await executed(others.filter(({ kind }) => kind !== 'set-module-parameter')))[0] ??
+    recordHeld(engine, claim);
   if (!trouble) return;
   const undone = await rollBack(engine, { ...claim, stuck: trouble.stuck ? [trouble.stuck] : [] });
   throw startError(plan, trouble, undone);
@@ -118,9 +136,6 @@ function recordHeld(engine: Engine, claim: Claim): Trouble | undefined {
     return { sentence: error.message, hints: [] };
   }
 }
-
-/** What kept a hand-over from succeeding. */
-type Trouble = Pick<Failure, 'sentence' | 'hints' | 'errno' | 'stuck'>;
 
 function startError(plan: Plan, failure: Trouble, undone: GiveBackResult): VfioHookError {
   const complete = undone.kind === 'restored';

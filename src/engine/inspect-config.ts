@@ -1,4 +1,4 @@
-import type { PartialConfig } from '../config/config.ts';
+import type { ConfigScope, PartialConfig } from '../config/config.ts';
 import type * as decode from '../config/decode.ts';
 import { configEndings, defaultsFiles } from '../config/guest-file.ts';
 import { VfioHookError } from '../errors.ts';
@@ -53,7 +53,7 @@ export function inspectConfigs(options: InspectOptions): InspectedConfig[] {
   const domains = listed(tree, 'domains');
   return [
     ...ambiguous(tree, defaults),
-    ...defaults.map((name) => inspectTrusted(tree, Buffer.from(name), options)),
+    ...defaults.map((name) => inspectTrusted(tree, Buffer.from(name), options, 'all')),
     ...('remarks' in domains ? [domains] : ownFiles(tree, domains.names, options)),
   ];
 }
@@ -63,16 +63,20 @@ function ownFiles(tree: TrustedTree, names: readonly Buffer[], options: InspectO
   return names.map((name) => {
     const path = Buffer.concat([Buffer.from('domains/'), name]);
     if (!configEndings.some((ending) => name.toString('latin1').endsWith(ending))) return unread(tree, path);
-    const inspected = inspectTrusted(tree, path, options);
+    const inspected = inspectTrusted(tree, path, options, 'guest');
     const remarks = ownerRemarks({ name, path: inspected.path, all: names, guests: options.guests });
     return { ...inspected, remarks: [...inspected.remarks, ...remarks] };
   });
 }
 
-/** A text that is no file of the directory, or not yet. */
-export function inspectConfigText(text: string, path: string, options: InspectOptions): InspectedConfig {
+/** A text that is no file of the directory, or not yet: a guest's, or with another scope that of all. */
+export function inspectConfigText(
+  text: string,
+  path: string,
+  options: InspectOptions & { readonly scope?: ConfigScope },
+): InspectedConfig {
   const { examineConfigFile, lineIn } = options.decoder();
-  const examined = examineConfigFile(text, path);
+  const examined = examineConfigFile(text, path, options.scope);
   if (examined.kind === 'broken') {
     return {
       path,
@@ -96,10 +100,15 @@ function listed(tree: TrustedTree, path: string): { readonly names: readonly Buf
   }
 }
 
-function inspectTrusted(tree: TrustedTree, path: Buffer, options: InspectOptions): InspectedConfig {
+function inspectTrusted(
+  tree: TrustedTree,
+  path: Buffer,
+  options: InspectOptions,
+  scope: ConfigScope,
+): InspectedConfig {
   const shown = `${tree.root}/${path.toString()}`;
   try {
-    return inspectConfigText(readTrustedFile(tree, path) ?? '', shown, options);
+    return inspectConfigText(readTrustedFile(tree, path) ?? '', shown, { ...options, scope });
   } catch (error) {
     return { path: shown, remarks: [remarkOf(error)] };
   }

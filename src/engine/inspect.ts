@@ -145,7 +145,13 @@ function mayBeHeld(group: IommuGroup, { devices }: Snapshot, { denied, areClaims
 }
 
 function judgeBy(group: IommuGroup, snapshot: Snapshot, { config, claims, blocked }: Facts): JudgedGroup {
-  const judged = judgeGroup({ group, snapshot, claims, wishesFor: (device) => ruleFor(config, device) });
+  const judged = judgeGroup({
+    group,
+    snapshot,
+    claims,
+    wishesFor: (device) => ruleFor(config, device),
+    allowUnsafeInterrupts: config.allowUnsafeInterrupts,
+  });
   const reasons = blocked
     .filter(({ device }) => group.members.includes(device))
     .map(({ device, what, writer }): GroupReason => ({

@@ -30,8 +30,12 @@ export interface LockOptions {
   readonly takeLock?: TakeLock;
 }
 
-/** What a lock is for: an IOMMU group, or a guest that is prepared, by UUID. */
-export type LockSubject = { readonly group: number } | { readonly guest: string };
+/** What a lock is for: an IOMMU group, a guest that is prepared, by UUID, or the parameter that all guests share. */
+export type LockSubject =
+  { readonly group: number } | { readonly guest: string } | { readonly parameter: typeof PARAMETER_LOCK };
+
+/** Name of the lock for allow_unsafe_interrupts. */
+const PARAMETER_LOCK = 'unsafe-interrupts';
 
 /**
  * Takes one lock, waiting until `deadline` (by `now`) at most; what it returns gives the lock up. Throws
@@ -80,9 +84,8 @@ function flockFile(subject: LockSubject, deadline: number, options: LockOptions)
   const directory = join(stateDirectory, 'locks');
   makePrivateDirectory(stateDirectory, trustedUid);
   makePrivateDirectory(directory, trustedUid);
-  const isGroup = 'group' in subject;
-  const path = join(directory, isGroup ? `group-${subject.group}` : `guest-${subject.guest}`);
-  const what = isGroup ? `IOMMU group ${subject.group}` : 'the same guest';
+  const { file, what } = namesOf(subject);
+  const path = join(directory, file);
   const fd = openLockFile(path);
   try {
     if (!flock(fd, 0)) {
@@ -103,6 +106,12 @@ function flockFile(subject: LockSubject, deadline: number, options: LockOptions)
     letGo(fd);
     throw error;
   }
+}
+
+function namesOf(subject: LockSubject): { readonly file: string; readonly what: string } {
+  if ('group' in subject) return { file: `group-${subject.group}`, what: `IOMMU group ${subject.group}` };
+  if ('guest' in subject) return { file: `guest-${subject.guest}`, what: 'the same guest' };
+  return { file: subject.parameter, what: 'the parameter allow_unsafe_interrupts' };
 }
 
 /** The descriptor is closed, and the lock with it, whatever close(2) has to say of the words in the file. */
@@ -194,6 +203,16 @@ export function lockPrepare(engine: Engine, guest: GuestOwner, timeoutMs: number
   const options = optionsFor(engine, guest, timeoutMs);
   const { takeLock = flockFile } = options;
   return { release: takeLock({ guest: guest.uuid }, options.now() + timeoutMs, options) };
+}
+
+/**
+ * Takes the lock under which allow_unsafe_interrupts is changed, and claims that say so come and go. It is the last one
+ * that a run takes, for a moment: whoever has it waits for nobody.
+ */
+export function lockUnsafeInterrupts(engine: Engine, owner: ClaimOwner, timeoutMs: number): GroupLocks {
+  const options = optionsFor(engine, owner, timeoutMs);
+  const { takeLock = flockFile } = options;
+  return { release: takeLock({ parameter: PARAMETER_LOCK }, options.now() + timeoutMs, options) };
 }
 
 function optionsFor(engine: Engine, owner: ClaimOwner, timeoutMs: number): LockOptions {

@@ -51,6 +51,7 @@ export async function makePlan(request: PlanRequest): Promise<PlannedStart> {
       snapshot,
       claims,
       wishesFor: (device) => ruleFor(config, device),
+      allowUnsafeInterrupts: config.allowUnsafeInterrupts,
     }),
   };
 }

@@ -1,6 +1,6 @@
 import { command } from '../hint.ts';
 import type { Claim } from '../claim/claim.ts';
-import { logOwner, ownerPhrase } from '../claim/owner.ts';
+import { claimKey, logOwner, ownerPhrase } from '../claim/owner.ts';
 import type { Domain } from '../domain/domain.ts';
 import { VfioHookError } from '../errors.ts';
 import type { Plan } from '../plan/plan.ts';
@@ -38,8 +38,8 @@ async function prepareLocked(engine: Engine, start: Start): Promise<void> {
     logVerdicts(log, plan);
     const refused = refusalError(plan, engine.placeRules);
     if (refused) throw refused;
-    if (own) await giveBackDropped(engine, own, plan);
-    await handOver(engine, plan, { config, isFirst: !own });
+    const earlier = own && (await giveBackDropped(engine, own, plan));
+    await handOver(engine, plan, { config, earlier });
     log.write({
       severity: 'notice',
       message: plan.devices.length === 0 ? 'no device to hand over' : 'devices handed over',
@@ -52,13 +52,13 @@ async function prepareLocked(engine: Engine, start: Start): Promise<void> {
   }
 }
 
-/** Devices that this guest's earlier, unfinished claim holds and that it is not assigned any more. */
-async function giveBackDropped(engine: Engine, own: Claim, plan: Plan): Promise<void> {
+/** Devices that this guest's earlier, unfinished claim holds and that it is not assigned any more. Returns what is left of it. */
+async function giveBackDropped(engine: Engine, own: Claim, plan: Plan): Promise<Claim | undefined> {
   const kept = new Set(plan.devices.map(({ address }) => address));
   const dropped = own.devices.filter(({ address }) => !kept.has(address));
-  if (dropped.length === 0) return;
+  if (dropped.length === 0) return own;
   const result = await giveBack(engine, own, { only: dropped });
-  if (result.kind === 'restored') return;
+  if (result.kind === 'restored') return engine.store.one(claimKey(own.owner)).claims[0];
   throw new VfioHookError(
     'VH_INCOMPLETE',
     `cannot start ${ownerPhrase(own.owner)}: devices of its earlier run are not given back (${describeLeft(result)})`,

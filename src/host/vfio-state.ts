@@ -1,5 +1,5 @@
 import { sysfs } from '../pci/sysfs.ts';
-import { BACK_END, type Provided, type VfioState } from '../pci/vfio-state.ts';
+import { BACK_END, UNSAFE_INTERRUPTS, type Provided, type VfioState } from '../pci/vfio-state.ts';
 import type { Host } from './host.ts';
 import { hasModules, moduleFile } from './modules.ts';
 
@@ -10,13 +10,18 @@ const HEAD = 65_536;
 export function readVfioState(host: Host): VfioState {
   const release = (host.read(sysfs.kernelRelease) ?? '').trim();
   const drivers = host.list(sysfs.drivers) ?? [];
-  const parameter = host.read(sysfs.moduleParameter(BACK_END, 'allow_unsafe_interrupts'))?.trim();
   return {
     interrupts: interruptsOf(host),
-    unsafeInterrupts: parameter === 'Y',
+    unsafeInterrupts: readUnsafeInterrupts(host),
     driver: drivers.includes('vfio-pci') ? 'there' : asModule(host, release, 'vfio_pci'),
     backEnd: backEndOf(host, release),
   };
+}
+
+/** Whether guests may start without interrupt remapping; undefined while {@link BACK_END} is not loaded. */
+export function readUnsafeInterrupts(host: Host): boolean | undefined {
+  const text = host.read(sysfs.moduleParameter(BACK_END, UNSAFE_INTERRUPTS))?.trim();
+  return text === undefined ? undefined : text === 'Y';
 }
 
 /**

@@ -1,6 +1,7 @@
 import type { PciAddress } from '../pci/address.ts';
 import { deviceAt, type Snapshot } from '../pci/snapshot.ts';
 import type { Plan } from './plan.ts';
+import { stepDevice } from './step.ts';
 
 /** What a device is to be like once every step of a plan is done. */
 export interface After {
@@ -20,7 +21,7 @@ export function stateAfter({ verdicts, steps }: Plan, snapshot: Snapshot): After
     let { driver, driverOverride } = device;
     const sizes = new Map(device.bars.filter(({ sizes }) => sizes).map(({ index, size }) => [index, size]));
     for (const step of steps) {
-      if (step.kind === 'load-module' || step.device !== address) continue;
+      if (stepDevice(step) !== address) continue;
       if (step.kind === 'unbind') driver = undefined;
       else if (step.kind === 'bind') driver = step.driver;
       else if (step.kind === 'set-driver-override') driverOverride = step.to;

@@ -37,6 +37,8 @@ export interface GroupCase {
   readonly claims: readonly Claim[];
   /** What the configuration asks for a device of any guest. */
   readonly wishesFor: (device: PciDevice) => DeviceWishes;
+  /** As in a plan. */
+  readonly allowUnsafeInterrupts?: boolean;
 }
 
 /** A group's verdict, and the one on each member that it came from. */
@@ -60,6 +62,7 @@ export function judgeGroup(current: GroupCase): JudgedGroup {
       snapshot,
       claims,
       wishesFor: current.wishesFor,
+      allowUnsafeInterrupts: current.allowUnsafeInterrupts ?? false,
     }).verdicts;
 
   const endpoints = snapshot.devices.filter(({ headerType }) => headerType === 'endpoint');

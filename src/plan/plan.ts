@@ -11,6 +11,7 @@ import { VFIO_PCI } from './driver.ts';
 import { judge, type DeviceWishes, type Judgement } from './judge.ts';
 import type { Step } from './step.ts';
 import type { LeaveCode, RefuseVerdict, Verdict } from './verdict.ts';
+import { isOurs, wayOn } from './unsafe-interrupts.ts';
 import { notReady } from './vfio-ready.ts';
 
 /** Everything that a plan is made from. */
@@ -21,6 +22,8 @@ export interface PlanInput {
   readonly scope?: 'groups' | 'functions';
   /** What the configuration asks for a device. */
   readonly wishesFor: (device: PciDevice) => DeviceWishes;
+  /** Whether the configuration lets guests start without interrupt remapping. */
+  readonly allowUnsafeInterrupts?: boolean;
   /** The groups of all hostdevs, whole. */
   readonly snapshot: Snapshot;
   /** Every claim on this host, this owner's own included. */
@@ -38,6 +41,8 @@ export interface Plan {
   readonly steps: readonly Step[];
   /** What the claim must say before the first step. */
   readonly devices: readonly ClaimedDevice[];
+  /** Whether allow_unsafe_interrupts has to be on for the owner, and be its claim's matter, if it is nobody's yet. */
+  readonly unsafeInterrupts: boolean;
 }
 
 /** The verdicts that stand in the way, those of assigned devices first. */
@@ -85,14 +90,16 @@ export function plan(input: PlanInput): Plan {
     return { device, earlier, claimed, ...judgement };
   });
 
+  const unsafeInterrupts = needsUnsafeInterrupts(judged, input);
   const verdicts = withHostRefusal(judged, input).map(({ verdict }) => verdict);
   const refused = verdicts.some((verdict) => verdict.kind === 'refuse');
   return {
     owner,
     groups: snapshot.groups.map((group) => group.number).sort((a, b) => a - b),
     verdicts,
-    steps: refused ? [] : orderSteps(judged, input),
+    steps: refused ? [] : orderSteps(judged, input, unsafeInterrupts),
     devices: refused ? [] : judged.flatMap(claimedDevice),
+    unsafeInterrupts: !refused && unsafeInterrupts,
   };
 }
 
@@ -103,16 +110,34 @@ type Judged = Judgement & {
 };
 
 /** What is wrong with the whole host is said once, for the first device that VFIO would be needed for. */
-function withHostRefusal(judged: readonly Judged[], { owner, snapshot }: PlanInput): readonly Judged[] {
+function withHostRefusal(judged: readonly Judged[], input: PlanInput): readonly Judged[] {
+  const { owner, snapshot, claims: all, allowUnsafeInterrupts: allowed = false } = input;
   const needy = judged.filter(needsVfio);
   const generalDriver = needy.some(({ verdict }) => verdict.kind === 'bind' && verdict.driver === VFIO_PCI);
-  const wrong = notReady(snapshot.vfio, snapshot.kernelRelease, { for: owner.kind, generalDriver });
+  const wrong = notReady(snapshot.vfio, snapshot.kernelRelease, {
+    for: owner.kind,
+    generalDriver,
+    unsafeInterrupts: { allowed, ours: isOurs(all) },
+  });
   const first = needy.find(({ verdict }) => verdict.assigned);
   if (!wrong || !first) return judged;
   const { code, reason, hints } = wrong;
   const { address: device } = first.device;
   const refusal: RefuseVerdict = { kind: 'refuse', device, code, assigned: true, reason, hints };
   return judged.map((each) => (each === first ? { ...each, verdict: refusal } : each));
+}
+
+/** Whether this owner can use its devices only without interrupt remapping, and the configuration lets it. */
+function needsUnsafeInterrupts(
+  judged: readonly Judged[],
+  { owner, snapshot, allowUnsafeInterrupts = false }: PlanInput,
+): boolean {
+  return (
+    allowUnsafeInterrupts &&
+    owner.kind !== 'manual' &&
+    snapshot.vfio.interrupts === 'not-remapped' &&
+    judged.some(needsVfio)
+  );
 }
 
 /** Whether a device goes to a guest, or whoever it is for, through VFIO. */
@@ -128,11 +153,17 @@ function isLeftToLibvirt({ verdict }: Judged): boolean {
   return verdict.kind === 'leave' && verdict.code === 'libvirt';
 }
 
-function orderSteps(judged: readonly Judged[], { owner, snapshot }: PlanInput): Step[] {
+function orderSteps(
+  judged: readonly Judged[],
+  { owner, snapshot, claims: all }: PlanInput,
+  unsafeInterrupts: boolean,
+): Step[] {
   const needsBackEnd =
-    owner.kind !== 'manual' &&
-    snapshot.vfio.backEnd === 'module' &&
-    judged.some((each) => needsVfio(each) && !isLeftToLibvirt(each));
+    // Its parameter can be set only while it is there.
+    (unsafeInterrupts && snapshot.vfio.unsafeInterrupts === undefined) ||
+    (owner.kind !== 'manual' &&
+      snapshot.vfio.backEnd === 'module' &&
+      judged.some((each) => needsVfio(each) && !isLeftToLibvirt(each)));
   const moved = judged.flatMap(({ device, verdict, bars }) =>
     verdict.kind === 'bind' ? [{ device, driver: verdict.driver, bars }] : [],
   );
@@ -148,6 +179,7 @@ function orderSteps(judged: readonly Judged[], { owner, snapshot }: PlanInput): 
       blacklist: 'obeyed',
     })),
     ...(needsBackEnd ? [{ kind: 'load-module', module: BACK_END, blacklist: 'obeyed' } as const] : []),
+    ...(unsafeInterrupts ? wayOn(snapshot.vfio.unsafeInterrupts, all).steps : []),
     ...moved
       .filter(({ device, driver }) => device.driverOverride !== driver)
       .map(({ device, driver }): Step => ({

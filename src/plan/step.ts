@@ -5,7 +5,15 @@ import type { PciAddress } from '../pci/address.ts';
  * src/steps/index.ts maps each kind to how it is described, applied and verified.
  */
 export type Step =
-  LoadModule | SetDriverOverride | Unbind | ResizeBar | Bind | Probe | SetPowerControl | SetResetMethods;
+  | LoadModule
+  | SetModuleParameter
+  | SetDriverOverride
+  | Unbind
+  | ResizeBar
+  | Bind
+  | Probe
+  | SetPowerControl
+  | SetResetMethods;
 
 export type StepKind = Step['kind'];
 
@@ -20,6 +28,15 @@ export interface LoadModule {
    * means it. It does not for one that the device had before: people blacklist nvidia or amdgpu and load it by hand.
    */
   readonly blacklist: 'obeyed' | 'overruled';
+}
+
+/** Writes a parameter of a module that is loaded. */
+export interface SetModuleParameter {
+  readonly kind: 'set-module-parameter';
+  readonly module: string;
+  readonly parameter: string;
+  /** As the kernel prints it: `Y` or `N`. */
+  readonly to: 'Y' | 'N';
 }
 
 /** Writes `driver_override`; an absent `to` clears it. */
@@ -74,5 +91,5 @@ export interface SetResetMethods {
 
 /** The device that a step changes; undefined when it changes none. */
 export function stepDevice(step: Step): PciAddress | undefined {
-  return step.kind === 'load-module' ? undefined : step.device;
+  return 'device' in step ? step.device : undefined;
 }

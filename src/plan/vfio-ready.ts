@@ -22,6 +22,8 @@ export interface VfioNeed {
   readonly for: ClaimOwner['kind'];
   /** Whether vfio-pci itself is needed, not only a driver made for the device. */
   readonly generalDriver: boolean;
+  /** Who wants guests to start without interrupt remapping: the configuration, other guests by their claims. */
+  readonly unsafeInterrupts?: { readonly allowed: boolean; readonly ours: boolean };
 }
 
 /**
@@ -35,7 +37,7 @@ export function notReady(state: VfioState, release: string, need: VfioNeed): Not
   ];
   if (absent.length > 0) return missing(absent, release);
   if (need.for === 'manual') return undefined;
-  if (state.interrupts === 'not-remapped' && !state.unsafeInterrupts) {
+  if (state.interrupts === 'not-remapped' && !mayBeUnsafe(state, need)) {
     return {
       code: 'interrupts',
       reason: NOT_REMAPPED,
@@ -43,6 +45,14 @@ export function notReady(state: VfioState, release: string, need: VfioNeed): Not
     };
   }
   return undefined;
+}
+
+/** The configuration allows it, or an administrator has: what is on for another guest, which it was allowed, is no consent. */
+function mayBeUnsafe(
+  { unsafeInterrupts: isOn }: VfioState,
+  { unsafeInterrupts: by = { allowed: false, ours: false } }: VfioNeed,
+): boolean {
+  return by.allowed || (isOn === true && !by.ours);
 }
 
 function missing(modules: readonly string[], release: string): NotReady {

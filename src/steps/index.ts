@@ -6,6 +6,7 @@ import { loadModule } from './load-module.ts';
 import { probe } from './probe.ts';
 import { resizeBar } from './resize-bar.ts';
 import { setDriverOverride } from './set-driver-override.ts';
+import { setModuleParameter } from './set-module-parameter.ts';
 import { setPowerControl } from './set-power-control.ts';
 import { setResetMethods } from './set-reset-methods.ts';
 import { unbind } from './unbind.ts';
@@ -13,6 +14,7 @@ import { unbind } from './unbind.ts';
 /** How each kind of step is described, applied and verified. A kind that is missing here does not compile. */
 const definitions: { readonly [K in StepKind]: StepDefinition<Extract<Step, { kind: K }>> } = {
   'load-module': loadModule,
+  'set-module-parameter': setModuleParameter,
   'set-driver-override': setDriverOverride,
   unbind,
   'resize-bar': resizeBar,

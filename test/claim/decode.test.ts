@@ -71,9 +71,9 @@ const original = 'devices.0.original';
 
 /** What is wrong, the value in the place of the right one, and what is said about it. */
 const deviations: readonly (readonly [path: string, value: unknown, reason: string])[] = [
-  ['version', 1, 'its version is 1, not 2'],
-  ['version', undefined, 'its version is undefined, not 2'],
-  ['version', '2', 'its version is "2", not 2'],
+  ['version', 1, 'its version is 1, not 2 or 3'],
+  ['version', undefined, 'its version is undefined, not 2 or 3'],
+  ['version', '2', 'its version is "2", not 2 or 3'],
   ['bootId', undefined, 'bootId is no text'],
   ['owner', [], 'owner is no object'],
   ['owner', { kind: 'manual' }, 'uuid is no text'],
@@ -140,6 +140,24 @@ describe('decodeClaim', () => {
       leftovers: [],
     };
     assert.deepEqual(decodeClaim(encodeClaim(least)), { claim: least });
+  });
+
+  it('reads version 3, which is written for what version 2 has not, and only then', () => {
+    const version3: Claim = { ...whole, version: 3, unsafeInterrupts: { original: 'N' } };
+    const text = encodeClaim(version3);
+    assert.deepEqual(decodeClaim(text), { claim: version3 });
+    assert.match(encodeClaim({ ...version3, version: 2 }), /^ "version": 3,$/m);
+    assert.match(encodeClaim({ ...whole, version: 3 }), /^ "version": 2,$/m);
+    // What an older hook does with it: it knows version 2 alone.
+    assert.equal(reason(text.replace('"version": 3', '"version": 2')), 'version 2 has no unsafeInterrupts');
+    assert.equal(
+      reason(text.replace('"original": "N"', '"original": "Y"')),
+      'unsafeInterrupts has another original than N',
+    );
+    assert.equal(
+      reason(encodeClaim(whole).replace('"version": 2', '"version": 3')),
+      'unsafeInterrupts is no object',
+    );
   });
 
   it('ignores what it does not know, and takes nothing from it', () => {

@@ -38,6 +38,7 @@ describe('mergeConfig', () => {
       timeouts: { kernelWrite: 30_000, lock: 30_000 },
       devices: [],
       log: { level: 'info' },
+      allowUnsafeInterrupts: false,
     });
   });
 });

@@ -100,7 +100,7 @@ describe('takeSnapshot', () => {
         {
           uses: [],
           asked: [],
-          vfio: { interrupts: 'unknown', unsafeInterrupts: false, driver: 'module', backEnd: 'module' },
+          vfio: { interrupts: 'unknown', unsafeInterrupts: undefined, driver: 'module', backEnd: 'module' },
           silent: [],
         },
       ],

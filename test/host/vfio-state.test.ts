@@ -33,7 +33,7 @@ describe('readVfioState', () => {
     const path = '/sys/module/vfio_iommu_type1/parameters/allow_unsafe_interrupts';
     assert.deepEqual(
       [{ [path]: 'Y\n' }, { [path]: 'N\n' }, {}].map((files) => state(files).unsafeInterrupts),
-      [true, false, false],
+      [true, false, undefined],
     );
   });
 

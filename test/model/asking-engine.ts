@@ -42,7 +42,8 @@ export function askingEngine(program: Program, ask: (question: Question) => unkn
       remove: (uuid) => ask({ ask: 'remove-claim', uuid }),
     },
     takeLock: (of, _, { who, timeoutMs }) => {
-      const subject = 'group' in of ? `IOMMU group ${of.group}` : `guest ${of.guest}`;
+      const subject =
+        'group' in of ? `IOMMU group ${of.group}` : 'guest' in of ? `guest ${of.guest}` : of.parameter;
       if (ask({ ask: 'lock', subject, waits: timeoutMs > 0 }) !== 'taken') {
         throw new VfioHookError('VH_LOCK', `${subject} is being worked on, ${who} did not wait`);
       }

@@ -3,6 +3,8 @@ import { hintText } from '../../src/hint.ts';
 import type { Host, WriteResult } from '../../src/host/host.ts';
 import type { FaultEffect } from '../../src/host/simulated/faults.ts';
 import { createMachine, type Machine } from '../../src/host/simulated/machine.ts';
+import { sysfs } from '../../src/pci/sysfs.ts';
+import { UNSAFE_INTERRUPTS } from '../../src/pci/vfio-state.ts';
 import { stepDevice, type Step } from '../../src/plan/step.ts';
 import type { StepOutcome } from '../../src/steps/definition.ts';
 import { describeStep, doStep, stepCommand } from '../../src/steps/index.ts';
@@ -40,6 +42,8 @@ const write =
       assert.equal((await machine.host().write(path, value, 100)).kind, 'written', path);
   };
 const unbindGpu = write(['/sys/bus/pci/drivers/amdgpu/unbind', GPU]);
+
+const PARAMETER = sysfs.moduleParameter('vfio_iommu_type1', UNSAFE_INTERRUPTS);
 
 const rows: readonly Row[] = [
   {
@@ -141,6 +145,21 @@ const rows: readonly Row[] = [
     lie: 'there is no PCI driver "vfio-pci" after modprobe; a blacklist line in /etc/modprobe.d may name vfio-pci',
     refused: [['EPERM', 'could not load module vfio-pci: EPERM']],
   },
+  {
+    step: { kind: 'set-module-parameter', module: 'vfio_iommu_type1', parameter: UNSAFE_INTERRUPTS, to: 'Y' },
+    first: async (machine) => {
+      await machine.host().loadModule('vfio_iommu_type1', 1000);
+    },
+    says: 'set parameter allow_unsafe_interrupts of vfio_iommu_type1 to Y',
+    command: `echo Y > ${PARAMETER}`,
+    path: PARAMETER,
+    value: 'Y\n',
+    lie: 'the parameter reads "N" afterwards',
+    refused: [
+      ['EACCES', 'EACCES (the parameter cannot be changed)'],
+      ['EIO', 'EIO'],
+    ],
+  },
 ];
 
 async function machineFor(row: Row): Promise<Machine> {
@@ -159,7 +178,7 @@ describe('doStep', () => {
       it('says what it does, also as a shell user would type it', () => {
         assert.equal(describeStep(step), says);
         assert.equal(stepCommand(step), command);
-        assert.equal(stepDevice(step), step.kind === 'load-module' ? undefined : step.device);
+        assert.equal(stepDevice(step), 'device' in step ? step.device : undefined);
       });
 
       it('makes one write, and none when the host is so already', async () => {
@@ -234,6 +253,10 @@ describe('doStep', () => {
     [{ kind: 'resize-bar', device: gone, bar: 0, from: 0, to: MIB }, /^ENOENT/],
     [{ kind: 'set-power-control', device: gone, to: 'on' }, /^ENOENT/],
     [{ kind: 'set-reset-methods', device: gone, to: ['flr'] }, /^ENOENT/],
+    [
+      { kind: 'set-module-parameter', module: 'vfio_iommu_type1', parameter: UNSAFE_INTERRUPTS, to: 'Y' },
+      /^ENOENT \(vfio_iommu_type1 is not loaded, or has no such parameter\)$/,
+    ],
     [
       { kind: 'load-module', module: 'nothing', driver: 'nothing', blacklist: 'overruled' },
       /^Module nothing not found$/,

@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { MACHINE_FILE } from '../../src/host/simulated/entry.ts';
 import { createMachineFile } from '../../src/host/simulated/machine.ts';
+import type { MachineSpec } from '../../src/host/simulated/spec.ts';
 import type { JournalEntry } from '../../src/host/simulated/state.ts';
 import { begin, call, claims, configure, fault, guestWith, type Guest, type Stage } from '../hook/stage.ts';
 import { machineSpec, stateDirectory, claimedBy } from '../scenario.ts';
@@ -36,6 +37,7 @@ export const contention: Sweep = {
     'start and release',
     'start during release',
     'disjoint groups',
+    'parameter of all guests',
     'stopped hook',
   ],
   alone: true,
@@ -56,6 +58,9 @@ export const contention: Sweep = {
       case 'disjoint groups':
         await eachRound(tally, 20, doNotWait);
         return;
+      case 'parameter of all guests':
+        await eachRound(tally, 50, shareParameter, 2, { interruptRemapping: false });
+        return;
       case 'stopped hook':
         await eachRound(tally, 5, givesUpOnStopped);
     }
@@ -68,22 +73,23 @@ async function eachRound(
   rounds: number,
   round: (on: Stage) => Promise<void>,
   lanes = 1,
+  facts?: Partial<MachineSpec>,
 ): Promise<void> {
   let next = 1;
   const lane = async (): Promise<void> => {
     while (next <= rounds) {
       await tally.point(`round ${next++}`, async () => {
-        await onMachine(round);
+        await onMachine(round, facts);
       });
     }
   };
   await Promise.all(Array.from({ length: lanes }, lane));
 }
 
-async function onMachine(round: (on: Stage) => Promise<void>): Promise<void> {
+async function onMachine(round: (on: Stage) => Promise<void>, facts?: Partial<MachineSpec>): Promise<void> {
   const directory = stateDirectory();
   try {
-    const machine = createMachineFile(join(directory, MACHINE_FILE), machineSpec(HOST));
+    const machine = createMachineFile(join(directory, MACHINE_FILE), machineSpec(HOST, facts));
     await round({ directory, machine, option: ['--simulated-machine', directory] });
   } finally {
     rmSync(directory, { recursive: true });
@@ -204,6 +210,29 @@ async function givesUpOnStopped(on: Stage): Promise<void> {
   on.machine.perform({ do: 'release-fault', id: 'slow' });
   stopped.process.kill('SIGCONT');
   assert.equal((await stopped.ended).status, 0);
+}
+
+/**
+ * Guests on disjoint groups need one parameter. It is on while one of them has devices, also when one begins as another
+ * one ends, and off after all, also when they end at once.
+ */
+async function shareParameter(on: Stage): Promise<void> {
+  configure(on, 'config.yaml', 'allowUnsafeInterrupts: true\n');
+  const parameter = (): string | undefined =>
+    on.machine.host().read('/sys/module/vfio_iommu_type1/parameters/allow_unsafe_interrupts')?.trim();
+  const atOnce = async (...calls: readonly (readonly [Guest, 'prepare' | 'release'])[]): Promise<void> => {
+    const ends = await Promise.all(calls.map(([guest, operation]) => begin(on, guest, operation).ended));
+    for (const { status, stderr } of ends) assert.deepEqual([status, stderr], [0, '']);
+  };
+  await atOnce([first, 'prepare'], [elsewhere, 'prepare']);
+  assert.equal(parameter(), 'Y');
+  await atOnce([first, 'release'], [elsewhere, 'release']);
+  assert.equal(parameter(), 'N');
+  await atOnce([first, 'prepare']);
+  await atOnce([first, 'release'], [elsewhere, 'prepare']);
+  assert.equal(parameter(), 'Y');
+  await atOnce([elsewhere, 'release']);
+  assert.deepEqual([parameter(), claims(on)], ['N', {}]);
 }
 
 async function waitsInKernel({ machine }: Stage): Promise<void> {

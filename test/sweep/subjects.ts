@@ -39,6 +39,8 @@ export const subjects: readonly Subject[] = [
     host: 'bridge-group',
     devices: ['0000:02:01.0'],
     devicesOfHost: { '0000:02:01.0': { driverOverride: 'e1000' } },
+    machine: { interruptRemapping: false },
+    config: { allowUnsafeInterrupts: true },
   },
   {
     host: 'intel-arc',

@@ -117,7 +117,8 @@ function damagesOf(whole: Buffer, seed: string): Damage[] {
     'zero bytes behind its half': Buffer.concat([whole.subarray(0, 400), new Uint8Array(400)]),
     garbage: Uint8Array.from(whole, () => random.below(256)),
     'twice itself': text + text,
-    'of version 3': text.replace('"version": 2', '"version": 3'),
+    'of version 4': text.replace('"version": 2', '"version": 4'),
+    'of version 3, without what it has more': text.replace('"version": 2', '"version": 3'),
     'of no version': text.replace('"version": 2,', ''),
     'a list': '[]',
     'of another guest': text.replace(/"uuid": "."/, '"uuid": "0"').replace('"win11"', '"win12"'),
@@ -139,7 +140,7 @@ function damagesOf(whole: Buffer, seed: string): Damage[] {
 
 /** A few kinds of damage after which the way out is tried: it does not depend on what the file holds. */
 function wayOutOf(damages: readonly Damage[]): Damage[] {
-  return damages.filter(({ name }) => /^cut to (0|100) bytes$|^garbage$|^of version 3$|checksum/.test(name));
+  return damages.filter(({ name }) => /^cut to (0|100) bytes$|^garbage$|^of version 4$|checksum/.test(name));
 }
 
 /** The file is no claim, and no remnant of an earlier boot either, which recover would remove. */

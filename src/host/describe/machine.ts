@@ -9,6 +9,7 @@ import { readTopology } from '../read-topology.ts';
 import { kernelVersions, type KernelVersion } from '../simulated/spec.ts';
 import type { WrittenDescription, WrittenDevice } from '../simulated/description-schema.ts';
 import { installedLibvirt } from '../take-snapshot.ts';
+import { readVfioState } from '../vfio-state.ts';
 import { nvidiaMinor } from '../uses/holders.ts';
 import { withOpenings } from '../uses/openings.ts';
 import { describeDevice, describeSriov, sizeText } from './device.ts';
@@ -78,6 +79,7 @@ export async function describeMachine(host: Host, names: PciNames): Promise<Desc
       kernel: nearestKernel(release),
       commandLine: publicCommandLine(host.read(sysfs.commandLine) ?? ''),
       ...((host.list(sysfs.groups) ?? []).length === 0 && { iommu: false }),
+      ...(readVfioState(host).interrupts === 'not-remapped' && { interruptRemapping: false }),
       ...(window !== undefined && { window }),
       console: consoleOf(host),
       loaded: loadedModules(host, all),

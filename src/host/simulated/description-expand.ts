@@ -21,6 +21,9 @@ export function expand(description: Description): MachineSpec {
     kernel: description.kernel,
     commandLine: description.commandLine,
     iommu: description.iommu,
+    ...(description.interruptRemapping !== undefined && {
+      interruptRemapping: description.interruptRemapping,
+    }),
     ...(description.resizeRollback && { resizeRollback: description.resizeRollback }),
     firmwareKeepsBars: description.firmwareKeepsBars,
     groupNumbers: description.groupNumbers,

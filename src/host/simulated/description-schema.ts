@@ -170,6 +170,8 @@ export const descriptionSchema = v.strictObject({
   kernel: v.optional(v.picklist(kernelVersions), '6.12'),
   commandLine: v.optional(v.string(), 'quiet'),
   iommu: v.optional(v.boolean(), true),
+  /** Whether the IOMMU checks the interrupts of devices. */
+  interruptRemapping: v.exactOptional(v.boolean()),
   resizeRollback: v.optional(v.picklist(['full', 'weak', 'lost'])),
   firmwareKeepsBars: v.optional(v.boolean(), false),
   groupNumbers: v.optional(v.picklist(['lowest', 'next']), 'lowest'),

@@ -19,6 +19,9 @@ export function observe(state: MachineState): Observation {
   for (const console of state.consoles) {
     facts[`console ${console.text}`] = console.bound ? 'bound' : 'not bound';
   }
+  // Loaded or not, it is the same as long as it is off.
+  if (state.modules['vfio_iommu_type1']?.parameters['allow_unsafe_interrupts'] === 'Y')
+    facts['allow_unsafe_interrupts'] = 'Y';
   if (state.firmwareFramebuffer !== undefined) facts['firmware frame buffer'] = state.firmwareFramebuffer;
   return Object.fromEntries(Object.entries(facts).sort(([a], [b]) => (a < b ? -1 : 1)));
 }

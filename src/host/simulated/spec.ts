@@ -12,6 +12,8 @@ export interface MachineSpec {
   readonly commandLine: string;
   /** False: no IOMMU, or switched off. Then there are no groups and vfio-pci refuses every device. */
   readonly iommu: boolean;
+  /** False: the IOMMU does not check the interrupts of devices; absent: nothing tells. */
+  readonly interruptRemapping?: boolean;
   /** What a failed BAR resize leaves behind; absent: what the kernel version does. */
   readonly resizeRollback?: ResizeRollback;
   /** Firmware forbids to move what it has set up (_DSM 5): a resize is answered with errno 524. */

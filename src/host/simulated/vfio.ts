@@ -50,7 +50,11 @@ export function openGroup(
     return { stage: 'open', errno: 'EBUSY' };
   }
   if (!isViable(state, request.group)) return { stage: 'viable', errno: 'EPERM' };
-  if (!state.modules['vfio_iommu_type1']) return { stage: 'iommu', errno: 'ENODEV' };
+  const backEnd = state.modules['vfio_iommu_type1'];
+  if (!backEnd) return { stage: 'iommu', errno: 'ENODEV' };
+  // vfio_iommu_type1.c:vfio_iommu_type1_attach_group.
+  if (state.spec.interruptRemapping === false && backEnd.parameters['allow_unsafe_interrupts'] !== 'Y')
+    return { stage: 'iommu', errno: 'EPERM' };
   if (!request.devices.every((device) => device.linked && driverOf(state, device)?.spec.vfio)) {
     return { stage: 'device', errno: 'ENODEV' };
   }

@@ -1,6 +1,5 @@
 import { isInUse, vfioMembers } from './groups.ts';
 import { writeConsoleBind } from './consoles.ts';
-import { holdersOf, references } from './modules.ts';
 import { mdevBus, mdevDevices } from './mdev.ts';
 import { profileOf } from './profile.ts';
 import { devicePath, groupMembers, type Device, type Group, type MachineState } from './state.ts';
@@ -17,6 +16,7 @@ import {
   type Node,
 } from './tree.ts';
 import { mapValues, pciBus } from './view-bus.ts';
+import { moduleDirectory } from './view-module.ts';
 import { swapsText, virtualDevices, volumeClasses, volumeNodes } from './view-block.ts';
 import { deviceDirectory, isInService } from './view-device.ts';
 import { inputDevicesText } from './view-input.ts';
@@ -116,42 +116,6 @@ function storeGroupType(state: MachineState, group: Group, data: string): Outcom
   return done;
 }
 
-function moduleDirectory(state: MachineState, name: string): Directory {
-  const drivers = Object.values(state.drivers).filter((driver) => driver.spec.module === name);
-  const parameters = state.modules[name]?.parameters ?? {};
-  return directory({
-    initstate: text(() => 'live\n'),
-    refcnt: text(() => `${references(state, name)}\n`),
-    holders: directory(
-      Object.fromEntries(holdersOf(state, name).map((each) => [each, link(`/sys/module/${each}`)])),
-    ),
-    ...(drivers.length > 0 && {
-      drivers: directory(
-        Object.fromEntries(
-          drivers.map(({ spec }) => [`pci:${spec.name}`, link(`/sys/bus/pci/drivers/${spec.name}`)]),
-        ),
-      ),
-    }),
-    ...(Object.keys(parameters).length > 0 && {
-      parameters: directory(
-        Object.fromEntries(
-          Object.keys(parameters).map((key): [string, Node] => [
-            key,
-            {
-              kind: 'file',
-              text: () => `${parameters[key] ?? ''}\n`,
-              store: (data) => {
-                parameters[key] = writtenName(data);
-                return done;
-              },
-            },
-          ]),
-        ),
-      ),
-    }),
-  });
-}
-
 /** /sys/class: consoles, IOMMUs, and a link for each interface, disk, sound and display card in service. */
 function classDirectory(state: MachineState): Directory {
   const classes: Record<string, Record<string, Node>> = {
@@ -240,6 +204,9 @@ function procDirectory(state: MachineState): Directory {
     bus: directory({ input: directory({ devices: text(() => inputDevicesText(state)) }) }),
     ...(swaps !== undefined && { swaps: text(() => swaps) }),
     cmdline: text(() => `${state.spec.commandLine}\n`),
+    ...(state.spec.interruptRemapping !== undefined && {
+      interrupts: text(() => interruptsText(state.spec.interruptRemapping === true)),
+    }),
     driver: () => directory({ nvidia: nvidiaProc(state) }),
     net: () => sessionTables(state),
     sys: directory({
@@ -249,6 +216,12 @@ function procDirectory(state: MachineState): Directory {
       }),
     }),
   });
+}
+
+/** Of an x86 board, the names of the interrupt controllers: those behind the IOMMU begin with IR-. */
+function interruptsText(remapped: boolean): string {
+  const behind = remapped ? 'IR-' : '';
+  return `           CPU0\n  8:          0  ${behind}IO-APIC   8-edge      rtc0\n 24:          0  ${behind}PCI-MSI 524288-edge      nvme0q0\n`;
 }
 
 function libDirectory(state: MachineState): Directory {

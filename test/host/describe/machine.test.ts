@@ -112,6 +112,8 @@ describe('describeMachine', () => {
   it('a machine without an IOMMU, and one with a device without a group', async () => {
     const off = await again(createMachine(machineSpec('amd-rdna3-desktop', { iommu: false })).host());
     assert.equal(off.state().spec.iommu, false);
+    const unchecked = createMachine(machineSpec('amd-rdna3-desktop', { interruptRemapping: false })).host();
+    assert.equal((await again(unchecked)).state().spec.interruptRemapping, false);
     const host = createMachine(machineSpec('amd-rdna3-desktop')).host();
     const without: Host = {
       ...host,

@@ -47,6 +47,27 @@ describe('a guest', () => {
     });
   }
 
+  it('has no IOMMU without interrupt remapping, unless a parameter says that this does not matter', async () => {
+    const machine = example('amd-rdna3-desktop', { interruptRemapping: false });
+    const host = machine.host();
+    await toVfio(host, ...both);
+    const open = (): unknown => machine.perform({ do: 'open-group', devices: both, guest: 'win10' });
+    assert.deepEqual(open(), { kind: 'refused', stage: 'iommu', errno: 'EPERM' });
+    const parameter = '/sys/module/vfio_iommu_type1/parameters/allow_unsafe_interrupts';
+    assert.equal(await answer(host, parameter, 'perhaps'), 'EINVAL');
+    for (const [written, printed] of [
+      ['1', 'Y\n'],
+      ['off', 'N\n'],
+      ['on', 'Y\n'],
+      ['n', 'N\n'],
+      ['y', 'Y\n'],
+    ] as const) {
+      assert.equal(await answer(host, parameter, written), 'ok');
+      assert.equal(host.read(parameter), printed);
+    }
+    assert.deepEqual(open(), { kind: 'done' });
+  });
+
   it('cannot open a device that somebody unbinds', async () => {
     const machine = example('amd-rdna3-desktop');
     const host = machine.host();
