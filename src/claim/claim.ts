@@ -24,7 +24,7 @@ export interface Claim {
   readonly groups: readonly number[];
   readonly devices: readonly ClaimedDevice[];
   /** The owner needs allow_unsafe_interrupts, which was not on before; the last such claim sets it back. Version 3. */
-  readonly unsafeInterrupts?: UnsafeInterrupts;
+  readonly unsafeInterrupts?: UnsafeInterrupts | undefined;
   /** Kernel writes that did not return; their devices must not be touched while the writer lives. */
   readonly stuck: readonly StuckWrite[];
   /** What could not be put back, one sentence each; only in state `incomplete`. */

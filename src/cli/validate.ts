@@ -1,4 +1,6 @@
-import { resolve } from 'node:path';
+import { basename, resolve } from 'node:path';
+import type { ConfigScope } from '../config/config.ts';
+import { defaultsFiles } from '../config/guest-file.ts';
 import {
   inspectConfigs,
   inspectConfigText,
@@ -55,8 +57,13 @@ function one(file: string, all: readonly InspectedConfig[], options: InspectOpti
   return (
     all.find(({ path }) => path === resolve(file)) ??
     all.find(({ path }) => isBelow(path, file)) ??
-    inspectConfigText(readOperand(file), file, options)
+    inspectConfigText(readOperand(file), file, { ...options, scope: scopeOf(file) })
   );
+}
+
+/** A file that is not in its place is for whom its name says. */
+function scopeOf(file: string): ConfigScope {
+  return defaultsFiles([Buffer.from(basename(file))]).length > 0 ? 'all' : 'guest';
 }
 
 function fileLines({ path, remarks }: InspectedConfig, manner: Manner): string[] {

@@ -2,7 +2,7 @@ import { count } from '../count.ts';
 import type { Host } from '../host/host.ts';
 import { readVfioState } from '../host/vfio-state.ts';
 import { sysfs } from '../pci/sysfs.ts';
-import { BACK_END } from '../pci/vfio-state.ts';
+import { BACK_END, UNSAFE_INTERRUPTS } from '../pci/vfio-state.ts';
 import { NOT_REMAPPED } from '../plan/vfio-ready.ts';
 import {
   addKernelArgument,
@@ -15,6 +15,7 @@ import type { Check, Examination } from './examination.ts';
 import { failure, ok, unknown, warning, type Found } from './finding.ts';
 import { advice, command, paste, type Hint } from '../hint.ts';
 import { places } from './places.ts';
+import { shownPath } from '../text.ts';
 
 interface Kind {
   readonly name: string;
@@ -77,19 +78,26 @@ export const iommu: Check = {
 };
 
 /** What the parameter means that lets guests start all the same. */
-const DANGER =
-  'allow_unsafe_interrupts is on: a guest can make its device send any interrupt to the host, and so crash or take over the host';
+const UNSAFE =
+  'a guest can make its device send any interrupt to the host, and so crash or take over the host';
+const DANGER = `${UNSAFE_INTERRUPTS} is on: ${UNSAFE}`;
 
 /** Interrupts of devices are checked by the IOMMU, judged as a start judges it (src/plan/vfio-ready.ts). */
 export const interruptRemapping: Check = {
   title: 'interrupt remapping',
-  run: ({ host }) => {
+  run: (on) => {
+    const { host } = on;
     if ((host.list(sysfs.groups) ?? []).length === 0) return unknown('the IOMMU is off, so there is none');
     if (host.status(sysfs.interrupts) === undefined)
       return unknown(`there is no ${sysfs.interrupts} to see it in`);
     const { interrupts, unsafeInterrupts: unsafe } = readVfioState(host);
-    if (interrupts !== 'not-remapped' && !unsafe)
-      return ok(interrupts === 'remapped' ? 'interrupts are remapped' : 'not a matter of this processor');
+    const allowing = on.configFiles().find(({ config }) => config?.allowUnsafeInterrupts === true)?.path;
+    const key = allowing === undefined ? undefined : `allowUnsafeInterrupts in ${shownPath(allowing)}`;
+    if (interrupts !== 'not-remapped' && !unsafe) {
+      const well = interrupts === 'remapped' ? 'interrupts are remapped' : 'not a matter of this processor';
+      if (key === undefined) return ok(well);
+      return warning(`${well}, so ${key} does nothing`, advice('take that line out'));
+    }
     if (interrupts !== 'not-remapped') {
       return warning(
         `interrupts are remapped, yet ${DANGER}; it is not needed here`,
@@ -99,7 +107,14 @@ export const interruptRemapping: Check = {
     }
     if (unsafe) {
       return warning(
-        `interrupts are not remapped, and ${DANGER}`,
+        `interrupts are not remapped, and ${key === undefined ? '' : `by ${key} `}${DANGER}`,
+        advice('give devices only to guests that you trust as you trust the host'),
+        ...remappingFix(host),
+      );
+    }
+    if (key !== undefined) {
+      return warning(
+        `interrupts are not remapped, and ${key} turns ${UNSAFE_INTERRUPTS} on while a guest has devices: ${UNSAFE}`,
         advice('give devices only to guests that you trust as you trust the host'),
         ...remappingFix(host),
       );
@@ -119,7 +134,7 @@ function remappingFix(host: Host): Found['fix'] {
 
 /** The way around it, behind its danger: for a module, and for one that is part of the kernel. */
 function unsafeFix(host: Host): readonly Hint[] {
-  const parameter = 'allow_unsafe_interrupts';
+  const parameter = UNSAFE_INTERRUPTS;
   return [
     advice(
       'the parameter allow_unsafe_interrupts of vfio_iommu_type1 lets guests start all the same; any of them could then take over the host, so it is for guests only that you trust as the host itself',
@@ -130,6 +145,9 @@ function unsafeFix(host: Host): readonly Hint[] {
           paste('/etc/modprobe.d/vfio-hook.conf', `options ${BACK_END} ${parameter}=1`),
           command(`modprobe ${BACK_END}; echo Y > ${sysfs.moduleParameter(BACK_END, parameter)}`),
         ]),
+    advice(
+      'to have it on only while a guest has devices, do none of that, and write allowUnsafeInterrupts: true into /etc/vfio-hook/config.yaml',
+    ),
   ];
 }
 

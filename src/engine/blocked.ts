@@ -43,7 +43,7 @@ function hasCrashed(host: Host, { state, writer }: Claim): boolean {
 }
 
 /** Writes to allow_unsafe_interrupts that have not returned, of whichever run. Looks at every process. */
-export function parameterWrites(host: Host): StuckWrite[] {
+function parameterWrites(host: Host): StuckWrite[] {
   return host
     .blockedWrites()
     .filter(({ path }) => path === UNSAFE_PATH)
@@ -107,6 +107,20 @@ export function refuseBlocked(host: Host, claims: readonly Claim[], groups: read
       },
     );
   }
+}
+
+/**
+ * Throws VH_STUCK while a write to allow_unsafe_interrupts has not returned: it would take effect behind the back of
+ * whoever writes after it.
+ */
+export function refuseBlockedParameter(host: Host): void {
+  const [waiting] = parameterWrites(host);
+  if (!waiting) return;
+  throw new VfioHookError(
+    'VH_STUCK',
+    `${UNSAFE_PATH} cannot be touched: an earlier kernel write has not returned (process ${waiting.writer.pid} waits in the kernel)`,
+    { path: UNSAFE_PATH, hints: [advice('restart the host; see: vfio-hook status')] },
+  );
 }
 
 function deviceOf({ path, value, writer }: BlockedWrite): BlockedDevice[] {

@@ -47,7 +47,7 @@ export async function handOver(engine: Engine, plan: Plan, { config, earlier }: 
     kernelWriteTimeout: timeouts.kernelWrite,
     groups: plan.groups,
     devices: plan.devices,
-    ...(earlier?.unsafeInterrupts && { unsafeInterrupts: earlier.unsafeInterrupts }),
+    unsafeInterrupts: earlier?.unsafeInterrupts,
     stuck: [],
     leftovers: [],
   };

@@ -11,6 +11,7 @@ import type { Log } from '../log/log.ts';
 import type { Snapshot } from '../pci/snapshot.ts';
 import { plan, refusals, type Plan, type PlanInput } from '../plan/plan.ts';
 import type { RefuseVerdict } from '../plan/verdict.ts';
+import { refuseBlockedParameter } from './blocked.ts';
 import { allowance } from '../plan/use.ts';
 
 /** What a plan is made for. */
@@ -33,7 +34,7 @@ export interface PlannedStart {
 
 /**
  * Looks at the host and decides. The hook and the dry run both come through here, so that one cannot differ
- * from the other. Changes nothing.
+ * from the other. Changes nothing. Throws VH_STUCK as `refuseBlockedParameter`.
  */
 export async function makePlan(request: PlanRequest): Promise<PlannedStart> {
   const { host, owner, hostdevs, groups, config, claims, scope = 'groups' } = request;
@@ -42,18 +43,17 @@ export async function makePlan(request: PlanRequest): Promise<PlannedStart> {
     drivers: [...askedDrivers(config), ...hostdevs.flatMap(({ model }) => model ?? [])],
     ask: hostdevs.map(({ address }) => address),
   });
-  return {
+  const planned = plan({
+    owner,
+    hostdevs,
+    scope,
     snapshot,
-    plan: plan({
-      owner,
-      hostdevs,
-      scope,
-      snapshot,
-      claims,
-      wishesFor: (device) => ruleFor(config, device),
-      allowUnsafeInterrupts: config.allowUnsafeInterrupts,
-    }),
-  };
+    claims,
+    wishesFor: (device) => ruleFor(config, device),
+    allowUnsafeInterrupts: config.allowUnsafeInterrupts,
+  });
+  if (planned.unsafeInterrupts) refuseBlockedParameter(host);
+  return { snapshot, plan: planned };
 }
 
 /** Writes the verdicts to the log, where they are heard at level `debug` only. */

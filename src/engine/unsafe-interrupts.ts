@@ -2,10 +2,9 @@ import type { Claim } from '../claim/claim.ts';
 import { claimKey, logOwner } from '../claim/owner.ts';
 import { defaultConfig, type Config } from '../config/config.ts';
 import { asFailure } from '../failure.ts';
-import { advice } from '../hint.ts';
 import { readUnsafeInterrupts } from '../host/vfio-state.ts';
 import { wayOff, wayOn } from '../plan/unsafe-interrupts.ts';
-import { parameterWrites, UNSAFE_PATH } from './blocked.ts';
+import { UNSAFE_PATH } from './blocked.ts';
 import type { Engine } from './engine.ts';
 import { execute, type Trouble } from './execute.ts';
 import type { Ended } from './give-back.ts';
@@ -31,12 +30,6 @@ export async function allowUnsafeInterrupts(
     const locks = lockUnsafeInterrupts(engine, claim.owner, timeouts.lock);
     try {
       const { host, log, store } = engine;
-      const [waiting] = parameterWrites(host);
-      if (waiting) {
-        const sentence = `${UNSAFE_PATH} cannot be touched: an earlier kernel write has not returned (process ${waiting.writer.pid} waits in the kernel)`;
-        const hints = [advice('restart the host; see: vfio-hook status')];
-        return { claim, failure: { sentence, hints, stuck: waiting } };
-      }
       const way = wayOn(readUnsafeInterrupts(host), [claim, ...othersOf(engine, claim)]);
       if (!way.recorded) return { claim, failure: undefined };
       recorded = { ...claim, version: 3, unsafeInterrupts: { original: 'N' } };
@@ -115,15 +108,11 @@ async function turnedOff(
     onFailure: 'next-device',
   });
   return {
-    claim: failures.length > 0 ? claim : withoutShare(claim),
+    claim: failures.length > 0 ? claim : { ...claim, version: 2, unsafeInterrupts: undefined },
     notes: [],
     leftovers: failures.map(({ sentence }) => sentence),
     stuck: failures.flatMap(({ stuck }) => stuck ?? []),
   };
-}
-
-function withoutShare(claim: Claim): Claim {
-  return Object.fromEntries(Object.entries(claim).filter(([key]) => key !== 'unsafeInterrupts')) as Claim;
 }
 
 function othersOf({ store }: Engine, { owner }: Claim): readonly Claim[] {

@@ -62,6 +62,26 @@ const withBars: Situation = {
 const remarked = (remark: Remark): Situation => ({
   configFiles: [{ path: '/etc/vfio-hook/config.yaml', remarks: [remark] }],
 });
+const UNSAFE = { '/sys/module/vfio_iommu_type1/parameters/allow_unsafe_interrupts': 'Y\n' };
+/** The configuration lets guests start without interrupt remapping. */
+const allowing = (
+  sentence: string,
+  interrupts: string,
+  files: Readonly<Record<string, string>>,
+  [verdict, found]: readonly [Verdict, RegExp],
+): Row[] => [
+  [
+    sentence,
+    {
+      files: { '/proc/interrupts': interrupts, ...files },
+      configFiles: [
+        { path: '/etc/vfio-hook/config.yaml', config: { allowUnsafeInterrupts: true }, remarks: [] },
+      ],
+    },
+    verdict,
+    found,
+  ],
+];
 const dropIn = '/etc/libvirt/hooks/qemu.d';
 const script = { mode: 0o755 };
 const pools = (total: number, free: number): Record<string, string> => ({
@@ -139,6 +159,18 @@ const table: Readonly<Record<Id, readonly Row[]>> = {
       /not needed here/,
       /^echo N > \/sys\/module/,
     ],
+    ...allowing('the configuration allows it: when and what that means', ' 24: 0 PCI-MSI 1-edge\n', {}, [
+      'warning',
+      /and allowUnsafeInterrupts in \/etc\/vfio-hook\/config.yaml turns allow_unsafe_interrupts on while a guest has devices: .* take over the host$/,
+    ]),
+    ...allowing('the configuration allows it, and a guest has devices', ' 24: 0 PCI-MSI 1-edge\n', UNSAFE, [
+      'warning',
+      /by allowUnsafeInterrupts in \/etc\/vfio-hook\/config.yaml allow_unsafe_interrupts is on: .* take over the host$/,
+    ]),
+    ...allowing('the configuration allows what is not needed', ' 24: 0 IR-PCI-MSI 1-edge\n', {}, [
+      'warning',
+      /^interrupts are remapped, so allowUnsafeInterrupts in \/etc\/vfio-hook\/config.yaml does nothing$/,
+    ]),
     ['no IOMMU at all', { machine: { iommu: false } }, 'unknown', /IOMMU is off/],
   ],
   'no-iommu-mode': [

@@ -17,6 +17,7 @@ const errnos: Readonly<Record<string, readonly Errno[]>> = {
   bind: ['EBUSY', 'ENODEV', 'EIO', 'EINVAL', 'EAGAIN', 'ENOENT', 'ENOMEM'],
   resize: ['ENOSPC', 'EBUSY', 'EINVAL', 'ENOENT', 'EPERM', 'ENOTSUPP'],
   control: ['ENODEV', 'EIO'],
+  allow_unsafe_interrupts: ['EACCES', 'EINVAL', 'ENOMEM'],
 };
 
 /** Milliseconds: within the deadline of 30 s for one write, and beyond. */
