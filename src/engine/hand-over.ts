@@ -62,19 +62,15 @@ export async function handOver(engine: Engine, plan: Plan, { config, earlier }: 
       interrupted: engine.interrupted,
     });
   // What a parameter is before is known once its module is loaded, and no earlier.
-  const [loaded = [], others = []] = [true, false].map((isLoad) =>
-    plan.steps.filter(({ kind }) => (kind === 'load-module') === isLoad),
-  );
-  const [failure] = await executed(loaded);
+  const isLoad = ({ kind }: Step): boolean => kind === 'load-module';
+  const moves = plan.steps.filter((step) => !isLoad(step) && step.kind !== 'set-module-parameter');
+  const [failure] = await executed(plan.steps.filter(isLoad));
   const allowed =
     failure || !plan.unsafeInterrupts
       ? { claim: intent, failure }
       : await allowUnsafeInterrupts(engine, intent, timeouts);
   const { claim } = allowed;
-  const trouble =
-    allowed.failure ??
-    (await executed(others.filter(({ kind }) => kind !== 'set-module-parameter')))[0] ??
-    recordHeld(engine, claim);
+  const trouble = allowed.failure ?? (await executed(moves))[0] ?? recordHeld(engine, claim);
   if (!trouble) return;
   const undone = await rollBack(engine, { ...claim, stuck: trouble.stuck ? [trouble.stuck] : [] });
   throw startError(plan, trouble, undone);

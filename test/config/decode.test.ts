@@ -41,6 +41,19 @@ function problems(text: string, path = PATH): string[] {
 }
 
 describe('decodeConfigFile', () => {
+  it('takes what endangers the whole host from the file of all guests, and refuses it in the file of one', () => {
+    const text = 'log: {level: err}\nallowUnsafeInterrupts: true\n';
+    assert.equal(decodeConfigFile(text, PATH, 'all').allowUnsafeInterrupts, true);
+    assert.throws(
+      () => decodeConfigFile(text, PATH),
+      /: line 2: allowUnsafeInterrupts is not for one guest: it endangers the whole host, so it belongs into config.yaml$/,
+    );
+    assert.throws(
+      () => decodeConfigFile('allowUnsafeInterrupts: yes please', PATH, 'all'),
+      /: line 1: allowUnsafeInterrupts: a text in place of true or false$/,
+    );
+  });
+
   describe('reads what is right', () => {
     const gpu = { by: 'address', address: '0000:03:00.0' };
     const none = new Map();

@@ -416,8 +416,20 @@ const engine: readonly Defect[] = [
   {
     name: 'writes the claim after the first change',
     file: 'engine/hand-over.ts',
-    find: '  recordIntent(engine, claim, isFirst);\n  const [failure]',
-    replace: '  const [failure]',
+    find: '  recordIntent(engine, intent, earlier === undefined);\n',
+    replace: '',
+  },
+  {
+    name: 'turns allow_unsafe_interrupts off although another guest needs it',
+    file: 'plan/unsafe-interrupts.ts',
+    find: 'isOn === true && !isOurs(others)',
+    replace: 'isOn === true',
+  },
+  {
+    name: 'turns allow_unsafe_interrupts on without a record',
+    file: 'engine/unsafe-interrupts.ts',
+    find: '      store.write(recorded);\n',
+    replace: '',
   },
   {
     name: 'leaves the claim of a start that could not record it',
@@ -446,8 +458,8 @@ const engine: readonly Defect[] = [
   {
     name: 'starts the guest on a claim that it could not finish',
     file: 'engine/hand-over.ts',
-    find: 'const trouble = failure ?? recordHeld(engine, claim);',
-    replace: 'recordHeld(engine, claim); const trouble: Trouble | undefined = failure;',
+    find: '(await executed(moves))[0] ?? recordHeld(engine, claim);',
+    replace: '(await executed(moves))[0]; if (!trouble) recordHeld(engine, claim);',
   },
   {
     name: 'takes no lock',
@@ -476,8 +488,8 @@ const engine: readonly Defect[] = [
   {
     name: 'forgets devices that the guest is not assigned any more',
     file: 'engine/prepare.ts',
-    find: 'if (own) await giveBackDropped(engine, own, plan);',
-    replace: '',
+    find: 'own && (await giveBackDropped(engine, own, plan));',
+    replace: 'own;',
   },
   {
     name: 'takes the claim from another run of the same guest that is at work',
@@ -542,7 +554,7 @@ const engine: readonly Defect[] = [
   {
     name: 'drops the claim when only some of its devices were given back',
     file: 'engine/give-back.ts',
-    find: 'if (kept.length > 0) engine.store.write(withDevices(claim, kept));\n  else engine',
+    find: 'if (kept.length > 0) engine.store.write(withDevices(claim, kept));\n    else engine',
     replace: 'engine',
   },
   {

@@ -27,6 +27,14 @@ describe('notReady', () => {
   it('refuses guests where interrupts are not remapped, unless the parameter lets them through', () => {
     assert.equal(codeOf({ interrupts: 'not-remapped' }), 'interrupts');
     assert.equal(codeOf({ interrupts: 'not-remapped', unsafeInterrupts: true }), undefined);
+    const by = (allowed: boolean, ours: boolean, isOn: boolean): string | undefined =>
+      codeOf(
+        { interrupts: 'not-remapped', unsafeInterrupts: isOn },
+        { for: 'guest', generalDriver: true, unsafeInterrupts: { allowed, ours } },
+      );
+    assert.deepEqual([by(true, false, false), by(true, true, true)], [undefined, undefined]);
+    // On for another guest, by a key that is gone.
+    assert.equal(by(false, true, true), 'interrupts');
   });
 
   it('refuses them where a module is missing', () => {
