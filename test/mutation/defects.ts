@@ -28,8 +28,8 @@ const plan: readonly Defect[] = [
   {
     name: 'makes steps although a member is refused',
     file: 'plan/plan.ts',
-    find: 'steps: refused ? [] : orderSteps(judged, input),',
-    replace: 'steps: orderSteps(judged, input),',
+    find: 'steps: refused ? [] : orderSteps(judged, input, unsafeInterrupts),',
+    replace: 'steps: orderSteps(judged, input, unsafeInterrupts),',
   },
   {
     name: 'takes its own claim for a rival’s',

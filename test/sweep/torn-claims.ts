@@ -117,9 +117,12 @@ function damagesOf(whole: Buffer, seed: string): Damage[] {
     'zero bytes behind its half': Buffer.concat([whole.subarray(0, 400), new Uint8Array(400)]),
     garbage: Uint8Array.from(whole, () => random.below(256)),
     'twice itself': text + text,
-    'of version 4': text.replace('"version": 2', '"version": 4'),
-    'of version 3, without what it has more': text.replace('"version": 2', '"version": 3'),
-    'of no version': text.replace('"version": 2,', ''),
+    'of version 4': text.replace(/"version": \d/, '"version": 4'),
+    'of the other version': text.replace(
+      /"version": \d/,
+      text.includes('"version": 2') ? '"version": 3' : '"version": 2',
+    ),
+    'of no version': text.replace(/"version": \d,/, ''),
     'a list': '[]',
     'of another guest': text.replace(/"uuid": "."/, '"uuid": "0"').replace('"win11"', '"win12"'),
     'of another boot, by hand': text.replace(/"bootId": "[^"]+"/, '"bootId": "another"'),
@@ -189,6 +192,8 @@ async function putBackByHand({ s }: Stage, beginning: Observation): Promise<void
     if (s.driver(device) !== 'none')
       await s.byHand(`/sys/bus/pci/drivers/${s.driver(device)}/unbind`, device);
   }
+  if (s.observation()['allow_unsafe_interrupts'] !== beginning['allow_unsafe_interrupts'])
+    await s.byHand('/sys/module/vfio_iommu_type1/parameters/allow_unsafe_interrupts', 'N');
   for (const device of [...changed].reverse()) {
     for (let bar = 0; bar < 6; bar += 1) {
       const size = was(device, `bar ${bar}`);
