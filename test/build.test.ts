@@ -81,7 +81,7 @@ describe('the build', () => {
     const file = join(built, 'vfio-hook');
     assert.doesNotMatch(readFileSync(file, 'utf8'), /^# include/m);
     for (const [program, ...args] of [['sh'], ...shells]) {
-      const { status, stderr } = spawnSync(program ?? '', [...args, '-n', file], { encoding: 'utf8' });
+      const { status, stderr } = spawnSync(program, [...args, '-n', file], { encoding: 'utf8' });
       assert.deepEqual([status, stderr], [0, ''], program);
     }
     const { error, status, stdout } = spawnSync('shellcheck', ['--shell=sh', file], { encoding: 'utf8' });
