@@ -13,6 +13,8 @@ export const srIovCases: readonly LabCase[] = (['yes', 'no'] as const).map((mana
   limit: 180,
   async run(context) {
     await must('modprobe', ['igbvf']);
+    // libvirt wants /dev/vfio/vfio before it loads anything, and no systemd made it here (kmod static-nodes).
+    await must('modprobe', ['vfio-pci']);
     const count = attribute(devices.igb, 'sriov_numvfs');
     write(count, '1');
     context.afterwards(() => {
