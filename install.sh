@@ -602,9 +602,9 @@ install_all() {
 
 vfio-hook is installed. It needs no configuration: the guest's XML says which devices.
 Next:
-  vfio-hook doctor         whether everything is in place, and what to type if not
-  vfio-hook plan GUEST     what a start would do to the devices
-  virsh start GUEST        the hook moves them, and puts them back when the guest is off
+  sudo vfio-hook doctor       whether everything is in place, and what to type if not
+  sudo vfio-hook plan GUEST   what a start would do to the devices
+  virsh start GUEST           the hook moves them, and puts them back when the guest is off
 Settings, if you want any, go to $config/config.yaml and $config/domains/GUEST.yaml;
 examples are in $documents/examples/configs.
 END
