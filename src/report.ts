@@ -7,11 +7,11 @@ import { escapeControl } from './text.ts';
 
 /**
  * The lines that tell a person about an error: `vfio-hook: error: …`, then `vfio-hook: hint: …`. No stack
- * trace, no text of Node about a failed system call. {@link sayOnStderr} escapes what is in them.
+ * trace, no text of Node about a failed system call, and each of them one line whatever the error repeats.
  */
 export function errorLines(error: unknown): string[] {
   const hints = errorHints(error).map((hint) => `hint: ${hintText(hint)}`);
-  return [`error: ${errorSentence(error)}`, ...hints].map((line) => `vfio-hook: ${line}`);
+  return [`error: ${errorSentence(error)}`, ...hints].map((line) => escapeControl(`vfio-hook: ${line}`));
 }
 
 /** What an error says. */

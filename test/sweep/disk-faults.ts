@@ -103,7 +103,10 @@ async function started(
   const { s } = stage;
   if (error) {
     assert.match(error.code, /^VH_(CLAIM|LOCK|KERNEL|INSTALLATION)$/, error.message);
-    assert.deepEqual(differences(before, s.observation()), [], error.message);
+    // Guests share it, and where no lock can be taken nobody knows whether another one needs it: recover turns it off.
+    const waits = (line: string): boolean => lasting && line.startsWith('allow_unsafe_interrupts:');
+    const differ = differences(before, s.observation()).filter((line) => !waits(line));
+    assert.deepEqual(differ, [], error.message);
     // Where not even unlink(2) works, a claim may stay, until recover can remove it.
     if (lasting) await recoverAll(stage);
   } else {
@@ -116,7 +119,7 @@ async function started(
 /** An end on a bad disk: the devices are given back, or the error says that they are not; recover finishes it. */
 async function ended(stage: Stage, error: VfioHookError | undefined): Promise<void> {
   if (error) {
-    assert.match(error.code, /^VH_(CLAIM|LOCK|INCOMPLETE|INSTALLATION)$/, error.message);
+    assert.match(error.code, /^VH_(CLAIM|LOCK|KERNEL|INCOMPLETE|INSTALLATION)$/, error.message);
     await recoverAll(stage);
   }
   stage.s.nothingDiffers();
