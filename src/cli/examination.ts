@@ -2,7 +2,7 @@ import type { Domain } from '../domain/domain.ts';
 import type { Examination, Guest } from '../doctor/examination.ts';
 import { libvirtGuests, readGuestXml } from '../doctor/guests.ts';
 import { inspectConfigs, type InspectOptions } from '../engine/inspect-config.ts';
-import { errnoOf, VfioHookError } from '../errors.ts';
+import { errnoOf } from '../errors.ts';
 import type { Host } from '../host/host.ts';
 import type { Call, Terminal } from './command.ts';
 import { readGuest } from './guest-xml.ts';
@@ -58,7 +58,7 @@ function configuredGuests(guests: Examination['guests']): InspectOptions['guests
   try {
     return guests().map(({ name, xml }) => ({ ...(xml?.domain ?? { name }), broken: xml === undefined }));
   } catch (error) {
-    if (error instanceof VfioHookError || errnoOf(error) === undefined) throw error;
+    if (errnoOf(error) === undefined) throw error;
     return undefined;
   }
 }

@@ -36,7 +36,7 @@ export function readGuest(operand: string, host: Host): ReadGuest {
     if (found) return found;
   } catch (error) {
     const errno = errnoOf(error);
-    if (errno === undefined || error instanceof VfioHookError) throw error;
+    if (errno === undefined) throw error;
     return fileInstead(operand) ?? cannotLook(operand, errno);
   }
   return fileInstead(operand) ?? unknown(operand, known);

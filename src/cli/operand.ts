@@ -14,7 +14,7 @@ export function readOperand(path: string): string {
 
 /** The error for a file that was named on the command line and cannot be read; `error` says why. */
 export function cannotRead(path: string, error: unknown, hints: readonly Hint[] = []): VfioHookError {
-  const errno = (error instanceof VfioHookError ? error.errno : errnoOf(error)) ?? 'EIO';
+  const errno = errnoOf(error) ?? 'EIO';
   return new VfioHookError('VH_FILE', `cannot read ${escapeControl(path)}: ${reasons[errno] ?? errno}`, {
     path,
     errno,

@@ -15,6 +15,6 @@ export function needsRoot(args: readonly string[], cause?: unknown): VfioHookErr
 /** Whether an error is one that root would not have had; not for files that somebody named. */
 export function isDenial(error: unknown): boolean {
   if (error instanceof VfioHookError && error.code === 'VH_FILE') return false;
-  const errno = error instanceof VfioHookError ? error.errno : errnoOf(error);
+  const errno = errnoOf(error);
   return errno === 'EACCES' || errno === 'EPERM';
 }

@@ -36,7 +36,7 @@ async function outcome<On>(check: Check<On>, on: On): Promise<readonly Found[]> 
     const result = await check.run(on);
     return Array.isArray(result) ? (result as readonly Found[]) : [result as Found];
   } catch (error) {
-    const errno = error instanceof VfioHookError ? error.errno : errnoOf(error);
+    const errno = errnoOf(error);
     if (errno === 'EACCES' || errno === 'EPERM') {
       const path = pathOf(error);
       return [

@@ -96,7 +96,7 @@ async function judgeGuest(on: Examination, { domain }: GuestXml): Promise<Found>
       return unknown('not judged while a kernel write for one of its devices has not returned');
     }
     if (error instanceof VfioHookError && error.errno === undefined) return fromError(error);
-    const errno = error instanceof VfioHookError ? error.errno : errnoOf(error);
+    const errno = errnoOf(error);
     if (errno === undefined) throw error;
     return unknown(`cannot make its plan: ${errno}`, advice('run the same command as root'));
   }

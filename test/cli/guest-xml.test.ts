@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { hintText } from '../../src/hint.ts';
 import { readGuest } from '../../src/cli/guest-xml.ts';
 import { VfioHookError } from '../../src/errors.ts';
+import { readFailure } from '../../src/failure.ts';
 import { parseDomain } from '../../src/domain/parse.ts';
 import type { Host } from '../../src/host/host.ts';
 import { fakeHost } from '../host/fake-host.ts';
@@ -32,6 +33,11 @@ const OTHER = 'b7a1e0d2-0d57-4b6b-9a43-4e1a2b9f0c11';
 
 function libvirt(files: Readonly<Record<string, string>>): Host {
   return fakeHost({ files, empty: ['/etc/libvirt/qemu/networks'] });
+}
+
+/** What a port of this host throws where the user may not look. */
+function denied(path: string): never {
+  throw readFailure(path, 'EACCES');
 }
 
 function errorOf(action: () => unknown): VfioHookError {
@@ -118,9 +124,6 @@ describe('readGuest', () => {
   });
 
   it('who may not look is told how to', () => {
-    const denied = (): never => {
-      throw Object.assign(new Error('EACCES'), { code: 'EACCES' });
-    };
     for (const host of [
       { ...libvirt({}), list: denied },
       { ...libvirt({ '/etc/libvirt/qemu/a.xml': '' }), read: denied },
@@ -189,12 +192,6 @@ describe('readGuest: names and files', () => {
   });
 
   it('who may not look at libvirt’s files gets the file of that name', () => {
-    const denied: Host = {
-      ...host,
-      list: () => {
-        throw Object.assign(new Error('EACCES'), { code: 'EACCES' });
-      },
-    };
-    assert.equal(readGuest('win11', denied).domain.name, 'file win11');
+    assert.equal(readGuest('win11', { ...host, list: denied }).domain.name, 'file win11');
   });
 });
