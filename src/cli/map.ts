@@ -1,11 +1,11 @@
 import { advice } from '../hint.ts';
 import { inspectGroups } from '../engine/inspect.ts';
 import { VfioHookError } from '../errors.ts';
+import { kernelRelease } from '../host/kernel-release.ts';
 import { readDevice } from '../host/read-device.ts';
 import { readTopology } from '../host/read-topology.ts';
 import { readableHost } from '../host/readable.ts';
 import { allGroups } from '../host/take-snapshot.ts';
-import { sysfs } from '../pci/sysfs.ts';
 import { escapeControl, quoteName } from '../text.ts';
 import { hostOption, machineOption, type Command } from './command.ts';
 import { buildMap } from './map/build.ts';
@@ -63,7 +63,7 @@ export const map: Command = {
       groups: inspection.groups,
       names: terminal.names(host),
       everything: call.options.has('all'),
-      kernelRelease: (host.read(sysfs.kernelRelease) ?? '').trim(),
+      kernelRelease: kernelRelease(host),
       time: engine.clock(),
     });
     terminal.data((format === 'html' ? mapPage(model) : drawMap(model, { standalone: true })).trimEnd());

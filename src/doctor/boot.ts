@@ -81,8 +81,3 @@ function linesOf(file: string, text: string): ModprobeLine[] {
       return [{ file, verb, module: module.replaceAll('-', '_'), rest: rest.join(' ') }];
     });
 }
-
-/** The release of the running kernel, such as `6.12.107+deb13-amd64`. */
-export function kernelRelease(host: Host): string {
-  return (host.read(sysfs.kernelRelease) ?? '').trim();
-}

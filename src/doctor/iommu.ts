@@ -1,16 +1,11 @@
 import { count } from '../count.ts';
 import type { Host } from '../host/host.ts';
+import { kernelRelease } from '../host/kernel-release.ts';
 import { readVfioState } from '../host/vfio-state.ts';
 import { sysfs } from '../pci/sysfs.ts';
 import { BACK_END, UNSAFE_INTERRUPTS } from '../pci/vfio-state.ts';
 import { NOT_REMAPPED } from '../plan/vfio-ready.ts';
-import {
-  addKernelArgument,
-  kernelArgument,
-  kernelArguments,
-  kernelRelease,
-  removeKernelArgument,
-} from './boot.ts';
+import { addKernelArgument, kernelArgument, kernelArguments, removeKernelArgument } from './boot.ts';
 import type { Check, Examination } from './examination.ts';
 import { failure, ok, unknown, warning, type Found } from './finding.ts';
 import { advice, command, paste, type Hint } from '../hint.ts';

@@ -1,9 +1,10 @@
 import type { Host } from '../host/host.ts';
+import { kernelRelease } from '../host/kernel-release.ts';
 import { readVfioState } from '../host/vfio-state.ts';
 import { kernelFacts, restoringKernels } from '../pci/kernel-facts.ts';
 import { sysfs } from '../pci/sysfs.ts';
 import { notReady } from '../plan/vfio-ready.ts';
-import { kernelRelease, modprobeLines } from './boot.ts';
+import { modprobeLines } from './boot.ts';
 import type { Check, Examination } from './examination.ts';
 import { failure, ok, warning, type Found } from './finding.ts';
 import { advice, command } from '../hint.ts';

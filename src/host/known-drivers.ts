@@ -2,21 +2,17 @@ import { kindOfDriver, type KnownDriver } from '../pci/known-driver.ts';
 import { parseBuiltinVfioAliases, parseVfioAliases, type VfioAlias } from '../pci/modalias.ts';
 import { sysfs } from '../pci/sysfs.ts';
 import type { Host } from './host.ts';
+import { kernelRelease } from './kernel-release.ts';
 import { hasModules, moduleFile } from './modules.ts';
 
 /**
  * What this kernel knows of drivers that were asked for by name, each name once; those are left out of which nothing can
- * be found out. Reads files of a megabyte and more,
- * so it is for the few starts that name a driver.
+ * be found out. Reads files of a megabyte and more, so it is for the few starts that name a driver.
  */
 export function knownDrivers(host: Host, names: readonly string[]): KnownDriver[] {
   if (names.length === 0) return [];
-  const release = (host.read(sysfs.kernelRelease) ?? '').trim();
-  const aliases = host.read(sysfs.modulesAlias(release)) ?? '';
-  const builtin = host.read(sysfs.builtinModules(release)) ?? '';
-  const offered = new Set(
-    [...parseVfioAliases(aliases), ...parseBuiltinVfioAliases(builtin)].map(({ module }) => module),
-  );
+  const { release, aliases, builtin, vfio } = announced(host);
+  const offered = new Set(vfio.map(({ module }) => module));
   const drivers = host.list(sysfs.drivers) ?? [];
   return [...new Set(names)].flatMap((name): KnownDriver[] => {
     const registered = spellings(name).find((form) => drivers.includes(form));
@@ -42,11 +38,25 @@ export function knownDrivers(host: Host, names: readonly string[]): KnownDriver[
 
 /** The vfio drivers that this kernel offers besides vfio-pci, in the order of the files. */
 export function offeredVariants(host: Host): VfioAlias[] {
-  const release = (host.read(sysfs.kernelRelease) ?? '').trim();
-  return [
-    ...parseVfioAliases(host.read(sysfs.modulesAlias(release)) ?? ''),
-    ...parseBuiltinVfioAliases(host.read(sysfs.builtinModules(release)) ?? ''),
-  ].filter(({ module }) => module !== 'vfio_pci');
+  return announced(host).vfio.filter(({ module }) => module !== 'vfio_pci');
+}
+
+/** What drivers say of themselves: modules in modules.alias, what is part of the kernel in modules.builtin.modinfo. */
+function announced(host: Host): {
+  readonly release: string;
+  readonly aliases: string;
+  readonly builtin: string;
+  readonly vfio: readonly VfioAlias[];
+} {
+  const release = kernelRelease(host);
+  const aliases = host.read(sysfs.modulesAlias(release)) ?? '';
+  const builtin = host.read(sysfs.builtinModules(release)) ?? '';
+  return {
+    release,
+    aliases,
+    builtin,
+    vfio: [...parseVfioAliases(aliases), ...parseBuiltinVfioAliases(builtin)],
+  };
 }
 
 /** modprobe takes both spellings, the directory of drivers has one of them. */

@@ -12,6 +12,16 @@ export function groupOf(host: Host, address: PciAddress): number | undefined {
   return Number.isInteger(number) ? number : undefined;
 }
 
+/** The attributes of devices whose read takes the device's lock: readDevice() takes their texts. */
+export function lockedAttributes(host: Host, addresses: readonly PciAddress[]): string[] {
+  return addresses.flatMap((address) => [
+    sysfs.driverOverride(address),
+    ...(host.read(sysfs.attribute(address, 'sriov_totalvfs')) === undefined
+      ? []
+      : [sysfs.attribute(address, 'sriov_numvfs')]),
+  ]);
+}
+
 /**
  * One device's attributes; undefined when it has left the bus. `locked` has the texts of the attributes
  * whose read takes the device's lock.

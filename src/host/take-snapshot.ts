@@ -8,9 +8,10 @@ import type { Snapshot } from '../pci/snapshot.ts';
 import { sysfs } from '../pci/sysfs.ts';
 import { describeHolders } from './describe-holders.ts';
 import type { Host } from './host.ts';
+import { kernelRelease } from './kernel-release.ts';
 import { knownDrivers } from './known-drivers.ts';
 import { notAnswering } from './not-answering.ts';
-import { groupOf, readDevice } from './read-device.ts';
+import { groupOf, lockedAttributes, readDevice } from './read-device.ts';
 import { silentDevices } from './silent-devices.ts';
 import { readVfioState } from './vfio-state.ts';
 import { readUses } from './uses/uses.ts';
@@ -111,13 +112,7 @@ export async function takeSnapshot(
     .flatMap((group) => group.members)
     .filter((address) => !options.without?.includes(address))
     .sort(comparePciAddresses);
-  const locked = addresses.flatMap((address) => [
-    sysfs.driverOverride(address),
-    ...(host.read(sysfs.attribute(address, 'sriov_totalvfs')) === undefined
-      ? []
-      : [sysfs.attribute(address, 'sriov_numvfs')]),
-  ]);
-  const texts = await host.readLocked(locked, options.deadlineMs);
+  const texts = await host.readLocked(lockedAttributes(host, addresses), options.deadlineMs);
   if (texts.kind === 'stuck') throw notAnswering(texts);
   const open = new Set(members.flatMap((group) => (group.open ? group.members : [])));
   const silent = await silentDevices(
@@ -126,11 +121,11 @@ export async function takeSnapshot(
     options.deadlineMs,
   );
   const devices = addresses.flatMap((address) => readDevice(host, address, texts.texts) ?? []);
-  const kernelRelease = (host.read(sysfs.kernelRelease) ?? '').trim();
-  const variants = variantsFor(host, kernelRelease, devices);
+  const release = kernelRelease(host);
+  const variants = variantsFor(host, release, devices);
   const libvirtVersion = variants.length > 0 ? installedLibvirt(host) : undefined;
   return {
-    kernelRelease,
+    kernelRelease: release,
     groups: members,
     devices,
     drivers: host.list(sysfs.drivers) ?? [],

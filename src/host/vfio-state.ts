@@ -1,6 +1,7 @@
 import { sysfs } from '../pci/sysfs.ts';
 import { BACK_END, UNSAFE_INTERRUPTS, type Provided, type VfioState } from '../pci/vfio-state.ts';
 import type { Host } from './host.ts';
+import { kernelRelease } from './kernel-release.ts';
 import { hasModules, moduleFile } from './modules.ts';
 
 /** Bytes of /proc/interrupts that tell it almost always: its first lines are those of the IO-APIC, on any machine. */
@@ -8,7 +9,7 @@ const HEAD = 65_536;
 
 /** Looks whether this host can give devices to guests at all. Reads little where all is well. */
 export function readVfioState(host: Host): VfioState {
-  const release = (host.read(sysfs.kernelRelease) ?? '').trim();
+  const release = kernelRelease(host);
   const drivers = host.list(sysfs.drivers) ?? [];
   return {
     interrupts: interruptsOf(host),

@@ -1,6 +1,7 @@
 import { pciHostdevs } from '../../domain/domain.ts';
 import { ruleFor } from '../../config/rules.ts';
 import type { Host } from '../../host/host.ts';
+import { kernelRelease } from '../../host/kernel-release.ts';
 import { installedLibvirt } from '../../host/take-snapshot.ts';
 import { parsePciAddress, slotOf, type PciAddress } from '../../pci/address.ts';
 import { isDisplay } from '../../pci/class.ts';
@@ -8,7 +9,6 @@ import { libvirtFacts } from '../../pci/libvirt-facts.ts';
 import { bestVfioAlias, parseVfioAliases } from '../../pci/modalias.ts';
 import { sysfs } from '../../pci/sysfs.ts';
 import { quoteName } from '../../text.ts';
-import { kernelRelease } from '../boot.ts';
 import type { Check, GuestExamination } from '../examination.ts';
 import { realPath } from '../files.ts';
 import { about, failure, ok, unknown, warning, type Found } from '../finding.ts';

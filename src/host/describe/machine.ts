@@ -4,7 +4,8 @@ import { bestVfioAlias, parseVfioAliases } from '../../pci/modalias.ts';
 import type { PciNames } from '../../pci/names.ts';
 import { sysfs } from '../../pci/sysfs.ts';
 import type { Host } from '../host.ts';
-import { readDevice } from '../read-device.ts';
+import { kernelRelease } from '../kernel-release.ts';
+import { lockedAttributes, readDevice } from '../read-device.ts';
 import { readTopology } from '../read-topology.ts';
 import { kernelVersions, type KernelVersion } from '../simulated/spec.ts';
 import type { WrittenDescription, WrittenDevice } from '../simulated/description-schema.ts';
@@ -54,7 +55,7 @@ export async function describeMachine(host: Host, names: PciNames): Promise<Desc
     const device = readDevice(host, address, locked);
     if (device) devices.set(address, device);
   }
-  const release = (host.read(sysfs.kernelRelease) ?? '').trim();
+  const release = kernelRelease(host);
   const libvirt = installedLibvirt(host);
   const described = placed.flatMap((place) => {
     const device = devices.get(place.address);
@@ -98,13 +99,7 @@ async function lockedTexts(
   addresses: readonly PciAddress[],
   gaps: string[],
 ): Promise<ReadonlyMap<string, string>> {
-  const paths = addresses.flatMap((address) => [
-    sysfs.driverOverride(address),
-    ...(host.read(sysfs.attribute(address, 'sriov_totalvfs')) === undefined
-      ? []
-      : [sysfs.attribute(address, 'sriov_numvfs')]),
-  ]);
-  const read = await host.readLocked(paths, ANSWER_MS);
+  const read = await host.readLocked(lockedAttributes(host, addresses), ANSWER_MS);
   if (read.kind === 'read') return read.texts;
   gaps.push(
     'a driver is stuck with a device: driver overrides and numbers of virtual functions are left out',
