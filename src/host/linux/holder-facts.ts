@@ -1,6 +1,6 @@
-import { readFileSync, readlinkSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import type { Holder } from '../host.ts';
-import { readProc, stateOf } from './processes.ts';
+import { readProc, readProcLink, stateOf } from './processes.ts';
 
 /**
  * Whether a process would act on what happens to a device that it holds: which program it is, and whether it is
@@ -16,11 +16,9 @@ export function holderFacts(pid: number): Pick<Holder, 'program' | 'halted'> {
  * below /usr put there by root: any user can have a mount namespace with another /usr (unshare(1)).
  */
 function programOf(pid: number): string | undefined {
-  const mounts = link(`/proc/${pid}/ns/mnt`);
-  if (mounts === undefined || !['self', '1'].some((host) => link(`/proc/${host}/ns/mnt`) === mounts))
-    return undefined;
-  // A program that was upgraded since it started has lost its file (fs/d_path.c).
-  return link(`/proc/${pid}/exe`)?.replace(/ \(deleted\)$/, '');
+  const mounts = readProcLink(pid, 'ns/mnt');
+  const hosts = (['self', 1] as const).map((host) => readProcLink(host, 'ns/mnt'));
+  return mounts !== undefined && hosts.includes(mounts) ? readProcLink(pid, 'exe') : undefined;
 }
 
 function isHalted(pid: number): boolean {
@@ -38,14 +36,6 @@ function isFrozen(cgroups: string): boolean {
     if (controllers !== 'freezer') return false;
     return (text(`/sys/fs/cgroup/freezer${path.join(':')}/freezer.state`) ?? '').startsWith('FR');
   });
-}
-
-function link(path: string): string | undefined {
-  try {
-    return readlinkSync(path);
-  } catch {
-    return undefined;
-  }
 }
 
 function text(path: string): string | undefined {

@@ -1,8 +1,8 @@
-import { opendirSync, readlinkSync, statSync, type Dir } from 'node:fs';
+import { opendirSync, statSync, type Dir } from 'node:fs';
 import type { Holder, OpenFiles, UnseenProcess } from '../host.ts';
 import { holderFacts } from './holder-facts.ts';
 import { guestProcess } from './libvirt.ts';
-import { commandLine, nameOf, parentOf, pids, readProc } from './processes.ts';
+import { commandLine, nameOf, parentOf, pids, readProc, readProcLink } from './processes.ts';
 import { unitOf } from './unit.ts';
 
 /** What a look at the open files of all processes may cost. */
@@ -89,8 +89,8 @@ function openOf(pid: number, { wanted, until, now }: Look, { from, to }: { from:
       const entry = directory.readSync();
       if (entry === null) return { open, isWhole: true };
       if (count >= to || (count % CHUNK === CHUNK - 1 && now() >= until)) return { open, isWhole: false };
-      const path = count < from ? '' : pathOpen(`/proc/${pid}/fd/${entry.name}`);
-      if (wanted.has(path)) open.add(path);
+      const path = count < from ? undefined : readProcLink(pid, `fd/${entry.name}`);
+      if (path !== undefined && wanted.has(path)) open.add(path);
     }
   } catch {
     return { open, isWhole: true };
@@ -124,19 +124,6 @@ function holdersIn(pid: number, open: readonly string[]): Holder[] {
     ...holderFacts(pid),
   };
   return open.map((path) => ({ ...holder, path }));
-}
-
-/** What the kernel appends to a file's path once that is removed (fs/d_path.c). */
-const DELETED = ' (deleted)';
-
-/** A node that was removed and made again since it was opened is still that node. Empty when the file was closed. */
-function pathOpen(link: string): string {
-  try {
-    const text = readlinkSync(link);
-    return text.endsWith(DELETED) ? text.slice(0, -DELETED.length) : text;
-  } catch {
-    return '';
-  }
 }
 
 /** Whether this process is among the parents of another one. */

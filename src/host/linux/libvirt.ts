@@ -1,4 +1,4 @@
-import { lstatSync, readFileSync, readlinkSync, type Stats } from 'node:fs';
+import { lstatSync, readFileSync, type Stats } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import type { GuestProcess } from '../host.ts';
 import {
@@ -9,6 +9,7 @@ import {
   nameOf,
   pids,
   readProc,
+  readProcLink,
   startTimeOf,
 } from './processes.ts';
 
@@ -63,15 +64,7 @@ function pidIn(file: string): number | undefined {
 
 /** By the name of the process or of its program: qemu-system-x86_64, qemu-kvm, kvm. */
 function isQemu(pid: number): boolean {
-  return [nameOf(pid), programOf(pid)].some((name) => /qemu|^kvm/.test(name ?? ''));
-}
-
-function programOf(pid: number): string | undefined {
-  try {
-    return basename(readlinkSync(`/proc/${pid}/exe`));
-  } catch {
-    return undefined;
-  }
+  return [nameOf(pid), basename(readProcLink(pid, 'exe') ?? '')].some((name) => /qemu|^kvm/.test(name ?? ''));
 }
 
 /** Clock ticks a second in /proc/PID/stat: USER_HZ, 100 wherever libvirt runs guests with host devices. */

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ProcessIdentity } from '../host.ts';
 
@@ -88,6 +88,23 @@ function isSetuid(pid: number): boolean {
 export function readProc(pid: number, file: string): string | undefined {
   try {
     return readFileSync(`/proc/${pid}/${file}`, 'utf8');
+  } catch {
+    return undefined;
+  }
+}
+
+/** What the kernel appends to a file's path once that is removed (fs/d_path.c). */
+const DELETED = ' (deleted)';
+
+/**
+ * What a link below /proc/PID names; undefined when the process is gone or the link is not for this user. A file that
+ * was removed since, and perhaps made again, is named as it was: a node of a device is still that node, an upgraded
+ * program still that program.
+ */
+export function readProcLink(pid: number | 'self', link: string): string | undefined {
+  try {
+    const text = readlinkSync(`/proc/${pid}/${link}`);
+    return text.endsWith(DELETED) ? text.slice(0, -DELETED.length) : text;
   } catch {
     return undefined;
   }
