@@ -5,6 +5,8 @@ import type { PciDevice } from '../pci/device.ts';
 import type { KnownDriver } from '../pci/known-driver.ts';
 import { bestVfioAlias } from '../pci/modalias.ts';
 import type { Snapshot } from '../pci/snapshot.ts';
+import { isVfioName } from '../pci/vfio-name.ts';
+import type { LoadModule } from './step.ts';
 
 /** The general vfio driver for PCI devices. */
 export const VFIO_PCI = 'vfio-pci';
@@ -28,6 +30,11 @@ export function chooseDriver(device: PciDevice, snapshot: Snapshot, wishes: Driv
   const { choosesVariants } = libvirtFacts(snapshot.libvirtVersion);
   const alias = choosesVariants ? bestVfioAlias(device.modalias, snapshot.variants) : undefined;
   return alias ? registeredName(alias.module, snapshot) : VFIO_PCI;
+}
+
+/** Loads a driver that a device had, or that was asked for: whoever blacklists a vfio driver means it. */
+export function loadDriver(module: string, driver: string): LoadModule {
+  return { kind: 'load-module', module, driver, blacklist: isVfioName(driver) ? 'obeyed' : 'overruled' };
 }
 
 /**

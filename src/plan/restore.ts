@@ -3,7 +3,7 @@ import { formatBarSize } from '../pci/bar.ts';
 import type { PciDevice } from '../pci/device.ts';
 import { deviceAt, type Snapshot } from '../pci/snapshot.ts';
 import { sysfs } from '../pci/sysfs.ts';
-import { isVfioName } from '../pci/vfio-name.ts';
+import { loadDriver } from './driver.ts';
 import type { Step } from './step.ts';
 
 /** How to put a claim's originals back, from where the host is now. */
@@ -31,7 +31,7 @@ export function planRestore(claim: Pick<Claim, 'devices'>, snapshot: Snapshot): 
       // While the devices still sit on vfio drivers: a module that is loaded later would take them at once.
       ...[...modules]
         .filter(([driver]) => !snapshot.drivers.includes(driver))
-        .map(([driver, module]) => loadOf(module, driver)),
+        .map(([driver, module]) => loadDriver(module, driver)),
       ...[...ways].reverse().flatMap((way) => way.unbinds),
       ...ways.flatMap((way) => way.resizes),
       ...ways.flatMap((way) => way.overrides),
@@ -43,10 +43,6 @@ export function planRestore(claim: Pick<Claim, 'devices'>, snapshot: Snapshot): 
     notes: ways.flatMap((way) => way.notes),
     left: ways.flatMap((way) => way.left),
   };
-}
-
-function loadOf(module: string, driver: string): Step {
-  return { kind: 'load-module', module, driver, blacklist: isVfioName(driver) ? 'obeyed' : 'overruled' };
 }
 
 interface WayBack {

@@ -2,7 +2,7 @@ import type { PciDevice } from '../pci/device.ts';
 import type { Snapshot } from '../pci/snapshot.ts';
 import { isStub } from '../pci/stub.ts';
 import { isVfioName } from '../pci/vfio-name.ts';
-import { registeredName } from './driver.ts';
+import { loadDriver, registeredName } from './driver.ts';
 import type { Step } from './step.ts';
 
 /** Whether a device is kept from the host: it has a vfio driver, a stub, or none at all. */
@@ -21,16 +21,7 @@ export function planToHost(devices: readonly PciDevice[], snapshot: Snapshot, dr
   const isInTheWay = (override: string): boolean =>
     chosen === undefined ? isVfioName(override) || isStub(override) : override !== chosen;
   return [
-    ...(chosen !== undefined && !snapshot.drivers.includes(chosen)
-      ? [
-          {
-            kind: 'load-module',
-            module: chosen,
-            driver: chosen,
-            blacklist: isVfioName(chosen) ? 'obeyed' : 'overruled',
-          } as const,
-        ]
-      : []),
+    ...(chosen !== undefined && !snapshot.drivers.includes(chosen) ? [loadDriver(chosen, chosen)] : []),
     ...[...devices]
       .reverse()
       .flatMap(({ address, driver: bound }): Step[] =>
