@@ -44,18 +44,23 @@ function jsonEscape(unit: number): string {
   return `\\u${unit.toString(16).padStart(4, '0')}`;
 }
 
+/** A text from outside in double quotes, safe to print. */
+export function inQuotes(text: string): string {
+  return `"${escapeControl(text.replace(/["\\]/g, '\\$&'))}"`;
+}
+
 const LONGEST = 100;
 
 /** A name from outside in double quotes, safe to print: `"win11"`. Cut after 100 characters. */
 export function quoteName(name: string): string {
   const characters = Array.from(name);
   const shown = characters.length <= LONGEST ? name : `${characters.slice(0, LONGEST - 1).join('')}…`;
-  return `"${escapeControl(shown.replace(/["\\]/g, '\\$&'))}"`;
+  return inQuotes(shown);
 }
 
 /** A path as it is when every character of it is harmless in a shell and a terminal, in double quotes otherwise. */
 export function shownPath(path: string): string {
-  return /^[\w./%+@:=,~-]+$/.test(path) ? path : `"${escapeControl(path.replace(/["\\]/g, '\\$&'))}"`;
+  return /^[\w./%+@:=,~-]+$/.test(path) ? path : inQuotes(path);
 }
 
 /**

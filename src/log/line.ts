@@ -1,4 +1,4 @@
-import { escapeControl } from '../text.ts';
+import { escapeControl, inQuotes } from '../text.ts';
 import type { LogEntry } from './log.ts';
 
 /**
@@ -35,5 +35,5 @@ function fits(text: string, bytes: number): string {
 }
 
 function quoted(value: string): string {
-  return /^[\w.:/-]+$/.test(value) ? value : `"${escapeControl(value.replace(/["\\]/g, '\\$&'))}"`;
+  return /^[\w.:/-]+$/.test(value) ? value : inQuotes(value);
 }
