@@ -1,7 +1,7 @@
 import { advice } from '../../hint.ts';
 import type { DeviceUse } from '../../pci/use.ts';
 import { describeHolders } from '../describe-holders.ts';
-import type { Holder, OpenFiles } from '../host.ts';
+import type { OpenFiles } from '../host.ts';
 import type { DeviceNode } from './holders.ts';
 import type { CarriedConnection } from './network.ts';
 import { listed, plainOrQuoted } from './words.ts';
@@ -16,7 +16,7 @@ export function unseenUses(
   { holders, unseen }: OpenFiles,
 ): DeviceUse[] {
   if (unseen.length === 0) return [];
-  const why = `the open files of ${describeHolders(unseen.map(asHolder))} could not all be looked at in time`;
+  const why = `the open files of ${describeHolders(unseen)} could not all be looked at in time`;
   const hints = [advice('end what has that many files open, or try again when the host is less busy')];
   const held = [...new Set(nodes.map(({ device }) => device))].map((device): DeviceUse => {
     const own = nodes.filter((node) => node.device === device);
@@ -34,8 +34,4 @@ export function unseenUses(
       hints,
     }));
   return [...held, ...new Map(ssh.map((use) => [`${use.device} ${use.detail}`, use])).values()];
-}
-
-function asHolder({ pid, name }: { readonly pid: number; readonly name: string }): Holder {
-  return { pid, name, path: '' };
 }
