@@ -1,3 +1,5 @@
+import { compareWith } from './version.ts';
+
 /** What the version of a running kernel says about how far it can be trusted with devices. */
 export interface KernelFacts {
   /** It is 5.15 or later: this program was never tried with an older one. */
@@ -33,8 +35,7 @@ const RESTORES_SINCE: ReadonlyMap<string, number> = new Map([
  */
 export function kernelFacts(release: string, banner = ''): KernelFacts {
   const [major = 0, minor = 0, patch = 0] = numbers(release);
-  const isAtLeast = (wantedMajor: number, wantedMinor: number): boolean =>
-    major > wantedMajor || (major === wantedMajor && minor >= wantedMinor);
+  const isAtLeast = compareWith(major, minor);
   const since = RESTORES_SINCE.get(`${major}.${minor}`) ?? Infinity;
   const patches = (banner.match(/\b\d+\.\d+\.\d+/g) ?? [])
     .map(numbers)

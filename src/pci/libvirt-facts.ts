@@ -1,3 +1,5 @@
+import { compareWith } from './version.ts';
+
 /** What the version of libvirt says about what it does by itself. */
 export interface LibvirtFacts {
   /** It is 9.0 or later: this program was never tried with an older one. */
@@ -15,8 +17,7 @@ export interface LibvirtFacts {
 /** What is known of a libvirt by its version, such as `11.3.0`. An unknown one counts as a recent one. */
 export function libvirtFacts(version: string | undefined): LibvirtFacts {
   const [major = Infinity, minor = 0] = version?.split('.').map(Number) ?? [];
-  const isAtLeast = (wantedMajor: number, wantedMinor: number): boolean =>
-    major > wantedMajor || (major === wantedMajor && minor >= wantedMinor);
+  const isAtLeast = compareWith(major, minor);
   return {
     known: isAtLeast(9, 0),
     runsDropIns: isAtLeast(6, 5),
