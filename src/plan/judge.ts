@@ -2,16 +2,14 @@ import { advice, uniqueHints, type Hint } from '../hint.ts';
 import { isHeld, type BarSize, type Claim, type ClaimedDevice, type ClaimOwner } from '../claim/claim.ts';
 import { ownerPhrase } from '../claim/owner.ts';
 import type { PciHostdev } from '../domain/domain.ts';
-import { slotOf } from '../pci/address.ts';
-import { isBridgeClass, isSystemClass } from '../pci/class.ts';
 import type { IommuGroup, PciDevice } from '../pci/device.ts';
-import { kernelFacts } from '../pci/kernel-facts.ts';
 import { isDriverName } from '../pci/driver-name.ts';
 import { groupOf, type Snapshot } from '../pci/snapshot.ts';
 import { isStub } from '../pci/stub.ts';
 import type { DeviceUse, UseReason } from '../pci/use.ts';
 import { quoteName } from '../text.ts';
 import { barChanges, type BarChange } from './bars.ts';
+import { bridgeMayStay, isChipsetFunction, slotHint } from './board.ts';
 import { chooseDriver, driverNote, driverRefusal } from './driver.ts';
 import { SILENT, silentHints } from './vfio-ready.ts';
 import { reasonsOf, sortUses } from './use.ts';
@@ -110,19 +108,6 @@ function isReadyForUse({ device, hostdev, ...current }: Case, detached: Claim): 
   if (!claimed || !isHeld(detached, claimed)) return false;
   if (current.scope === 'functions') return device.driver === claimed.driver;
   return device.onVfio || (!hostdev && isStub(device.driver));
-}
-
-/** A card can be moved; functions of the chipset's own slot stay together whatever is plugged in where. */
-function slotHint(device: PciDevice, { devices }: Snapshot): Hint {
-  const isPluggedIn = ({ address, headerType, iommuGroup }: PciDevice): boolean =>
-    headerType === 'endpoint' &&
-    iommuGroup === device.iommuGroup &&
-    slotOf(address) !== slotOf(device.address);
-  return devices.some(isPluggedIn)
-    ? advice('move the card to another slot, so that it gets another IOMMU group')
-    : advice(
-        'all of this group is one part of the chipset, and no slot changes that: give the guest another device',
-      );
 }
 
 function judgeNature(current: Case, snapshot: Snapshot): Judgement | undefined {
@@ -266,25 +251,6 @@ function wishedSizes(current: Case): BarSize[] {
   const wished = new Map(current.earlier?.original.bars.map(({ bar, size }) => [bar, size]));
   for (const [bar, size] of current.rule.bars) wished.set(bar, size);
   return [...wished].map(([bar, size]) => ({ bar, size })).sort((a, b) => a.bar - b.bar);
-}
-
-/**
- * Which bridges leave a group viable: where the kernel guards groups those whose driver manages no DMA of its own,
- * that is pcieport (drivers/pci/pcie/portdrv.c, driver_managed_dma), and those without a driver; before, any.
- */
-function bridgeMayStay(device: PciDevice, snapshot: Snapshot): boolean {
-  if (device.driver === undefined || device.driver === 'pcieport' || isStub(device.driver) || device.onVfio)
-    return true;
-  return !kernelFacts(snapshot.kernelRelease).guardsGroups;
-}
-
-/**
- * Functions that the board needs and no guest can use. An "other" bridge (0680) that is asked for is let
- * through: NVSwitch, which guests do get, carries that class.
- */
-function isChipsetFunction(device: PciDevice, asked: boolean): boolean {
-  if (isSystemClass(device.class)) return true;
-  return isBridgeClass(device.class) && !(asked && device.class.startsWith('0680'));
 }
 
 function leave(current: Case, code: LeaveCode, reason: string): Judgement {

@@ -123,13 +123,13 @@ const plan: readonly Defect[] = [
   },
   {
     name: 'lets every bridge driver stay',
-    file: 'plan/judge.ts',
+    file: 'plan/board.ts',
     find: 'return !kernelFacts(snapshot.kernelRelease).guardsGroups;',
     replace: 'return true;',
   },
   {
     name: 'takes chipset functions from the host',
-    file: 'plan/judge.ts',
+    file: 'plan/board.ts',
     find: 'if (isSystemClass(device.class)) return true;',
     replace: '',
   },
