@@ -33,8 +33,8 @@ const TRIES = 40;
 const PAUSE_MS = 5;
 
 /**
- * Writes a line to stderr, synchronously, and makes one line of it whatever it contains. A reader that is gone (libvirtd was restarted) or asleep costs the
- * line and nothing else.
+ * Writes a line to stderr, synchronously, and makes one line of it whatever it contains. A reader that is gone
+ * (libvirtd was restarted) or asleep costs the line and nothing else.
  */
 export function sayOnStderr(line: string): void {
   const bytes = Buffer.from(`${escapeControl(line)}\n`);
