@@ -55,8 +55,8 @@ const entries = {
   domain: 'src/domain/parse.ts',
   config: 'src/config/part.ts',
   log: 'src/log/winston.ts',
-  simulated: 'src/host/simulated/entry.ts',
-  described: 'src/host/simulated/described.ts',
+  simulated: 'simulator/entry.ts',
+  described: 'simulator/described.ts',
 };
 const parts: [file: string, text: string][] = [];
 for (const [name, entry] of Object.entries(entries)) parts.push([`${name}.cjs`, await bundle(entry)]);

@@ -1,6 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { commands } from '../src/cli/commands.ts';
+import { commands } from '../src/cli/commands/index.ts';
 import type { Command, OptionSpec } from '../src/cli/command.ts';
 import { shownOptions } from '../src/cli/help.ts';
 

@@ -1,6 +1,6 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { commands } from '../src/cli/commands.ts';
+import { commands } from '../src/cli/commands/index.ts';
 import type { Command, OptionSpec } from '../src/cli/command.ts';
 import { aliasSentences, shownOptions, usageLine } from '../src/cli/help.ts';
 import { classWords } from '../src/config/match.ts';

@@ -5,7 +5,7 @@ import type * as config from './config/part.ts';
 import type { Domain } from './domain/domain.ts';
 import { VfioHookError } from './errors.ts';
 import type { Host } from './host/host.ts';
-import type * as described from './host/simulated/described.ts';
+import type * as described from '../simulator/described.ts';
 import type { Sink } from './log/file.ts';
 import type { Log, Severity } from './log/log.ts';
 

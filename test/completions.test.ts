@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { completions } from '../scripts/completions.ts';
-import { commands } from '../src/cli/commands.ts';
+import { commands } from '../src/cli/commands/index.ts';
 import { offeredReasons } from '../src/pci/use.ts';
 import { shownOptions } from '../src/cli/help.ts';
 

@@ -14,11 +14,11 @@ import { tmpdir } from 'node:os';
 import { basename, dirname, extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseDomain } from '../src/domain/parse.ts';
-import { readDescription } from '../src/host/simulated/description.ts';
-import { MACHINE_FILE } from '../src/host/simulated/entry.ts';
-import { createMachineFile, openMachineFile } from '../src/host/simulated/machine.ts';
-import type { FaultDescription, Operation } from '../src/host/simulated/operation.ts';
-import type { MachineSpec } from '../src/host/simulated/spec.ts';
+import { readDescription } from '../simulator/description.ts';
+import { MACHINE_FILE } from '../simulator/entry.ts';
+import { createMachineFile, openMachineFile } from '../simulator/machine.ts';
+import type { FaultDescription, Operation } from '../simulator/operation.ts';
+import type { MachineSpec } from '../simulator/spec.ts';
 import { installedFacts, installedFiles } from './doctor/machine.ts';
 
 /*

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { commands } from '../src/cli/commands.ts';
+import { commands } from '../src/cli/commands/index.ts';
 import { classWords } from '../src/config/match.ts';
 import { checks } from '../src/doctor/checks.ts';
 import { lints } from '../src/doctor/lint/lints.ts';

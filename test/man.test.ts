@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { manualPages } from '../scripts/man.ts';
 import { roffText } from '../scripts/roff.ts';
-import { commands } from '../src/cli/commands.ts';
+import { commands } from '../src/cli/commands/index.ts';
 
 const repository = fileURLToPath(new URL('..', import.meta.url));
 const pages = await manualPages();

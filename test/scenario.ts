@@ -16,15 +16,15 @@ import { reattach } from '../src/engine/reattach.ts';
 import { recover, type Recovery } from '../src/engine/recover.ts';
 import { release } from '../src/engine/release.ts';
 import { VfioHookError } from '../src/errors.ts';
-import { inconsistencies } from '../src/host/simulated/consistency.ts';
-import { readDescription } from '../src/host/simulated/description.ts';
-import type { FaultEffect } from '../src/host/simulated/faults.ts';
-import type { SimulatedHost } from '../src/host/simulated/host.ts';
-import { createMachine, type Machine } from '../src/host/simulated/machine.ts';
-import { differences, observe, type Observation } from '../src/host/simulated/observe.ts';
-import type { Operation } from '../src/host/simulated/operation.ts';
-import type { DeviceSpec, MachineSpec } from '../src/host/simulated/spec.ts';
-import type { JournalEntry } from '../src/host/simulated/state.ts';
+import { inconsistencies } from './simulator/consistency.ts';
+import { readDescription } from '../simulator/description.ts';
+import type { FaultEffect } from '../simulator/faults.ts';
+import type { SimulatedHost } from '../simulator/host.ts';
+import { createMachine, type Machine } from '../simulator/machine.ts';
+import { differences, observe, type Observation } from './simulator/observe.ts';
+import type { Operation } from '../simulator/operation.ts';
+import type { DeviceSpec, MachineSpec } from '../simulator/spec.ts';
+import type { JournalEntry } from '../simulator/state.ts';
 import type { LogEntry } from '../src/log/log.ts';
 import { parsePciAddress, type PciAddress } from '../src/pci/address.ts';
 import { sysfs } from '../src/pci/sysfs.ts';
@@ -111,7 +111,7 @@ export interface Scenario {
   writes(): string[];
   /** Name of the driver that a device is bound to, `none`, or `leaving`. */
   driver(address: string): string;
-  /** One fact of a machine, as in src/host/simulated/observe.ts. */
+  /** One fact of a machine, as in test/simulator/observe.ts. */
   fact(name: string): string | undefined;
   observation(): Observation;
   /** Claims of this boot. */

@@ -1,8 +1,8 @@
 import { chmodSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { readDescription } from '../../src/host/simulated/description.ts';
-import { MACHINE_FILE } from '../../src/host/simulated/entry.ts';
-import { createMachineFile } from '../../src/host/simulated/machine.ts';
+import { readDescription } from '../../simulator/description.ts';
+import { MACHINE_FILE } from '../../simulator/entry.ts';
+import { createMachineFile } from '../../simulator/machine.ts';
 
 /** One thing that is measured. */
 export interface Form {

@@ -3,7 +3,7 @@ import type { Locations } from '../hook/engine.ts';
 import type { Host } from '../host/host.ts';
 import type { Parts } from '../parts.ts';
 import type { PciNames } from '../pci/names.ts';
-import type { Manner } from './for-people.ts';
+import type { Manner } from './render/for-people.ts';
 
 /** An option of a sub-command; {@link https://nodejs.org/api/util.html#utilparseargsconfig util.parseArgs} reads it. */
 export interface OptionSpec {

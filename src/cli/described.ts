@@ -7,7 +7,7 @@ import type { ConfigText } from '../engine/config-file.ts';
 import type { Engine } from '../engine/engine.ts';
 import { VfioHookError } from '../errors.ts';
 import type { Host } from '../host/host.ts';
-import type { MachineSpec } from '../host/simulated/spec.ts';
+import type { MachineSpec } from '../../simulator/spec.ts';
 import { noLog } from '../log/log.ts';
 import type { Parts } from '../parts.ts';
 import { sysfs } from '../pci/sysfs.ts';

@@ -1,5 +1,5 @@
 import type { Command, OptionSpec } from './command.ts';
-import { hanging, wrap, wrapCommand } from './fit.ts';
+import { hanging, wrap, wrapCommand } from './render/fit.ts';
 
 /** Columns that help takes where there are more. */
 const WIDEST = 100;

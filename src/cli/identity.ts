@@ -1,6 +1,6 @@
 import type { Host } from '../host/host.ts';
-import { slotFunctions } from '../host/slot-functions.ts';
-import { presentGroups } from '../host/take-snapshot.ts';
+import { slotFunctions } from '../observe/slot-functions.ts';
+import { presentGroups } from '../observe/take-snapshot.ts';
 import { comparePciAddresses, parsePciAddress, slotOf, type PciAddress } from '../pci/address.ts';
 import { isBridgeClass, isDisplay } from '../pci/class.ts';
 import { sysfs } from '../pci/sysfs.ts';

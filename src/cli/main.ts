@@ -5,7 +5,7 @@ import { VfioHookError } from '../errors.ts';
 import { quoteName } from '../text.ts';
 import { readCall } from './arguments.ts';
 import type { Command } from './command.ts';
-import { commands } from './commands.ts';
+import { commands } from './commands/index.ts';
 import { commandHelp, overview } from './help.ts';
 import { isDenial, isRoot, needsRoot } from './root.ts';
 import { openTerminal } from './terminal.ts';

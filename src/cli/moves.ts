@@ -1,9 +1,9 @@
 import { formatBarSize } from '../pci/bar.ts';
 import type { PciAddress } from '../pci/address.ts';
 import { deviceAt, type Snapshot } from '../pci/snapshot.ts';
-import { boundDriver } from '../host/bound-driver.ts';
+import { boundDriver } from '../observe/bound-driver.ts';
 import type { Host } from '../host/host.ts';
-import type { Step } from '../plan/step.ts';
+import type { Step } from '../steps/step.ts';
 
 /** Where a device was and where it is now. */
 export interface Move {

@@ -1,7 +1,7 @@
 import { execa } from 'execa';
 import { childEnvironment } from '../child-environment.ts';
 import type { Domain } from '../domain/domain.ts';
-import type { Operation } from '../host/simulated/operation.ts';
+import type { Operation } from '../../simulator/operation.ts';
 
 /** One call of the hook in a guest's life, and what happens on the machine after it. */
 export interface HookCall {

@@ -4,10 +4,10 @@ import type { DamagedClaim } from '../engine/claim-store.ts';
 import type { Engine } from '../engine/engine.ts';
 import { daemonsOf, reasonToLeave, type Daemons } from '../engine/recover.ts';
 import type { Holder, Host, ProcessIdentity } from '../host/host.ts';
-import { groupOf, isOnVfio, overrideText } from '../host/read-device.ts';
+import { groupOf, isOnVfio, overrideText } from '../observe/read-device.ts';
 import { parsePciAddress, type PciAddress } from '../pci/address.ts';
 import { sysfs } from '../pci/sysfs.ts';
-import { boundDriver } from '../host/bound-driver.ts';
+import { boundDriver } from '../observe/bound-driver.ts';
 
 /** Who holds what at this moment. */
 export interface StatusReport {

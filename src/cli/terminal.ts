@@ -13,9 +13,9 @@ import { safeText } from '../text.ts';
 import type { Call, Terminal } from './command.ts';
 import { describedEngine, readMachine } from './described.ts';
 import { jsonText } from './json.ts';
-import { columnsFor, takesUnicode } from './locale.ts';
+import { columnsFor, takesUnicode } from './render/locale.ts';
 import { readOperand } from './operand.ts';
-import { errorText, forPeople, plain, type Manner } from './for-people.ts';
+import { errorText, forPeople, plain, type Manner } from './render/for-people.ts';
 
 /** Where distributions put pci.ids (package pci.ids or hwdata). */
 const PCI_IDS = ['/usr/share/misc/pci.ids', '/usr/share/hwdata/pci.ids'];

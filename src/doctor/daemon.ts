@@ -1,5 +1,5 @@
 import type { Host } from '../host/host.ts';
-import { installedLibvirt } from '../host/take-snapshot.ts';
+import { installedLibvirt } from '../observe/take-snapshot.ts';
 import { libvirtFacts } from '../pci/libvirt-facts.ts';
 import type { Check } from './examination.ts';
 import { isExecutable, target } from './files.ts';

@@ -1,7 +1,7 @@
 import { count } from '../count.ts';
 import type { Host } from '../host/host.ts';
-import { kernelRelease } from '../host/kernel-release.ts';
-import { readVfioState } from '../host/vfio-state.ts';
+import { kernelRelease } from '../observe/kernel-release.ts';
+import { readVfioState } from '../observe/vfio-state.ts';
 import { sysfs } from '../pci/sysfs.ts';
 import { BACK_END, UNSAFE_INTERRUPTS } from '../pci/vfio-state.ts';
 import { NOT_REMAPPED } from '../plan/vfio-ready.ts';

@@ -1,6 +1,6 @@
 import type { Host } from '../host/host.ts';
-import { kernelRelease } from '../host/kernel-release.ts';
-import { readVfioState } from '../host/vfio-state.ts';
+import { kernelRelease } from '../observe/kernel-release.ts';
+import { readVfioState } from '../observe/vfio-state.ts';
 import { kernelFacts, restoringKernels } from '../pci/kernel-facts.ts';
 import { sysfs } from '../pci/sysfs.ts';
 import { notReady } from '../plan/vfio-ready.ts';

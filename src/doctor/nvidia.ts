@@ -1,5 +1,5 @@
 import { errnoOf } from '../errors.ts';
-import { boundDriver } from '../host/bound-driver.ts';
+import { boundDriver } from '../observe/bound-driver.ts';
 import type { Host } from '../host/host.ts';
 import { parsePciAddress, type PciAddress } from '../pci/address.ts';
 import { isDisplay } from '../pci/class.ts';

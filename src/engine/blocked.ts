@@ -2,7 +2,7 @@ import { advice } from '../hint.ts';
 import type { Claim, StuckWrite } from '../claim/claim.ts';
 import { VfioHookError } from '../errors.ts';
 import type { BlockedWrite, Host, ProcessIdentity } from '../host/host.ts';
-import { groupOf } from '../host/read-device.ts';
+import { groupOf } from '../observe/read-device.ts';
 import { parsePciAddress, type PciAddress } from '../pci/address.ts';
 import { sysfs } from '../pci/sysfs.ts';
 import { BACK_END, UNSAFE_INTERRUPTS } from '../pci/vfio-state.ts';

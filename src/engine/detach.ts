@@ -6,7 +6,7 @@ import { defaultConfig, type Config, type DeviceRule } from '../config/config.ts
 import type { PciHostdev } from '../domain/domain.ts';
 import { VfioHookError } from '../errors.ts';
 import type { Host } from '../host/host.ts';
-import { groupsOf, presentGroups } from '../host/take-snapshot.ts';
+import { groupsOf, presentGroups } from '../observe/take-snapshot.ts';
 import { slotOf, type PciAddress } from '../pci/address.ts';
 import { deviceAt } from '../pci/snapshot.ts';
 import type { UseReason } from '../pci/use.ts';

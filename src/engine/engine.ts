@@ -3,7 +3,7 @@ import type { GuestKey } from '../config/guest-file.ts';
 import type { Host } from '../host/host.ts';
 import type { Log } from '../log/log.ts';
 import type { ClaimStore } from './claim-store.ts';
-import type { TakeLock } from './lock.ts';
+import type { TakeLock } from './flock.ts';
 
 /** Everything that the engine works with, handed in by whoever starts it: the hook or a command. */
 export interface Engine {

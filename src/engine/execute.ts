@@ -3,14 +3,14 @@ import { setImmediate as turn } from 'node:timers/promises';
 import type { StuckWrite } from '../claim/claim.ts';
 import type { Host, ProcessIdentity } from '../host/host.ts';
 import { asFailure } from '../failure.ts';
-import { groupOf } from '../host/read-device.ts';
-import { deviceNodes, heldBy, type DeviceNode } from '../host/uses/holders.ts';
+import { groupOf } from '../observe/read-device.ts';
+import { deviceNodes, heldBy, type DeviceNode } from '../observe/uses/holders.ts';
 import type { Log, LogEntry } from '../log/log.ts';
 import type { PciAddress } from '../pci/address.ts';
 import { sysfs } from '../pci/sysfs.ts';
-import { stepDevice, type Step } from '../plan/step.ts';
+import { stepDevice, type Step } from '../steps/step.ts';
 import type { StepOutcome } from '../steps/definition.ts';
-import { boundDriver } from '../host/bound-driver.ts';
+import { boundDriver } from '../observe/bound-driver.ts';
 import { describeStep, doStep } from '../steps/index.ts';
 
 /** How a list of steps is executed; `guest` and `owner` are for the log. */

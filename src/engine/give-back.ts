@@ -1,7 +1,7 @@
 import type { Claim, ClaimedDevice, StuckWrite } from '../claim/claim.ts';
 import { asFailure } from '../failure.ts';
-import { describeHolders } from '../host/describe-holders.ts';
-import { presentGroups, takeSnapshot } from '../host/take-snapshot.ts';
+import { describeHolders } from '../observe/describe-holders.ts';
+import { presentGroups, takeSnapshot } from '../observe/take-snapshot.ts';
 import { claimKey, logOwner } from '../claim/owner.ts';
 import type { PciAddress } from '../pci/address.ts';
 import { sysfs } from '../pci/sysfs.ts';

@@ -4,7 +4,7 @@ import type { Config } from '../config/config.ts';
 import type { PciDevice } from '../pci/device.ts';
 import type { Snapshot } from '../pci/snapshot.ts';
 import { originalOf } from '../plan/plan.ts';
-import { stepDevice } from '../plan/step.ts';
+import { stepDevice } from '../steps/step.ts';
 import { planToHost } from '../plan/to-host.ts';
 import { manualOwner } from './detach.ts';
 import type { Engine } from './engine.ts';

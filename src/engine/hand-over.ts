@@ -5,7 +5,7 @@ import type { Config } from '../config/config.ts';
 import { VfioHookError } from '../errors.ts';
 import { asFailure } from '../failure.ts';
 import type { Plan } from '../plan/plan.ts';
-import type { Step } from '../plan/step.ts';
+import type { Step } from '../steps/step.ts';
 import { quoteName } from '../text.ts';
 import type { Engine } from './engine.ts';
 import { execute, type Failure, type Trouble } from './execute.ts';

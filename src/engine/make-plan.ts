@@ -6,13 +6,13 @@ import { askedDrivers, ruleFor } from '../config/rules.ts';
 import type { PciHostdev } from '../domain/domain.ts';
 import { VfioHookError } from '../errors.ts';
 import type { Host } from '../host/host.ts';
-import { takeSnapshot } from '../host/take-snapshot.ts';
+import { takeSnapshot } from '../observe/take-snapshot.ts';
 import type { Log } from '../log/log.ts';
 import type { Snapshot } from '../pci/snapshot.ts';
 import { plan, refusals, type Plan, type PlanInput } from '../plan/plan.ts';
 import type { RefuseVerdict } from '../plan/verdict.ts';
 import { refuseBlockedParameter } from './blocked.ts';
-import { allowance } from '../plan/use.ts';
+import { allowance } from './allowance.ts';
 
 /** What a plan is made for. */
 export interface PlanRequest {

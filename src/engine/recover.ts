@@ -2,7 +2,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { toGiveBack, type Claim, type GuestOwner } from '../claim/claim.ts';
 import { VfioHookError } from '../errors.ts';
 import { asFailure } from '../failure.ts';
-import { describeHolders } from '../host/describe-holders.ts';
+import { describeHolders } from '../observe/describe-holders.ts';
 import { sysfs } from '../pci/sysfs.ts';
 import type { Engine } from './engine.ts';
 import type { Host } from '../host/host.ts';

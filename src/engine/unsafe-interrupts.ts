@@ -2,7 +2,7 @@ import type { Claim } from '../claim/claim.ts';
 import { claimKey, logOwner } from '../claim/owner.ts';
 import { defaultConfig, type Config } from '../config/config.ts';
 import { asFailure } from '../failure.ts';
-import { readUnsafeInterrupts } from '../host/vfio-state.ts';
+import { readUnsafeInterrupts } from '../observe/vfio-state.ts';
 import { wayOff, wayOn } from '../plan/unsafe-interrupts.ts';
 import { UNSAFE_PATH } from './blocked.ts';
 import type { Engine } from './engine.ts';

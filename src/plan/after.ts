@@ -1,7 +1,7 @@
 import type { PciAddress } from '../pci/address.ts';
 import { deviceAt, type Snapshot } from '../pci/snapshot.ts';
 import type { Plan } from './plan.ts';
-import { stepDevice } from './step.ts';
+import { stepDevice } from '../steps/step.ts';
 
 /** What a device is to be like once every step of a plan is done. */
 export interface After {

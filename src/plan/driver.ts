@@ -6,7 +6,7 @@ import type { KnownDriver } from '../pci/known-driver.ts';
 import { bestVfioAlias } from '../pci/modalias.ts';
 import type { Snapshot } from '../pci/snapshot.ts';
 import { isVfioName } from '../pci/vfio-name.ts';
-import type { LoadModule } from './step.ts';
+import type { LoadModule } from '../steps/step.ts';
 
 /** The general vfio driver for PCI devices. */
 export const VFIO_PCI = 'vfio-pci';

@@ -9,7 +9,7 @@ import { BACK_END } from '../pci/vfio-state.ts';
 import type { BarChange } from './bars.ts';
 import { VFIO_PCI } from './driver.ts';
 import { judge, type DeviceWishes, type Judgement } from './judge.ts';
-import type { Step } from './step.ts';
+import type { Step } from '../steps/step.ts';
 import type { LeaveCode, RefuseVerdict, Verdict } from './verdict.ts';
 import { isOurs, wayOn } from './unsafe-interrupts.ts';
 import { notReady } from './vfio-ready.ts';

@@ -4,7 +4,7 @@ import type { PciDevice } from '../pci/device.ts';
 import { deviceAt, type Snapshot } from '../pci/snapshot.ts';
 import { sysfs } from '../pci/sysfs.ts';
 import { loadDriver } from './driver.ts';
-import type { Step } from './step.ts';
+import type { Step } from '../steps/step.ts';
 
 /** How to put a claim's originals back, from where the host is now. */
 export interface RestorePlan {

@@ -3,7 +3,7 @@ import type { Snapshot } from '../pci/snapshot.ts';
 import { isStub } from '../pci/stub.ts';
 import { isVfioName } from '../pci/vfio-name.ts';
 import { loadDriver, registeredName } from './driver.ts';
-import type { Step } from './step.ts';
+import type { Step } from '../steps/step.ts';
 
 /** Whether a device is kept from the host: it has a vfio driver, a stub, or none at all. */
 export function isAway(device: PciDevice): boolean {

@@ -1,6 +1,6 @@
 import type { Claim } from '../claim/claim.ts';
 import { BACK_END, UNSAFE_INTERRUPTS } from '../pci/vfio-state.ts';
-import type { SetModuleParameter } from './step.ts';
+import type { SetModuleParameter } from '../steps/step.ts';
 
 /*
  * The parameter allow_unsafe_interrupts belongs to all guests together, and is on as long as one of them needs it: the

@@ -1,5 +1,5 @@
 import type { Host } from '../host/host.ts';
-import { overrideText } from '../host/read-device.ts';
+import { overrideText } from '../observe/read-device.ts';
 import type { PciAddress } from '../pci/address.ts';
 import { sysfs } from '../pci/sysfs.ts';
 

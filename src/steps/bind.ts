@@ -1,6 +1,6 @@
 import { sysfs } from '../pci/sysfs.ts';
-import type { Bind } from '../plan/step.ts';
-import { boundDriver } from '../host/bound-driver.ts';
+import type { Bind } from './step.ts';
+import { boundDriver } from '../observe/bound-driver.ts';
 import { outcomeOf, type StepDefinition } from './definition.ts';
 
 /**

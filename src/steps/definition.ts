@@ -1,6 +1,6 @@
 import type { Hint } from '../hint.ts';
 import type { Host, ProcessIdentity, WriteResult } from '../host/host.ts';
-import type { Step } from '../plan/step.ts';
+import type { Step } from './step.ts';
 
 /** What came of one step. */
 export type StepOutcome =

@@ -1,5 +1,5 @@
 import type { Host } from '../host/host.ts';
-import type { Step, StepKind } from '../plan/step.ts';
+import type { Step, StepKind } from './step.ts';
 import { bind } from './bind.ts';
 import type { StepDefinition, StepOutcome } from './definition.ts';
 import { loadModule } from './load-module.ts';

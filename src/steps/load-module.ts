@@ -2,7 +2,7 @@ import { advice } from '../hint.ts';
 import type { Host } from '../host/host.ts';
 import { sysfs } from '../pci/sysfs.ts';
 import { quoteName } from '../text.ts';
-import type { LoadModule } from '../plan/step.ts';
+import type { LoadModule } from './step.ts';
 import type { StepDefinition } from './definition.ts';
 
 /**

@@ -1,7 +1,7 @@
 import { sysfs } from '../pci/sysfs.ts';
 import { isVfioName } from '../pci/vfio-name.ts';
-import type { Probe } from '../plan/step.ts';
-import { boundDriver } from '../host/bound-driver.ts';
+import type { Probe } from './step.ts';
+import { boundDriver } from '../observe/bound-driver.ts';
 import { outcomeOf, type StepDefinition } from './definition.ts';
 
 /**

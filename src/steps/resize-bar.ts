@@ -1,10 +1,10 @@
 import { advice } from '../hint.ts';
 import type { Host } from '../host/host.ts';
-import { slotFunctions } from '../host/slot-functions.ts';
+import { slotFunctions } from '../observe/slot-functions.ts';
 import type { PciAddress } from '../pci/address.ts';
 import { bitOfBarSize, formatBarSize, parseBars } from '../pci/bar.ts';
 import { sysfs } from '../pci/sysfs.ts';
-import type { ResizeBar } from '../plan/step.ts';
+import type { ResizeBar } from './step.ts';
 import { outcomeOf, type StepDefinition, type StepOutcome } from './definition.ts';
 
 /**

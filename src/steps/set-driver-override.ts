@@ -1,7 +1,7 @@
 import type { Host } from '../host/host.ts';
 import type { PciAddress } from '../pci/address.ts';
 import { sysfs } from '../pci/sysfs.ts';
-import type { SetDriverOverride } from '../plan/step.ts';
+import type { SetDriverOverride } from './step.ts';
 import { readDriverOverride } from './attributes.ts';
 import { outcomeOf, type StepDefinition } from './definition.ts';
 

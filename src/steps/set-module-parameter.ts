@@ -1,6 +1,6 @@
 import type { Host } from '../host/host.ts';
 import { sysfs } from '../pci/sysfs.ts';
-import type { SetModuleParameter } from '../plan/step.ts';
+import type { SetModuleParameter } from './step.ts';
 import { outcomeOf, type StepDefinition } from './definition.ts';
 
 /**

@@ -1,5 +1,5 @@
 import { sysfs } from '../pci/sysfs.ts';
-import type { SetPowerControl } from '../plan/step.ts';
+import type { SetPowerControl } from './step.ts';
 import { outcomeOf, type StepDefinition } from './definition.ts';
 
 /**

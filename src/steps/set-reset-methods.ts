@@ -1,7 +1,7 @@
 import type { Host } from '../host/host.ts';
 import type { PciAddress } from '../pci/address.ts';
 import { sysfs } from '../pci/sysfs.ts';
-import type { SetResetMethods } from '../plan/step.ts';
+import type { SetResetMethods } from './step.ts';
 import { outcomeOf, type StepDefinition } from './definition.ts';
 
 /** Sets the order of reset methods (Documentation/ABI/testing/sysfs-bus-pci, reset_method; Linux 5.15). */

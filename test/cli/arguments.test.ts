@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readCall } from '../../src/cli/arguments.ts';
 import type { Command } from '../../src/cli/command.ts';
-import { commands } from '../../src/cli/commands.ts';
+import { commands } from '../../src/cli/commands/index.ts';
 import { VfioHookError } from '../../src/errors.ts';
 import { errorLines } from '../../src/report.ts';
 import { host, isPlain, run } from './run.ts';

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { commands } from '../../src/cli/commands.ts';
+import { commands } from '../../src/cli/commands/index.ts';
 import { hostOption } from '../../src/cli/command.ts';
 import { example } from '../hook/compiled.ts';
 import { stage } from '../hook/stage.ts';

@@ -1,4 +1,4 @@
-import type { MachineSpec } from '../../src/host/simulated/spec.ts';
+import type { MachineSpec } from '../../simulator/spec.ts';
 
 /** Makers as pci.ids names them. */
 const VENDORS: Readonly<Record<string, string>> = {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { chmodSync } from 'node:fs';
 import { join } from 'node:path';
 import { isDenial, needsRoot } from '../../src/cli/root.ts';
-import { commands } from '../../src/cli/commands.ts';
+import { commands } from '../../src/cli/commands/index.ts';
 import { VfioHookError } from '../../src/errors.ts';
 import { callHook, installation } from '../hook/compiled.ts';
 

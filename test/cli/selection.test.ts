@@ -3,7 +3,7 @@ import type { Call } from '../../src/cli/command.ts';
 import { readDevice, readSelection } from '../../src/cli/selection.ts';
 import { hintText } from '../../src/hint.ts';
 import { VfioHookError } from '../../src/errors.ts';
-import { createMachine } from '../../src/host/simulated/machine.ts';
+import { createMachine } from '../../simulator/machine.ts';
 import { machineSpec, pci } from '../scenario.ts';
 
 const MIB = 2 ** 20;

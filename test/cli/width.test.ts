@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { columnsOf } from '../../src/cli/fit.ts';
+import { columnsOf } from '../../src/cli/render/fit.ts';
 import { expectGolden } from '../golden.ts';
 import { TERMINAL_ENVIRONMENT } from '../hook/compiled.ts';
 import { exampleGuest, succeeds, type Stage } from '../hook/stage.ts';

@@ -1,11 +1,11 @@
 import { errnoOf } from '../../src/errors.ts';
-import { readDescription } from '../../src/host/simulated/description.ts';
-import { submit } from '../../src/host/simulated/kernel.ts';
-import { createMachine, type Machine } from '../../src/host/simulated/machine.ts';
-import { resultOf } from '../../src/host/simulated/operations.ts';
-import type { DeviceSpec, MachineSpec } from '../../src/host/simulated/spec.ts';
-import { openAttribute } from '../../src/host/simulated/write.ts';
-import { exclusively } from '../host/exclusively.ts';
+import { readDescription } from '../../simulator/description.ts';
+import { submit } from '../../simulator/kernel.ts';
+import { createMachine, type Machine } from '../../simulator/machine.ts';
+import { resultOf } from '../../simulator/operations.ts';
+import type { DeviceSpec, MachineSpec } from '../../simulator/spec.ts';
+import { openAttribute } from '../../simulator/write.ts';
+import { exclusively } from '../observe/exclusively.ts';
 import type { Answer, Boot, ContractTarget, Kernel, Operation, Role } from './contract.ts';
 
 /** The devices of the lab by their roles: examples/hosts/lab-q35.yaml. */

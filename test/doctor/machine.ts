@@ -2,7 +2,7 @@ import type { Config } from '../../src/config/config.ts';
 import type { Examination } from '../../src/doctor/examination.ts';
 import type { InspectedConfig } from '../../src/engine/inspect-config.ts';
 import { libvirtGuests, readGuestXml } from '../../src/doctor/guests.ts';
-import type { FileFacts, MachineSpec } from '../../src/host/simulated/spec.ts';
+import type { FileFacts, MachineSpec } from '../../simulator/spec.ts';
 import type { Domain } from '../../src/domain/domain.ts';
 import { guest, machineSpec, type Scenario, type ScenarioOptions } from '../scenario.ts';
 

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { hintText } from '../../src/hint.ts';
 import { execute, type ExecuteOptions, type Failure } from '../../src/engine/execute.ts';
-import { createMachine, type Machine } from '../../src/host/simulated/machine.ts';
+import { createMachine, type Machine } from '../../simulator/machine.ts';
 import type { LogEntry } from '../../src/log/log.ts';
-import type { Step } from '../../src/plan/step.ts';
+import type { Step } from '../../src/steps/step.ts';
 import { machineSpec, pci } from '../scenario.ts';
 
 const GPU = pci('0000:03:00.0');

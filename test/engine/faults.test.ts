@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { hintText } from '../../src/hint.ts';
 import { defaultConfig } from '../../src/config/config.ts';
-import { SimulatedKill } from '../../src/host/simulated/host.ts';
+import { SimulatedKill } from '../../simulator/host.ts';
 import { failureOf, guest, pci, scenarios, type ScenarioOptions } from '../scenario.ts';
 
 const MIB = 2 ** 20;

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { hintText } from '../../src/hint.ts';
 import { defaultConfig, mergeConfig, type Config } from '../../src/config/config.ts';
 import { decodeConfigFile } from '../../src/config/decode.ts';
-import { parseDescription } from '../../src/host/simulated/description.ts';
-import { differences } from '../../src/host/simulated/observe.ts';
-import type { MachineSpec } from '../../src/host/simulated/spec.ts';
+import { parseDescription } from '../../simulator/description.ts';
+import { differences } from '../simulator/observe.ts';
+import type { MachineSpec } from '../../simulator/spec.ts';
 import { useReasons } from '../../src/pci/use.ts';
 import { failureOf, guest, pci, scenarios, type Scenario } from '../scenario.ts';
 

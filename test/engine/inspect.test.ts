@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { ownerPhrase } from '../../src/claim/owner.ts';
 import { inspectGroups, type InspectedGroup, type Inspection } from '../../src/engine/inspect.ts';
 import { VfioHookError } from '../../src/errors.ts';
-import { allGroups } from '../../src/host/take-snapshot.ts';
+import { allGroups } from '../../src/observe/take-snapshot.ts';
 import type { Engine } from '../../src/engine/engine.ts';
 import { failureOf, guest, pci, scenarios, type Scenario } from '../scenario.ts';
 

@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { ownerPhrase } from '../../src/claim/owner.ts';
-import { lockGroups, type LockOptions } from '../../src/engine/lock.ts';
+import type { LockOptions } from '../../src/engine/flock.ts';
+import { lockGroups } from '../../src/engine/lock.ts';
 import { stateDirectory } from '../scenario.ts';
 
 const program = fileURLToPath(new URL('processes/hold-lock.ts', import.meta.url));

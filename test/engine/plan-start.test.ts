@@ -6,7 +6,7 @@ import type { Hostdev, PciHostdev } from '../../src/domain/domain.ts';
 import { decideStart } from '../../src/engine/plan-start.ts';
 import { refusalError } from '../../src/engine/make-plan.ts';
 import { VfioHookError } from '../../src/errors.ts';
-import { allGroups } from '../../src/host/take-snapshot.ts';
+import { allGroups } from '../../src/observe/take-snapshot.ts';
 import { sysfs } from '../../src/pci/sysfs.ts';
 import { useReasons } from '../../src/pci/use.ts';
 import { guest, pci, scenarios, type Scenario } from '../scenario.ts';

@@ -4,7 +4,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Claim } from '../../src/claim/claim.ts';
 import { defaultConfig } from '../../src/config/config.ts';
-import type { SimulatedHost } from '../../src/host/simulated/host.ts';
+import type { SimulatedHost } from '../../simulator/host.ts';
 import { release } from '../../src/engine/release.ts';
 import { failureOf, guest, pci, scenarios, type Scenario } from '../scenario.ts';
 

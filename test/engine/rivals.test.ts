@@ -5,7 +5,7 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { defaultConfig } from '../../src/config/config.ts';
-import { createMachineFile } from '../../src/host/simulated/machine.ts';
+import { createMachineFile } from '../../simulator/machine.ts';
 import { failureOf, guest, machineSpec, scenarios, stateDirectory } from '../scenario.ts';
 
 const GPU = '0000:03:00.0';

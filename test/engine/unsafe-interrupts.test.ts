@@ -4,7 +4,7 @@ import type { Engine } from '../../src/engine/engine.ts';
 import { prepare } from '../../src/engine/prepare.ts';
 import { release } from '../../src/engine/release.ts';
 import { VfioHookError } from '../../src/errors.ts';
-import { SimulatedKill } from '../../src/host/simulated/host.ts';
+import { SimulatedKill } from '../../simulator/host.ts';
 import { sysfs } from '../../src/pci/sysfs.ts';
 import { claimedBy, failureOf, guest, machineSpec, scenarios, type Scenario } from '../scenario.ts';
 

@@ -7,7 +7,7 @@ import { writeGuestConfig, type ConfigTarget } from '../../src/engine/write-conf
 import { decodeConfigFile } from '../../src/config/decode.ts';
 import { placeRules } from '../../src/config/place-rules.ts';
 import type { ConfigEditor } from '../../src/config/config.ts';
-import { allowance } from '../../src/plan/use.ts';
+import { allowance } from '../../src/engine/allowance.ts';
 import { at, gpu, planFor } from '../plan/snapshots.ts';
 
 const OTHER = '2c4b0ae6-52b6-4a43-b8f6-8a6d0ef15fb2';

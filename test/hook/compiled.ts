@@ -19,7 +19,7 @@ import { fileURLToPath } from 'node:url';
 export const repository = fileURLToPath(new URL('../..', import.meta.url));
 
 /** What the compiled files are made of. */
-const SOURCES = ['src', 'hooks', 'scripts/build.ts', 'package.json'];
+const SOURCES = ['src', 'simulator', 'hooks', 'scripts/build.ts', 'package.json'];
 
 /** What libvirt gives its hooks (src/util/vircommand.c:virCommandAddEnvPassCommon), and nothing else. */
 export const BARE_ENVIRONMENT: Readonly<Record<string, string>> = { LC_ALL: 'C', PATH: '/bin:/usr/bin' };

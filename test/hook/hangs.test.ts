@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import type { FaultDescription } from '../../src/host/simulated/operation.ts';
+import type { FaultDescription } from '../../simulator/operation.ts';
 import { callHook, installation, type Ended } from './compiled.ts';
 import { until } from '../until.ts';
 import {

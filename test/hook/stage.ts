@@ -4,11 +4,11 @@ import { join } from 'node:path';
 import { decodeClaim } from '../../src/claim/decode.ts';
 import type { Claim } from '../../src/claim/claim.ts';
 import { parseDomain } from '../../src/domain/parse.ts';
-import { readDescription } from '../../src/host/simulated/description.ts';
-import { MACHINE_FILE } from '../../src/host/simulated/entry.ts';
-import { createMachineFile, type Machine } from '../../src/host/simulated/machine.ts';
-import type { FaultDescription } from '../../src/host/simulated/operation.ts';
-import type { MachineSpec } from '../../src/host/simulated/spec.ts';
+import { readDescription } from '../../simulator/description.ts';
+import { MACHINE_FILE } from '../../simulator/entry.ts';
+import { createMachineFile, type Machine } from '../../simulator/machine.ts';
+import type { FaultDescription } from '../../simulator/operation.ts';
+import type { MachineSpec } from '../../simulator/spec.ts';
 import {
   callHook,
   example,

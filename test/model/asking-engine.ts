@@ -6,7 +6,7 @@ import type { StoredClaims } from '../../src/engine/claim-store.ts';
 import type { Engine } from '../../src/engine/engine.ts';
 import { VfioHookError } from '../../src/errors.ts';
 import type { Host, LockedRead, ModuleResult, WriteResult } from '../../src/host/host.ts';
-import { simulatedHost } from '../../src/host/simulated/host.ts';
+import { simulatedHost } from '../../simulator/host.ts';
 import type { Program, Question } from './questions.ts';
 
 /** When a run starts no claim is older than a minute unless the model has aged it: `2026-01-02T03:04:05Z` and the pid in milliseconds. */

@@ -1,11 +1,11 @@
-import { inconsistencies } from '../../src/host/simulated/consistency.ts';
-import { build } from '../../src/host/simulated/build.ts';
-import { submit, type Call } from '../../src/host/simulated/kernel.ts';
-import { differences, observe } from '../../src/host/simulated/observe.ts';
-import type { Operation } from '../../src/host/simulated/operation.ts';
-import { perform } from '../../src/host/simulated/operations.ts';
-import type { MachineSpec } from '../../src/host/simulated/spec.ts';
-import { groupMembers, type MachineState } from '../../src/host/simulated/state.ts';
+import { inconsistencies } from '../simulator/consistency.ts';
+import { build } from '../../simulator/build.ts';
+import { submit, type Call } from '../../simulator/kernel.ts';
+import { differences, observe } from '../simulator/observe.ts';
+import type { Operation } from '../../simulator/operation.ts';
+import { perform } from '../../simulator/operations.ts';
+import type { MachineSpec } from '../../simulator/spec.ts';
+import { groupMembers, type MachineState } from '../../simulator/state.ts';
 
 /** Number of a state of the machine; equal states have equal numbers. */
 export type MachineId = number;

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { simulatedHost } from '../../src/host/simulated/host.ts';
-import { readText } from '../../src/host/simulated/read.ts';
+import { simulatedHost } from '../../simulator/host.ts';
+import { readText } from '../../simulator/read.ts';
 import type { MachineId, Machines } from './machines.ts';
 import type { Read } from './questions.ts';
 

@@ -1,5 +1,5 @@
 import { claimedBy } from '../scenario.ts';
-import { groupMembers } from '../../src/host/simulated/state.ts';
+import { groupMembers } from '../../simulator/state.ts';
 import { hangs, type Change, type Hang } from './machines.ts';
 import { answer, type Action, type Answer, type Outcome } from './questions.ts';
 import { writeResult, type Runs } from './runs.ts';

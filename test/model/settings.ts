@@ -1,4 +1,4 @@
-import type { DeviceSpec, MachineSpec } from '../../src/host/simulated/spec.ts';
+import type { DeviceSpec, MachineSpec } from '../../simulator/spec.ts';
 import { guest, machineSpec } from '../scenario.ts';
 import type { Bounds, Setting } from './world.ts';
 

@@ -2,7 +2,7 @@ import type { Domain } from '../../src/domain/domain.ts';
 import { prepare } from '../../src/engine/prepare.ts';
 import { recover } from '../../src/engine/recover.ts';
 import { release } from '../../src/engine/release.ts';
-import type { MachineSpec } from '../../src/host/simulated/spec.ts';
+import type { MachineSpec } from '../../simulator/spec.ts';
 import type { ClaimsId } from './claims.ts';
 import type { MachineId } from './machines.ts';
 import type { Outcome, Program } from './questions.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { gpuDirectCliques, knowsCliques, pciPath, type PciPath } from '../../src/pci/cliques.ts';
 import { sysfs } from '../../src/pci/sysfs.ts';
-import { createMachine } from '../../src/host/simulated/machine.ts';
+import { createMachine } from '../../simulator/machine.ts';
 import { machineSpec, pci } from '../scenario.ts';
 
 const path = (address: string, ...bridges: readonly string[]): PciPath => ({

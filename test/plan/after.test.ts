@@ -4,8 +4,8 @@ import { makePlan } from '../../src/engine/make-plan.ts';
 import { execute } from '../../src/engine/execute.ts';
 import { defaultConfig } from '../../src/config/config.ts';
 import { pciHostdevs } from '../../src/domain/domain.ts';
-import { groupsOf, takeSnapshot } from '../../src/host/take-snapshot.ts';
-import { createMachine } from '../../src/host/simulated/machine.ts';
+import { groupsOf, takeSnapshot } from '../../src/observe/take-snapshot.ts';
+import { createMachine } from '../../simulator/machine.ts';
 import { noLog } from '../../src/log/log.ts';
 import { guest, machineSpec, pci } from '../scenario.ts';
 

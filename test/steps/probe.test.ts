@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import type { FaultEffect } from '../../src/host/simulated/faults.ts';
-import { createMachine, type Machine } from '../../src/host/simulated/machine.ts';
+import type { FaultEffect } from '../../simulator/faults.ts';
+import { createMachine, type Machine } from '../../simulator/machine.ts';
 import type { StepOutcome } from '../../src/steps/definition.ts';
 import { describeStep, doStep, stepCommand } from '../../src/steps/index.ts';
-import { observe } from '../../src/host/simulated/observe.ts';
+import { observe } from '../simulator/observe.ts';
 import { machineSpec, pci } from '../scenario.ts';
 
 const USB = pci('0000:0f:00.3');

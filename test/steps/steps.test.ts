@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { hintText } from '../../src/hint.ts';
 import type { Host, WriteResult } from '../../src/host/host.ts';
-import type { FaultEffect } from '../../src/host/simulated/faults.ts';
-import { createMachine, type Machine } from '../../src/host/simulated/machine.ts';
+import type { FaultEffect } from '../../simulator/faults.ts';
+import { createMachine, type Machine } from '../../simulator/machine.ts';
 import { sysfs } from '../../src/pci/sysfs.ts';
 import { UNSAFE_INTERRUPTS } from '../../src/pci/vfio-state.ts';
-import { stepDevice, type Step } from '../../src/plan/step.ts';
+import { stepDevice, type Step } from '../../src/steps/step.ts';
 import type { StepOutcome } from '../../src/steps/definition.ts';
 import { describeStep, doStep, stepCommand } from '../../src/steps/index.ts';
 import { machineSpec, pci } from '../scenario.ts';

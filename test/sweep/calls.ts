@@ -2,7 +2,7 @@ import childProcess from 'node:child_process';
 import fs from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
 import { basename } from 'node:path';
-import type { SimulatedHost } from '../../src/host/simulated/host.ts';
+import type { SimulatedHost } from '../../simulator/host.ts';
 
 /**
  * What a test does about a call that changes something: makes it, makes half of it, leaves it out, or throws.

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { VfioHookError } from '../../src/errors.ts';
-import { SimulatedKill, type SimulatedHost } from '../../src/host/simulated/host.ts';
+import { SimulatedKill, type SimulatedHost } from '../../simulator/host.ts';
 import { failureOf, type Scenario } from '../scenario.ts';
 import { aroundHost, intercept, type Around, type Call } from './calls.ts';
 import { handOver, NAME, onStage, recoverAll, type Stage } from './stage.ts';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { VfioHookError } from '../../src/errors.ts';
-import { differences } from '../../src/host/simulated/observe.ts';
+import { differences } from '../simulator/observe.ts';
 import { fileSink } from '../../src/log/file.ts';
 import { hookLog } from '../../src/log/quiet.ts';
 import { prepare } from '../../src/engine/prepare.ts';

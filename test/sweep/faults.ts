@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import type { Errno } from '../../src/host/simulated/errno.ts';
-import type { FaultEffect } from '../../src/host/simulated/faults.ts';
-import type { JournalEntry } from '../../src/host/simulated/state.ts';
+import type { Errno } from '../../simulator/errno.ts';
+import type { FaultEffect } from '../../simulator/faults.ts';
+import type { JournalEntry } from '../../simulator/state.ts';
 import { pciHostdevs } from '../../src/domain/domain.ts';
 import { failureOf, guest, type Scenario } from '../scenario.ts';
 import { writeName } from './calls.ts';

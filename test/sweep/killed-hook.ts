@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { MACHINE_FILE } from '../../src/host/simulated/entry.ts';
-import { createMachineFile } from '../../src/host/simulated/machine.ts';
-import { differences, observe } from '../../src/host/simulated/observe.ts';
-import type { JournalEntry } from '../../src/host/simulated/state.ts';
+import { MACHINE_FILE } from '../../simulator/entry.ts';
+import { createMachineFile } from '../../simulator/machine.ts';
+import { differences, observe } from '../simulator/observe.ts';
+import type { JournalEntry } from '../../simulator/state.ts';
 import { callHook, installation } from '../hook/compiled.ts';
 import { call, claims, configure, fault, guestWith, type Stage } from '../hook/stage.ts';
 import { machineSpec, stateDirectory } from '../scenario.ts';

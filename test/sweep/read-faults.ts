@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { VfioHookError } from '../../src/errors.ts';
 import { readFailure } from '../../src/failure.ts';
-import type { SimulatedHost } from '../../src/host/simulated/host.ts';
+import type { SimulatedHost } from '../../simulator/host.ts';
 import { sysfs } from '../../src/pci/sysfs.ts';
 import { failureOf } from '../scenario.ts';
 import { hasEverything, NAME, onStage, recoverAll, type Stage } from './stage.ts';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { rmSync } from 'node:fs';
 import type { Domain } from '../../src/domain/domain.ts';
 import { VfioHookError } from '../../src/errors.ts';
-import { differences, type Observation } from '../../src/host/simulated/observe.ts';
+import { differences, type Observation } from '../simulator/observe.ts';
 import { guest, openScenario, stateDirectory, type Scenario } from '../scenario.ts';
 import { subjectOn } from './subjects.ts';
 

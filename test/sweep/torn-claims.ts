@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { hintText } from '../../src/hint.ts';
 import type { ClaimState } from '../../src/claim/claim.ts';
 import type { ClaimStore } from '../../src/engine/claim-store.ts';
-import { differences, type Observation } from '../../src/host/simulated/observe.ts';
+import { differences, type Observation } from '../simulator/observe.ts';
 import { failureOf, guest } from '../scenario.ts';
 import { randomFor } from './random.ts';
 import { handOver, NAME, onStage, type Stage } from './stage.ts';

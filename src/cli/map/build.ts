@@ -6,10 +6,10 @@ import { isOftenGiven } from '../../pci/class.ts';
 import type { PciDevice } from '../../pci/device.ts';
 import type { PciNames } from '../../pci/names.ts';
 import type { PciLink, PciLocation } from '../../pci/topology.ts';
-import { iommuOff } from '../../host/take-snapshot.ts';
+import { iommuOff } from '../../observe/take-snapshot.ts';
 import { acsHints } from '../../plan/group-verdict.ts';
-import { isOfInterest, ownerName, verdictWords } from '../group-words.ts';
-import { localTime } from '../local-time.ts';
+import { isOfInterest, ownerName, verdictWords } from '../render/group-words.ts';
+import { localTime } from '../render/local-time.ts';
 import type { MapFunction, MapGroup, MapModel, MapNode, MapRoot, MapState } from './model.ts';
 
 /** Everything that a map is made of. */

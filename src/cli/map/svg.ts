@@ -1,4 +1,4 @@
-import { columnsOf, shorten } from '../fit.ts';
+import { columnsOf, shorten } from '../render/fit.ts';
 import { escapeMarkup } from './escape.ts';
 import { layOut, sizes, type Layout, type Line, type PlacedNode, type PlacedRoot } from './layout.ts';
 import type { MapFunction, MapModel, MapNode, MapState } from './model.ts';

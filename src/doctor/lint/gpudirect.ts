@@ -1,6 +1,6 @@
 import { count } from '../../count.ts';
 import type { Host } from '../../host/host.ts';
-import { installedLibvirt } from '../../host/take-snapshot.ts';
+import { installedLibvirt } from '../../observe/take-snapshot.ts';
 import type { PciAddress } from '../../pci/address.ts';
 import { knowsCliques, MOST_CLIQUES, pciPath, switchNeighbours } from '../../pci/cliques.ts';
 import { libvirtFacts } from '../../pci/libvirt-facts.ts';

@@ -1,5 +1,5 @@
 import { pciHostdevs } from '../../domain/domain.ts';
-import { readDevice } from '../../host/read-device.ts';
+import { readDevice } from '../../observe/read-device.ts';
 import { parsePciAddress, slotOf, type PciAddress } from '../../pci/address.ts';
 import type { PciDevice } from '../../pci/device.ts';
 import { sysfs } from '../../pci/sysfs.ts';

@@ -1,8 +1,8 @@
 import { pciHostdevs } from '../../domain/domain.ts';
 import { ruleFor } from '../../config/rules.ts';
 import type { Host } from '../../host/host.ts';
-import { kernelRelease } from '../../host/kernel-release.ts';
-import { installedLibvirt } from '../../host/take-snapshot.ts';
+import { kernelRelease } from '../../observe/kernel-release.ts';
+import { installedLibvirt } from '../../observe/take-snapshot.ts';
 import { parsePciAddress, slotOf, type PciAddress } from '../../pci/address.ts';
 import { isDisplay } from '../../pci/class.ts';
 import { libvirtFacts } from '../../pci/libvirt-facts.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { XMLParser } from 'fast-xml-parser';
 import fc from 'fast-check';
-import { columnsOf } from '../../../src/cli/fit.ts';
+import { columnsOf } from '../../../src/cli/render/fit.ts';
 import { mapPage } from '../../../src/cli/map/html.ts';
 import type { MapModel } from '../../../src/cli/map/model.ts';
 import { drawMap } from '../../../src/cli/map/svg.ts';

@@ -3,7 +3,7 @@ import { defaultConfig } from '../../../src/config/config.ts';
 import { openClaimStore } from '../../../src/engine/claim-store.ts';
 import { prepare } from '../../../src/engine/prepare.ts';
 import { VfioHookError } from '../../../src/errors.ts';
-import { openMachineFile } from '../../../src/host/simulated/machine.ts';
+import { openMachineFile } from '../../../simulator/machine.ts';
 import { noLog } from '../../../src/log/log.ts';
 import { sysfs } from '../../../src/pci/sysfs.ts';
 import { guest } from '../../scenario.ts';

@@ -17,7 +17,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { linuxHost } from '../../../src/host/linux/host.ts';
 import { stateDirectory } from '../../scenario.ts';
-import { exclusively } from '../exclusively.ts';
+import { exclusively } from '../../observe/exclusively.ts';
 
 const isRoot = process.getuid?.() === 0;
 const program = fileURLToPath(new URL('processes/blocked-writer.ts', import.meta.url));

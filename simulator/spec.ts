@@ -1,0 +1,248 @@
+import type { SystemdUnit } from '../src/host/host.ts';
+
+/**
+ * A machine as it is right after it booted, as plain data: what a description in examples/hosts/ says once
+ * sizes are numbers and defaults are filled in. `build` makes a running machine of it, and makes it again at
+ * every reboot; a rescan of the bus finds a removed device by its spec.
+ */
+export interface MachineSpec {
+  readonly name: string;
+  readonly kernel: KernelVersion;
+  /** Text of /proc/cmdline without its newline. */
+  readonly commandLine: string;
+  /** False: no IOMMU, or switched off. Then there are no groups and vfio-pci refuses every device. */
+  readonly iommu: boolean;
+  /** False: the IOMMU does not check the interrupts of devices; absent: nothing tells. */
+  readonly interruptRemapping?: boolean;
+  /** What a failed BAR resize leaves behind; absent: what the kernel version does. */
+  readonly resizeRollback?: ResizeRollback;
+  /** Firmware forbids to move what it has set up (_DSM 5): a resize is answered with errno 524. */
+  readonly firmwareKeepsBars: boolean;
+  /** How numbers are given to new IOMMU groups: the lowest free one (as the kernel does) or one never used before. */
+  readonly groupNumbers: 'lowest' | 'next';
+  /** Address space for 64-bit prefetchable memory below the host bridge. */
+  readonly window: AddressRange;
+  readonly console: ConsoleSpec;
+  readonly drivers: readonly DriverSpec[];
+  readonly modules: readonly ModuleSpec[];
+  /** Programs that do not know the options which they are given, and what they say. */
+  readonly unfitPrograms?: Readonly<Record<string, string>>;
+  /** Modules that a `blacklist` line of modprobe.d names. */
+  readonly blacklist?: readonly string[];
+  readonly devices: readonly DeviceSpec[];
+  readonly mdevTypes: readonly MdevTypeSpec[];
+  readonly volumes: readonly VolumeSpec[];
+  /** Keyboards that hang on no PCI device, with their paths below /sys/devices. */
+  readonly keyboards: readonly KeyboardSpec[];
+  /** What runs since the machine booted, besides what a test starts. */
+  readonly processes: readonly ProcessSpec[];
+  /** Further text files by absolute path, such as /proc/swaps. */
+  readonly files: Readonly<Record<string, string>>;
+  /** What ip(8) prints of default routes in all tables; absent: there is no such program. */
+  readonly wideRoutes?: string;
+  /** Facts about files by their real path; whatever is left out is as usual. */
+  readonly fileFacts?: Readonly<Record<string, FileFacts>>;
+}
+
+/** What a file is besides its text: absent facts are root's, 0644 or 0755, as old as the machine, no label. */
+export interface FileFacts {
+  readonly uid?: number;
+  readonly gid?: number;
+  readonly mode?: number;
+  /** Milliseconds since 1970. */
+  readonly changedMs?: number;
+  /** SELinux label, such as `system_u:object_r:bin_t:s0`. */
+  readonly label?: string;
+}
+
+/** GT/s and lanes of PCI Express links, up to revision 6.0 of its base specification. */
+export const linkSpeeds = [2.5, 5, 8, 16, 32, 64] as const;
+export const linkWidths = [1, 2, 4, 8, 12, 16, 32] as const;
+
+/** Kernels whose behaviour the simulator knows, oldest first. */
+export const kernelVersions = ['5.15', '6.1', '6.12', '7.2'] as const;
+
+export type KernelVersion = (typeof kernelVersions)[number];
+
+/**
+ * `full`: all BARs as before. `weak`: the BAR itself gets its old size, the others of the same type that were
+ * released with it stay without an address. `lost`: none of them gets one.
+ */
+export type ResizeRollback = 'full' | 'weak' | 'lost';
+
+/** First address and number of bytes. */
+export interface AddressRange {
+  readonly start: number;
+  readonly size: number;
+}
+
+/**
+ * What the boot messages appear on: the VGA text console, a frame buffer of the firmware (named as its
+ * platform device, such as `simple-framebuffer.0`), one of a native driver, or nothing.
+ */
+export type ConsoleSpec =
+  | { readonly kind: 'vga' | 'native' | 'none' }
+  | { readonly kind: 'firmware'; readonly platformDevice: string };
+
+export interface DriverSpec {
+  /** Name below /sys/bus/pci/drivers. */
+  readonly name: string;
+  /** Kernel module that registers it; absent when it is built in. */
+  readonly module?: string;
+  /** `managed`: the driver sets driver_managed_dma and may stay in a group that a guest owns (pcieport, pci-stub, vfio drivers). */
+  readonly dma: 'native' | 'managed';
+  readonly vfio: boolean;
+  /** What its remove() waits for: nothing, guests that have the device open, or open device nodes. */
+  readonly removeWaits: 'never' | 'guests' | 'nodes';
+  /** Whether it implements sriov_configure. */
+  readonly sriov: boolean;
+  /** Whether its remove() leaves virtual functions behind. */
+  readonly leavesVfs: boolean;
+  /** Whether it brings a frame buffer console. */
+  readonly console: boolean;
+  /** Its id table: `vvvv:dddd`, lower case. */
+  readonly ids: readonly string[];
+}
+
+export interface ModuleSpec {
+  /** With underscores, as below /sys/module. */
+  readonly name: string;
+  readonly depends: readonly string[];
+  /** Modules that modprobe loads along with it, which it does not hold. */
+  readonly softDepends: readonly string[];
+  readonly builtin: boolean;
+  readonly loaded: boolean;
+  readonly parameters: Readonly<Record<string, string>>;
+  /** Lines for modules.alias, without the leading `alias`. */
+  readonly aliases: readonly string[];
+}
+
+export interface DeviceSpec {
+  /** Canonical, `dddd:bb:ss.f`. */
+  readonly address: string;
+  readonly name?: string;
+  /** Four hexadecimal digits each. */
+  readonly vendor: string;
+  readonly device: string;
+  readonly subsystemVendor: string;
+  readonly subsystemDevice: string;
+  /** Two hexadecimal digits. */
+  readonly revision: string;
+  /** Six hexadecimal digits. */
+  readonly class: string;
+  /** Address of the bridge that the device is behind; absent on a root bus. */
+  readonly behind?: string;
+  /** Which devices share a group: those with the same key. It is also the group's number after boot. */
+  readonly group?: number;
+  readonly numaNode?: number;
+  readonly link?: LinkSpec;
+  /** The driver that holds the device after boot. */
+  readonly driver?: string;
+  readonly driverOverride?: string;
+  readonly bars: readonly BarSpec[];
+  /** Reset methods in the kernel's order; empty: the device cannot be reset. */
+  readonly resetMethods: readonly string[];
+  readonly powerControl: 'auto' | 'on';
+  readonly d3coldAllowed: boolean;
+  readonly bootVga?: boolean;
+  readonly sriov?: SriovSpec;
+  /** Physical function, for a virtual one. */
+  readonly physicalFunction?: string;
+  /** NVIDIA's vendor framework: current_vgpu_type, 0 for none. */
+  readonly vgpuType?: number;
+  /** Device nodes that exist while the host driver holds the device. */
+  readonly nodes: readonly string[];
+  /** Disks among the nodes that the host has claimed: they cannot be opened exclusively (mounted, swap, a member of a volume). */
+  readonly claimedNodes: readonly string[];
+  /**
+   * Text files below the device's directory while the host driver holds it, such as `net/eth0/operstate`; a
+   * path that ends in `/` is an empty directory, a text `-> /path` makes a link, `! EINVAL` an attribute whose
+   * read fails with that errno.
+   */
+  readonly entries: Readonly<Record<string, string>>;
+  /** Keyboards that are there while the host driver holds the device, with their paths below its directory. */
+  readonly keyboards?: readonly KeyboardSpec[];
+}
+
+/** A block device that belongs to no PCI device: a mapping, an array, a namespace that several controllers reach. */
+export interface VolumeSpec {
+  /** As the kernel names it, such as dm-0. */
+  readonly name: string;
+  /** Its directory below /sys/devices/virtual. */
+  readonly directory: string;
+  /** Text files below /sys/devices/virtual, written as those of a device; a `dev` makes a block device. */
+  readonly entries: Readonly<Record<string, string>>;
+  /** Device nodes, and links to them: `/dev/mapper/root -> /dev/dm-0`. */
+  readonly nodes: readonly string[];
+  /** Those of the nodes that are claimed. */
+  readonly claimed: readonly string[];
+  /** Directories of the NVMe controllers that reach it, from the PCI address on; it goes with the last of them. */
+  readonly controllers?: readonly string[];
+}
+
+export interface KeyboardSpec {
+  readonly name: string;
+  readonly path: string;
+  /** BUS_* number of the kind of connection, four hexadecimal digits (include/uapi/linux/input.h). */
+  readonly bus: string;
+}
+
+/** A PCI Express link: GT/s for each lane, and lanes; as it is, and what the device could do. */
+export interface LinkSpec {
+  readonly speed: number;
+  readonly width: number;
+  readonly maxSpeed: number;
+  readonly maxWidth: number;
+}
+
+export interface BarSpec {
+  readonly index: number;
+  /** Bytes. */
+  readonly size: number;
+  readonly kind: 'io' | 'mem32' | 'mem64' | 'pref64';
+  /** Sizes of the Resizable BAR capability in bytes; empty: it has none. */
+  readonly sizes: readonly number[];
+}
+
+export interface SriovSpec {
+  readonly totalVfs: number;
+  /** VFs that exist after boot. */
+  readonly numVfs: number;
+  /** Routing id of the first VF relative to the PF's, and from one VF to the next (SR-IOV capability). */
+  readonly offset: number;
+  readonly stride: number;
+  readonly vfDevice: string;
+  readonly vfBars: readonly BarSpec[];
+  /** current_vgpu_type of fresh VFs; absent when it is no such card. */
+  readonly vgpuType?: number;
+}
+
+/** A program of the host. */
+export interface ProcessSpec {
+  readonly name: string;
+  readonly unit?: SystemdUnit;
+  /** The file that it runs. */
+  readonly program?: string;
+  /** It is stopped. */
+  readonly halted?: boolean;
+  /** Milliseconds after which it closes the nodes of a device that is disconnected from them; absent: it does not. */
+  readonly letsGoMs?: number;
+  /** Device nodes that it has open. */
+  readonly nodes: readonly string[];
+  /** Its established TCP connections. */
+  readonly sessions: readonly TcpSession[];
+}
+
+/** Both ends as `192.168.1.5:22` or `[2001:db8::5]:22`. */
+export interface TcpSession {
+  readonly local: string;
+  readonly peer: string;
+}
+
+export interface MdevTypeSpec {
+  /** Directory below /sys/class/mdev_bus. */
+  readonly parent: string;
+  readonly type: string;
+  readonly name: string;
+  readonly instances: number;
+}

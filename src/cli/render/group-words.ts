@@ -1,0 +1,47 @@
+import { ownerPhrase } from '../../claim/owner.ts';
+import type { InspectedGroup } from '../../engine/inspect.ts';
+import { isOftenGiven } from '../../pci/class.ts';
+import { quoteName } from '../../text.ts';
+
+/** Whether a guest could have the group, in words. */
+export function verdictWords({ devices, holders, group, verdict }: InspectedGroup): string {
+  switch (verdict.kind) {
+    case 'possible':
+      return 'can be given to a guest';
+    case 'unknown':
+      return 'is on a vfio driver; whether a guest has it only root can see';
+    case 'nothing':
+      return 'nothing in it is for guests';
+    case 'refused':
+      return 'cannot be given to a guest as it is';
+    case 'held': {
+      const claim = devices.find((device) => device.claim)?.claim;
+      const [holder] = holders;
+      if (claim) {
+        const state = claim.state === 'held' ? '' : ` (${claim.state})`;
+        return `${ownerPhrase(claim.owner)} has it since ${claim.claimedAt}${state}`;
+      }
+      if (holder?.guest !== undefined) return `guest ${quoteName(holder.guest)} has it (pid ${holder.pid})`;
+      if (holder) return `process ${quoteName(holder.name)} has it open (pid ${holder.pid})`;
+      return `a process has /dev/vfio/${group.number} open`;
+    }
+  }
+}
+
+/** The name of the guest or program that has a group, without marks around it; undefined when nobody is known to. */
+export function ownerName({ devices, holders }: InspectedGroup): string | undefined {
+  const claim = devices.find((device) => device.claim)?.claim;
+  const [holder] = holders;
+  if (!claim) return holder?.guest ?? holder?.name;
+  return claim.owner.kind === 'guest' ? claim.owner.name : ownerPhrase(claim.owner);
+}
+
+/** Whether a group has what a person looks for: something to hand over, or something that is handed over. */
+export function isOfInterest({ devices, verdict }: InspectedGroup): boolean {
+  if (verdict.kind === 'held') return true;
+  return devices.some(
+    ({ device, claim }) =>
+      device.headerType === 'endpoint' &&
+      (isOftenGiven(device.class) || device.onVfio || claim !== undefined),
+  );
+}

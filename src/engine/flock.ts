@@ -1,0 +1,155 @@
+import { spawnSync } from 'node:child_process';
+import { closeSync, constants, existsSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import { childEnvironment } from '../child-environment.ts';
+import { errnoOf, VfioHookError } from '../errors.ts';
+import { advice } from '../hint.ts';
+import { notStarted, options, unfit } from '../programs.ts';
+import { makePrivateDirectory } from './durable.ts';
+
+/** How to take locks. */
+export interface LockOptions {
+  readonly stateDirectory: string;
+  readonly trustedUid: number;
+  /** Milliseconds to wait, for all groups together. */
+  readonly timeoutMs: number;
+  /** Who takes them, for whoever has to wait: `guest "win11"`. */
+  readonly who: string;
+  readonly now: () => number;
+  /** Told once, before waiting begins. */
+  readonly onWait: (sentence: string) => void;
+  /** Takes one lock; absent: flock(2). The protocol's model (test/model) has locks of its own. */
+  readonly takeLock?: TakeLock;
+}
+
+/** What a lock is for: an IOMMU group, a guest that is prepared, by UUID, or the parameter that all guests share. */
+export type LockSubject =
+  { readonly group: number } | { readonly guest: string } | { readonly parameter: typeof PARAMETER_LOCK };
+
+/** Name of the lock for allow_unsafe_interrupts. */
+export const PARAMETER_LOCK = 'unsafe-interrupts';
+
+/**
+ * Takes one lock, waiting until `deadline` (by `now`) at most; what it returns gives the lock up. Throws
+ * VH_LOCK when the time is up.
+ */
+export type TakeLock = (subject: LockSubject, deadline: number, options: LockOptions) => () => void;
+
+/** flock(1)'s status for "not within the time", by our own choice (-E). */
+const NOT_IN_TIME = Number(options.flock[2]);
+
+/** Statuses of a flock that does not know an option: EX_USAGE (util-linux, sys-utils/flock.c), and busybox's. */
+const WRONG_USAGE: readonly number[] = [64, 1];
+
+/** Milliseconds that flock(1) may take beyond the time that it is told to wait. */
+const GRACE_MS = 5000;
+
+/**
+ * Takes one lock: flock(2) on a file in `<stateDirectory>/locks`, taken by flock(1) on our own descriptor. It stays with
+ * the descriptor after flock(1) has ended, and the kernel frees it when this process ends, however it ends. Children do
+ * not inherit it (O_CLOEXEC). Throws VH_LOCK, with who is in the way, when the time is up.
+ */
+export function flockFile(subject: LockSubject, deadline: number, options: LockOptions): () => void {
+  const { stateDirectory, trustedUid } = options;
+  const directory = join(stateDirectory, 'locks');
+  makePrivateDirectory(stateDirectory, trustedUid);
+  makePrivateDirectory(directory, trustedUid);
+  const { file, what } = namesOf(subject);
+  const path = join(directory, file);
+  const fd = openLockFile(path);
+  try {
+    if (!flock(fd, 0)) {
+      options.onWait(`waiting for ${holder(path)}, which works on ${what}`);
+      if (!flock(fd, Math.max(0, deadline - options.now()))) {
+        throw new VfioHookError(
+          'VH_LOCK',
+          `${what} is being worked on by ${holder(path)}, which did not finish in ${options.timeoutMs / 1000} s`,
+          { path, hints: [advice('see what it does: vfio-hook status; then try again')] },
+        );
+      }
+    }
+    sayWho(fd, options.who);
+    return () => {
+      letGo(fd);
+    };
+  } catch (error) {
+    letGo(fd);
+    throw error;
+  }
+}
+
+function namesOf(subject: LockSubject): { readonly file: string; readonly what: string } {
+  if ('group' in subject) return { file: `group-${subject.group}`, what: `IOMMU group ${subject.group}` };
+  if ('guest' in subject) return { file: `guest-${subject.guest}`, what: 'the same guest' };
+  return { file: subject.parameter, what: 'the parameter allow_unsafe_interrupts' };
+}
+
+/** The descriptor is closed, and the lock with it, whatever close(2) has to say of the words in the file. */
+function letGo(fd: number): void {
+  try {
+    closeSync(fd);
+  } catch {
+    // Said above.
+  }
+}
+
+/** flock(2) asks for no more than a descriptor: where nothing can be written, a file that is there is opened for reading. */
+function openLockFile(path: string): number {
+  const { O_RDWR, O_RDONLY, O_CREAT, O_NOFOLLOW } = constants;
+  try {
+    return openSync(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0o600);
+  } catch (error) {
+    const errno = errnoOf(error);
+    if (errno === 'EROFS' && existsSync(path)) return openSync(path, O_RDONLY | O_NOFOLLOW);
+    if (errno === undefined) throw error;
+    throw new VfioHookError('VH_LOCK', `cannot open ${path}: ${errno}`, {
+      path,
+      errno,
+      hints: [advice('nothing was changed; see: df -i /run')],
+      cause: error,
+    });
+  }
+}
+
+/** For whoever has to wait; a full disk must not cost the lock. */
+function sayWho(fd: number, who: string): void {
+  try {
+    ftruncateSync(fd);
+    writeSync(fd, `${who} (pid ${process.pid})\n`, 0);
+  } catch {
+    // "another run" is what the other one will read then.
+  }
+}
+
+function flock(fd: number, waitMs: number): boolean {
+  const wait = waitMs > 0 ? ['-w', (waitMs / 1000).toFixed(3)] : ['-n'];
+  const result = spawnSync('flock', [...options.flock, ...wait, '3'], {
+    stdio: ['ignore', 'ignore', 'pipe', fd],
+    cwd: '/',
+    env: childEnvironment,
+    encoding: 'utf8',
+    timeout: Math.ceil(waitMs) + GRACE_MS,
+    killSignal: 'SIGKILL',
+  });
+  if (result.status === 0) return true;
+  if (result.status === NOT_IN_TIME) return false;
+  const errno = errnoOf(result.error);
+  if (errno !== undefined && errno !== 'ETIMEDOUT') throw notStarted('flock', errno, result.error);
+  if (result.status !== null && WRONG_USAGE.includes(result.status)) throw unfit('flock', result.stderr);
+  const how =
+    errno === 'ETIMEDOUT'
+      ? `flock did not end within ${(Math.ceil(waitMs) + GRACE_MS) / 1000} s`
+      : `flock ended with ${result.signal ?? `status ${String(result.status)}`}`;
+  throw new VfioHookError('VH_LOCK', `cannot lock: ${how}`, {
+    hints: [advice('nothing was changed; try again, and see: vfio-hook status')],
+  });
+}
+
+function holder(path: string): string {
+  try {
+    const said = readFileSync(path, 'utf8').trim();
+    return said === '' ? 'another run' : said;
+  } catch {
+    return 'another run';
+  }
+}

@@ -1,0 +1,116 @@
+import { parsePciAddress, type PciAddress } from '../pci/address.ts';
+import { parseBars } from '../pci/bar.ts';
+import type { HeaderType, PciDevice } from '../pci/device.ts';
+import { sysfs } from '../pci/sysfs.ts';
+import { isVfioName } from '../pci/vfio-name.ts';
+import { boundDriver } from './bound-driver.ts';
+import type { Host } from '../host/host.ts';
+
+/** The number of a device's IOMMU group; undefined without an IOMMU, and for a device that is not there. */
+export function groupOf(host: Host, address: PciAddress): number | undefined {
+  const number = Number(linkName(host, address, 'iommu_group') ?? NaN);
+  return Number.isInteger(number) ? number : undefined;
+}
+
+/** The attributes of devices whose read takes the device's lock: readDevice() takes their texts. */
+export function lockedAttributes(host: Host, addresses: readonly PciAddress[]): string[] {
+  return addresses.flatMap((address) => [
+    sysfs.driverOverride(address),
+    ...(host.read(sysfs.attribute(address, 'sriov_totalvfs')) === undefined
+      ? []
+      : [sysfs.attribute(address, 'sriov_numvfs')]),
+  ]);
+}
+
+/**
+ * One device's attributes; undefined when it has left the bus. `locked` has the texts of the attributes
+ * whose read takes the device's lock.
+ */
+export function readDevice(
+  host: Host,
+  address: PciAddress,
+  locked: ReadonlyMap<string, string>,
+): PciDevice | undefined {
+  const text = (name: string): string | undefined => host.read(sysfs.attribute(address, name))?.trim();
+  const id = (name: string): string => (text(name) ?? '').replace(/^0x/, '');
+  if (text('vendor') === undefined) return undefined;
+  const names = host.list(sysfs.device(address)) ?? [];
+
+  const driver = boundDriver(host, address);
+  const driverModule = linkName(host, address, 'driver/module');
+  const group = groupOf(host, address);
+  const physicalFunction = parsePciAddress(linkName(host, address, 'physfn') ?? '');
+  const driverOverride = overrideText(locked.get(sysfs.driverOverride(address)));
+  const methods = text('reset_method');
+  const powerControl = text('power/control');
+  const d3cold = text('d3cold_allowed');
+  const bootVga = text('boot_vga');
+  const totalVfs = text('sriov_totalvfs');
+  const vgpuType = text('nvidia/current_vgpu_type');
+
+  return {
+    address,
+    vendor: id('vendor'),
+    device: id('device'),
+    subsystemVendor: id('subsystem_vendor'),
+    subsystemDevice: id('subsystem_device'),
+    revision: id('revision'),
+    class: id('class'),
+    headerType: headerType(id('class'), names),
+    modalias: text('modalias') ?? '',
+    ...(group !== undefined && { iommuGroup: group }),
+    ...(driver !== undefined && { driver }),
+    ...(driverModule !== undefined && { driverModule }),
+    ...(driverOverride !== undefined && { driverOverride }),
+    onVfio: isOnVfio(host, address, driver),
+    bars: parseBars(text('resource') ?? '', resizeMasks(host, address, names)),
+    ...(methods !== undefined && { resetMethods: methods.split(' ').filter(Boolean) }),
+    ...((powerControl === 'auto' || powerControl === 'on') && { powerControl }),
+    ...(d3cold !== undefined && { d3coldAllowed: d3cold === '1' }),
+    ...(bootVga !== undefined && { bootVga: bootVga === '1' }),
+    ...(totalVfs !== undefined && {
+      sriov: {
+        totalVfs: Number(totalVfs),
+        numVfs: Number(locked.get(sysfs.attribute(address, 'sriov_numvfs'))?.trim() ?? 0),
+      },
+    }),
+    ...(physicalFunction && { physicalFunction }),
+    ...(vgpuType !== undefined && { vgpuType: Number(vgpuType) }),
+  };
+}
+
+/** The override in the text of `driver_override`: the kernel prints `(null)` when none is set. */
+export function overrideText(text: string | undefined): string | undefined {
+  const line = text?.split('\n')[0];
+  return line === undefined || line === '(null)' || line === '' ? undefined : line;
+}
+
+/** Since Linux 6.1 a device on any vfio driver has a `vfio-dev` directory (drivers/vfio/vfio_main.c); before, the name tells. */
+export function isOnVfio(host: Host, address: PciAddress, driver: string | undefined): boolean {
+  if (driver === undefined) return false;
+  return isVfioName(driver) || host.list(sysfs.attribute(address, 'vfio-dev')) !== undefined;
+}
+
+/**
+ * The kind of header, as the kernel has read it when it found the device: only bridges of both kinds have the
+ * attribute `secondary_bus_number` (drivers/pci/pci-sysfs.c:pci_bridge_attrs_are_visible). Configuration space itself is
+ * not read for it: that wakes a card, and waits for one that is being reset.
+ */
+function headerType(classCode: string, attributes: readonly string[]): HeaderType {
+  if (!attributes.includes('secondary_bus_number')) return 'endpoint';
+  return classCode.startsWith('0607') ? 'cardbus' : 'bridge';
+}
+
+function resizeMasks(host: Host, address: PciAddress, names: readonly string[]): Map<number, string> {
+  const masks = new Map<number, string>();
+  for (const name of names) {
+    const bar = /^resource([0-5])_resize$/.exec(name)?.[1];
+    if (bar === undefined) continue;
+    masks.set(Number(bar), host.read(sysfs.attribute(address, name)) ?? '');
+  }
+  return masks;
+}
+
+function linkName(host: Host, address: PciAddress, name: string): string | undefined {
+  return host.readLink(sysfs.attribute(address, name))?.split('/').pop();
+}

@@ -1,0 +1,59 @@
+import { formatBarSize } from '../../src/pci/bar.ts';
+import { groupMembers, isBridge, type Device, type MachineState } from '../../simulator/state.ts';
+
+/**
+ * What must be as before when a guest is gone: one entry for each fact, such as
+ * `0000:03:00.0 driver` → `amdgpu`. Left out on purpose: loaded modules (they may stay), numbers of groups,
+ * addresses of BARs (they may move), power states.
+ */
+export type Observation = Readonly<Record<string, string>>;
+
+/** The facts of a machine now. */
+export function observe(state: MachineState): Observation {
+  const facts: Record<string, string> = {};
+  for (const device of Object.values(state.devices)) Object.assign(facts, factsOf(device));
+  for (const group of Object.values(state.groups)) {
+    const [first] = groupMembers(state, group.number);
+    if (first) facts[`group of ${first.spec.address} type`] = group.type;
+  }
+  for (const console of state.consoles) {
+    facts[`console ${console.text}`] = console.bound ? 'bound' : 'not bound';
+  }
+  // Loaded or not, it is the same as long as it is off.
+  if (state.modules['vfio_iommu_type1']?.parameters['allow_unsafe_interrupts'] === 'Y')
+    facts['allow_unsafe_interrupts'] = 'Y';
+  if (state.firmwareFramebuffer !== undefined) facts['firmware frame buffer'] = state.firmwareFramebuffer;
+  return Object.fromEntries(Object.entries(facts).sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+/** The facts that differ, a line each: `0000:03:00.0 driver: amdgpu -> vfio-pci`. Empty: nothing differs. */
+export function differences(before: Observation, after: Observation): string[] {
+  const names = [...new Set([...Object.keys(before), ...Object.keys(after)])].sort();
+  return names
+    .filter((name) => before[name] !== after[name])
+    .map((name) => `${name}: ${before[name] ?? 'absent'} -> ${after[name] ?? 'absent'}`);
+}
+
+function factsOf(device: Device): Record<string, string> {
+  const { address } = device.spec;
+  const facts: Record<string, string> = {
+    // A device whose remove() still runs has no link, and is not free either.
+    [`${address} driver`]: device.linked
+      ? (device.driver ?? '')
+      : device.driver === undefined
+        ? 'none'
+        : 'leaving',
+    [`${address} driver override`]: device.driverOverride ?? '(null)',
+    [`${address} power control`]: device.powerControl,
+    [`${address} d3cold allowed`]: device.d3coldAllowed ? '1' : '0',
+  };
+  if (!isBridge(device.spec)) facts[`${address} enable`] = String(device.enabled);
+  if (device.resettable) facts[`${address} reset methods`] = device.resetMethods.join(' ');
+  if (device.spec.sriov) facts[`${address} virtual functions`] = String(device.numVfs);
+  if (device.spec.sriov) facts[`${address} vf autoprobe`] = device.vfAutoprobe ? '1' : '0';
+  if (device.vgpuType !== undefined) facts[`${address} vgpu type`] = String(device.vgpuType);
+  for (const bar of device.bars) {
+    facts[`${address} bar ${bar.index}`] = bar.start < 0 ? 'unassigned' : formatBarSize(bar.size);
+  }
+  return facts;
+}
