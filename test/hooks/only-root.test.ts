@@ -1,7 +1,16 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { chmodSync, lchownSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import {
+  chmodSync,
+  lchownSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
 import { nodePaths } from '../../src/doctor/places.ts';
 import { guest, hostdev, pci } from '../domain/documents.ts';
 import { directoryOfPrograms, repository } from '../hook/compiled.ts';
@@ -139,7 +148,10 @@ describe('the rule for what root runs: only root can replace it', () => {
 
   it('/tmp is no place for it, whosever the file is', function () {
     needsRoot(this);
-    assert.match(judge('/tmp/../tmp/x') ?? '', /others than root may write to \/tmp /);
+    const file = join(mkdtempSync('/tmp/vfio-hook-'), 'x');
+    writeFileSync(file, '', { mode: 0o755 });
+    assert.match(judge(`/tmp/..${file}`) ?? '', /others than root may write to \/tmp /);
+    rmSync(dirname(file), { recursive: true });
   });
 });
 

@@ -357,10 +357,18 @@ describe('linuxHost.write', () => {
 });
 
 describe('linuxHost.loadModule', () => {
+  // programs.test.ts says what a host without it is told.
+  before(async function () {
+    const said = await linuxHost.tryProgram('modprobe', 10_000).catch(() => 'missing');
+    if (said !== 'missing') return;
+    console.warn('        skipped: there is no modprobe');
+    this.skip();
+  });
+
   it('passes on why modprobe could not', async () => {
     const result = await linuxHost.loadModule('vfio_hook_no_such_module', 10_000);
     assert.equal(result.kind, 'failed');
-    assert.match(result.reason, /vfio_hook_no_such_module|there is no modprobe on this machine/);
+    assert.match(result.reason, /vfio_hook_no_such_module/);
     assert.doesNotMatch(result.reason, /\n/);
   });
 
