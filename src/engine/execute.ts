@@ -8,7 +8,7 @@ import { deviceNodes, heldBy, type DeviceNode } from '../observe/uses/holders.ts
 import type { Log, LogEntry } from '../log/log.ts';
 import type { PciAddress } from '../pci/address.ts';
 import { sysfs } from '../pci/sysfs.ts';
-import { stepDevice, type Step } from '../steps/step.ts';
+import { subjectOf, type Step } from '../steps/step.ts';
 import type { StepOutcome } from '../steps/definition.ts';
 import { boundDriver } from '../observe/bound-driver.ts';
 import { describeStep, doStep } from '../steps/index.ts';
@@ -50,7 +50,7 @@ export async function execute(steps: readonly Step[], options: ExecuteOptions): 
   const given = new Set<PciAddress>();
   let stuckSince: number | undefined;
   for (const step of steps) {
-    const device = stepDevice(step);
+    const { device } = subjectOf(step);
     if (device !== undefined && given.has(device)) continue;
     const deadlineMs = stuckSince === undefined ? options.deadlineMs : restOf(options, stuckSince);
     const failure = await executeStep(step, { ...options, deadlineMs });
@@ -86,7 +86,7 @@ async function executeStep(step: Step, options: ExecuteOptions): Promise<Failure
   const nodes = step.kind === 'unbind' ? await nodesOf(host, step.device, deadlineMs) : [];
   const started = host.now();
   const outcome = await attempt(step, host, deadlineMs);
-  const device = stepDevice(step);
+  const { device } = subjectOf(step);
   log.write({
     severity: outcome.kind === 'done' || outcome.kind === 'skipped' ? 'info' : 'err',
     message: 'step',
@@ -141,7 +141,7 @@ async function stuckFailure(
   what: string,
   { host, deadlineMs, path, writer, nodes }: Waiting,
 ): Promise<Failure> {
-  const device = stepDevice(step);
+  const { device } = subjectOf(step);
   const all = [...nodes, ...(device ? await nodesOf(host, device, LEAST_MS) : [])];
   const paths = [...new Set(all.map((node) => node.path))];
   const held =

@@ -4,7 +4,7 @@ import type { Config } from '../config/config.ts';
 import type { PciDevice } from '../pci/device.ts';
 import type { Snapshot } from '../pci/snapshot.ts';
 import { originalOf } from '../plan/plan.ts';
-import { stepDevice } from '../steps/step.ts';
+import { subjectOf } from '../steps/step.ts';
 import { planToHost } from '../plan/to-host.ts';
 import { manualOwner } from './detach.ts';
 import type { Engine } from './engine.ts';
@@ -73,7 +73,7 @@ function claimedDevice(device: PciDevice, driver: string | undefined): ClaimedDe
 
 /** Puts the devices back that a step failed for; returns what is not even there. */
 async function undo(engine: Engine, claim: Claim, failures: readonly Failure[]): Promise<string[]> {
-  const failed = failures.map(({ step }) => stepDevice(step));
+  const failed = failures.map(({ step }) => subjectOf(step).device);
   const left = {
     ...claim,
     devices: claim.devices.filter(({ address }) => failed.includes(address)),

@@ -63,7 +63,8 @@ export async function handOver(engine: Engine, plan: Plan, { config, earlier }: 
     });
   // What a parameter is before is known once its module is loaded, and no earlier.
   const isLoad = ({ kind }: Step): boolean => kind === 'load-module';
-  const moves = plan.steps.filter((step) => !isLoad(step) && step.kind !== 'set-module-parameter');
+  const isParameter = (step: Step): boolean => step.kind === 'set' && step.attribute === 'module-parameter';
+  const moves = plan.steps.filter((step) => !isLoad(step) && !isParameter(step));
   const [failure] = await executed(plan.steps.filter(isLoad));
   const allowed =
     failure || !plan.unsafeInterrupts

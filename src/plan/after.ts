@@ -1,7 +1,7 @@
 import type { PciAddress } from '../pci/address.ts';
 import { deviceAt, type Snapshot } from '../pci/snapshot.ts';
 import type { Plan } from './plan.ts';
-import { stepDevice } from '../steps/step.ts';
+import { subjectOf } from '../steps/step.ts';
 
 /** What a device is to be like once every step of a plan is done. */
 export interface After {
@@ -21,10 +21,11 @@ export function stateAfter({ verdicts, steps }: Plan, snapshot: Snapshot): After
     let { driver, driverOverride } = device;
     const sizes = new Map(device.bars.filter(({ sizes }) => sizes).map(({ index, size }) => [index, size]));
     for (const step of steps) {
-      if (stepDevice(step) !== address) continue;
+      if (subjectOf(step).device !== address) continue;
       if (step.kind === 'unbind') driver = undefined;
       else if (step.kind === 'bind') driver = step.driver;
-      else if (step.kind === 'set-driver-override') driverOverride = step.to;
+      else if (step.kind === 'set' && step.attribute === 'driver-override')
+        driverOverride = step.to === '' ? undefined : step.to;
       else if (step.kind === 'resize-bar') sizes.set(step.bar, step.to);
     }
     return [

@@ -183,8 +183,9 @@ function orderSteps(
     ...moved
       .filter(({ device, driver }) => device.driverOverride !== driver)
       .map(({ device, driver }): Step => ({
-        kind: 'set-driver-override',
-        device: device.address,
+        kind: 'set',
+        attribute: 'driver-override',
+        key: device.address,
         to: driver,
       })),
     ...highestFirst.flatMap(({ device: { address, driver } }): Step[] =>

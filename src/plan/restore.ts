@@ -145,11 +145,11 @@ function powerAndReset({ address, original }: ClaimedDevice, device: PciDevice, 
   // Moving between drivers changes it on the way (vfio-pci sets auto when it binds and forces on when it
   // lets go, drivers/vfio/pci/vfio_pci_core.c), so what it is now does not tell what it will be.
   if (original.powerControl !== undefined && (moves || device.powerControl !== original.powerControl)) {
-    steps.push({ kind: 'set-power-control', device: address, to: original.powerControl });
+    steps.push({ kind: 'set', attribute: 'power-control', key: address, to: original.powerControl });
   }
   const methods = original.resetMethods;
   if (methods && device.resetMethods && methods.join(' ') !== device.resetMethods.join(' ')) {
-    steps.push({ kind: 'set-reset-methods', device: address, to: methods });
+    steps.push({ kind: 'set', attribute: 'reset-methods', key: address, to: methods.join(' ') });
   }
   return steps;
 }
@@ -158,6 +158,6 @@ function overrideSteps(device: PciDevice, to: string | undefined): Step[] {
   return device.driverOverride === to ? [] : [overrideStep(device.address, to)];
 }
 
-function overrideStep(device: ClaimedDevice['address'], to: string | undefined): Step {
-  return { kind: 'set-driver-override', device, ...(to !== undefined && { to }) };
+function overrideStep(device: ClaimedDevice['address'], to = ''): Step {
+  return { kind: 'set', attribute: 'driver-override', key: device, to };
 }

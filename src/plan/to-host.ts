@@ -29,7 +29,7 @@ export function planToHost(devices: readonly PciDevice[], snapshot: Snapshot, dr
       ),
     ...devices.flatMap(({ address, driverOverride }): Step[] =>
       driverOverride !== undefined && isInTheWay(driverOverride)
-        ? [{ kind: 'set-driver-override', device: address }]
+        ? [{ kind: 'set', attribute: 'driver-override', key: address, to: '' }]
         : [],
     ),
     ...devices.map(({ address }): Step =>

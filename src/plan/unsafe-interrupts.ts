@@ -1,6 +1,6 @@
 import type { Claim } from '../claim/claim.ts';
 import { BACK_END, UNSAFE_INTERRUPTS } from '../pci/vfio-state.ts';
-import type { SetModuleParameter } from '../steps/step.ts';
+import type { SetAttribute } from '../steps/step.ts';
 
 /*
  * The parameter allow_unsafe_interrupts belongs to all guests together, and is on as long as one of them needs it: the
@@ -11,7 +11,7 @@ import type { SetModuleParameter } from '../steps/step.ts';
 export interface UnsafeWay {
   /** Whether its claim says so: not where the parameter is on without any claim, which somebody else wants. */
   readonly recorded: boolean;
-  readonly steps: readonly SetModuleParameter[];
+  readonly steps: readonly SetAttribute<'module-parameter'>[];
 }
 
 /** What an owner's start does; `isOn` as it is now, `claims` those of all owners. */
@@ -30,6 +30,6 @@ export function isOurs(claims: readonly Claim[]): boolean {
   return claims.some(({ unsafeInterrupts }) => unsafeInterrupts !== undefined);
 }
 
-function setTo(to: SetModuleParameter['to']): SetModuleParameter {
-  return { kind: 'set-module-parameter', module: BACK_END, parameter: UNSAFE_INTERRUPTS, to };
+function setTo(to: 'Y' | 'N'): SetAttribute<'module-parameter'> {
+  return { kind: 'set', attribute: 'module-parameter', key: `${BACK_END} ${UNSAFE_INTERRUPTS}`, to };
 }

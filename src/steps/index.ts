@@ -5,23 +5,17 @@ import type { StepDefinition, StepOutcome } from './definition.ts';
 import { loadModule } from './load-module.ts';
 import { probe } from './probe.ts';
 import { resizeBar } from './resize-bar.ts';
-import { setDriverOverride } from './set-driver-override.ts';
-import { setModuleParameter } from './set-module-parameter.ts';
-import { setPowerControl } from './set-power-control.ts';
-import { setResetMethods } from './set-reset-methods.ts';
+import { set } from './set.ts';
 import { unbind } from './unbind.ts';
 
 /** How each kind of step is described, applied and verified. A kind that is missing here does not compile. */
 const definitions: { readonly [K in StepKind]: StepDefinition<Extract<Step, { kind: K }>> } = {
   'load-module': loadModule,
-  'set-module-parameter': setModuleParameter,
-  'set-driver-override': setDriverOverride,
+  set,
   unbind,
   'resize-bar': resizeBar,
   bind,
   probe,
-  'set-power-control': setPowerControl,
-  'set-reset-methods': setResetMethods,
 };
 
 // Sound, though not proven by the type: the record pairs each kind with the definition for that kind.

@@ -4,16 +4,7 @@ import type { PciAddress } from '../pci/address.ts';
  * One change to the host, as data: JSON-serialisable, carried by plans and logs. The record in
  * src/steps/index.ts maps each kind to how it is described, applied and verified.
  */
-export type Step =
-  | LoadModule
-  | SetModuleParameter
-  | SetDriverOverride
-  | Unbind
-  | ResizeBar
-  | Bind
-  | Probe
-  | SetPowerControl
-  | SetResetMethods;
+export type Step = LoadModule | SetAttribute | Unbind | ResizeBar | Bind | Probe;
 
 export type StepKind = Step['kind'];
 
@@ -30,21 +21,38 @@ export interface LoadModule {
   readonly blacklist: 'obeyed' | 'overruled';
 }
 
-/** Writes a parameter of a module that is loaded. */
-export interface SetModuleParameter {
-  readonly kind: 'set-module-parameter';
-  readonly module: string;
-  readonly parameter: string;
-  /** As the kernel prints it: `Y` or `N`. */
-  readonly to: 'Y' | 'N';
+/** What can be set, each with what it belongs to. How is the matter of src/steps/attributes.ts. */
+const belongsTo = {
+  /** The name of the only driver that may bind the device; empty: any. */
+  'driver-override': 'device',
+  /** `auto` or `on`. */
+  'power-control': 'device',
+  /** Names, separated by spaces, in the order in which they are tried; empty: the device is not reset. */
+  'reset-methods': 'device',
+  /** `Y` or `N`, as the kernel prints it; its key is `MODULE PARAMETER`. */
+  'module-parameter': 'name',
+} as const;
+
+/** The type of a key: a device's address, or a name that the attribute gives a meaning. */
+interface Keys {
+  readonly device: PciAddress;
+  readonly name: string;
 }
 
-/** Writes `driver_override`; an absent `to` clears it. */
-export interface SetDriverOverride {
-  readonly kind: 'set-driver-override';
-  readonly device: PciAddress;
-  readonly to?: string;
-}
+export type AttributeName = keyof typeof belongsTo;
+
+/** What one of an attribute is found by. */
+export type AttributeKey<A extends AttributeName> = Keys[(typeof belongsTo)[A]];
+
+/** Gives an attribute a value; an empty one clears it. A pair of attribute and key of the same sort, for each attribute. */
+export type SetAttribute<A extends AttributeName = AttributeName> = {
+  readonly [Name in A]: {
+    readonly kind: 'set';
+    readonly attribute: Name;
+    readonly key: AttributeKey<Name>;
+    readonly to: string;
+  };
+}[A];
 
 /** Takes the device from its driver. */
 export interface Unbind {
@@ -75,21 +83,30 @@ export interface Probe {
   readonly device: PciAddress;
 }
 
-/** Writes `power/control`. */
-export interface SetPowerControl {
-  readonly kind: 'set-power-control';
-  readonly device: PciAddress;
-  readonly to: 'auto' | 'on';
+/** The one thing of the host that a step changes: a device, or something else by its kind and key. */
+export type Subject =
+  | { readonly device: PciAddress }
+  | { readonly device?: undefined; readonly kind: 'module' | AttributeName; readonly key: string };
+
+/** What a step changes. */
+export function subjectOf(step: Step): Subject {
+  switch (step.kind) {
+    case 'load-module':
+      return { kind: 'module', key: step.module };
+    case 'set':
+      return isOfDevice(step) ? { device: step.key } : { kind: step.attribute, key: step.key };
+    case 'unbind':
+    case 'resize-bar':
+    case 'bind':
+    case 'probe':
+      return { device: step.device };
+  }
 }
 
-/** Writes `reset_method`; an empty list disables every method. */
-export interface SetResetMethods {
-  readonly kind: 'set-reset-methods';
-  readonly device: PciAddress;
-  readonly to: readonly string[];
+function isOfDevice(step: SetAttribute): step is SetAttribute<DeviceAttribute> {
+  return belongsTo[step.attribute] === 'device';
 }
 
-/** The device that a step changes; undefined when it changes none. */
-export function stepDevice(step: Step): PciAddress | undefined {
-  return 'device' in step ? step.device : undefined;
-}
+type DeviceAttribute = {
+  [A in AttributeName]: (typeof belongsTo)[A] extends 'device' ? A : never;
+}[AttributeName];

@@ -9,10 +9,10 @@ import { machineSpec, pci } from '../scenario.ts';
 const GPU = pci('0000:03:00.0');
 const SOUND = pci('0000:03:00.1');
 const steps: readonly Step[] = [
-  { kind: 'set-driver-override', device: GPU, to: 'vfio-pci' },
+  { kind: 'set', attribute: 'driver-override', key: GPU, to: 'vfio-pci' },
   { kind: 'unbind', device: GPU, driver: 'amdgpu' },
-  { kind: 'set-driver-override', device: SOUND, to: 'vfio-pci' },
-  { kind: 'set-power-control', device: GPU, to: 'auto' },
+  { kind: 'set', attribute: 'driver-override', key: SOUND, to: 'vfio-pci' },
+  { kind: 'set', attribute: 'power-control', key: GPU, to: 'auto' },
 ];
 
 function run(

@@ -11,7 +11,7 @@ import { sysfs } from '../../src/pci/sysfs.ts';
 import { useReasons, type UseReason } from '../../src/pci/use.ts';
 import { plan, type Plan } from '../../src/plan/plan.ts';
 import { planRestore } from '../../src/plan/restore.ts';
-import { stepDevice } from '../../src/steps/step.ts';
+import { subjectOf } from '../../src/steps/step.ts';
 import { describeStep, doStep } from '../../src/steps/index.ts';
 import { guest } from './snapshots.ts';
 
@@ -41,7 +41,7 @@ describe('plan on any machine', function () {
         const { made, snapshot } = await begin(situation);
         const members = snapshot.groups.flatMap((group) => group.members);
         for (const step of made.steps) {
-          const device = stepDevice(step);
+          const { device } = subjectOf(step);
           assert.ok(device === undefined || members.includes(device), describeStep(step));
         }
         assert.deepEqual(made.verdicts.map(({ device }) => device).sort(), [...members].sort());
@@ -57,7 +57,7 @@ describe('plan on any machine', function () {
         const kinds = made.steps.map(({ kind }) => kind);
         if (kinds.includes('bind')) assert.ok(kinds.lastIndexOf('unbind') < kinds.indexOf('bind'));
         for (const step of made.steps) {
-          const device = snapshot.devices.find(({ address }) => address === stepDevice(step));
+          const device = snapshot.devices.find(({ address }) => address === subjectOf(step).device);
           assert.ok(device?.headerType !== 'bridge' && !device?.class.startsWith('0c05'), describeStep(step));
         }
       }),

@@ -5,7 +5,7 @@ import type { FaultEffect } from '../../simulator/faults.ts';
 import { createMachine, type Machine } from '../../simulator/machine.ts';
 import { sysfs } from '../../src/pci/sysfs.ts';
 import { UNSAFE_INTERRUPTS } from '../../src/pci/vfio-state.ts';
-import { stepDevice, type Step } from '../../src/steps/step.ts';
+import { subjectOf, type Step, type Subject } from '../../src/steps/step.ts';
 import type { StepOutcome } from '../../src/steps/definition.ts';
 import { describeStep, doStep, stepCommand } from '../../src/steps/index.ts';
 import { machineSpec, pci } from '../scenario.ts';
@@ -20,6 +20,7 @@ const at = (device: string, name: string): string => `/sys/bus/pci/devices/${dev
 /** One step on a fresh machine: what is said of it, what it writes, and what each way of going wrong comes to. */
 interface Row {
   readonly step: Step;
+  readonly subject: Subject;
   /** Puts the machine where the step can be done. */
   readonly first?: (machine: Machine) => Promise<void>;
   readonly says: string;
@@ -47,7 +48,8 @@ const PARAMETER = sysfs.moduleParameter('vfio_iommu_type1', UNSAFE_INTERRUPTS);
 
 const rows: readonly Row[] = [
   {
-    step: { kind: 'set-driver-override', device: GPU, to: 'vfio-pci' },
+    step: { kind: 'set', attribute: 'driver-override', key: GPU, to: 'vfio-pci' },
+    subject: { device: GPU },
     says: `set driver override of ${GPU} to vfio-pci`,
     command: `echo vfio-pci > ${at(GPU, 'driver_override')}`,
     path: at(GPU, 'driver_override'),
@@ -59,7 +61,8 @@ const rows: readonly Row[] = [
     ],
   },
   {
-    step: { kind: 'set-driver-override', device: GPU },
+    step: { kind: 'set', attribute: 'driver-override', key: GPU, to: '' },
+    subject: { device: GPU },
     first: write([at(GPU, 'driver_override'), 'vfio-pci']),
     says: `clear driver override of ${GPU}`,
     command: `echo > ${at(GPU, 'driver_override')}`,
@@ -70,6 +73,7 @@ const rows: readonly Row[] = [
   },
   {
     step: { kind: 'unbind', device: GPU, driver: 'amdgpu' },
+    subject: { device: GPU },
     says: `unbind ${GPU} from amdgpu`,
     command: `echo ${GPU} > /sys/bus/pci/drivers/amdgpu/unbind`,
     path: '/sys/bus/pci/drivers/amdgpu/unbind',
@@ -83,6 +87,7 @@ const rows: readonly Row[] = [
   },
   {
     step: { kind: 'bind', device: GPU, driver: 'amdgpu' },
+    subject: { device: GPU },
     first: unbindGpu,
     says: `bind ${GPU} to amdgpu`,
     command: `echo ${GPU} > /sys/bus/pci/drivers/amdgpu/bind`,
@@ -97,6 +102,7 @@ const rows: readonly Row[] = [
   },
   {
     step: { kind: 'resize-bar', device: GPU, bar: 2, from: 256 * MIB, to: 8 * MIB },
+    subject: { device: GPU },
     first: unbindGpu,
     says: `resize BAR 2 of ${GPU} from 256 MiB to 8 MiB`,
     command: `echo 3 > ${at(GPU, 'resource2_resize')}`,
@@ -110,7 +116,8 @@ const rows: readonly Row[] = [
     ],
   },
   {
-    step: { kind: 'set-power-control', device: SOUND, to: 'on' },
+    step: { kind: 'set', attribute: 'power-control', key: SOUND, to: 'on' },
+    subject: { device: SOUND },
     says: `set power control of ${SOUND} to on`,
     command: `echo on > ${at(SOUND, 'power/control')}`,
     path: at(SOUND, 'power/control'),
@@ -119,7 +126,8 @@ const rows: readonly Row[] = [
     refused: [['ENODEV', 'ENODEV (the device is gone from the bus)']],
   },
   {
-    step: { kind: 'set-reset-methods', device: NVME, to: ['bus'] },
+    step: { kind: 'set', attribute: 'reset-methods', key: NVME, to: 'bus' },
+    subject: { device: NVME },
     says: `set reset methods of ${NVME} to bus`,
     command: `echo "bus" > ${at(NVME, 'reset_method')}`,
     path: at(NVME, 'reset_method'),
@@ -128,7 +136,8 @@ const rows: readonly Row[] = [
     refused: [['EINVAL', 'EINVAL (the device does not have one of these methods)']],
   },
   {
-    step: { kind: 'set-reset-methods', device: NVME, to: [] },
+    step: { kind: 'set', attribute: 'reset-methods', key: NVME, to: '' },
+    subject: { device: NVME },
     says: `set reset methods of ${NVME} to none`,
     command: `echo "" > ${at(NVME, 'reset_method')}`,
     path: at(NVME, 'reset_method'),
@@ -138,6 +147,7 @@ const rows: readonly Row[] = [
   },
   {
     step: { kind: 'load-module', module: 'vfio-pci', driver: 'vfio-pci', blacklist: 'obeyed' },
+    subject: { kind: 'module', key: 'vfio-pci' },
     says: 'load module vfio-pci',
     command: 'modprobe -b vfio-pci',
     path: 'vfio-pci',
@@ -146,7 +156,13 @@ const rows: readonly Row[] = [
     refused: [['EPERM', 'could not load module vfio-pci: EPERM']],
   },
   {
-    step: { kind: 'set-module-parameter', module: 'vfio_iommu_type1', parameter: UNSAFE_INTERRUPTS, to: 'Y' },
+    step: {
+      kind: 'set',
+      attribute: 'module-parameter',
+      key: `vfio_iommu_type1 ${UNSAFE_INTERRUPTS}`,
+      to: 'Y',
+    },
+    subject: { kind: 'module-parameter', key: `vfio_iommu_type1 ${UNSAFE_INTERRUPTS}` },
     first: async (machine) => {
       await machine.host().loadModule('vfio_iommu_type1', 1000);
     },
@@ -170,7 +186,7 @@ async function machineFor(row: Row): Promise<Machine> {
 
 describe('doStep', () => {
   for (const row of rows) {
-    const { step, says, command, path, value } = row;
+    const { step, subject, says, command, path, value } = row;
     describe(says, () => {
       const run = (machine: Machine): Promise<StepOutcome> => doStep(step, machine.host(), 1000);
       const on = step.kind === 'load-module' ? 'load' : 'write';
@@ -178,7 +194,7 @@ describe('doStep', () => {
       it('says what it does, also as a shell user would type it', () => {
         assert.equal(describeStep(step), says);
         assert.equal(stepCommand(step), command);
-        assert.equal(stepDevice(step), 'device' in step ? step.device : undefined);
+        assert.deepEqual(subjectOf(step), subject);
       });
 
       it('makes one write, and none when the host is so already', async () => {
@@ -243,18 +259,21 @@ describe('doStep', () => {
   const gone = pci('0000:7f:00.0');
   const withoutDevice: readonly (readonly [step: Step, reason: RegExp])[] = [
     [
-      { kind: 'set-driver-override', device: gone, to: 'vfio-pci' },
+      { kind: 'set', attribute: 'driver-override', key: gone, to: 'vfio-pci' },
       /^ENOENT \(the device is gone from the bus\)$/,
     ],
-    [{ kind: 'set-driver-override', device: gone }, /^ENOENT \(the device is gone from the bus\)$/],
+    [
+      { kind: 'set', attribute: 'driver-override', key: gone, to: '' },
+      /^ENOENT \(the device is gone from the bus\)$/,
+    ],
     [{ kind: 'bind', device: gone, driver: 'amdgpu' }, /^ENODEV/],
     [{ kind: 'bind', device: GPU, driver: 'nothing' }, /^ENOENT \(there is no driver nothing\)$/],
     [{ kind: 'unbind', device: GPU, driver: 'nothing' }, /^ENOENT \(there is no driver nothing any more\)$/],
     [{ kind: 'resize-bar', device: gone, bar: 0, from: 0, to: MIB }, /^ENOENT/],
-    [{ kind: 'set-power-control', device: gone, to: 'on' }, /^ENOENT/],
-    [{ kind: 'set-reset-methods', device: gone, to: ['flr'] }, /^ENOENT/],
+    [{ kind: 'set', attribute: 'power-control', key: gone, to: 'on' }, /^ENOENT/],
+    [{ kind: 'set', attribute: 'reset-methods', key: gone, to: 'flr' }, /^ENOENT/],
     [
-      { kind: 'set-module-parameter', module: 'vfio_iommu_type1', parameter: UNSAFE_INTERRUPTS, to: 'Y' },
+      { kind: 'set', attribute: 'module-parameter', key: `vfio_iommu_type1 ${UNSAFE_INTERRUPTS}`, to: 'Y' },
       /^ENOENT \(vfio_iommu_type1 is not loaded, or has no such parameter\)$/,
     ],
     [
@@ -300,14 +319,18 @@ describe('doStep', () => {
     machine.perform({ do: 'hold-node', path: '/dev/snd/controlC1', program: 'pipewire' });
     const host = machine.host();
     await doStep({ kind: 'unbind', device: SOUND, driver: 'snd_hda_intel' }, host, 100);
-    const outcome = await doStep({ kind: 'set-driver-override', device: SOUND, to: 'vfio-pci' }, host, 100);
+    const outcome = await doStep(
+      { kind: 'set', attribute: 'driver-override', key: SOUND, to: 'vfio-pci' },
+      host,
+      100,
+    );
     assert.equal(outcome.kind, 'stuck');
     const silent: Host = {
       ...host,
       readLocked: (paths) => Promise.resolve({ kind: 'stuck', path: paths[0]! }),
     };
     assert.deepEqual(
-      await doStep({ kind: 'set-driver-override', device: USB, to: 'vfio-pci' }, silent, 100),
+      await doStep({ kind: 'set', attribute: 'driver-override', key: USB, to: 'vfio-pci' }, silent, 100),
       {
         kind: 'failed',
         reason:

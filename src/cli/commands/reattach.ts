@@ -10,7 +10,7 @@ import { dryRunOption, jsonOption, machineOption, verboseOption } from '../comma
 import type { Call, Command, Terminal } from '../command.ts';
 import { readDriverOption } from '../driver-option.ts';
 import { moveLine, movesOf, type Move } from '../moves.ts';
-import { stepLines, stepsJson } from '../render/plan.ts';
+import { stepLines, stepsJson } from '../render/steps.ts';
 import { addressOperand, readSelection, selectionOptions } from '../selection.ts';
 import { listenForSignals } from '../signals.ts';
 

@@ -12,14 +12,12 @@ import type { DeviceUse } from '../../pci/use.ts';
 import { deviceAt } from '../../pci/snapshot.ts';
 import { stateAfter, type After } from '../../plan/after.ts';
 import { refusals } from '../../plan/plan.ts';
-import type { Step } from '../../steps/step.ts';
 import { allowance } from '../../engine/allowance.ts';
 import type { Verdict } from '../../plan/verdict.ts';
-import { describeStep, stepCommand } from '../../steps/index.ts';
 import { escapeControl, safeLine } from '../../text.ts';
-import { wrapCommand } from './fit.ts';
 import { hintForPeople, type Manner } from './for-people.ts';
 import { planHeading } from '../owner.ts';
+import { stepLines, stepsJson } from './steps.ts';
 
 /** How text about devices is rendered for people. */
 export interface RenderOptions extends Manner {
@@ -62,20 +60,6 @@ export function planText(
   if (plan.verdicts.length > 0)
     lines.push('', 'then:', ...stateAfter(plan, snapshot).map((after) => `  ${afterText(after)}`));
   return lines.map(safeLine).join('\n');
-}
-
-/** Steps with their numbers, each with the write that it makes. */
-export function stepLines(steps: readonly Step[], { colour, columns }: Manner): string[] {
-  const paint = pc.createColors(colour);
-  return steps.flatMap((step, index) => [
-    `  ${String(index + 1).padStart(2)}. ${describeStep(step)}`,
-    ...wrapCommand('      ', stepCommand(step), columns).map(paint.dim),
-  ]);
-}
-
-/** Steps as data. */
-export function stepsJson(steps: readonly Step[]): unknown[] {
-  return steps.map((step) => ({ ...step, description: describeStep(step), command: stepCommand(step) }));
 }
 
 /** A plan as data; docs/json.md describes it. */

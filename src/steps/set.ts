@@ -1,0 +1,69 @@
+import type { Host } from '../host/host.ts';
+import { attributes, type Attribute } from './attributes.ts';
+import { outcomeOf, type StepDefinition } from './definition.ts';
+import type { AttributeKey, AttributeName, SetAttribute } from './step.ts';
+
+/** Gives an attribute a value, by its row in src/steps/attributes.ts. */
+export const set: StepDefinition<SetAttribute> = {
+  describe: (step) => {
+    const { what, unset } = rowOf(step);
+    if (step.to !== '') return `set ${what} to ${step.to}`;
+    return unset === undefined ? `set ${what} to none` : `clear ${what}`;
+  },
+  command: (step) => {
+    const { path, list } = rowOf(step);
+    const value = list ? `"${step.to}" ` : step.to && `${step.to} `;
+    return `echo ${value}> ${path}`;
+  },
+  already: async (step, host, deadlineMs) => (await readBack(step, host, deadlineMs)).kind === 'as-wished',
+  apply: async (step, host, deadlineMs) => {
+    const { path, absent, errnos } = rowOf(step);
+    const sentences = { ENOENT: absent, ENODEV: absent, ...errnos };
+    return outcomeOf(await host.write(path, step.to, deadlineMs), path, sentences);
+  },
+  verify: async (step, host, deadlineMs) => {
+    const { name, absent } = rowOf(step);
+    const now = await readBack(step, host, deadlineMs);
+    switch (now.kind) {
+      case 'as-wished':
+        return undefined;
+      case 'other':
+        return `${name} reads ${JSON.stringify(now.text)} afterwards`;
+      case 'absent':
+        return absent;
+      case 'busy':
+        return 'the kernel does not answer: it is busy adding or removing the device';
+    }
+  },
+};
+
+/** The row of a step's attribute, filled in with its key. */
+function rowOf<A extends AttributeName>({ attribute, key }: SetAttribute<A>): Row {
+  const row: Attribute<AttributeKey<A>> = attributes[attribute];
+  return { ...row, path: row.path(key), what: row.describe(key), absent: row.absent(key) };
+}
+
+interface Row extends Pick<Attribute<string>, 'name' | 'locked' | 'unset' | 'list' | 'errnos'> {
+  readonly path: string;
+  readonly what: string;
+  readonly absent: string;
+}
+
+/** What an attribute reads now; `busy` when the kernel did not tell in time. */
+type Now =
+  { readonly kind: 'as-wished' | 'absent' | 'busy' } | { readonly kind: 'other'; readonly text: string };
+
+async function readBack(step: SetAttribute, host: Host, deadlineMs: number): Promise<Now> {
+  const { path, locked, unset = '' } = rowOf(step);
+  let whole;
+  if (locked) {
+    const read = await host.readLocked([path], deadlineMs);
+    if (read.kind === 'stuck') return { kind: 'busy' };
+    whole = read.texts.get(path);
+  } else whole = host.read(path);
+  const text = whole?.split('\n')[0];
+  if (text === undefined) return { kind: 'absent' };
+  return text === step.to || (step.to === '' && text === unset)
+    ? { kind: 'as-wished' }
+    : { kind: 'other', text };
+}
