@@ -10,6 +10,7 @@ import type { DefinedDomain, Domain, Hostdev } from '../src/domain/domain.ts';
 import { openClaimStore, type ClaimStore } from '../src/engine/claim-store.ts';
 import { detach, manualOwner, type Detachment, type DetachRequest } from '../src/engine/detach.ts';
 import type { Engine } from '../src/engine/engine.ts';
+import type { HeldLocks } from '../src/engine/lock-name.ts';
 import { prepare } from '../src/engine/prepare.ts';
 import type { Reattachment, ReattachRequest } from '../src/engine/plan-reattach.ts';
 import { reattach } from '../src/engine/reattach.ts';
@@ -274,16 +275,19 @@ function mortal(store: ClaimStore, host: SimulatedHost): ClaimStore {
   };
   return {
     ...store,
-    write: (claim) => {
+    write: (...args) => {
       alive();
-      store.write(claim);
+      store.write(...args);
     },
-    remove: (uuid) => {
+    remove: (...args) => {
       alive();
-      store.remove(uuid);
+      store.remove(...args);
     },
   };
 }
+
+/** For tests that write claims themselves, while nobody else does. */
+export const everyLock: HeldLocks = { holds: () => true };
 
 /** Files of a state directory by relative path. */
 function readTree(directory: string): Map<string, Buffer> {

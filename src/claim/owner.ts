@@ -25,6 +25,11 @@ export function claimKey(owner: ClaimOwner): string {
   return owner.kind === 'guest' ? owner.uuid : `${owner.kind}-${owner.uuid}`;
 }
 
+/** Whether a claim's key is a guest's, which comes back with each of its starts. That of a detach or a run never does. */
+export function isGuestKey(key: string): boolean {
+  return !/^(?:manual|run)-/.test(key);
+}
+
 /** An owner in a sentence: `guest "win11"`, `vfio-hook detach`, `vfio-hook run "crosvm"`. Safe to print. */
 export function ownerPhrase(owner: ClaimOwner): string {
   switch (owner.kind) {

@@ -1,4 +1,5 @@
 import type { Claim, ClaimedDevice, StuckWrite } from '../claim/claim.ts';
+import { claimKey } from '../claim/owner.ts';
 import { stuckWrites } from '../engine/blocked.ts';
 import type { DamagedClaim } from '../engine/claim-store.ts';
 import type { Engine } from '../engine/engine.ts';
@@ -62,7 +63,7 @@ export async function statusReport(engine: Engine): Promise<StatusReport> {
   return {
     claims: claims.map((claim) => claimReport(engine, claim, daemons)),
     damaged,
-    outdated,
+    outdated: outdated.map(claimKey),
     unclaimed: await unclaimedDevices(engine.host, claims),
   };
 }

@@ -1,11 +1,12 @@
 import { advice } from '../hint.ts';
 import { join } from 'node:path';
 import { isIntact, withChecksum } from '../claim/checksum.ts';
-import type { Claim } from '../claim/claim.ts';
+import type { Claim, ClaimOwner } from '../claim/claim.ts';
 import { claimKey, ownerPhrase } from '../claim/owner.ts';
 import { decodeClaim, encodeClaim } from '../claim/decode.ts';
 import { VfioHookError } from '../errors.ts';
 import { makePrivateDirectory, removeFile, replaceFile } from './durable.ts';
+import { lockFile, type HeldLocks } from './lock-name.ts';
 import { listTrustedDirectory, readTrustedFile, type TrustedTree } from './trusted-file.ts';
 
 /** What is on disk. */
@@ -14,8 +15,8 @@ export interface StoredClaims {
   readonly claims: readonly Claim[];
   /** Files that cannot be trusted or read as a claim. They are kept for a person to look at. */
   readonly damaged: readonly DamagedClaim[];
-  /** Keys of claims from an earlier boot: what they record died with that kernel. */
-  readonly outdated: readonly string[];
+  /** Whose claims are from an earlier boot: what they record died with that kernel. */
+  readonly outdated: readonly ClaimOwner[];
 }
 
 /** A claim file that is no claim. */
@@ -27,8 +28,8 @@ export interface DamagedClaim {
 /**
  * The claims in `<stateDirectory>/claims`, one file for each claim's key (src/claim/owner.ts).
  *
- * - Only under the lock of every group that a claim names may it be written or removed, and only under the lock
- *   of a prepare of its guest may it come into being (src/engine/lock.ts).
+ * - A claim is written and removed under its own lock (src/engine/lock.ts), and what is read under it stays so. Whoever
+ *   comes without has a fault of this program for an answer.
  * - A file is replaced whole or not at all.
  */
 export interface ClaimStore {
@@ -36,8 +37,8 @@ export interface ClaimStore {
   all(): StoredClaims;
   /** What is on disk under one key: one entry, or none. */
   one(key: string): StoredClaims;
-  write(claim: Claim): void;
-  remove(key: string): void;
+  write(claim: Claim, by: HeldLocks): void;
+  remove(key: string, by: HeldLocks): void;
 }
 
 /** Where the store is and whom it trusts. */
@@ -56,14 +57,17 @@ export function openClaimStore({ stateDirectory, trustedUid, bootId }: ClaimStor
     directory,
     all: () => readClaims(tree, bootId, claimFiles(tree)),
     one: (key) => readClaims(tree, bootId, [fileName(key)]),
-    write: (claim) => {
-      const path = file(claimKey(claim.owner));
+    write: (claim, by) => {
+      const key = claimKey(claim.owner);
+      refuseUnlocked(key, by);
+      const path = file(key);
       const text = withChecksum(readable(encodeClaim(claim), path));
       makePrivateDirectory(stateDirectory, trustedUid);
       makePrivateDirectory(directory, trustedUid);
       replaceFile(path, text);
     },
-    remove: (key) => {
+    remove: (key, by) => {
+      refuseUnlocked(key, by);
       removeFile(file(key));
     },
   };
@@ -82,6 +86,11 @@ export function refuseDamaged(stored: StoredClaims): void {
   });
 }
 
+function refuseUnlocked(key: string, by: HeldLocks): void {
+  if (by.holds({ claim: key })) return;
+  throw new Error(`a claim is changed by a run that does not have ${lockFile({ claim: key })}`);
+}
+
 /** A claim that could not be read back would be found out when it is needed: after the host was changed. */
 function readable(text: string, path: string): string {
   const decoded = decodeClaim(text);
@@ -95,7 +104,7 @@ function readable(text: string, path: string): string {
 function readClaims(tree: TrustedTree, bootId: string, names: readonly string[]): StoredClaims {
   const claims: Claim[] = [];
   const damaged: DamagedClaim[] = [];
-  const outdated: string[] = [];
+  const outdated: ClaimOwner[] = [];
   for (const name of names) {
     const path = join(tree.root, name);
     const read = readOne(tree, name);
@@ -103,7 +112,7 @@ function readClaims(tree: TrustedTree, bootId: string, names: readonly string[])
     if ('reason' in read) damaged.push({ path, reason: read.reason });
     else if (fileName(claimKey(read.claim.owner)) !== name) {
       damaged.push({ path, reason: `it is the claim of ${whose(read.claim)}` });
-    } else if (read.claim.bootId !== bootId) outdated.push(claimKey(read.claim.owner));
+    } else if (read.claim.bootId !== bootId) outdated.push(read.claim.owner);
     else claims.push(read.claim);
   }
   return { claims, damaged, outdated };

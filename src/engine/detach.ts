@@ -17,8 +17,9 @@ import { refuseBlocked } from './blocked.ts';
 import { refuseDamaged } from './claim-store.ts';
 import type { Engine } from './engine.ts';
 import { handOver } from './hand-over.ts';
-import { lockForOwner } from './lock.ts';
+import { lockRun } from './lock.ts';
 import { logVerdicts, makePlan, refusalOf, type PlannedStart } from './make-plan.ts';
+import { sharedOfStart } from './unsafe-interrupts.ts';
 
 /** What is to be detached from the host, and for whom. */
 export interface DetachRequest {
@@ -71,13 +72,16 @@ export async function detach(engine: Engine, request: DetachRequest): Promise<De
   const started = host.now();
   // Throws for an address that does not exist, before there is so much as a lock.
   const groups = (request.skipRefused ? presentGroups : groupsOf)(host, concerned(request));
-  const locks = lockForOwner(engine, owner, groups, engine.loadConfig().timeouts.lock);
+  const allGuests = engine.loadConfig();
+  const locks = lockRun(engine, owner, allGuests.timeouts.lock);
   try {
+    locks.shared(sharedOfStart(host, { owner, config: allGuests }));
+    locks.groups(groups);
     const detachment = await planDetach(engine, request);
     const { plan, config } = detachment;
     logVerdicts(log, plan);
     if (refusals(plan).length > 0) return detachment;
-    await handOver(engine, plan, { config, earlier: undefined });
+    await handOver(engine, plan, { config, earlier: undefined, locks });
     log.write({
       severity: 'notice',
       message: plan.devices.length === 0 ? 'no device to detach' : 'devices detached',
@@ -93,14 +97,12 @@ export async function detach(engine: Engine, request: DetachRequest): Promise<De
 
 /** Notes the program that uses the devices, so that they are left to it should this process be killed. */
 export function addProcess(engine: Engine, owner: RunOwner, process: ClaimProcess): void {
-  const claim = claimOf(engine, owner);
-  if (!claim) return;
-  const locks = lockForOwner(engine, owner, claim.groups, defaultConfig.timeouts.lock);
+  const locks = lockRun(engine, owner, defaultConfig.timeouts.lock);
   try {
-    engine.store.write({
-      ...claim,
-      owner: { ...owner, processes: [...owner.processes, identityOf(process)] },
-    });
+    const claim = claimOf(engine, owner);
+    if (!claim) return;
+    const processes = [...owner.processes, identityOf(process)];
+    engine.store.write({ ...claim, owner: { ...owner, processes } }, locks);
   } finally {
     locks.release();
   }

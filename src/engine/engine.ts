@@ -12,7 +12,7 @@ export interface Engine {
   readonly log: Log;
   /** Directory of claims and locks: /run/vfio-hook. */
   readonly stateDirectory: string;
-  /** How a lock is taken; absent: flock(2) on a file in the state directory. */
+  /** How a lock is taken; absent: flock(2) on a file in the state directory. The protocol's model has locks of its own. */
   readonly takeLock?: TakeLock;
   /** Owner of everything that is trusted: 0 on a real host. */
   readonly trustedUid: number;

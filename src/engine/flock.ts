@@ -1,39 +1,43 @@
 import { spawnSync } from 'node:child_process';
-import { closeSync, constants, existsSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  existsSync,
+  ftruncateSync,
+  openSync,
+  readFileSync,
+  unlinkSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { childEnvironment } from '../child-environment.ts';
 import { errnoOf, VfioHookError } from '../errors.ts';
 import { advice } from '../hint.ts';
 import { notStarted, options, unfit } from '../programs.ts';
 import { makePrivateDirectory } from './durable.ts';
+import { lockFile, lockSubject, type LockName } from './lock-name.ts';
 
-/** How to take locks. */
+/** How to take the locks of a run. */
 export interface LockOptions {
   readonly stateDirectory: string;
   readonly trustedUid: number;
-  /** Milliseconds to wait, for all groups together. */
+  /** Milliseconds to wait, for all locks of a run together. */
   readonly timeoutMs: number;
   /** Who takes them, for whoever has to wait: `guest "win11"`. */
   readonly who: string;
   readonly now: () => number;
   /** Told once, before waiting begins. */
   readonly onWait: (sentence: string) => void;
-  /** Takes one lock; absent: flock(2). The protocol's model (test/model) has locks of its own. */
-  readonly takeLock?: TakeLock;
 }
 
-/** What a lock is for: an IOMMU group, a guest that is prepared, by UUID, or the parameter that all guests share. */
-export type LockSubject =
-  { readonly group: number } | { readonly guest: string } | { readonly parameter: typeof PARAMETER_LOCK };
-
-/** Name of the lock for allow_unsafe_interrupts. */
-export const PARAMETER_LOCK = 'unsafe-interrupts';
+/** Gives a lock up. `forGood`: nobody will ever need it again, and its file goes, too. */
+export type GiveUp = (forGood?: boolean) => void;
 
 /**
  * Takes one lock, waiting until `deadline` (by `now`) at most; what it returns gives the lock up. Throws
  * VH_LOCK when the time is up.
  */
-export type TakeLock = (subject: LockSubject, deadline: number, options: LockOptions) => () => void;
+export type TakeLock = (name: LockName, deadline: number, options: LockOptions) => GiveUp;
 
 /** flock(1)'s status for "not within the time", by our own choice (-E). */
 const NOT_IN_TIME = Number(options.flock[2]);
@@ -49,13 +53,13 @@ const GRACE_MS = 5000;
  * the descriptor after flock(1) has ended, and the kernel frees it when this process ends, however it ends. Children do
  * not inherit it (O_CLOEXEC). Throws VH_LOCK, with who is in the way, when the time is up.
  */
-export function flockFile(subject: LockSubject, deadline: number, options: LockOptions): () => void {
+export function flockFile(name: LockName, deadline: number, options: LockOptions): GiveUp {
   const { stateDirectory, trustedUid } = options;
   const directory = join(stateDirectory, 'locks');
   makePrivateDirectory(stateDirectory, trustedUid);
   makePrivateDirectory(directory, trustedUid);
-  const { file, what } = namesOf(subject);
-  const path = join(directory, file);
+  const what = lockSubject(name);
+  const path = join(directory, lockFile(name));
   const fd = openLockFile(path);
   try {
     if (!flock(fd, 0)) {
@@ -69,7 +73,8 @@ export function flockFile(subject: LockSubject, deadline: number, options: LockO
       }
     }
     sayWho(fd, options.who);
-    return () => {
+    return (forGood = false) => {
+      if (forGood) removeLockFile(path);
       letGo(fd);
     };
   } catch (error) {
@@ -78,18 +83,21 @@ export function flockFile(subject: LockSubject, deadline: number, options: LockO
   }
 }
 
-function namesOf(subject: LockSubject): { readonly file: string; readonly what: string } {
-  if ('group' in subject) return { file: `group-${subject.group}`, what: `IOMMU group ${subject.group}` };
-  if ('guest' in subject) return { file: `guest-${subject.guest}`, what: 'the same guest' };
-  return { file: subject.parameter, what: 'the parameter allow_unsafe_interrupts' };
-}
-
 /** The descriptor is closed, and the lock with it, whatever close(2) has to say of the words in the file. */
 function letGo(fd: number): void {
   try {
     closeSync(fd);
   } catch {
     // Said above.
+  }
+}
+
+/** Whoever waits for the file that is gone gets its lock all the same, and finds nothing to do. */
+function removeLockFile(path: string): void {
+  try {
+    unlinkSync(path);
+  } catch {
+    // Nothing is lost but the room that it takes.
   }
 }
 

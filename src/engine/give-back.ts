@@ -9,6 +9,7 @@ import { planRestore } from '../plan/restore.ts';
 import { describeStep } from '../steps/index.ts';
 import type { Engine } from './engine.ts';
 import { AFTER_STUCK_MS, execute } from './execute.ts';
+import type { RunLocks } from './lock.ts';
 import { withdrawUnsafeInterrupts } from './unsafe-interrupts.ts';
 
 /** How giving back a claim's devices ended. */
@@ -36,12 +37,13 @@ export interface GiveBackOptions {
 
 /**
  * Puts a claim's originals back, as far as they are not: for a release, for the roll-back of a failed start
- * and for `recover`. The caller holds the locks of the claim's groups.
+ * and for `recover`. `locks` are those of the claim, of the groups of the devices, and of what the claim shares.
  * What cannot be read is not known to be back: then the claim stays, too.
  */
 export async function giveBack(
   engine: Engine,
   claim: Claim,
+  locks: RunLocks,
   { only = claim.devices, undoing = false, waitedMs = 0 }: GiveBackOptions = {},
 ): Promise<GiveBackResult> {
   const { host } = engine;
@@ -67,7 +69,7 @@ export async function giveBack(
     stuck,
     leftovers: [],
   };
-  record(engine, current);
+  record(engine, current, locks);
   const unread = (error: unknown): Ended => {
     const failure = asFailure(error);
     if (!failure) throw error;
@@ -82,23 +84,22 @@ export async function giveBack(
     { groups, without: blocked, deadlineMs },
   ).catch(unread);
 
-  const settle = (share: Ended & { readonly claim: Claim }): GiveBackResult => {
-    const stillStuck = [...stuck, ...ended.stuck, ...share.stuck];
-    const waiting = stuck.map(({ step }) => `still waiting in the kernel: ${step}`);
-    const leftovers = [...waiting, ...ended.leftovers, ...share.leftovers];
-    if (leftovers.length > 0) {
-      const state = stillStuck.length > 0 ? 'stuck' : 'incomplete';
-      record(engine, { ...share.claim, state, stuck: stillStuck, leftovers });
-      return { kind: 'incomplete', leftovers, stuck: stillStuck };
-    }
-    if (kept.length > 0) engine.store.write(withDevices(claim, kept));
-    else engine.store.remove(claimKey(claim.owner));
-    return { kind: 'restored', notes: ended.notes };
-  };
   // An owner that keeps some of its devices is about to use them.
-  if (!claim.unsafeInterrupts || kept.length > 0)
-    return settle({ claim: current, notes: [], leftovers: [], stuck: [] });
-  return withdrawUnsafeInterrupts(engine, current, deadlineMs, settle);
+  const share =
+    claim.unsafeInterrupts && kept.length === 0
+      ? await withdrawUnsafeInterrupts(engine, current, locks, deadlineMs)
+      : { claim: current, leftovers: [], stuck: [] };
+  const stillStuck = [...stuck, ...ended.stuck, ...share.stuck];
+  const waiting = stuck.map(({ step }) => `still waiting in the kernel: ${step}`);
+  const leftovers = [...waiting, ...ended.leftovers, ...share.leftovers];
+  if (leftovers.length > 0) {
+    const state = stillStuck.length > 0 ? 'stuck' : 'incomplete';
+    record(engine, { ...share.claim, state, stuck: stillStuck, leftovers }, locks);
+    return { kind: 'incomplete', leftovers, stuck: stillStuck };
+  }
+  if (kept.length > 0) engine.store.write(withDevices(claim, kept), locks);
+  else engine.store.remove(claimKey(claim.owner), locks);
+  return { kind: 'restored', notes: ended.notes };
 }
 
 /** What is given back while the claim keeps others, marked so that a later run knows which that was. */
@@ -121,17 +122,18 @@ function withDevices(claim: Claim, devices: readonly ClaimedDevice[]): Claim {
  * Notes how far giving back has come. The originals are on disk since before the first change, so a disk
  * that is full now must not keep the devices from being given back.
  */
-function record({ store, log }: Engine, claim: Claim): void {
+function record({ store, log }: Engine, claim: Claim, locks: RunLocks): void {
   try {
-    store.write(claim);
+    store.write(claim, locks);
   } catch (error) {
+    if (!asFailure(error)) throw error;
     const message = error instanceof Error ? error.message : String(error);
     log.write({ severity: 'warning', message: `${message}, continuing`, ...logOwner(claim.owner) });
   }
 }
 
-/** How putting something back has ended. */
-export interface Ended {
+/** How putting devices back has ended. */
+interface Ended {
   readonly notes: readonly string[];
   readonly leftovers: readonly string[];
   readonly stuck: readonly StuckWrite[];

@@ -1,4 +1,4 @@
-import type { Claim, ClaimedDevice } from '../claim/claim.ts';
+import type { Claim, ClaimedDevice, ManualOwner } from '../claim/claim.ts';
 import { claimKey, logOwner } from '../claim/owner.ts';
 import type { Config } from '../config/config.ts';
 import type { PciDevice } from '../pci/device.ts';
@@ -6,14 +6,16 @@ import type { Snapshot } from '../pci/snapshot.ts';
 import { originalOf } from '../plan/plan.ts';
 import { subjectOf } from '../steps/step.ts';
 import { planToHost } from '../plan/to-host.ts';
-import { manualOwner } from './detach.ts';
 import type { Engine } from './engine.ts';
 import { execute, type Failure } from './execute.ts';
 import { giveBack } from './give-back.ts';
 import { describeLeft } from './hand-over.ts';
+import type { RunLocks } from './lock.ts';
 
-/** Devices that somebody else took from the host, as they are now. */
+/** Devices that somebody else took from the host, as they are now; `owner` has them meanwhile, under `locks`. */
 export interface Strangers {
+  readonly owner: ManualOwner;
+  readonly locks: RunLocks;
   readonly strangers: readonly PciDevice[];
   readonly snapshot: Snapshot;
   readonly timeouts: Config['timeouts'];
@@ -26,7 +28,7 @@ export interface Strangers {
  */
 export async function giveToHost(
   engine: Engine,
-  { strangers, snapshot, timeouts }: Strangers,
+  { owner, locks, strangers, snapshot, timeouts }: Strangers,
   driver: string | undefined,
 ): Promise<string[]> {
   const { host, store, log } = engine;
@@ -35,7 +37,7 @@ export async function giveToHost(
   const claim: Claim = {
     version: 2,
     bootId: engine.bootId,
-    owner: manualOwner(),
+    owner,
     state: 'preparing',
     claimedAt: engine.clock().toISOString(),
     writer: host.self(),
@@ -45,7 +47,7 @@ export async function giveToHost(
     stuck: [],
     leftovers: [],
   };
-  store.write(claim);
+  store.write(claim, locks);
   const failures = await execute(planToHost(strangers, snapshot, driver), {
     host,
     log,
@@ -54,10 +56,10 @@ export async function giveToHost(
     onFailure: 'next-device',
   });
   if (failures.length === 0) {
-    store.remove(claimKey(claim.owner));
+    store.remove(claimKey(claim.owner), locks);
     return [];
   }
-  return [...failures.map(({ sentence }) => sentence), ...(await undo(engine, claim, failures))];
+  return [...failures.map(({ sentence }) => sentence), ...(await undo(engine, claim, locks, failures))];
 }
 
 function claimedDevice(device: PciDevice, driver: string | undefined): ClaimedDevice {
@@ -72,13 +74,18 @@ function claimedDevice(device: PciDevice, driver: string | undefined): ClaimedDe
 }
 
 /** Puts the devices back that a step failed for; returns what is not even there. */
-async function undo(engine: Engine, claim: Claim, failures: readonly Failure[]): Promise<string[]> {
+async function undo(
+  engine: Engine,
+  claim: Claim,
+  locks: RunLocks,
+  failures: readonly Failure[],
+): Promise<string[]> {
   const failed = failures.map(({ step }) => subjectOf(step).device);
   const left = {
     ...claim,
     devices: claim.devices.filter(({ address }) => failed.includes(address)),
     stuck: failures.flatMap(({ stuck }) => stuck ?? []),
   };
-  const result = await giveBack(engine, left, { undoing: true });
+  const result = await giveBack(engine, left, locks, { undoing: true });
   return result.kind === 'restored' ? [] : [describeLeft(result)];
 }

@@ -10,6 +10,7 @@ import { quoteName } from '../text.ts';
 import type { Engine } from './engine.ts';
 import { execute, type Failure, type Trouble } from './execute.ts';
 import { giveBack, type GiveBackResult } from './give-back.ts';
+import type { RunLocks } from './lock.ts';
 import { allowUnsafeInterrupts } from './unsafe-interrupts.ts';
 
 /** What a hand-over goes by, besides the plan. */
@@ -17,14 +18,20 @@ export interface HandOver {
   readonly config: Config;
   /** The claim that the owner has already. */
   readonly earlier: Claim | undefined;
+  /** With those of the claim, of the plan's groups, and of what the owner shares with others. */
+  readonly locks: RunLocks;
 }
 
 /**
  * Hands the devices of a plan over to its owner: claims them, does the steps, and marks the claim as held.
  * All or nothing: throws a VfioHookError after everything that was done has been undone; what could not be
- * undone stays in the claim and is named in a hint. The caller holds the locks of the plan's groups.
+ * undone stays in the claim and is named in a hint.
  */
-export async function handOver(engine: Engine, plan: Plan, { config, earlier }: HandOver): Promise<void> {
+export async function handOver(
+  engine: Engine,
+  plan: Plan,
+  { config, earlier, locks }: HandOver,
+): Promise<void> {
   const { host, log } = engine;
   const { timeouts } = config;
   if (plan.devices.length === 0) return;
@@ -51,7 +58,7 @@ export async function handOver(engine: Engine, plan: Plan, { config, earlier }: 
     stuck: [],
     leftovers: [],
   };
-  recordIntent(engine, intent, earlier === undefined);
+  recordIntent(engine, intent, locks, earlier === undefined);
   const executed = (steps: readonly Step[]): Promise<readonly Failure[]> =>
     execute(steps, {
       host,
@@ -69,11 +76,11 @@ export async function handOver(engine: Engine, plan: Plan, { config, earlier }: 
   const allowed =
     failure || !plan.unsafeInterrupts
       ? { claim: intent, failure }
-      : await allowUnsafeInterrupts(engine, intent, timeouts);
+      : await allowUnsafeInterrupts(engine, intent, locks, timeouts.kernelWrite);
   const { claim } = allowed;
-  const trouble = allowed.failure ?? (await executed(moves))[0] ?? recordHeld(engine, claim);
+  const trouble = allowed.failure ?? (await executed(moves))[0] ?? recordHeld(engine, claim, locks);
   if (!trouble) return;
-  const undone = await rollBack(engine, { ...claim, stuck: trouble.stuck ? [trouble.stuck] : [] });
+  const undone = await rollBack(engine, { ...claim, stuck: trouble.stuck ? [trouble.stuck] : [] }, locks);
   throw startError(plan, trouble, undone);
 }
 
@@ -92,13 +99,13 @@ function refuseUninstalled({ isInstalled }: Engine): void {
  * The record without which nothing is changed. One that may not last, since only the last sync of it failed, is
  * no record either: it goes again, or others would be kept from devices that nobody holds.
  */
-function recordIntent({ store }: Engine, claim: Claim, isFirst: boolean): void {
+function recordIntent({ store }: Engine, claim: Claim, locks: RunLocks, isFirst: boolean): void {
   try {
-    store.write(claim);
+    store.write(claim, locks);
   } catch (error) {
     if (isFirst)
       attempt(() => {
-        store.remove(claimKey(claim.owner));
+        store.remove(claimKey(claim.owner), locks);
       });
     throw error;
   }
@@ -113,9 +120,9 @@ function attempt(action: () => void): void {
 }
 
 /** Why the start failed must be heard also when undoing it fails for a reason of its own. */
-async function rollBack(engine: Engine, claim: Claim): Promise<GiveBackResult> {
+async function rollBack(engine: Engine, claim: Claim, locks: RunLocks): Promise<GiveBackResult> {
   try {
-    return await giveBack(engine, claim, { undoing: true });
+    return await giveBack(engine, claim, locks, { undoing: true });
   } catch (error) {
     const failure = asFailure(error);
     if (!failure) throw error;
@@ -124,9 +131,9 @@ async function rollBack(engine: Engine, claim: Claim): Promise<GiveBackResult> {
 }
 
 /** A claim that cannot be finished is as bad as a step that failed: nobody must start on it. */
-function recordHeld(engine: Engine, claim: Claim): Trouble | undefined {
+function recordHeld(engine: Engine, claim: Claim, locks: RunLocks): Trouble | undefined {
   try {
-    engine.store.write({ ...claim, state: 'held' });
+    engine.store.write({ ...claim, state: 'held' }, locks);
     return undefined;
   } catch (error) {
     if (!(error instanceof VfioHookError)) throw error;

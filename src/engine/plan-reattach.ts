@@ -56,8 +56,9 @@ export async function planReattach(engine: Engine, request: ReattachRequest): Pr
   const { timeouts, notes } = timeoutsForWayBack(engine);
   const stored = engine.store.all();
   refuseDamaged(stored);
-  const groups = groupsConcerned(engine, request, stored.claims);
-  refuseBlocked(host, stored.claims, groups);
+  const groups = groupsOfReattach(engine, request, stored.claims);
+  const held = claimsOfReattach(request, stored.claims);
+  refuseBlocked(host, stored.claims, [...groups, ...held.flatMap((claim) => claim.groups)]);
   const snapshot = await takeSnapshot(host, groups, {
     deadlineMs: timeouts.kernelWrite,
     uses: 'unread',
@@ -114,17 +115,26 @@ export async function planReattach(engine: Engine, request: ReattachRequest): Pr
   };
 }
 
-/** All groups of the claims concerned, too: only under their locks may a claim be written. */
-export function groupsConcerned(
+/** The groups in which something changes. Throws VH_NO_DEVICE and VH_NO_IOMMU for devices that no detach holds. */
+export function groupsOfReattach(
   { host }: Engine,
   { devices }: ReattachRequest,
   claims: readonly Claim[],
 ): number[] {
-  const held = devices.flatMap((address) => manualClaim(claims, address) ?? []);
   const others = devices.filter((address) => !manualClaim(claims, address));
-  return [...new Set([...groupsOf(host, others), ...held.flatMap(({ groups }) => groups)])].sort(
-    (a, b) => a - b,
-  );
+  const held = devices.flatMap((address) => {
+    const claim = manualClaim(claims, address);
+    return claim ? claimedTogether(claim, address).map((device) => device.address) : [];
+  });
+  return [...new Set([...groupsOf(host, others), ...presentGroups(host, held)])];
+}
+
+/** The detaches that hold one of the devices. */
+export function claimsOfReattach(
+  { devices }: Pick<ReattachRequest, 'devices'>,
+  claims: readonly Claim[],
+): readonly Claim[] {
+  return [...new Set(devices.flatMap((address) => manualClaim(claims, address) ?? []))];
 }
 
 function manualClaim(claims: readonly Claim[], address: PciAddress): Claim | undefined {

@@ -13,6 +13,7 @@ import { refuseBlocked } from './blocked.ts';
 import { refuseDamaged } from './claim-store.ts';
 import type { Engine } from './engine.ts';
 import { makePlan, type PlannedStart } from './make-plan.ts';
+import { sharedOfStart } from './unsafe-interrupts.ts';
 import { isHeldByYounger } from './younger.ts';
 
 /*
@@ -64,22 +65,28 @@ function isForeign(model: string, offered: readonly string[]): boolean {
   return !offered.some((name) => plain(name) === plain(model));
 }
 
-/** IOMMU groups of a start. */
-export interface StartGroups {
-  /** Those of the assigned devices. */
+/** What a start locks besides its claim. */
+export interface Concern {
+  /** IOMMU groups of the assigned devices. */
   readonly wanted: readonly number[];
-  /** Those, and the ones of a claim that the guest has already: they are locked. */
-  readonly concerned: readonly number[];
+  /** Those, and the ones of a claim that the guest has already. */
+  readonly groups: readonly number[];
+  /** What others share with it. */
+  readonly shared: readonly string[];
 }
 
-/** Looks up the groups. Throws VH_NO_DEVICE, VH_NO_IOMMU. */
-export function groupsOfStart(engine: Engine, { owner, hostdevs }: Start): StartGroups {
-  const [before] = engine.store.one(claimKey(owner)).claims;
+/** Looks it up; under the lock of the claim it stays so. Throws VH_NO_DEVICE, VH_NO_IOMMU. */
+export function concernOf({ host, store }: Engine, { owner, hostdevs, config }: Start): Concern {
+  const [before] = store.one(claimKey(owner)).claims;
   const wanted = groupsOf(
-    engine.host,
+    host,
     hostdevs.map(({ address }) => address),
   );
-  return { wanted, concerned: [...new Set([...wanted, ...(before?.groups ?? [])])] };
+  return {
+    wanted,
+    groups: [...wanted, ...(before?.groups ?? [])],
+    shared: sharedOfStart(host, { owner, config, before }),
+  };
 }
 
 /** A plan, and the claim that the guest has already. */
@@ -112,12 +119,12 @@ export async function planStart(engine: Engine, start: Start, groups: readonly n
 }
 
 /**
- * What the start of a guest would come to now: {@link startOf}, {@link groupsOfStart} and {@link planStart} without
+ * What the start of a guest would come to now: {@link startOf}, {@link concernOf} and {@link planStart} without
  * the locks between them, for whoever only wants to know. Undefined when the start is none of our business.
  */
 export async function decideStart(engine: Engine, guest: Domain): Promise<Planned | undefined> {
   const start = startOf(engine, guest);
-  return start && planStart(engine, start, groupsOfStart(engine, start).wanted);
+  return start && planStart(engine, start, concernOf(engine, start).wanted);
 }
 
 function ownClaim(claims: readonly Claim[], guest: GuestOwner): Claim | undefined {

@@ -1,6 +1,5 @@
 import { advice } from '../hint.ts';
-import type { Claim } from '../claim/claim.ts';
-import { logOwner } from '../claim/owner.ts';
+import { claimKey, logOwner } from '../claim/owner.ts';
 import { VfioHookError } from '../errors.ts';
 import { manualOwner } from './detach.ts';
 import { boundDriver } from '../observe/bound-driver.ts';
@@ -13,8 +12,14 @@ import { timeoutsForWayBack } from './timeouts.ts';
 import { giveBack } from './give-back.ts';
 import { giveToHost } from './give-to-host.ts';
 import { describeLeft } from './hand-over.ts';
-import { lockForOwner } from './lock.ts';
-import { groupsConcerned, planReattach, type Reattachment, type ReattachRequest } from './plan-reattach.ts';
+import { lockRun } from './lock.ts';
+import {
+  claimsOfReattach,
+  groupsOfReattach,
+  planReattach,
+  type Reattachment,
+  type ReattachRequest,
+} from './plan-reattach.ts';
 
 /**
  * Gives devices back to the host: those of a detach as they were before, those that somebody else took away
@@ -22,26 +27,35 @@ import { groupsConcerned, planReattach, type Reattachment, type ReattachRequest 
  * nothing the second time. Throws VH_INCOMPLETE when something is not back.
  */
 export async function reattach(engine: Engine, request: ReattachRequest): Promise<Reattachment> {
+  for (;;) {
+    const done = await reattachOnce(engine, request);
+    // Somebody has detached one of the devices in this very moment: now it is known whose claim it is.
+    if (done) return done;
+  }
+}
+
+/** Undefined, and nothing is done, when a detach holds one of the devices whose claim was not there to be locked. */
+async function reattachOnce(engine: Engine, request: ReattachRequest): Promise<Reattachment | undefined> {
   const { host, log } = engine;
   const started = host.now();
   const { claims } = engine.store.all();
-  const groups = groupsConcerned(engine, request, claims);
-  const locks = lockForOwner(engine, manualOwner(), groups, timeoutsForWayBack(engine).timeouts.lock);
+  const owner = manualOwner();
+  const others = claimsOfReattach(request, claims).map((claim) => claim.owner);
+  const groups = groupsOfReattach(engine, request, claims);
+  const locks = lockRun(engine, owner, timeoutsForWayBack(engine).timeouts.lock, others);
   try {
+    locks.groups(groups);
     const reattachment = await planReattach(engine, request);
     const { detached, strangers, refused } = reattachment;
-    refuseUnlocked(
-      detached.map(({ claim }) => claim),
-      groups,
-    );
+    if (detached.some(({ claim }) => !locks.holds({ claim: claimKey(claim.owner) }))) return undefined;
     if (refused.length > 0 && !request.skipRefused) return reattachment;
     const left: string[] = [];
     for (const { claim, devices } of detached) {
-      const result = await giveBack(engine, claim, { only: devices });
+      const result = await giveBack(engine, claim, locks, { only: devices });
       if (result.kind === 'restored') noteAway(engine, devices);
       else left.push(describeLeft(result));
     }
-    left.push(...(await giveToHost(engine, reattachment, request.driver)));
+    left.push(...(await giveToHost(engine, { ...reattachment, owner, locks }, request.driver)));
     if (left.length === 0) noteAway(engine, strangers);
     if (left.length > 0) {
       throw new VfioHookError('VH_INCOMPLETE', `not everything is given back: ${left.join('; ')}`, {
@@ -51,7 +65,7 @@ export async function reattach(engine: Engine, request: ReattachRequest): Promis
     log.write({
       severity: 'notice',
       message: detached.length + strangers.length === 0 ? 'no device to give back' : 'devices given back',
-      ...logOwner(manualOwner()),
+      ...logOwner(owner),
       result: 'restored',
       durationMs: host.now() - started,
     });
@@ -69,11 +83,4 @@ function noteAway(engine: Engine, devices: readonly { readonly address: PciAddre
       noteGivenBack(engine, address, driver);
     else forgetGivenBack(engine, address);
   }
-}
-
-function refuseUnlocked(claims: readonly Claim[], locked: readonly number[]): void {
-  if (claims.every(({ groups }) => groups.every((group) => locked.includes(group)))) return;
-  throw new VfioHookError('VH_LOCK', 'another run has detached one of the devices in this very moment', {
-    hints: [advice('try again; see: vfio-hook status')],
-  });
 }

@@ -1,5 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises';
-import { toGiveBack, type Claim, type GuestOwner } from '../claim/claim.ts';
+import { toGiveBack, type Claim, type ClaimOwner, type GuestOwner } from '../claim/claim.ts';
+import { claimKey } from '../claim/owner.ts';
 import { VfioHookError } from '../errors.ts';
 import { asFailure } from '../failure.ts';
 import { describeHolders } from '../observe/describe-holders.ts';
@@ -8,7 +9,7 @@ import type { Engine } from './engine.ts';
 import type { Host } from '../host/host.ts';
 import { quoteName } from '../text.ts';
 import { waitingWrites } from './blocked.ts';
-import { lockPrepare } from './lock.ts';
+import { lockRun } from './lock.ts';
 import { giveBackLocked } from './release.ts';
 
 /** What `recover` did with one claim, or would do. */
@@ -39,7 +40,7 @@ export async function recover(engine: Engine, options: { readonly dryRun: boolea
   const done: Recovery[] = [];
   const stored = engine.store.all();
   if (!options.dryRun) {
-    for (const key of stored.outdated) removeOutdated(engine, key);
+    for (const owner of stored.outdated) removeOutdated(engine, owner);
   }
   const daemons = daemonsOf(engine.host);
   for (const claim of stored.claims) {
@@ -78,19 +79,20 @@ export function daemonsOf(host: Host): Daemons {
   return () => (seen ??= host.libvirtDaemons());
 }
 
-/** Under the lock of a prepare, which may be about to put a claim of this boot in its place, or has just done so. */
-function removeOutdated(engine: Engine, key: string): void {
-  let lock;
+/** A start may be about to put a claim of this boot in its place, or has just done so. */
+function removeOutdated(engine: Engine, owner: ClaimOwner): void {
+  const key = claimKey(owner);
+  let locks;
   try {
-    lock = lockPrepare(engine, { kind: 'guest', name: key, uuid: key }, 0);
+    locks = lockRun(engine, owner, 0);
   } catch (error) {
     if (error instanceof VfioHookError && error.code === 'VH_LOCK') return;
     throw error;
   }
   try {
-    if (engine.store.one(key).outdated.length > 0) engine.store.remove(key);
+    if (engine.store.one(key).outdated.length > 0) engine.store.remove(key, locks);
   } finally {
-    lock.release();
+    locks.release();
   }
 }
 
@@ -139,7 +141,7 @@ function mayBeStarting(engine: Engine, { state, claimedAt }: Claim, daemons: Dae
 async function recoverOne(engine: Engine, claim: Claim): Promise<Recovery> {
   const { owner } = claim;
   try {
-    const result = await giveBackLocked(engine, claim, (current) =>
+    const result = await giveBackLocked(engine, owner, (current) =>
       reasonToLeave(engine, current, () => engine.host.libvirtDaemons()),
     );
     switch (result?.kind) {

@@ -1,5 +1,5 @@
 import { advice } from '../hint.ts';
-import { toGiveBack, type Claim } from '../claim/claim.ts';
+import { toGiveBack, type Claim, type ClaimOwner } from '../claim/claim.ts';
 import { claimKey, logOwner, ownerPhrase } from '../claim/owner.ts';
 import { VfioHookError } from '../errors.ts';
 import { stuckWrites, waitForOrphans } from './blocked.ts';
@@ -7,7 +7,8 @@ import { refuseDamaged } from './claim-store.ts';
 import { defaultConfig } from '../config/config.ts';
 import type { Engine } from './engine.ts';
 import { giveBack, type GiveBackResult } from './give-back.ts';
-import { lockForOwner } from './lock.ts';
+import { lockRun } from './lock.ts';
+import { sharedOfClaim } from './unsafe-interrupts.ts';
 import { isHeldByYounger } from './younger.ts';
 
 /**
@@ -26,7 +27,7 @@ export async function release(engine: Engine, guestName: string): Promise<void> 
   for (const claim of own) {
     try {
       const started = engine.host.now();
-      const result = await giveBackLocked(engine, claim, (current) =>
+      const result = await giveBackLocked(engine, claim.owner, (current) =>
         isHeldByYounger(engine.host, current) ? 'a younger start of the guest has taken them' : undefined,
       );
       if (result !== undefined) report(engine, claim, result, engine.host.now() - started);
@@ -45,26 +46,26 @@ export interface LeftAlone {
 }
 
 /**
- * {@link giveBack} under the locks of the claim's groups, with the claim as it is once they are held: the guest
- * may have been started again while this run waited. `reasonToLeave` says so. Of a manual claim that was on its
- * way back in part, that part.
- * Undefined when another run has dealt with it meanwhile.
+ * {@link giveBack} of an owner's claim under its lock, with the claim as it is then: the guest may have been started
+ * again while this run waited. `reasonToLeave` says so. Of a manual claim that was on its way back in part, that part.
+ * Undefined when there is none: another run has dealt with it meanwhile.
  */
 export async function giveBackLocked(
   engine: Engine,
-  claim: Claim,
+  owner: ClaimOwner,
   reasonToLeave: (current: Claim) => string | undefined,
 ): Promise<GiveBackResult | LeftAlone | undefined> {
-  const locks = lockForOwner(engine, claim.owner, claim.groups, defaultConfig.timeouts.lock);
+  const locks = lockRun(engine, owner, defaultConfig.timeouts.lock);
   try {
-    const [current] = engine.store.one(claimKey(claim.owner)).claims;
+    const [current] = engine.store.one(claimKey(owner)).claims;
     if (!current) return undefined;
-    const locked = current.groups.every((group) => claim.groups.includes(group));
-    const reason = locked ? reasonToLeave(current) : 'another run has changed the claim meanwhile';
+    locks.shared(sharedOfClaim(current));
+    locks.groups(current.groups);
+    const reason = reasonToLeave(current);
     if (reason !== undefined) return { kind: 'left', reason };
     const stuck = stuckWrites(engine.host, current);
     const waitedMs = await waitForOrphans(engine, current, stuck);
-    return await giveBack(engine, { ...current, stuck }, { only: toGiveBack(current), waitedMs });
+    return await giveBack(engine, { ...current, stuck }, locks, { only: toGiveBack(current), waitedMs });
   } finally {
     locks.release();
   }

@@ -12,7 +12,7 @@ export function readVfioState(host: Host): VfioState {
   const release = kernelRelease(host);
   const drivers = host.list(sysfs.drivers) ?? [];
   return {
-    interrupts: interruptsOf(host),
+    interrupts: readInterrupts(host),
     unsafeInterrupts: readUnsafeInterrupts(host),
     driver: drivers.includes('vfio-pci') ? 'there' : asModule(host, release, 'vfio_pci'),
     backEnd: backEndOf(host, release),
@@ -30,7 +30,7 @@ export function readUnsafeInterrupts(host: Host): boolean | undefined {
  * drivers/iommu/intel/irq_remapping.c, drivers/iommu/amd/iommu.c). Other processors than x86 have neither name:
  * theirs is no question that this file answers.
  */
-function interruptsOf(host: Host): VfioState['interrupts'] {
+export function readInterrupts(host: Host): VfioState['interrupts'] {
   const bytes = host.readBytes(sysfs.interrupts, HEAD);
   if (!bytes || bytes.length === 0) return 'unknown';
   const text = new TextDecoder().decode(bytes);

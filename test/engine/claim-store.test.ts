@@ -16,14 +16,16 @@ import fc from 'fast-check';
 import { hintText } from '../../src/hint.ts';
 import type { Claim } from '../../src/claim/claim.ts';
 import { encodeClaim } from '../../src/claim/decode.ts';
+import { guestOwner } from '../../src/claim/owner.ts';
 import {
   openClaimStore,
   refuseDamaged,
   type ClaimStore,
   type StoredClaims,
 } from '../../src/engine/claim-store.ts';
+import type { HeldLocks } from '../../src/engine/lock-name.ts';
 import { VfioHookError } from '../../src/errors.ts';
-import { failureOf, guest, scenarios, stateDirectory, type Scenario } from '../scenario.ts';
+import { everyLock, failureOf, guest, scenarios, stateDirectory, type Scenario } from '../scenario.ts';
 import { rmSync } from 'node:fs';
 
 const GPU = '0000:03:00.0';
@@ -211,7 +213,7 @@ describe('openClaimStore', () => {
   it('makes its directories at the first write, for its own user alone', () => {
     assert.deepEqual(store.all(), { claims: [], damaged: [], outdated: [] });
     assert.equal(existsSync(join(root, 'run')), false);
-    store.write(claim('a'));
+    store.write(claim('a'), everyLock);
     for (const path of ['run', 'run/claims'])
       assert.equal(statSync(join(root, path)).mode & 0o777, 0o700, path);
     assert.equal(statSync(join(root, 'run/claims/a.json')).mode & 0o777, 0o600);
@@ -219,42 +221,57 @@ describe('openClaimStore', () => {
 
   it('reads back what it wrote, in order of file names', () => {
     const written = [claim('b', { leftovers: ['a lot'] }), claim('a')];
-    for (const each of written) store.write(each);
+    for (const each of written) store.write(each, everyLock);
     assert.deepEqual(store.all().claims, [written[1], written[0]]);
-    store.write(claim('b', { state: 'stuck' }));
+    store.write(claim('b', { state: 'stuck' }), everyLock);
     assert.equal(store.all().claims[1]!.state, 'stuck');
   });
 
   it('reads one by its key, and nothing where there is none', () => {
-    store.write(claim('a'));
-    store.write(claim('b'));
-    store.write(claim('c', { bootId: 'another' }));
+    store.write(claim('a'), everyLock);
+    store.write(claim('b'), everyLock);
+    store.write(claim('c', { bootId: 'another' }), everyLock);
     writeFileSync(join(root, 'run/claims/d.json'), '{', { mode: 0o600 });
     assert.deepEqual(store.one('b'), { claims: [claim('b')], damaged: [], outdated: [] });
-    assert.deepEqual(store.one('c').outdated, ['c']);
+    assert.deepEqual(store.one('c').outdated, [claim('c').owner]);
     assert.equal(store.one('d').damaged.length, 1);
     assert.deepEqual(store.one('e'), { claims: [], damaged: [], outdated: [] });
   });
 
   it('tells the claims of another boot apart', () => {
-    store.write(claim('a', { bootId: 'another' }));
-    store.write(claim('b'));
+    store.write(claim('a', { bootId: 'another' }), everyLock);
+    store.write(claim('b'), everyLock);
     const { claims, outdated } = store.all();
-    assert.deepEqual([claims.map(({ owner: { uuid } }) => uuid), outdated], [['b'], ['a']]);
+    assert.deepEqual([claims.map(({ owner: { uuid } }) => uuid), outdated], [['b'], [claim('a').owner]]);
   });
 
   it('removes a claim, also one that is gone already', () => {
-    store.write(claim('a'));
-    store.remove('a');
-    store.remove('a');
+    store.write(claim('a'), everyLock);
+    store.remove('a', everyLock);
+    store.remove('a', everyLock);
     assert.deepEqual(readdirSync(store.directory), []);
+  });
+
+  it('is changed by nobody who does not have the lock of the very claim', () => {
+    store.write(claim('a'), everyLock);
+    const before = readFileSync(join(store.directory, 'a.json'), 'utf8');
+    const others: HeldLocks = { holds: (name) => !('claim' in name && name.claim === 'a') };
+    const fault = { name: 'Error', message: 'a claim is changed by a run that does not have claim-a' };
+    assert.throws(() => {
+      store.write(claim('a', { state: 'stuck' }), others);
+    }, fault);
+    assert.throws(() => {
+      store.remove('a', others);
+    }, fault);
+    assert.equal(readFileSync(join(store.directory, 'a.json'), 'utf8'), before);
+    assert.deepEqual(readdirSync(store.directory), ['a.json']);
   });
 
   it('writes no claim that it could not read back', () => {
     const broken = claim('a', { groups: [-1] });
     assert.throws(
       () => {
-        store.write(broken);
+        store.write(broken, everyLock);
       },
       (error) =>
         error instanceof VfioHookError &&
@@ -266,12 +283,12 @@ describe('openClaimStore', () => {
   });
 
   it('does not go through a directory that others may write to', () => {
-    store.write(claim('a'));
+    store.write(claim('a'), everyLock);
     chmodSync(store.directory, 0o777);
     assert.throws(() => store.all(), { code: 'VH_CLAIM' });
     assert.throws(
       () => {
-        store.write(claim('b'));
+        store.write(claim('b'), everyLock);
       },
       { code: 'VH_CLAIM', message: `${store.directory} is no directory that only root can enter` },
     );
@@ -283,7 +300,7 @@ describe('openClaimStore', () => {
     symlinkSync(join(root, 'trap'), join(root, 'run/claims'));
     assert.throws(
       () => {
-        store.write(claim('a'));
+        store.write(claim('a'), everyLock);
       },
       { code: 'VH_CLAIM' },
     );
@@ -293,7 +310,7 @@ describe('openClaimStore', () => {
 
 describe('refuseDamaged', () => {
   it('lets pass only a store in which every file is a claim, of this boot or an earlier one', () => {
-    const fine: StoredClaims = { claims: [], damaged: [], outdated: ['a'] };
+    const fine: StoredClaims = { claims: [], damaged: [], outdated: [guestOwner(guest('a'))] };
     assert.doesNotThrow(() => {
       refuseDamaged(fine);
     });
@@ -315,9 +332,9 @@ describe('a disk that takes no claim', () => {
       (onlyState?: string): Scenario['wrapStore'] =>
       (store) => ({
         ...store,
-        write: (claim) => {
+        write: (claim, by) => {
           if (onlyState !== undefined && claim.state !== onlyState) {
-            store.write(claim);
+            store.write(claim, by);
             return;
           }
           throw new VfioHookError('VH_CLAIM', `cannot write ${store.directory}: ${errno}`, { errno });
@@ -352,8 +369,8 @@ describe('a disk that takes no claim', () => {
     const s = scenario();
     s.wrapStore = (store) => ({
       ...store,
-      write: (claim) => {
-        store.write(claim);
+      write: (claim, by) => {
+        store.write(claim, by);
         throw new VfioHookError('VH_CLAIM', `cannot write ${store.directory}: EIO`, { errno: 'EIO' });
       },
     });

@@ -4,7 +4,7 @@ import { inspectGroups, type InspectedGroup, type Inspection } from '../../src/e
 import { VfioHookError } from '../../src/errors.ts';
 import { allGroups } from '../../src/observe/take-snapshot.ts';
 import type { Engine } from '../../src/engine/engine.ts';
-import { failureOf, guest, pci, scenarios, type Scenario } from '../scenario.ts';
+import { everyLock, failureOf, guest, pci, scenarios, type Scenario } from '../scenario.ts';
 
 const GPU = '0000:03:00.0';
 const SOUND = '0000:03:00.1';
@@ -69,7 +69,7 @@ describe('inspectGroups', () => {
   it('names the process that has a group open without a claim', async () => {
     const on = scenario();
     await on.prepare(win11);
-    on.engine().store.remove(win11.uuid);
+    on.engine().store.remove(win11.uuid, everyLock);
     on.happens({ do: 'open-group', devices: [GPU], guest: 'by-hand', pid: 4242 });
     const { verdict, holders, devices } = await groupWith(on, GPU);
     assert.deepEqual([verdict.kind, verdict.reasons[0]?.code], ['held', 'in-use']);

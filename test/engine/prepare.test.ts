@@ -8,7 +8,7 @@ import { parseDeviceMatch } from '../../src/config/match.ts';
 import type { Domain } from '../../src/domain/domain.ts';
 import { prepare } from '../../src/engine/prepare.ts';
 import { VfioHookError, type ErrorCode } from '../../src/errors.ts';
-import { failureOf, guest, scenarios, type Scenario, type ScenarioOptions } from '../scenario.ts';
+import { everyLock, failureOf, guest, scenarios, type Scenario, type ScenarioOptions } from '../scenario.ts';
 
 const MIB = 2 ** 20;
 const GPU = '0000:03:00.0';
@@ -266,7 +266,7 @@ describe('prepare', () => {
     const [claim] = s.claims();
     const { pid, startTime } = s.machine.host().self();
     const busy = { ...claim!, state: 'preparing' as const, writer: { pid, startTime } };
-    s.engine().store.write(busy);
+    s.engine().store.write(busy, everyLock);
     s.writes();
     const failure = await failureOf(s.prepare(guest('win11', GPU)));
     assert.equal(failure.code, 'VH_LOCK');

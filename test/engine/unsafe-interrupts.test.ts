@@ -1,12 +1,17 @@
 import assert from 'node:assert/strict';
 import { isDeepStrictEqual } from 'node:util';
+import { detach, manualOwner, runOwner, type DetachRequest } from '../../src/engine/detach.ts';
 import type { Engine } from '../../src/engine/engine.ts';
+import type { TakeLock } from '../../src/engine/flock.ts';
+import { giveBack } from '../../src/engine/give-back.ts';
+import { lockFile } from '../../src/engine/lock-name.ts';
+import { lockRun } from '../../src/engine/lock.ts';
 import { prepare } from '../../src/engine/prepare.ts';
-import { release } from '../../src/engine/release.ts';
+import { giveBackLocked, release } from '../../src/engine/release.ts';
 import { VfioHookError } from '../../src/errors.ts';
 import { SimulatedKill } from '../../simulator/host.ts';
 import { sysfs } from '../../src/pci/sysfs.ts';
-import { claimedBy, failureOf, guest, machineSpec, scenarios, type Scenario } from '../scenario.ts';
+import { claimedBy, failureOf, guest, machineSpec, pci, scenarios, type Scenario } from '../scenario.ts';
 
 const GPU = '0000:03:00.0';
 const USB = '0000:0f:00.3';
@@ -232,25 +237,97 @@ describe('allow_unsafe_interrupts, where interrupts are not remapped and the con
     }
   });
 
-  it('a lock that is not to be had refuses a start, and on the way back keeps the claim', async () => {
+  it('a lock that is not to be had refuses a start, and keeps a release from beginning', async () => {
     const s = scenario();
     const engine = (): Engine => ({
       ...s.engine(),
-      takeLock: (subject) => {
-        if ('parameter' in subject) throw new VfioHookError('VH_LOCK', 'somebody else has it');
+      takeLock: (name) => {
+        if ('shared' in name) throw new VfioHookError('VH_LOCK', 'somebody else has it');
         return () => undefined;
       },
     });
-    assert.match(
-      (await failureOf(prepare(engine(), first))).message,
-      /^somebody else has it; guest "first" is not started and everything is as it was$/,
-    );
+    for (const run of [prepare(engine(), first), detach(engine(), forRun(engine()))])
+      assert.equal((await failureOf(run)).message, 'somebody else has it');
+    assert.deepEqual(s.writes(), []);
     s.nothingDiffers();
     await s.prepare(first);
-    const error = await failureOf(release(engine(), 'first'));
-    assert.match(error.message, /not as before: .*allow_unsafe_interrupts: somebody else has it$/);
-    assert.deepEqual([s.claims()[0]?.state, sharers(s)], ['incomplete', ['first']]);
-    await s.recover();
+    s.writes();
+    assert.equal((await failureOf(release(engine(), 'first'))).message, 'somebody else has it');
+    assert.deepEqual([s.writes(), s.claims()[0]?.state, sharers(s)], [[], 'held', ['first']]);
+    await s.release('first');
     s.nothingDiffers();
+  });
+
+  const forRun = ({ host }: Engine): DetachRequest => ({
+    owner: runOwner(host, 'crosvm'),
+    devices: [pci(GPU)],
+    bars: new Map(),
+    skipRefused: false,
+  });
+
+  /** The locks that a run takes and gives up, in order. */
+  async function locksOf(s: Scenario, run: (engine: Engine) => Promise<unknown>): Promise<string[]> {
+    const events: string[] = [];
+    const takeLock: TakeLock = (name) => {
+      events.push(`+${lockFile(name)}`);
+      return () => events.push(`-${lockFile(name)}`);
+    };
+    await run({ ...s.engine(), takeLock });
+    return events;
+  }
+
+  const shared = 'shared-parameter%20vfio_iommu_type1%20allow_unsafe_interrupts';
+  const throughout = (claim: string): string[] => [
+    ...[`+${claim}`, `+${shared}`, '+group-16'],
+    ...['-group-16', `-${shared}`, `-${claim}`],
+  ];
+
+  it('is locked from before the groups to the end, by a start, by an end and by vfio-hook run', async () => {
+    const s = scenario();
+    const claim = `claim-${first.uuid}`;
+    assert.deepEqual(await locksOf(s, (engine) => prepare(engine, first)), throughout(claim));
+    // Also of a guest that has its claim still, when the configuration asks for it no more.
+    s.config = { ...s.config, allowUnsafeInterrupts: false };
+    await locksOf(s, (engine) => prepare(engine, guest('first'))).then((events) => {
+      assert.deepEqual(events, throughout(claim));
+    });
+    s.config = { ...s.config, allowUnsafeInterrupts: true };
+    await s.prepare(first);
+    assert.deepEqual(await locksOf(s, (engine) => release(engine, 'first')), throughout(claim));
+    s.nothingDiffers();
+    const request = forRun(s.engine());
+    const ofRun = `claim-run-${request.owner.uuid}`;
+    assert.deepEqual(await locksOf(s, (engine) => detach(engine, request)), throughout(ofRun));
+    assert.deepEqual(
+      await locksOf(s, (engine) => giveBackLocked(engine, request.owner, () => undefined)),
+      throughout(ofRun),
+    );
+    s.nothingDiffers();
+  });
+
+  it('is not locked where interrupts are remapped, where it is not allowed, and by a detach', async () => {
+    const without = [`+claim-${first.uuid}`, '+group-16', '-group-16', `-claim-${first.uuid}`];
+    const remapped = open({ machine: { interruptRemapping: true }, config: { allowUnsafeInterrupts: true } });
+    assert.deepEqual(await locksOf(remapped, (engine) => prepare(engine, first)), without);
+    assert.deepEqual(await locksOf(remapped, (engine) => release(engine, 'first')), without);
+    const forbidden = open({ machine: { interruptRemapping: false } });
+    const refused = await locksOf(forbidden, (engine) => prepare(engine, first).catch(() => undefined));
+    assert.deepEqual(refused, without);
+    const s = scenario();
+    const owner = manualOwner();
+    const events = await locksOf(s, (engine) => detach(engine, { ...forRun(engine), owner }));
+    assert.deepEqual(events.slice(0, 2), [`+claim-manual-${owner.uuid}`, '+group-16']);
+  });
+
+  it('is changed by no run that does not have its lock', async () => {
+    const s = scenario();
+    await s.prepare(first);
+    const [claim] = s.claims();
+    s.writes();
+    const engine = { ...s.engine(), takeLock: () => () => undefined };
+    const locks = lockRun(engine, claim!.owner, 0);
+    locks.groups([16]);
+    await assert.rejects(giveBack(engine, claim!, locks), { name: 'Error', message: /without its lock$/ });
+    assert.deepEqual(onlyParameter(s), []);
   });
 });

@@ -4,6 +4,7 @@ import { decodeClaim, encodeClaim } from '../../src/claim/decode.ts';
 import { defaultConfig } from '../../src/config/config.ts';
 import type { StoredClaims } from '../../src/engine/claim-store.ts';
 import type { Engine } from '../../src/engine/engine.ts';
+import { lockSubject } from '../../src/engine/lock-name.ts';
 import { VfioHookError } from '../../src/errors.ts';
 import type { Host, LockedRead, ModuleResult, WriteResult } from '../../src/host/host.ts';
 import { simulatedHost } from '../../simulator/host.ts';
@@ -31,29 +32,27 @@ export function askingEngine(program: Program, ask: (question: Question) => unkn
         return {
           claims: claims.filter(({ owner }) => claimKey(owner) === key),
           damaged: damaged.filter(({ path }) => path.endsWith(`/${key}.json`)),
-          outdated: outdated.filter((each) => each === key),
+          outdated: outdated.filter((owner) => claimKey(owner) === key),
         };
       },
       write: (claim) => {
         const text = encodeClaim(claim);
         assert.ok('claim' in decodeClaim(text));
-        ask({ ask: 'write-claim', uuid: claimKey(claim.owner), text });
+        ask({ ask: 'write-claim', key: claimKey(claim.owner), text });
       },
-      remove: (uuid) => ask({ ask: 'remove-claim', uuid }),
+      remove: (key) => ask({ ask: 'remove-claim', key }),
     },
-    takeLock: (of, _, { who, timeoutMs }) => {
-      const subject =
-        'group' in of ? `IOMMU group ${of.group}` : 'guest' in of ? `guest ${of.guest}` : of.parameter;
-      if (ask({ ask: 'lock', subject, waits: timeoutMs > 0 }) !== 'taken') {
-        throw new VfioHookError('VH_LOCK', `${subject} is being worked on, ${who} did not wait`);
+    takeLock: (name, _, { who, timeoutMs }) => {
+      if (ask({ ask: 'lock', name, waits: timeoutMs > 0 }) !== 'taken') {
+        throw new VfioHookError('VH_LOCK', `${lockSubject(name)} is being worked on, ${who} did not wait`);
       }
-      return () => ask({ ask: 'unlock', subject });
+      return () => ask({ ask: 'unlock', name });
     },
     log: { write: () => undefined, close: () => undefined },
     stateDirectory: '/run/vfio-hook',
     trustedUid: 0,
     clock: () => new Date(NOW + program.pid),
-    loadConfig: () => defaultConfig,
+    loadConfig: () => ({ ...defaultConfig, ...program.config }),
     interrupted: () => undefined,
   };
 }

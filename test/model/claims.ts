@@ -1,4 +1,4 @@
-import type { Claim } from '../../src/claim/claim.ts';
+import type { Claim, ClaimOwner } from '../../src/claim/claim.ts';
 import { decodeClaim } from '../../src/claim/decode.ts';
 import type { StoredClaims } from '../../src/engine/claim-store.ts';
 
@@ -20,12 +20,12 @@ export class ClaimDirectories {
     return this.#texts.length;
   }
 
-  write(id: ClaimsId, uuid: string, text: string): ClaimsId {
-    return this.#idOf(new Map([...this.#texts[id]!, [uuid, text]]));
+  write(id: ClaimsId, key: string, text: string): ClaimsId {
+    return this.#idOf(new Map([...this.#texts[id]!, [key, text]]));
   }
 
-  remove(id: ClaimsId, uuid: string): ClaimsId {
-    return this.#idOf(new Map([...this.#texts[id]!].filter(([name]) => name !== uuid)));
+  remove(id: ClaimsId, key: string): ClaimsId {
+    return this.#idOf(new Map([...this.#texts[id]!].filter(([name]) => name !== key)));
   }
 
   /** The same directory when `text` has become `other` in every claim. */
@@ -47,12 +47,12 @@ export class ClaimDirectories {
     if (known) return known;
     const claims: Claim[] = [];
     const damaged: { path: string; reason: string }[] = [];
-    const outdated: string[] = [];
+    const outdated: ClaimOwner[] = [];
     for (const [uuid, text] of this.#texts[id]!) {
       const decoded = decodeClaim(text);
       if ('reason' in decoded) damaged.push({ path: uuid, reason: decoded.reason });
       else if (decoded.claim.bootId === bootId) claims.push(decoded.claim);
-      else outdated.push(uuid);
+      else outdated.push(decoded.claim.owner);
     }
     const stored = { claims, damaged, outdated };
     this.#stored.set(key, stored);

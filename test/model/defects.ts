@@ -1,8 +1,10 @@
 import { claimKey } from '../../src/claim/owner.ts';
 import { claimedBy } from '../scenario.ts';
-import type { Claim } from '../../src/claim/claim.ts';
+import assert from 'node:assert/strict';
 import type { StoredClaims } from '../../src/engine/claim-store.ts';
 import type { Engine } from '../../src/engine/engine.ts';
+import type { GiveUp } from '../../src/engine/flock.ts';
+import type { LockName } from '../../src/engine/lock-name.ts';
 import type { Program } from './questions.ts';
 import type { Tamper } from './runs.ts';
 import { setting } from './settings.ts';
@@ -23,7 +25,8 @@ function only(kind: Program['kind'] | 'all', change: (engine: Engine, program: P
   return (engine, program) => (kind === 'all' || program.kind === kind ? change(engine, program) : engine);
 }
 
-const noLock: Engine['takeLock'] = () => () => undefined;
+/** The engine as it is. */
+const as: Tamper = (engine) => engine;
 
 /** Every read of the claims gives what the first one gave. */
 function staleClaims(engine: Engine): Engine {
@@ -31,13 +34,60 @@ function staleClaims(engine: Engine): Engine {
   return { ...engine, store: { ...engine.store, all: () => (first ??= engine.store.all()) } };
 }
 
-function withoutGuestLock({ takeLock, ...engine }: Engine): Engine {
-  return {
-    ...engine,
-    takeLock: (subject, deadline, options) =>
-      'guest' in subject ? () => undefined : (takeLock?.(subject, deadline, options) ?? (() => undefined)),
-  };
+type Rank = 'claim' | 'shared' | 'group';
+
+/** A run that asks for no lock of this rank, and believes that it has them. */
+const without =
+  (rank: Rank) =>
+  (engine: Engine): Engine =>
+    taking(engine, (name, take) => (rank in name ? () => undefined : take()));
+
+/** How a run comes by its locks: `take` takes the one that it asks for. */
+function taking(engine: Engine, how: (name: LockName, take: () => GiveUp) => GiveUp): Engine {
+  const { takeLock } = engine;
+  assert.ok(takeLock);
+  return { ...engine, takeLock: (name, ...rest) => how(name, () => takeLock(name, ...rest)) };
 }
+
+/** A run that takes the lock of its claim when it has the first one of a group. */
+function groupsFirst(engine: Engine): Engine {
+  let later: (() => GiveUp) | undefined;
+  let giveUp: GiveUp | undefined;
+  return taking(engine, (name, take) => {
+    if ('claim' in name) {
+      later = take;
+      return () => giveUp?.();
+    }
+    const taken = take();
+    giveUp ??= later?.();
+    return taken;
+  });
+}
+
+/** A run that gives a lock of this rank up when it asks for the next one, or, if there is none, before its first write. */
+const tooEarly =
+  (rank: Rank) =>
+  (engine: Engine): Engine => {
+    const held = new Set<GiveUp>();
+    const giveUp = (): void => {
+      for (const each of held) each();
+      held.clear();
+    };
+    const wrapped = taking(engine, (name, take) => {
+      giveUp();
+      const taken = take();
+      if (!(rank in name)) return taken;
+      held.add(taken);
+      return () => {
+        if (held.delete(taken)) taken();
+      };
+    });
+    const write: Engine['host']['write'] = (...args) => {
+      giveUp();
+      return engine.host.write(...args);
+    };
+    return { ...wrapped, host: { ...engine.host, write } };
+  };
 
 /** Every claim was written by a process that is older than this one. */
 const asYoungest = (engine: Engine): Engine => ({
@@ -62,18 +112,21 @@ export const defects: readonly Defect[] = [
     name: 'the claim is written after the first kernel write',
     setting: setting('alone'),
     tamper: only('prepare', (engine) => {
-      let late: Claim | undefined;
+      let late: (() => void) | undefined;
       const writeLate = (): void => {
-        if (late) engine.store.write(late);
+        late?.();
         late = undefined;
       };
       return {
         ...engine,
         store: {
           ...engine.store,
-          write: (claim) => {
-            if (claim.state === 'preparing') late = claim;
-            else engine.store.write(claim);
+          write: (...args) => {
+            const write = (): void => {
+              engine.store.write(...args);
+            };
+            if (args[0].state === 'preparing') late = write;
+            else write();
           },
         },
         host: {
@@ -89,9 +142,9 @@ export const defects: readonly Defect[] = [
     finds: /^it is in no claim that 0000:03:00\.0 driver override: \(null\) -> vfio-pci$/,
   },
   {
-    name: 'no lock is taken',
-    setting: setting('brief'),
-    tamper: only('all', (engine) => ({ ...engine, takeLock: noLock })),
+    name: 'locks of groups keep nobody out',
+    setting: { ...setting('brief'), unkept: 'group' },
+    tamper: as,
     finds: /^0000:03:00\.0 is claimed by A and by B$/,
   },
   {
@@ -101,9 +154,9 @@ export const defects: readonly Defect[] = [
       ...engine,
       store: {
         ...engine.store,
-        write: (claim) => {
-          if (claim.state === 'restoring') engine.store.remove(claimKey(claim.owner));
-          else engine.store.write(claim);
+        write: (claim, by) => {
+          if (claim.state === 'restoring') engine.store.remove(claimKey(claim.owner), by);
+          else engine.store.write(claim, by);
         },
       },
     })),
@@ -187,16 +240,64 @@ export const defects: readonly Defect[] = [
     finds: /^A is starting and its 0000:03:00\.0 is on no driver$/,
   },
   {
-    name: 'a prepare takes no lock of its guest',
-    setting: setting('changingAlone', { daemonDeaths: 1 }),
-    tamper: only('prepare', withoutGuestLock),
+    name: 'locks of claims keep nobody out',
+    setting: { ...setting('changingAlone', { daemonDeaths: 1 }), unkept: 'claim' },
+    tamper: as,
     finds: /^it is in no claim that 0000:0f:00\.1 driver override: \(null\) -> vfio-pci$/,
   },
   {
-    name: 'recover removes an old claim without a lock and without a second look',
-    setting: setting('alone', { reboots: 1, recoveries: 1 }),
-    tamper: only('recover', (engine) => staleClaims(withoutGuestLock(engine))),
+    name: 'locks of what is shared keep nobody out',
+    setting: { ...setting('sharing'), unkept: 'shared' },
+    tamper: as,
+    finds: /^A is starting and allow_unsafe_interrupts is off$/,
+  },
+  {
+    name: 'locks of claims keep nobody out, and recover removes an old claim without a second look',
+    setting: { ...setting('alone', { reboots: 1, recoveries: 1 }), unkept: 'claim' },
+    tamper: only('recover', staleClaims),
     finds: /^it is in no claim that /,
+  },
+  {
+    name: 'a prepare writes the claim without its lock',
+    setting: setting('alone'),
+    tamper: only('prepare', without('claim')),
+    finds: /^prepare of A writes the claim of A: preparing, .* without the lock of it$/,
+  },
+  {
+    name: 'a release removes the claim without its lock',
+    setting: setting('alone'),
+    tamper: only('release', without('claim')),
+    finds: /^release of A writes the claim of A: restoring, .* without the lock of it$/,
+  },
+  {
+    name: 'a prepare writes to devices without the lock of their group',
+    setting: setting('alone'),
+    tamper: only('prepare', without('group')),
+    finds: /^prepare of A writes to 0000:03:00\.0 without a lock of it$/,
+  },
+  {
+    name: 'a prepare changes what is shared without its lock',
+    setting: setting('sharing'),
+    tamper: only('prepare', without('shared')),
+    finds: /^prepare of [AB] writes to .*\/allow_unsafe_interrupts without a lock of it$/,
+  },
+  {
+    name: 'the lock of a claim is taken after those of groups',
+    setting: setting('alone'),
+    tamper: only('release', groupsFirst),
+    finds: /^release of A has the lock of IOMMU group 16 and asks for that of the claim$/,
+  },
+  {
+    name: 'the lock of a claim is given up when the groups are locked',
+    setting: setting('alone'),
+    tamper: only('release', tooEarly('claim')),
+    finds: /^release of A writes the claim of A: restoring, .* without the lock of it$/,
+  },
+  {
+    name: 'the lock of a group is given up before its devices are moved',
+    setting: setting('alone'),
+    tamper: only('prepare', tooEarly('group')),
+    finds: /^prepare of A writes to 0000:03:00\.0 without a lock of it$/,
   },
   {
     name: 'a write that hangs is forgotten',

@@ -1,5 +1,6 @@
 import { claimedBy } from '../scenario.ts';
 import type { Claim, ClaimedDevice } from '../../src/claim/claim.ts';
+import { observe } from '../simulator/observe.ts';
 import type { Runs } from './runs.ts';
 import { domainOf, type Setting, type World } from './world.ts';
 
@@ -91,15 +92,22 @@ export class Invariants {
           return `${other} and ${name} both have group ${device.group}`;
         taken.set(device.group ?? -1, name);
       }
+      const isAllowed = this.#setting.config?.allowUnsafeInterrupts === true;
+      if (isAllowed && observe(state)[PARAMETER] !== 'Y')
+        return `${name} is ${phase} and ${PARAMETER} is off`;
     }
     return undefined;
   }
 }
 
-/** A device that is not as at the boot must be in a claim: without it nobody would put it back. */
+/** The parameter that owners share, as an observation calls it. */
+const PARAMETER = 'allow_unsafe_interrupts';
+
+/** What is not as at the boot must be in a claim: without it nobody would put it back. */
 function lostDevice(drift: readonly string[], claims: readonly Claim[]): string | undefined {
   const claimed = new Set<string>(claims.flatMap(({ devices }) => devices.map(({ address }) => address)));
+  if (claims.some(({ unsafeInterrupts }) => unsafeInterrupts)) claimed.add(PARAMETER);
   return drift
-    .filter((line) => !claimed.has(line.split(' ')[0] ?? ''))
+    .filter((line) => !claimed.has(line.split(/:? /)[0] ?? ''))
     .map((line) => `it is in no claim that ${line}`)[0];
 }

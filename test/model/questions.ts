@@ -1,4 +1,6 @@
+import type { Config } from '../../src/config/config.ts';
 import type { Engine } from '../../src/engine/engine.ts';
+import type { LockName } from '../../src/engine/lock-name.ts';
 
 /** One run of the real engine: a process with a body. */
 export interface Program {
@@ -8,6 +10,8 @@ export interface Program {
   /** The guest's name; absent: `recover`. */
   readonly guest?: string;
   readonly pid: number;
+  /** What its configuration says besides the defaults. */
+  readonly config?: Partial<Config>;
   readonly body: (engine: Engine) => Promise<unknown>;
 }
 
@@ -23,10 +27,10 @@ export type Question =
 /** An atomic action of a run: the places at which runs interleave and die. */
 export type Action =
   | { readonly ask: 'claims' }
-  | { readonly ask: 'write-claim'; readonly uuid: string; readonly text: string }
-  | { readonly ask: 'remove-claim'; readonly uuid: string }
-  | { readonly ask: 'lock'; readonly subject: string; readonly waits: boolean }
-  | { readonly ask: 'unlock'; readonly subject: string }
+  | { readonly ask: 'write-claim'; readonly key: string; readonly text: string }
+  | { readonly ask: 'remove-claim'; readonly key: string }
+  | { readonly ask: 'lock'; readonly name: LockName; readonly waits: boolean }
+  | { readonly ask: 'unlock'; readonly name: LockName }
   | { readonly ask: 'write'; readonly path: string; readonly value: string }
   | { readonly ask: 'modprobe'; readonly module: string };
 

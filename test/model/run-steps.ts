@@ -1,9 +1,10 @@
 import { claimedBy } from '../scenario.ts';
-import { groupMembers } from '../../simulator/state.ts';
+import { compareLocks } from '../../src/engine/lock-name.ts';
 import { hangs, type Change, type Hang } from './machines.ts';
 import { answer, type Action, type Answer, type Outcome } from './questions.ts';
 import { writeResult, type Runs } from './runs.ts';
-import { sentenceOf, subjectOf } from './sentences.ts';
+import { lockWords, sentenceOf } from './sentences.ts';
+import { hasLock, intrusion, trespass } from './trespass.ts';
 import {
   ended,
   inOrder,
@@ -54,9 +55,11 @@ export async function stepsOfRun(context: Context, run: Run): Promise<Step[]> {
     return steps;
   }
   if (question.ask === 'lock') {
-    const holder = world.runs.find((other) => other.locks.includes(question.subject));
+    const { name } = question;
+    const isKept = context.setting.unkept === undefined || !(context.setting.unkept in name);
+    const holder = isKept && world.runs.find((other) => hasLock(other, name));
     if (holder && (!question.waits || world.left.lockTimeouts > 0)) {
-      const sentence = `${program.name} does not get the lock of ${subjectOf(question.subject)}`;
+      const sentence = `${program.name} does not get the lock of ${lockWords(name)}`;
       const given = answer('not in time');
       const later = question.waits ? spend(world, 'lockTimeouts') : world;
       steps.push(await proceed(context, later, { run, given, sentence }));
@@ -79,7 +82,7 @@ async function act(context: Context, run: Run, action: Action, hang?: Hang): Pro
   const world = hang ? spend(context.world, 'hangs') : context.world;
   const done = runs.act(action, world, hang);
   const sentence = `${run.point.program.name} ${sentenceOf(action, done.answer.value)}`;
-  const wrong = intrusion(context, action);
+  const wrong = trespass(context, run, action) ?? intrusion(context, action);
   const after: World = { ...world, machine: done.machine, claims: done.claims };
   const result = done.change?.result;
   if (typeof result === 'object' && 'waits' in result) {
@@ -88,9 +91,9 @@ async function act(context: Context, run: Run, action: Action, hang?: Hang): Pro
   }
   const locks =
     action.ask === 'lock'
-      ? [...run.locks, action.subject]
+      ? [...run.locks, action.name]
       : action.ask === 'unlock'
-        ? run.locks.filter((subject) => subject !== action.subject)
+        ? run.locks.filter((name) => compareLocks(name, action.name) !== 0)
         : run.locks;
   const settled = done.change ? await resume(context, after, done.change) : after;
   const step = await proceed(context, replace(settled, run, { ...run, locks }), {
@@ -180,17 +183,4 @@ export async function start(
   if (point.question.ask !== 'end') return step;
   const wrong = wrongEnd(context, world, run, point.question.outcome);
   return { ...step, world: ended(world, run, point.question.outcome), ...(wrong !== undefined && { wrong }) };
-}
-
-/** A write to a device that a guest has open: whatever it is, it reaches into a running guest. */
-function intrusion({ runs, world }: Context, action: Action): string | undefined {
-  if (action.ask !== 'write') return undefined;
-  const state = runs.machines.state(world.machine);
-  const address = /[0-9a-f]{4}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]/.exec(action.value + action.path)?.[0];
-  const open = Object.values(state.groups).find(
-    (group) =>
-      group.openedBy !== undefined &&
-      groupMembers(state, group.number).some(({ spec }) => spec.address === address),
-  );
-  return open && `${address ?? ''} is written to while a guest has its group ${open.number} open`;
 }

@@ -194,11 +194,11 @@ export class Runs {
       case 'write-claim':
         return {
           machine,
-          claims: this.directories.write(claims, action.uuid, action.text),
+          claims: this.directories.write(claims, action.key, action.text),
           answer: answer(undefined),
         };
       case 'remove-claim':
-        return { machine, claims: this.directories.remove(claims, action.uuid), answer: answer(undefined) };
+        return { machine, claims: this.directories.remove(claims, action.key), answer: answer(undefined) };
       case 'lock':
       case 'unlock':
         return { machine, claims, answer: answer('taken') };

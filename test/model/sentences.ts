@@ -1,5 +1,6 @@
 import { claimedBy } from '../scenario.ts';
 import { decodeClaim } from '../../src/claim/decode.ts';
+import { lockSubject, type LockName } from '../../src/engine/lock-name.ts';
 import type { Action } from './questions.ts';
 
 /** What a run does, after its name: `takes the lock of group 16`. */
@@ -16,9 +17,9 @@ export function sentenceOf(action: Action, given: unknown): string {
     case 'remove-claim':
       return 'removes the claim';
     case 'lock':
-      return `takes the lock of ${subjectOf(action.subject)}`;
+      return `takes the lock of ${lockWords(action.name)}`;
     case 'unlock':
-      return `gives up the lock of ${subjectOf(action.subject)}`;
+      return `gives up the lock of ${lockWords(action.name)}`;
     case 'modprobe':
       return `loads ${action.module}`;
     case 'write': {
@@ -28,9 +29,9 @@ export function sentenceOf(action: Action, given: unknown): string {
   }
 }
 
-/** What a lock is for, as people say it: the lock of a guest is named by UUID. */
-export function subjectOf(subject: string): string {
-  return subject.startsWith('guest ') ? 'its guest' : subject;
+/** What a lock is for, as people say it: a claim is named by a UUID, and no run has several of them. */
+export function lockWords(name: LockName): string {
+  return 'claim' in name ? 'the claim' : lockSubject(name);
 }
 
 function answerText(given: unknown): string {

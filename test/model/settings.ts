@@ -12,7 +12,11 @@ const USB = '0000:0f:00.3';
 const OTHERS = ['0000:06:00.0', '0000:0f:00.0'];
 
 /** Little more than the devices that are handed over: every state of it is compared with every other. */
-function machine(kernel: MachineSpec['kernel'], devices: readonly string[]): MachineSpec {
+function machine(
+  kernel: MachineSpec['kernel'],
+  devices: readonly string[],
+  facts: Partial<MachineSpec> = {},
+): MachineSpec {
   const spec = machineSpec('amd-rdna3-desktop');
   const kept = spec.devices.filter(({ address }) => [...devices, ...OTHERS].includes(address)).map(onRootBus);
   const drivers = spec.drivers.filter(
@@ -21,7 +25,7 @@ function machine(kernel: MachineSpec['kernel'], devices: readonly string[]): Mac
   const modules = spec.modules.filter(
     ({ name }) => /vfio|irqbypass/.test(name) || drivers.some(({ module }) => module === name),
   );
-  return { ...spec, kernel, devices: kept, drivers, modules };
+  return { ...spec, kernel, devices: kept, drivers, modules, ...facts };
 }
 
 function onRootBus(device: DeviceSpec): DeviceSpec {
@@ -68,6 +72,13 @@ const lives = {
     machine: machine('6.12', [AUDIO, USB]),
     guests: { A: [guest('A', AUDIO)], B: [guest('B', USB)] },
   },
+  /** Both need a parameter of the host's that is on as long as one of them has its devices. */
+  sharing: {
+    name: 'two guests, disjoint groups, one parameter',
+    machine: machine('6.12', [AUDIO, USB], { interruptRemapping: false }),
+    guests: { A: [guest('A', AUDIO)], B: [guest('B', USB)] },
+    config: { allowUnsafeInterrupts: true },
+  },
   /** B is assigned everything that A is at one of its starts. */
   changing: {
     name: 'A’s devices change, B has both',
@@ -101,6 +112,7 @@ export const reduced: readonly Setting[] = [
   setting('brief', { lockTimeouts: 1, daemonDeaths: 1 }),
   setting('overlapping', { deaths: 1 }),
   setting('disjoint'),
+  setting('sharing'),
   setting('changingAlone', { daemonDeaths: 1, recoveries: 1 }),
 ];
 
@@ -119,6 +131,9 @@ export const full: readonly Setting[] = [
   setting('overlapping', { daemonDeaths: 1, lockTimeouts: 1, recoveries: 1 }),
   setting('disjoint', { deaths: 1 }),
   setting('disjoint', { recoveries: 1 }),
+  setting('sharing', { deaths: 1, recoveries: 1 }),
+  setting('sharing', { deaths: 1, hangs: 1 }),
+  setting('sharing', { daemonDeaths: 1, lockTimeouts: 1, recoveries: 1 }),
   setting('changing', { daemonDeaths: 1 }),
   setting('changingAlone', { deaths: 1, daemonDeaths: 1, recoveries: 1 }),
   setting('changingAlone', { daemonDeaths: 1, recoveries: 1, reboots: 1 }),

@@ -1,4 +1,6 @@
 import type { Domain } from '../../src/domain/domain.ts';
+import type { Config } from '../../src/config/config.ts';
+import type { LockName } from '../../src/engine/lock-name.ts';
 import { prepare } from '../../src/engine/prepare.ts';
 import { recover } from '../../src/engine/recover.ts';
 import { release } from '../../src/engine/release.ts';
@@ -15,6 +17,10 @@ export interface Setting {
   /** For each guest what it is assigned, start by start. */
   readonly guests: Readonly<Record<string, readonly Domain[]>>;
   readonly bounds: Bounds;
+  /** What the configuration says besides the defaults. */
+  readonly config?: Partial<Config>;
+  /** Locks that keep nobody out, to seed a defect: those of claims, of what is shared, or of groups. */
+  readonly unkept?: 'claim' | 'shared' | 'group';
 }
 
 /** How often each thing may happen on one path. */
@@ -46,7 +52,7 @@ export type Phase = 'off' | 'preparing' | 'starting' | 'running' | 'failed' | 'e
 export interface Run {
   readonly point: Point;
   /** What it has locked. */
-  readonly locks: readonly string[];
+  readonly locks: readonly LockName[];
   /** The task of its write that has not returned. */
   readonly waits?: { readonly task: number; readonly writer: number };
   /** Nobody waits for it any more. */
@@ -103,19 +109,24 @@ function newProgram(
   { guest, count }: { readonly guest?: string; readonly count: number },
 ): Program {
   const nth = count > 1 ? ` (${count})` : '';
+  const { config = {} } = setting;
   if (kind === 'recover' || guest === undefined) {
     return {
       name: `recover${nth}`,
       kind: 'recover',
       pid: 900 + count,
+      config,
       body: (engine) => recover(engine, { dryRun: false }),
     };
   }
   const base = 100 * (Object.keys(setting.guests).indexOf(guest) + 1) + 10 * count;
   const name = `${kind} of ${guest}${nth}`;
   return kind === 'prepare'
-    ? { name, kind, guest, pid: base, body: (engine) => prepare(engine, domainOf(setting, guest, count)) }
-    : { name, kind, guest, pid: base + 1, body: (engine) => release(engine, guest) };
+    ? {
+        ...{ name, kind, guest, config, pid: base },
+        body: (engine) => prepare(engine, domainOf(setting, guest, count)),
+      }
+    : { name, kind, guest, config, pid: base + 1, body: (engine) => release(engine, guest) };
 }
 
 /** libvirt hears how the run ended that it waits for. */

@@ -410,7 +410,7 @@ const engine: readonly Defect[] = [
   {
     name: 'writes the claim after the first change',
     file: 'engine/hand-over.ts',
-    find: '  recordIntent(engine, intent, earlier === undefined);\n',
+    find: '  recordIntent(engine, intent, locks, earlier === undefined);\n',
     replace: '',
   },
   {
@@ -422,7 +422,7 @@ const engine: readonly Defect[] = [
   {
     name: 'turns allow_unsafe_interrupts on without a record',
     file: 'engine/unsafe-interrupts.ts',
-    find: '      store.write(recorded);\n',
+    find: '    store.write(recorded, locks);\n',
     replace: '',
   },
   {
@@ -434,7 +434,7 @@ const engine: readonly Defect[] = [
   {
     name: 'does not undo what was done',
     file: 'engine/hand-over.ts',
-    find: 'const undone = await rollBack(engine, { ...claim, stuck: trouble.stuck ? [trouble.stuck] : [] });',
+    find: 'const undone = await rollBack(engine, { ...claim, stuck: trouble.stuck ? [trouble.stuck] : [] }, locks);',
     replace: "const undone = { kind: 'restored', notes: [] } as GiveBackResult; void rollBack;",
   },
   {
@@ -446,20 +446,20 @@ const engine: readonly Defect[] = [
   {
     name: 'forgets the write that has not returned',
     file: 'engine/hand-over.ts',
-    find: 'stuck: trouble.stuck ? [trouble.stuck] : [] });',
-    replace: 'stuck: [] });',
+    find: 'stuck: trouble.stuck ? [trouble.stuck] : [] }, locks);',
+    replace: 'stuck: [] }, locks);',
   },
   {
     name: 'starts the guest on a claim that it could not finish',
     file: 'engine/hand-over.ts',
-    find: '(await executed(moves))[0] ?? recordHeld(engine, claim);',
-    replace: '(await executed(moves))[0]; if (!trouble) recordHeld(engine, claim);',
+    find: '(await executed(moves))[0] ?? recordHeld(engine, claim, locks);',
+    replace: '(await executed(moves))[0]; if (!trouble) recordHeld(engine, claim, locks);',
   },
   {
     name: 'takes no lock',
     file: 'engine/prepare.ts',
-    find: 'const locks = lockForOwner(engine, owner, groups.concerned, config.timeouts.lock);',
-    replace: 'const locks = lockForOwner(engine, owner, [], config.timeouts.lock);',
+    find: '  locks.groups(concern.groups);\n',
+    replace: '',
   },
   {
     name: 'keeps its locks for ever',
@@ -482,7 +482,7 @@ const engine: readonly Defect[] = [
   {
     name: 'forgets devices that the guest is not assigned any more',
     file: 'engine/prepare.ts',
-    find: 'own && (await giveBackDropped(engine, own, plan));',
+    find: 'own && (await giveBackDropped(engine, own, plan, locks));',
     replace: 'own;',
   },
   {
@@ -548,7 +548,7 @@ const engine: readonly Defect[] = [
   {
     name: 'drops the claim when only some of its devices were given back',
     file: 'engine/give-back.ts',
-    find: 'if (kept.length > 0) engine.store.write(withDevices(claim, kept));\n    else engine',
+    find: 'if (kept.length > 0) engine.store.write(withDevices(claim, kept), locks);\n  else engine',
     replace: 'engine',
   },
   {
@@ -566,8 +566,14 @@ const engine: readonly Defect[] = [
   {
     name: 'gives back by the claim from before it had the lock',
     file: 'engine/release.ts',
-    find: 'const [current] = engine.store.one(claimKey(claim.owner)).claims;',
-    replace: 'const [current] = [claim, undefined];',
+    find: `  const locks = lockRun(engine, owner, defaultConfig.timeouts.lock);
+  try {
+    const [current] = engine.store.one(claimKey(owner)).claims;
+`,
+    replace: `  const [current] = engine.store.one(claimKey(owner)).claims;
+  const locks = lockRun(engine, owner, defaultConfig.timeouts.lock);
+  try {
+`,
   },
   {
     name: 'gives back what a younger life of the guest has',
@@ -576,10 +582,10 @@ const engine: readonly Defect[] = [
     replace: 'writer.startTime > Infinity + host.self().startTime',
   },
   {
-    name: 'gives back in groups that a younger claim has and that are not locked',
+    name: 'gives back in groups that are not locked',
     file: 'engine/release.ts',
-    find: "locked ? reasonToLeave(current) : 'another run has changed the claim meanwhile'",
-    replace: 'locked ? reasonToLeave(current) : undefined',
+    find: '    locks.groups(current.groups);\n',
+    replace: '',
   },
   {
     name: 'removes a younger claim in the place of one of an earlier boot',
@@ -588,10 +594,70 @@ const engine: readonly Defect[] = [
     replace: '',
   },
   {
-    name: 'prepares beside a younger or older start of the same guest',
+    name: 'takes no lock of a claim, and writes it all the same',
+    file: 'engine/lock.ts',
+    find: 'giveUp: takeLock(name, began + leftMs, options)',
+    replace: "giveUp: 'claim' in name ? () => undefined : takeLock(name, began + leftMs, options)",
+  },
+  {
+    name: 'gives the lock of a claim up before the claim is written',
+    file: 'engine/release.ts',
+    find: '    const reason = reasonToLeave(current);\n',
+    replace: '    const reason = reasonToLeave(current);\n    locks.release();\n',
+  },
+  {
+    name: 'gives a lock up as soon as it has it',
+    file: 'engine/lock.ts',
+    find: '      leftMs = Math.max(0,',
+    replace: '      held.at(-1)?.giveUp();\n      leftMs = Math.max(0,',
+  },
+  {
+    name: 'lets a run change a claim whose lock it does not have',
+    file: 'engine/claim-store.ts',
+    find: 'if (by.holds({ claim: key })) return;',
+    replace: "if (by.holds({ claim: key }) || key !== '') return;",
+  },
+  {
+    name: 'takes the locks of claims after all others',
+    file: 'engine/lock-name.ts',
+    find: "if ('claim' in name) return 0;",
+    replace: "if ('claim' in name) return 3;",
+  },
+  {
+    name: 'takes what is shared after the groups',
+    file: 'engine/lock-name.ts',
+    find: "'shared' in name ? 1 : 2",
+    replace: "'shared' in name ? 2 : 1",
+  },
+  {
+    name: 'lets a run ask for a lock that comes before one that it has',
+    file: 'engine/lock.ts',
+    find: 'if (!last || compareLocks(last, name) < 0) return;',
+    replace: 'if (!last || compareLocks(last, name) !== 1e9) return;',
+  },
+  {
+    name: 'changes what is shared without its lock',
     file: 'engine/prepare.ts',
-    find: 'const lock = lockPrepare(engine, start.owner, start.config.timeouts.lock);',
-    replace: 'const lock = { release: () => lockPrepare.length };',
+    find: '  locks.shared(concern.shared);\n',
+    replace: '',
+  },
+  {
+    name: 'has the whole time again for each lock that it waits for',
+    file: 'engine/lock.ts',
+    find: 'leftMs = Math.max(0, leftMs - (options.now() - began));',
+    replace: '',
+  },
+  {
+    name: 'removes the lock file of a claim that is there',
+    file: 'engine/lock.ts',
+    find: 'claims.length + damaged.length + outdated.length === 0',
+    replace: 'claims.length + damaged.length + outdated.length >= 0',
+  },
+  {
+    name: 'gives back what was detached meanwhile, under no lock of its claim',
+    file: 'engine/reattach.ts',
+    find: 'if (detached.some(({ claim }) => !locks.holds({ claim: claimKey(claim.owner) }))) return undefined;',
+    replace: '',
   },
   {
     name: 'does not look for writes of a run that died',
@@ -668,8 +734,8 @@ const engine: readonly Defect[] = [
   {
     name: 'takes the locks in the order in which the groups are named',
     file: 'engine/lock.ts',
-    find: '[...new Set(groups)].sort((a, b) => a - b)',
-    replace: '[...new Set(groups)]',
+    find: '[...names].sort(compareLocks)',
+    replace: '[...names]',
   },
   {
     name: 'waits for a lock without an end',

@@ -15,7 +15,10 @@ import { defects, type Defect } from './defects.ts';
 const repository = fileURLToPath(new URL('../..', import.meta.url));
 /** What the tests below need; the rest of test/ spawns the compiled file. */
 const COPIED = ['src', 'simulator', 'test', 'examples', 'schema', 'package.json', 'tsconfig.json'];
-const SUITES = ['plan', 'steps', 'claim', 'engine', 'host', 'host/linux', 'host/uses', 'sweep'];
+const SUITES = [
+  ...['plan', 'steps', 'claim', 'engine', 'host', 'host/linux', 'observe', 'observe/uses'],
+  ...['sweep', 'model'],
+];
 /** A run without a defect takes a tenth of it; a defect that makes the tests hang is found out, too. */
 const PATIENCE_MS = 300_000;
 /** Workers; the tests wait for locks and deadlines some of the time. */

@@ -11,7 +11,7 @@ import { recover } from '../../src/cli/commands/recover.ts';
 import { status } from '../../src/cli/commands/status.ts';
 import type { Claim } from '../../src/claim/claim.ts';
 import { loadConfig } from '../../src/engine/config-file.ts';
-import { lockGroups } from '../../src/engine/lock.ts';
+import { lockRun } from '../../src/engine/lock.ts';
 import { parseDomain } from '../../src/domain/parse.ts';
 import { VfioHookError } from '../../src/errors.ts';
 import type { LogEntry } from '../../src/log/log.ts';
@@ -20,7 +20,7 @@ import { pciNames } from '../../src/pci/names.ts';
 import { errorLines } from '../../src/report.ts';
 import { safeText } from '../../src/text.ts';
 import { pci } from '../domain/documents.ts';
-import { claimedBy, openScenario, stateDirectory, type Scenario } from '../scenario.ts';
+import { claimedBy, everyLock, openScenario, stateDirectory, type Scenario } from '../scenario.ts';
 import { isSafeLine, staysInItsGroups } from './hostile.ts';
 import { randomFor, type Random } from './random.ts';
 import { NAME } from './stage.ts';
@@ -128,26 +128,23 @@ const own: Readonly<Record<string, string | undefined>> = Object.assign(Object.c
 
 /** Claims and locks: no path is made of the name, and it is the same when it is read back. */
 function staysInDirectories(s: Scenario, claim: Claim): void {
-  const { store, stateDirectory: run } = s.engine();
+  const engine = s.engine();
+  const { store, stateDirectory: run } = engine;
   const seen = watch(() => {
-    store.write(claim);
+    const locks = lockRun(engine, claim.owner, 0);
+    locks.groups([16]);
+    store.write(claim, locks);
     assert.deepEqual(
       store.all().claims.map(({ owner }) => owner),
       [claim.owner],
     );
-    lockGroups([16], {
-      stateDirectory: run,
-      trustedUid: process.getuid?.() ?? 0,
-      timeoutMs: 0,
-      who: ownerPhrase(claim.owner),
-      now: () => performance.now(),
-      onWait: () => undefined,
-    }).release();
-    store.remove(claimKey(claim.owner));
+    store.remove(claimKey(claim.owner), locks);
+    locks.release();
   });
   assert.deepEqual([...new Set(seen.programs)], ['flock']);
   const file = `${claimKey(claim.owner)}.json`;
-  const known = ['', '/claims', `/claims/${file}`, `/claims/.${file}.new`, '/locks', '/locks/group-16'];
+  const lock = `/locks/claim-${claimKey(claim.owner)}`;
+  const known = ['', '/claims', `/claims/${file}`, `/claims/.${file}.new`, '/locks', lock, '/locks/group-16'];
   for (const path of seen.paths) assert.ok(known.includes(path.slice(run.length)), path);
   isSafeLine(ownerPhrase(claim.owner));
 }
@@ -192,7 +189,7 @@ async function isShown(s: Scenario, claim: Claim): Promise<void> {
     file,
     `<domain><name>${escaped}</name><uuid>${claim.owner.uuid}</uuid><devices>${gpu}</devices></domain>`,
   );
-  store.write(claim);
+  store.write(claim, everyLock);
   try {
     const dry = new Map<string, string | true>([['dry-run', true]]);
     const json: [string, true] = ['json', true];
@@ -210,7 +207,7 @@ async function isShown(s: Scenario, claim: Claim): Promise<void> {
     ];
     for (const [command, call] of calls) await shows(s, command, call);
   } finally {
-    store.remove(claimKey(claim.owner));
+    store.remove(claimKey(claim.owner), everyLock);
     rmSync(file);
   }
 }

@@ -150,8 +150,7 @@ async function restored(
   end: ProgramEnd,
   status: () => number = () => end.status,
 ): Promise<number> {
-  const claim = claimOf(engine, owner);
-  const result = claim && (await giveBackLocked(engine, claim, () => undefined));
+  const result = await giveBackLocked(engine, owner, () => undefined);
   if (!result || result.kind === 'restored') return status();
   const left = result.kind === 'left' ? result.reason : describeLeft(result);
   throw new VfioHookError(

@@ -1,24 +1,27 @@
 import { readFileSync } from 'node:fs';
+import type { ClaimOwner } from '../../../src/claim/claim.ts';
+import { lockRun } from '../../../src/engine/lock.ts';
 import { errnoOf, VfioHookError } from '../../../src/errors.ts';
-import { ownerPhrase } from '../../../src/claim/owner.ts';
-import { lockGroups } from '../../../src/engine/lock.ts';
+import { lockPlace } from './lock-place.ts';
 
 /**
- * Takes the locks of groups and says each thing that happens in a line on stdout; gives them up when a line
- * comes on stdin or stdin ends. Arguments: state directory, guest, milliseconds to wait, groups.
+ * Takes locks and says each thing that happens in a line on stdout; gives them up when a line comes on stdin or stdin
+ * ends. Arguments: state directory, guest, milliseconds to wait, and numbers of groups, `shared:NAME` and `claim:UUID`.
+ * Without the last the claim is one that nobody else has.
  */
-const [stateDirectory = '', guest = '', timeout = '0', ...groups] = process.argv.slice(2);
+const [stateDirectory = '', name = '', timeout = '0', ...wanted] = process.argv.slice(2);
+const place = lockPlace(stateDirectory, (sentence) => {
+  process.stdout.write(`waits: ${sentence}\n`);
+});
+const named = (rank: string): string[] =>
+  wanted.filter((each) => each.startsWith(rank)).map((each) => each.slice(rank.length));
+const [uuid = String(process.pid), ...more] = named('claim:');
+const owners = [uuid, ...more].map((each): ClaimOwner => ({ kind: 'guest', name, uuid: each }));
+const [owner, ...others] = owners as [ClaimOwner, ...ClaimOwner[]];
 try {
-  const locks = lockGroups(groups.map(Number), {
-    stateDirectory,
-    trustedUid: process.getuid?.() ?? 0,
-    timeoutMs: Number(timeout),
-    who: ownerPhrase({ kind: 'guest', name: guest, uuid: '' }),
-    now: () => performance.now(),
-    onWait: (sentence) => {
-      process.stdout.write(`waits: ${sentence}\n`);
-    },
-  });
+  const locks = lockRun(place, owner, Number(timeout), others);
+  locks.shared(named('shared:'));
+  locks.groups(wanted.filter((each) => /^\d+$/.test(each)).map(Number));
   process.stdout.write('holds\n');
   readFileSync(0);
   locks.release();

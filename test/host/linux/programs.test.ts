@@ -2,11 +2,13 @@ import assert from 'node:assert/strict';
 import { chmodSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { childEnvironment } from '../../../src/child-environment.ts';
-import { lockGroups } from '../../../src/engine/lock.ts';
+import { guestOwner } from '../../../src/claim/owner.ts';
+import { lockRun } from '../../../src/engine/lock.ts';
 import type { VfioHookError } from '../../../src/errors.ts';
 import { hintText } from '../../../src/hint.ts';
 import { linuxHost } from '../../../src/host/linux/host.ts';
 import { options, type OptionedProgram } from '../../../src/programs.ts';
+import { lockPlace } from '../../engine/processes/lock-place.ts';
 import { stateDirectory } from '../../scenario.ts';
 
 let directory = '';
@@ -25,15 +27,7 @@ const users: Readonly<Record<Exclude<OptionedProgram, 'logger' | 'ip'>, () => un
   dd: () => linuxHost.write('/dev/null', '', 5000),
   grep: () => linuxHost.readLocked([ATTRIBUTE], 5000),
   modprobe: () => linuxHost.loadModule('vfio-pci', 5000),
-  flock: () =>
-    lockGroups([1], {
-      stateDirectory: join(directory, 'run'),
-      trustedUid: process.getuid?.() ?? 0,
-      timeoutMs: 100,
-      who: 'a test',
-      now: () => linuxHost.now(),
-      onWait: () => undefined,
-    }),
+  flock: () => lockRun(lockPlace(join(directory, 'run')), guestOwner({ name: 'a test' }), 100),
 };
 
 async function failure(name: keyof typeof users): Promise<string> {
