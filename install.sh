@@ -662,9 +662,9 @@ uninstall_all() {
   reload_libvirt
 }
 
-# under_locks: does not come back: this script runs again, while no run of the hook is at work on any IOMMU group and none begins. The locks are
-# those of src/engine/lock.ts, in the order in which it takes them: of guests, then of groups by number. That of the
-# parameter of all guests is taken under one of a group only.
+# under_locks: does not come back: this script runs again, while no run of the hook is at work and none begins that takes
+# devices: each of those locks a group, and looks then whether the program is still there. The locks are those of
+# src/engine/lock.ts, taken in the order of src/engine/lock-name.ts.
 under_locks() {
   locks=$DESTDIR/run/vfio-hook/locks
   if [ -z "$DESTDIR" ]; then
@@ -677,8 +677,8 @@ under_locks() {
   fi
   set -- sh "$source/install.sh" --uninstall --locks-are-held
   if [ "$force" = yes ]; then set -- "$@" --force; fi
-  # The last of the list is taken first. Names of locks have no blanks.
-  for lock in $(cd "$locks" 2>/dev/null && printf '%s\n' group-* guest-* | sort -t - -k 1,1 -k 2,2nr); do
+  # Names of locks have no blanks, and nothing that the shell would expand.
+  for lock in $(last_locks_first); do
     # A host without flock(1) has no run that could take one.
     if [ -f "$locks/$lock" ] && command -v flock >/dev/null; then set -- flock -w 30 -E 75 "$locks/$lock" "$@"; fi
   done
@@ -690,6 +690,14 @@ under_locks() {
       'see what it does: vfio-hook status; then try again'
   fi
   exit $status
+}
+
+# last_locks_first: the names of all locks that there are, in the opposite of the order in which they are taken
+last_locks_first() {
+  cd "$locks" 2>/dev/null || return 0
+  printf '%s\n' group-* | sort -t - -k 2,2nr
+  printf '%s\n' shared-* | sort -r
+  printf '%s\n' claim-* | sort -r
 }
 
 # check_claims: whoever holds devices would never give them back without the program

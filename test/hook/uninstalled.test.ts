@@ -8,11 +8,16 @@ import { begin, changes, claims, exampleGuest, stage, succeeds } from './stage.t
 const win11 = exampleGuest('windows-11-rx7900xtx');
 
 describe('a program that is removed while a run waits for its lock', () => {
-  for (const moment of ['prepare', 'release'] as const) {
+  for (const [moment, name, which] of [
+    ['prepare', `claim-${win11.uuid}`, 'of its claim'],
+    ['prepare', 'group-16', 'of its group'],
+    ['release', `claim-${win11.uuid}`, 'of its claim'],
+    ['release', 'group-16', 'of its group'],
+  ] as const) {
     it(
       moment === 'prepare'
-        ? 'the start is refused, and nothing is changed'
-        : 'a release does its work all the same',
+        ? `the start is refused, and nothing is changed: the lock ${which}`
+        : `a release does its work all the same: the lock ${which}`,
       async () => {
         const on = stage('amd-rdna3-desktop');
         const installed = install({ launcher: choose(process.execPath) });
@@ -20,7 +25,7 @@ describe('a program that is removed while a run waits for its lock', () => {
         const locks = join(on.directory, 'run/locks');
         mkdirSync(locks, { recursive: true, mode: 0o700 });
         const before = changes(on);
-        const lock = await holdLock(join(locks, 'group-16'));
+        const lock = await holdLock(join(locks, name));
         const running = begin(on, win11, moment, { program: installed.hook });
         await lock.wanted();
         rmSync(installed.program);

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { withChecksum } from '../../src/claim/checksum.ts';
+import { compareLocks, lockFile, type LockName } from '../../src/engine/lock-name.ts';
 import { holdLock } from '../held-lock.ts';
 import { exampleGuest, stage, succeeds } from '../hook/stage.ts';
 import { installer, type Installer } from './installer.ts';
@@ -144,7 +145,7 @@ describe('install.sh --uninstall while devices are held', () => {
     it1.run();
     const locks = join(it1.root, 'run/vfio-hook/locks');
     mkdirSync(locks, { recursive: true, mode: 0o700 });
-    writeFileSync(join(locks, 'guest-x'), '');
+    writeFileSync(join(locks, 'claim-x'), '');
     const start = await holdLock(join(locks, 'group-16'));
     const uninstall = spawn('sh', [it1.script, '--uninstall'], {
       env: it1.env,
@@ -179,12 +180,37 @@ describe('install.sh --uninstall while devices are held', () => {
     assert.equal(installedFiles(it1), before);
   });
 
+  it('takes every lock that there is, in the order of all runs', () => {
+    const it1 = installer();
+    it1.run();
+    const locks = join(it1.root, 'run/vfio-hook/locks');
+    mkdirSync(locks, { recursive: true, mode: 0o700 });
+    const names: LockName[] = [
+      ...['b', 'a', '%', 'manual-1', 'run-1', '../x y'].map((claim) => ({ claim })),
+      ...['vfs 0000:02:00.0', 'hugepages 2048kB', 'a*'].map((shared) => ({ shared })),
+      ...[100, 16, 2].map((group) => ({ group })),
+    ];
+    for (const name of names) writeFileSync(join(locks, lockFile(name)), '');
+    const [log, bin] = [join(it1.root, 'log'), join(it1.root, 'bin')];
+    mkdirSync(bin);
+    writeFileSync(
+      join(bin, 'flock'),
+      `#!/bin/sh\necho "\${5##*/}" >>'${log}'\nexec "$(PATH=/usr/bin:/bin command -v flock)" "$@"\n`,
+      { mode: 0o755 },
+    );
+    const script = readFileSync(it1.script, 'utf8');
+    writeFileSync(it1.script, script.replace('\nPATH=', `\nPATH='${bin}':`));
+    assert.equal(it1.run(['--uninstall']).status, 0);
+    const taken = readFileSync(log, 'utf8').trimEnd().split('\n');
+    assert.deepEqual(taken, [...names].sort(compareLocks).map(lockFile));
+  }).timeout(60_000);
+
   it('holds the locks while it removes, the program that a waiting start looks for first', () => {
     const it1 = installer();
     it1.run();
     const locks = join(it1.root, 'run/vfio-hook/locks');
     mkdirSync(locks, { recursive: true, mode: 0o700 });
-    const names = ['guest-x', 'group-2', 'group-16'];
+    const names = ['claim-x', 'shared-hugepages%202048kB', 'group-2', 'group-16'];
     for (const name of names) writeFileSync(join(locks, name), '');
     // Each rm says which locks are taken at that moment.
     const [log, bin] = [join(it1.root, 'log'), join(it1.root, 'bin')];

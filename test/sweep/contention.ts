@@ -1,14 +1,23 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
-import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { MACHINE_FILE } from '../../simulator/entry.ts';
 import { createMachineFile } from '../../simulator/machine.ts';
 import type { MachineSpec } from '../../simulator/spec.ts';
 import type { JournalEntry } from '../../simulator/state.ts';
-import { begin, call, claims, configure, fault, guestWith, type Guest, type Stage } from '../hook/stage.ts';
+import { installation, startHook, type Running } from '../hook/compiled.ts';
+import {
+  begin,
+  call,
+  claims,
+  configure,
+  fault,
+  guestWith,
+  picture,
+  type Guest,
+  type Stage,
+} from '../hook/stage.ts';
 import { machineSpec, stateDirectory, claimedBy } from '../scenario.ts';
-import { buildLocker, Locker } from './lockers.ts';
 import type { Sweep } from './sweep.ts';
 import type { Tally } from './tally.ts';
 
@@ -36,6 +45,8 @@ export const contention: Sweep = {
     'four starts',
     'start and release',
     'start during release',
+    'ends of one guest',
+    'parts of one detach',
     'disjoint groups',
     'parameter of all guests',
     'stopped hook',
@@ -54,6 +65,12 @@ export const contention: Sweep = {
         return;
       case 'start during release':
         await eachRound(tally, 50, waitsForRelease);
+        return;
+      case 'ends of one guest':
+        await eachRound(tally, 50, endsOnce, 2);
+        return;
+      case 'parts of one detach':
+        await eachRound(tally, 50, givesPartsBack, 2);
         return;
       case 'disjoint groups':
         await eachRound(tally, 20, doNotWait);
@@ -161,6 +178,36 @@ async function waitsForRelease(on: Stage): Promise<void> {
   assert.deepEqual(Object.values(claims(on)).map(claimedBy), [second.name]);
 }
 
+/** Of two releases and a recover that begin at once, one gives everything back, and the others find nothing to do. */
+async function endsOnce(on: Stage): Promise<void> {
+  const before = picture(on);
+  assert.equal(call(on, first, 'prepare').status, 0);
+  on.machine.perform({ do: 'stop-libvirt' });
+  const written = on.machine.journal().length;
+  const runs = [begin(on, first, 'release'), begin(on, first, 'release'), beginCommand(on, ['recover'])];
+  const ends = await Promise.all(runs.map(({ ended }) => ended));
+  for (const { status, stderr } of ends) assert.deepEqual([status, stderr], [0, '']);
+  assert.equal(runsOf(on.machine.journal().slice(written)).length, 1, 'two processes wrote');
+  assert.deepEqual([picture(on), claims(on)], [before, {}]);
+}
+
+/** The cards of one detach go back by themselves, each in a run of its own, while recover looks at their claim. */
+async function givesPartsBack(on: Stage): Promise<void> {
+  const before = picture(on);
+  assert.equal((await beginCommand(on, ['detach', GPU, USB]).ended).status, 0);
+  const ends = await Promise.all(
+    [['reattach', GPU], ['reattach', USB], ['recover']].map((args) => beginCommand(on, args).ended),
+  );
+  for (const { status, stderr } of ends) assert.deepEqual([status, stderr], [0, '']);
+  assert.deepEqual([picture(on), claims(on)], [before, {}]);
+  const locks = readdirSync(join(on.directory, 'run/locks'));
+  assert.ok(locks.length <= 3, `locks are left: ${locks.join(' ')}`);
+}
+
+function beginCommand({ option }: Stage, args: readonly string[]): Running {
+  return startHook([...args, ...option], { program: installation().command });
+}
+
 /** The processes that wrote, in order, each once for every time that it followed another one. */
 function runsOf(journal: readonly JournalEntry[]): number[] {
   return journal.map(({ pid }) => pid).filter((pid, index, all) => pid !== all[index - 1]);
@@ -252,120 +299,4 @@ async function until(what: string, isSo: () => boolean): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
   assert.fail(`never: ${what}`);
-}
-
-/** How many wait for a lock at the same time. */
-const QUEUE = 8;
-
-/** Most milliseconds from the death of a lock's holder until the next one has it; on a busy machine, in nine of ten cases. */
-const TAKEOVER = 100;
-
-/** Small processes that take the same lock as the hook does, since the hook itself takes far longer to start. */
-export const locks: Sweep = {
-  name: 'lock',
-  parts: ['killed holder', 'stopped holder'],
-  alone: true,
-  run: async (part, tally) => {
-    const directory = stateDirectory();
-    try {
-      const program = buildLocker(directory);
-      if (part === 'killed holder') {
-        const took: number[] = [];
-        for (let round = 1; round <= 25; round += 1) {
-          await tally.point(`round ${round}`, async () => {
-            took.push(...(await takenOver(program, subdirectory(directory, round))));
-          });
-        }
-        took.sort((a, b) => a - b);
-        tally.measure('takeover of a lock, slowest, ms', took.at(-1) ?? 0);
-        tally.measure('takeover of a lock, median, ms', took[took.length >> 1] ?? 0);
-        await tally.point('nine of ten are quick', () => {
-          const most = took[Math.ceil(took.length * 0.9) - 1] ?? 0;
-          assert.ok(most <= TAKEOVER, `${most} ms in one case of ten`);
-        });
-      } else {
-        for (let round = 1; round <= 20; round += 1) {
-          await tally.point(`round ${round}`, async () => {
-            await staysTaken(program, subdirectory(directory, round));
-          });
-        }
-      }
-    } finally {
-      rmSync(directory, { recursive: true });
-    }
-  },
-};
-
-function subdirectory(directory: string, round: number): string {
-  const path = join(directory, String(round));
-  mkdirSync(path);
-  return path;
-}
-
-/** A queue for one lock, whose holder is killed again and again; how long each takeover took. */
-async function takenOver(program: string, directory: string): Promise<number[]> {
-  const queue = Array.from(
-    { length: QUEUE },
-    (_, index) => new Locker(program, directory, `guest ${index}`, 20_000, [16]),
-  );
-  try {
-    const took: number[] = [];
-    const waiting = new Set(queue);
-    let holder = await nextHolder(waiting);
-    while (waiting.size > 0) {
-      for (const each of waiting) await each.says('waits');
-      const killed = performance.now();
-      await holder.kill();
-      holder = await nextHolder(waiting);
-      took.push((await holder.says('holds')) - killed);
-      assert.equal(queue.filter((each) => each.hasSaid('holds')).length, QUEUE - waiting.size, 'two holders');
-    }
-    return took;
-  } finally {
-    for (const each of queue) await each.kill();
-  }
-}
-
-/** The one of those that wait which has the lock now, taken out of them. */
-async function nextHolder(waiting: Set<Locker>): Promise<Locker> {
-  const holder = await Promise.race([...waiting].map(async (each) => each.says('holds').then(() => each)));
-  waiting.delete(holder);
-  return holder;
-}
-
-/** The holder is stopped: nobody else gets the lock, whoever asks is told in time, and later all goes on. */
-async function staysTaken(program: string, directory: string): Promise<void> {
-  const holder = new Locker(program, directory, 'stopped', 0, [16]);
-  const others: Locker[] = [];
-  try {
-    await holder.says('holds');
-    holder.process.kill('SIGSTOP');
-    others.push(
-      ...[300, 400, 20_000].map((timeout) => new Locker(program, directory, 'other', timeout, [16])),
-    );
-    const [one, two, patient] = others as [Locker, Locker, Locker];
-    for (const each of others) await each.says('waits');
-    for (const [each, seconds] of [
-      [one, '0.3'],
-      [two, '0.4'],
-    ] as const) {
-      const took = (await each.says('failed')) - (await each.says('waits'));
-      assert.ok(took < 3000, `it took ${took} ms`);
-      assert.ok(
-        each.hasSaid(
-          `failed: VH_LOCK: IOMMU group 16 is being worked on by guest "stopped" (pid ${holder.process.pid ?? 0}), which did not finish in ${seconds} s`,
-        ),
-        JSON.stringify(each.said),
-      );
-    }
-    assert.equal(patient.hasSaid('holds'), false, 'two holders');
-    holder.process.kill('SIGCONT');
-    holder.letGo();
-    await holder.says('released');
-    await patient.says('holds');
-    patient.letGo();
-    await once(patient.process, 'exit');
-  } finally {
-    for (const each of [holder, ...others]) await each.kill();
-  }
 }

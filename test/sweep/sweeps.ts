@@ -1,4 +1,5 @@
-import { contention, locks } from './contention.ts';
+import { contention } from './contention.ts';
+import { locks } from './locks.ts';
 import { crashes, crashPairs } from './crash.ts';
 import { diskFaults, logFaults } from './disk-faults.ts';
 import { faults } from './faults.ts';
