@@ -17,7 +17,7 @@ export interface Config {
 export interface Timeouts {
   /** How long the kernel may take for one write (unbind, bind, resize, …) before it counts as stuck. */
   readonly kernelWrite: number;
-  /** How long to wait for another run of this program that works on the same IOMMU group. */
+  /** How long one run of this program waits, in all, for others that work on the same guest or IOMMU group. */
   readonly lock: number;
 }
 

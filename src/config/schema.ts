@@ -116,7 +116,7 @@ export const configSchema = v.pipe(
           lock: v.exactOptional(duration),
         }),
         v.description(
-          'kernelWrite: how long one kernel write may take. lock: how long to wait for another run on the same group.',
+          'kernelWrite: how long one kernel write may take. lock: how long to wait, in all, for other runs on the same guest or group.',
         ),
       ),
     ),

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { setImmediate as turn } from 'node:timers/promises';
 import type { Claim } from '../../src/claim/claim.ts';
 import { claimKey } from '../../src/claim/owner.ts';
 import { addProcess, claimOf, detach, runOwner } from '../../src/engine/detach.ts';
@@ -147,6 +148,33 @@ describe('a reattach', () => {
     assert.deepEqual(taken.filter((name) => name.startsWith('group')).length, 1);
     assert.ok(taken.includes(lockOf(claim)) && !taken.includes('group-16'), taken.join());
     assert.deepEqual([s.driver(GPU), s.driver(USB), s.claims()[0]?.groups], ['vfio-pci', 'xhci_hcd', [16]]);
+  });
+
+  it('of a part keeps no guest from the other part, nor waits for one', async () => {
+    const s = scenario();
+    await s.detach([GPU, USB]);
+    s.fault({ kind: 'hang' }, { path: '*/vfio-pci/unbind', value: USB });
+    const reattaching = s.reattach([USB]);
+    for (let turns = 0; s.machine.state().tasks.length === 0; turns += 1) {
+      assert.ok(turns < 10_000, 'nothing is written');
+      await turn();
+    }
+    await s.prepare(win11);
+    assert.deepEqual(
+      s
+        .claims()
+        .map(({ owner, state }) => [owner.kind, state])
+        .sort(),
+      [
+        ['guest', 'held'],
+        ['manual', 'restoring'],
+      ],
+    );
+    s.happens({ do: 'release-fault', id: 'fault-1' });
+    await reattaching;
+    await s.release('win11');
+    await s.reattach([GPU]);
+    s.nothingDiffers();
   });
 
   it('begins again when somebody detaches the card in the very moment in which it begins', async () => {
