@@ -311,8 +311,12 @@ describe('release', () => {
     const stale = s.claims();
     await s.release('win11');
     await s.prepare(win11);
-    s.wrapStore = readFirst(stale);
     const locked: string[] = [];
+    // What is read before the lock is what there was then.
+    s.wrapStore = (store) => ({
+      ...readFirst(stale)(store, s.machine.host()),
+      one: (key) => (locked.length === 0 ? { ...store.one(key), claims: stale } : store.one(key)),
+    });
     const takeLock: TakeLock = (name) => {
       locked.push(lockFile(name));
       return () => undefined;
