@@ -16,7 +16,7 @@ import { errorLines, sayOnStderr } from '../src/report.ts';
 import { escapeControl } from '../src/text.ts';
 
 const [, , called = '', ...args] = process.argv;
-const parts = partsOf(__filename, called);
+const parts = partsOf(__filename, called, require);
 
 /** In place of a name, which is a path: what install.sh asks before it puts this version over another. */
 const ASK_FOR_CLAIMS = '--unreadable-claims';

@@ -15,7 +15,8 @@ const common: BuildOptions = {
   platform: 'node',
   format: 'cjs',
   target: 'node18.20',
-  charset: 'utf8',
+  // Text of one byte a character is read and kept in half the room: all that Node reads is ASCII, whatever a source has.
+  charset: 'ascii',
   // A third of what a call costs beyond a bare Node is reading this text: a smaller one is read faster.
   minify: true,
   legalComments: 'none',

@@ -1,5 +1,4 @@
 import { advice } from './hint.ts';
-import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import type * as config from './config/part.ts';
 import type { Domain } from './domain/domain.ts';
@@ -39,15 +38,15 @@ export interface Parts {
 
 /**
  * The parts of the hook's own build, in a directory beside its file. No environment variable and no
- * configuration has a say in where code comes from.
+ * configuration has a say in where code comes from. `require` is the compiled file's own, which Node has made already.
  */
-export function partsOf(hook: string, launcher: string): Parts {
+export function partsOf(hook: string, launcher: string, require: (path: string) => unknown): Parts {
   const directory = join(dirname(hook), __PARTS__);
   return {
     launcher,
     load: <Name extends keyof PartExports>(name: Name) => {
       try {
-        return createRequire(hook)(join(directory, name)) as PartExports[Name];
+        return require(join(directory, name)) as PartExports[Name];
       } catch (cause) {
         throw new VfioHookError('VH_INSTALLATION', `cannot load ${join(directory, name)}`, {
           hints: [advice('the installation is damaged: run install.sh again')],
