@@ -1,7 +1,8 @@
 import type { Claim, ClaimedDevice, StuckWrite } from '../claim/claim.ts';
 import { asFailure } from '../failure.ts';
 import { describeHolders } from '../observe/describe-holders.ts';
-import { presentGroups, takeSnapshot } from '../observe/take-snapshot.ts';
+import { readBindings } from '../observe/read-members.ts';
+import { presentGroups } from '../observe/take-snapshot.ts';
 import { claimKey, logOwner } from '../claim/owner.ts';
 import type { PciAddress } from '../pci/address.ts';
 import { sysfs } from '../pci/sysfs.ts';
@@ -162,7 +163,7 @@ async function restore(
   for (let pass = 1; ; pass += 1) {
     const { steps, notes, left } = planRestore(
       claim,
-      await takeSnapshot(host, groups, { deadlineMs, without, uses: 'unread' }),
+      await readBindings(host, groups, { deadlineMs, without }),
     );
     if (steps.length === 0) return { notes, leftovers: left, stuck: [] };
     if (pass > PASSES) {

@@ -16,8 +16,11 @@ import type { OptionedProgram } from '../programs.ts';
  */
 export interface Host {
   readonly kind: 'linux' | 'simulated';
-  /** A file's text; undefined when there is no such file (ENOENT, ENOTDIR) or its device is gone (ENODEV). */
-  read(path: string): string | undefined;
+  /**
+   * A file's text; undefined when there is no such file (ENOENT, ENOTDIR) or its device is gone (ENODEV). `large` is a
+   * hint: a file of a megabyte is read in another way than one of a few bytes.
+   */
+  read(path: string, size?: 'large'): string | undefined;
   /** The first `length` bytes of a file; undefined as in `read`. Never of a device's `config`: see `readSlow`. */
   readBytes(path: string, length: number): Uint8Array | undefined;
   /** A link's target as stored (relative in sysfs); undefined when there is no such link, or something else has its name. */

@@ -16,8 +16,8 @@ export function hostModules(
   if (devices.length === 0) return new Map();
   const vendors = [...new Set(devices.map(({ vendor }) => vendor))];
   const aliases = [
-    ...parseHostAliases(host.read(sysfs.modulesAlias(kernelRelease)) ?? '', vendors),
-    ...parseBuiltinAliases(host.read(sysfs.builtinModules(kernelRelease)) ?? ''),
+    ...parseHostAliases(host.read(sysfs.modulesAlias(kernelRelease), 'large') ?? '', vendors),
+    ...parseBuiltinAliases(host.read(sysfs.builtinModules(kernelRelease), 'large') ?? ''),
   ];
   return new Map(
     devices.flatMap(({ address, modalias }) => {

@@ -49,8 +49,8 @@ function announced(host: Host): {
   readonly vfio: readonly VfioAlias[];
 } {
   const release = kernelRelease(host);
-  const aliases = host.read(sysfs.modulesAlias(release)) ?? '';
-  const builtin = host.read(sysfs.builtinModules(release)) ?? '';
+  const aliases = host.read(sysfs.modulesAlias(release), 'large') ?? '';
+  const builtin = host.read(sysfs.builtinModules(release), 'large') ?? '';
   return {
     release,
     aliases,

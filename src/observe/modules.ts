@@ -17,7 +17,7 @@ export function hasModules(host: Host): boolean {
 export function moduleFile(host: Host, release: string, name: string): string | undefined {
   const pattern = name.replace(/[^\w-]/g, '\\$&').replace(/[_-]/g, '[_-]');
   const found = new RegExp(`(?:^|/)(${pattern})\\.ko(?:\\.\\w+)?:`, 'm').exec(
-    host.read(sysfs.moduleDependencies(release)) ?? '',
+    host.read(sysfs.moduleDependencies(release), 'large') ?? '',
   );
   return found?.[1]?.replaceAll('-', '_');
 }

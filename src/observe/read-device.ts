@@ -1,10 +1,13 @@
+import { VfioHookError } from '../errors.ts';
+import type { Host } from '../host/host.ts';
 import { parsePciAddress, type PciAddress } from '../pci/address.ts';
 import { parseBars } from '../pci/bar.ts';
 import type { HeaderType, PciDevice } from '../pci/device.ts';
+import { idsOf } from '../pci/modalias.ts';
 import { sysfs } from '../pci/sysfs.ts';
 import { isVfioName } from '../pci/vfio-name.ts';
+import { quoteName } from '../text.ts';
 import { boundDriver } from './bound-driver.ts';
-import type { Host } from '../host/host.ts';
 
 /** The number of a device's IOMMU group; undefined without an IOMMU, and for a device that is not there. */
 export function groupOf(host: Host, address: PciAddress): number | undefined {
@@ -12,57 +15,65 @@ export function groupOf(host: Host, address: PciAddress): number | undefined {
   return Number.isInteger(number) ? number : undefined;
 }
 
-/** The attributes of devices whose read takes the device's lock: readDevice() takes their texts. */
-export function lockedAttributes(host: Host, addresses: readonly PciAddress[]): string[] {
+/**
+ * The attributes of devices whose read takes the device's lock: readDevice() takes their texts. Only physical functions
+ * have the second one (drivers/pci/iov.c:sriov_pf_attrs_are_visible).
+ */
+export function lockedAttributes(addresses: readonly PciAddress[]): string[] {
   return addresses.flatMap((address) => [
     sysfs.driverOverride(address),
-    ...(host.read(sysfs.attribute(address, 'sriov_totalvfs')) === undefined
-      ? []
-      : [sysfs.attribute(address, 'sriov_numvfs')]),
+    sysfs.attribute(address, 'sriov_numvfs'),
   ]);
 }
 
 /**
  * One device's attributes; undefined when it has left the bus. `locked` has the texts of the attributes
- * whose read takes the device's lock.
+ * whose read takes the device's lock. `names` is what is in its directory: what is not there is not asked for.
+ * Throws VH_KERNEL for ids that are none.
  */
 export function readDevice(
   host: Host,
   address: PciAddress,
   locked: ReadonlyMap<string, string>,
+  names = host.list(sysfs.device(address)),
 ): PciDevice | undefined {
+  if (!names) return undefined;
+  const there = new Set(names);
   const text = (name: string): string | undefined => host.read(sysfs.attribute(address, name))?.trim();
-  const id = (name: string): string => (text(name) ?? '').replace(/^0x/, '');
-  if (text('vendor') === undefined) return undefined;
-  const names = host.list(sysfs.device(address)) ?? [];
+  const ifThere = (name: string): string | undefined => (there.has(name) ? text(name) : undefined);
+  const modalias = text('modalias');
+  if (modalias === undefined) return undefined;
+  const ids = idsOf(modalias) ?? notAnId(address, modalias);
 
-  const driver = boundDriver(host, address);
-  const driverModule = linkName(host, address, 'driver/module');
-  const group = groupOf(host, address);
-  const physicalFunction = parsePciAddress(linkName(host, address, 'physfn') ?? '');
+  const driver = there.has('driver') ? boundDriver(host, address) : undefined;
+  const driverModule = driver === undefined ? undefined : linkName(host, address, 'driver/module');
+  const group = there.has('iommu_group') ? groupOf(host, address) : undefined;
+  const physicalFunction = there.has('physfn')
+    ? parsePciAddress(linkName(host, address, 'physfn') ?? '')
+    : undefined;
   const driverOverride = overrideText(locked.get(sysfs.driverOverride(address)));
-  const methods = text('reset_method');
+  const methods = ifThere('reset_method');
   const powerControl = text('power/control');
-  const d3cold = text('d3cold_allowed');
-  const bootVga = text('boot_vga');
-  const totalVfs = text('sriov_totalvfs');
-  const vgpuType = text('nvidia/current_vgpu_type');
+  const d3cold = ifThere('d3cold_allowed');
+  const bootVga = ifThere('boot_vga');
+  const totalVfs = ifThere('sriov_totalvfs');
+  const vgpuType = there.has('nvidia') ? text('nvidia/current_vgpu_type') : undefined;
 
   return {
     address,
-    vendor: id('vendor'),
-    device: id('device'),
-    subsystemVendor: id('subsystem_vendor'),
-    subsystemDevice: id('subsystem_device'),
-    revision: id('revision'),
-    class: id('class'),
-    headerType: headerType(id('class'), names),
-    modalias: text('modalias') ?? '',
+    vendor: ids.vendor,
+    device: ids.device,
+    subsystemVendor: ids.subsystemVendor,
+    subsystemDevice: ids.subsystemDevice,
+    revision: (ifThere('revision') ?? '').replace(/^0x/, ''),
+    class: ids.class,
+    headerType: headerType(ids.class, there),
+    modalias,
     ...(group !== undefined && { iommuGroup: group }),
     ...(driver !== undefined && { driver }),
     ...(driverModule !== undefined && { driverModule }),
     ...(driverOverride !== undefined && { driverOverride }),
-    onVfio: isOnVfio(host, address, driver),
+    onVfio: driver !== undefined && (isVfioName(driver) || there.has('vfio-dev')),
     bars: parseBars(text('resource') ?? '', resizeMasks(host, address, names)),
     ...(methods !== undefined && { resetMethods: methods.split(' ').filter(Boolean) }),
     ...((powerControl === 'auto' || powerControl === 'on') && { powerControl }),
@@ -77,6 +88,14 @@ export function readDevice(
     ...(physicalFunction && { physicalFunction }),
     ...(vgpuType !== undefined && { vgpuType: Number(vgpuType) }),
   };
+}
+
+/** What a modalias that is none comes to: a device that cannot be told must not be taken for one that is gone. */
+function notAnId(address: PciAddress, text: string): never {
+  const path = sysfs.attribute(address, 'modalias');
+  throw new VfioHookError('VH_KERNEL', `${path} reads ${quoteName(text)}, which is no PCI device's`, {
+    path,
+  });
 }
 
 /** The override in the text of `driver_override`: the kernel prints `(null)` when none is set. */
@@ -96,8 +115,8 @@ export function isOnVfio(host: Host, address: PciAddress, driver: string | undef
  * attribute `secondary_bus_number` (drivers/pci/pci-sysfs.c:pci_bridge_attrs_are_visible). Configuration space itself is
  * not read for it: that wakes a card, and waits for one that is being reset.
  */
-function headerType(classCode: string, attributes: readonly string[]): HeaderType {
-  if (!attributes.includes('secondary_bus_number')) return 'endpoint';
+function headerType(classCode: string, attributes: ReadonlySet<string>): HeaderType {
+  if (!attributes.has('secondary_bus_number')) return 'endpoint';
   return classCode.startsWith('0607') ? 'cardbus' : 'bridge';
 }
 

@@ -28,7 +28,7 @@ export function readableHost(host: Host): ReadableHost {
     denied,
     host: {
       ...host,
-      read: (path) => orDenied(path, () => host.read(path)),
+      read: (path, size) => orDenied(path, () => host.read(path, size)),
       readBytes: (path, length) => orDenied(path, () => host.readBytes(path, length)),
       readLink: (path) => orDenied(path, () => host.readLink(path)),
       list: (path) => orDenied(path, () => host.list(path)),

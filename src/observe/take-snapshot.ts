@@ -1,6 +1,6 @@
 import { advice } from '../hint.ts';
 import { VfioHookError } from '../errors.ts';
-import { comparePciAddresses, parsePciAddress, type PciAddress } from '../pci/address.ts';
+import type { PciAddress } from '../pci/address.ts';
 import type { IommuGroup } from '../pci/device.ts';
 import { bestVfioAlias, parseVfioAliases, type VfioAlias } from '../pci/modalias.ts';
 import type { PciDevice } from '../pci/device.ts';
@@ -10,8 +10,8 @@ import { describeHolders } from './describe-holders.ts';
 import type { Host } from '../host/host.ts';
 import { kernelRelease } from './kernel-release.ts';
 import { knownDrivers } from './known-drivers.ts';
-import { notAnswering } from './not-answering.ts';
-import { groupOf, lockedAttributes, readDevice } from './read-device.ts';
+import { groupOf } from './read-device.ts';
+import { groupMembers, readMembers, type MemberOptions } from './read-members.ts';
 import { silentDevices } from './silent-devices.ts';
 import { readVfioState } from './vfio-state.ts';
 import { readUses } from './uses/uses.ts';
@@ -23,7 +23,8 @@ import { readUses } from './uses/uses.ts';
 export function groupsOf(host: Host, addresses: readonly PciAddress[]): number[] {
   const groups = new Set<number>();
   for (const address of addresses) {
-    if (host.list(sysfs.device(address)) === undefined) {
+    const number = groupOf(host, address);
+    if (number === undefined && host.list(sysfs.device(address)) === undefined) {
       throw new VfioHookError('VH_NO_DEVICE', `there is no PCI device ${address} on this host`, {
         device: address,
         hints: [
@@ -33,7 +34,6 @@ export function groupsOf(host: Host, addresses: readonly PciAddress[]): number[]
         ],
       });
     }
-    const number = groupOf(host, address);
     if (number === undefined) throw noGroup(host, address);
     groups.add(number);
   }
@@ -84,12 +84,8 @@ function noGroup(host: Host, address: PciAddress): VfioHookError {
 }
 
 /** How a snapshot is taken. */
-export interface SnapshotOptions {
-  /** Milliseconds that the kernel may take to answer. */
-  readonly deadlineMs: number;
-  /** Devices to leave out: an attribute of one with a stuck write would not answer. */
-  readonly without?: readonly PciAddress[];
-  /** `unread`: not what the host needs the devices for, which a way back does not ask. */
+export interface SnapshotOptions extends MemberOptions {
+  /** `unread`: not what the host needs the devices for. */
   readonly uses?: 'unread';
   /** Drivers that somebody asks for by name. */
   readonly drivers?: readonly string[];
@@ -107,40 +103,36 @@ export async function takeSnapshot(
   groups: readonly number[],
   options: SnapshotOptions,
 ): Promise<Snapshot> {
-  const members = groups.map((number) => readGroup(host, number));
-  const addresses = members
-    .flatMap((group) => group.members)
-    .filter((address) => !options.without?.includes(address))
-    .sort(comparePciAddresses);
-  const texts = await host.readLocked(lockedAttributes(host, addresses), options.deadlineMs);
-  if (texts.kind === 'stuck') throw notAnswering(texts);
-  const open = new Set(members.flatMap((group) => (group.open ? group.members : [])));
+  const { deadlineMs } = options;
+  const read = groups.map((number) => readGroup(host, number));
+  const addresses = read.flatMap(({ members }) => members);
+  const { devices, directories } = await readMembers(host, addresses, options);
+  const open = new Set(read.flatMap((group) => (group.open ? group.members : [])));
   const silent = await silentDevices(
     host,
-    addresses.filter((address) => options.ask?.includes(address) && !open.has(address)),
-    options.deadlineMs,
+    [...directories.keys()].filter((address) => options.ask?.includes(address) && !open.has(address)),
+    deadlineMs,
   );
-  const devices = addresses.flatMap((address) => readDevice(host, address, texts.texts) ?? []);
   const release = kernelRelease(host);
+  const drivers = host.list(sysfs.drivers) ?? [];
   const variants = variantsFor(host, release, devices);
   const libvirtVersion = variants.length > 0 ? installedLibvirt(host) : undefined;
   return {
     kernelRelease: release,
-    groups: members,
+    groups: read,
     devices,
-    drivers: host.list(sysfs.drivers) ?? [],
-    uses: options.uses === 'unread' ? [] : await readUses(host, devices, options.deadlineMs),
+    drivers,
+    uses: options.uses === 'unread' ? [] : await readUses(host, devices, deadlineMs, directories),
     variants,
     asked: knownDrivers(host, options.drivers ?? []),
-    vfio: readVfioState(host),
+    vfio: readVfioState(host, release, drivers),
     silent,
     ...(libvirtVersion !== undefined && { libvirtVersion }),
   };
 }
 
 function readGroup(host: Host, number: number): IommuGroup {
-  const names = host.list(sysfs.groupDevices(number)) ?? [];
-  const addresses = names.map((name) => ({ name, address: parsePciAddress(name) }));
+  const { addresses, others } = groupMembers(host, number);
   const type = host.read(sysfs.groupType(number))?.trim();
   const node = sysfs.vfioGroup(number);
   const open = host.tryOpen(node) === 'busy';
@@ -148,8 +140,8 @@ function readGroup(host: Host, number: number): IommuGroup {
   return {
     number,
     ...(type !== undefined && { type }),
-    members: addresses.flatMap(({ address }) => address ?? []),
-    otherMembers: addresses.flatMap(({ name, address }) => (address ? [] : [name])),
+    members: addresses,
+    otherMembers: others,
     open,
     ...(holders.length > 0 && { openBy: describeHolders(holders) }),
   };
@@ -157,7 +149,7 @@ function readGroup(host: Host, number: number): IommuGroup {
 
 /** Only what serves one of the devices: the general vfio-pci needs no alias. */
 function variantsFor(host: Host, release: string, devices: readonly PciDevice[]): VfioAlias[] {
-  const aliases = parseVfioAliases(host.read(sysfs.modulesAlias(release)) ?? '');
+  const aliases = parseVfioAliases(host.read(sysfs.modulesAlias(release), 'large') ?? '');
   const best = devices.map((device) => bestVfioAlias(device.modalias, aliases));
   return aliases.filter((alias) => alias.module !== 'vfio_pci' && best.includes(alias));
 }

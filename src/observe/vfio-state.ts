@@ -7,10 +7,15 @@ import { hasModules, moduleFile } from './modules.ts';
 /** Bytes of /proc/interrupts that tell it almost always: its first lines are those of the IO-APIC, on any machine. */
 const HEAD = 65_536;
 
-/** Looks whether this host can give devices to guests at all. Reads little where all is well. */
-export function readVfioState(host: Host): VfioState {
-  const release = kernelRelease(host);
-  const drivers = host.list(sysfs.drivers) ?? [];
+/**
+ * Looks whether this host can give devices to guests at all. Reads little where all is well: of what its caller knows,
+ * the kernel's release and the registered drivers, nothing.
+ */
+export function readVfioState(
+  host: Host,
+  release = kernelRelease(host),
+  drivers = host.list(sysfs.drivers) ?? [],
+): VfioState {
   return {
     interrupts: readInterrupts(host),
     unsafeInterrupts: readUnsafeInterrupts(host),

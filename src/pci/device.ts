@@ -17,7 +17,7 @@ export interface PciDevice {
   /** Class, subclass and programming interface: six hexadecimal digits, such as `030000`. */
   readonly class: string;
   readonly headerType: HeaderType;
-  /** The kernel's `modalias` line, such as `pci:v00001002d…`; empty when there is none. */
+  /** The kernel's `modalias` line, such as `pci:v00001002d…`. */
   readonly modalias: string;
   /** Number of the device's IOMMU group; absent when it has none. */
   readonly iommuGroup?: number;

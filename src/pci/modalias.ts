@@ -1,3 +1,5 @@
+import type { PciDevice } from './device.ts';
+
 /** One line `alias vfio_pci:… module` of modules.alias: a vfio driver made for certain devices. */
 export interface VfioAlias {
   /** The pattern after `vfio_pci:`, such as `v000015B3d0000101Esv*sd*bc*sc*i*`. */
@@ -88,6 +90,25 @@ export function bestVfioAlias(modalias: string, aliases: readonly VfioAlias[]): 
     }
   }
   return best;
+}
+
+/**
+ * The ids in a device's own modalias, as its attributes of these names have them: the kernel prints all of them from one
+ * place (drivers/pci/pci-sysfs.c:modalias_show), and reading it takes no lock, as reading `uevent` does (Linux 6.1).
+ * Undefined for a text that is none.
+ */
+export function idsOf(
+  modalias: string,
+): Pick<PciDevice, 'vendor' | 'device' | 'subsystemVendor' | 'subsystemDevice' | 'class'> | undefined {
+  const match =
+    /^pci:v0000([0-9A-F]{4})d0000([0-9A-F]{4})sv0000([0-9A-F]{4})sd0000([0-9A-F]{4})bc([0-9A-F]{2})sc([0-9A-F]{2})i([0-9A-F]{2})$/i.exec(
+      modalias,
+    );
+  if (!match) return undefined;
+  const [vendor = '', device = '', subsystemVendor = '', subsystemDevice = '', ...codes] = match
+    .slice(1)
+    .map((digits) => digits.toLowerCase());
+  return { vendor, device, subsystemVendor, subsystemDevice, class: codes.join('') };
 }
 
 function fields(pattern: string): string[] | undefined {

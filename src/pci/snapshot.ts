@@ -35,7 +35,7 @@ export interface Snapshot {
 }
 
 /** The device at an address, or undefined when the snapshot has none. */
-export function deviceAt(snapshot: Snapshot, address: PciAddress): PciDevice | undefined {
+export function deviceAt(snapshot: Pick<Snapshot, 'devices'>, address: PciAddress): PciDevice | undefined {
   return snapshot.devices.find((device) => device.address === address);
 }
 

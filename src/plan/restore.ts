@@ -23,7 +23,10 @@ export interface RestorePlan {
  * A device is moved only from where this program or libvirt put it: a vfio driver, or no driver. Whoever
  * bound it to something else meanwhile meant it.
  */
-export function planRestore(claim: Pick<Claim, 'devices'>, snapshot: Snapshot): RestorePlan {
+export function planRestore(
+  claim: Pick<Claim, 'devices'>,
+  snapshot: Pick<Snapshot, 'devices' | 'drivers'>,
+): RestorePlan {
   const ways = claim.devices.map((claimed) => wayBack(claimed, deviceAt(snapshot, claimed.address)));
   const modules = new Map(ways.flatMap((way) => way.binds).map((bind) => [bind.driver, bind.module]));
   return {

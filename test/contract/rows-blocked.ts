@@ -49,6 +49,11 @@ export const blockedRows: readonly Row[] = [
       { operation: { read: '{dev nic}/driver_override' }, expect: 'blocks' },
       { operation: { read: '{dev nic}/uevent' }, expect: 'blocks' },
       { operation: { read: '{dev nic}/reset_method' }, expect: 'ok' },
+      {
+        operation: { read: '{dev nic}/modalias' },
+        expect: 'ok',
+        after: [reads('nic', 'modalias', 'pci:v00008086d000010D3sv00008086sd00000000bc02sc00i00')],
+      },
     ],
   },
   {

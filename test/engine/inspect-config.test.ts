@@ -31,7 +31,12 @@ describe('inspectConfigs', () => {
     configDir: directory,
     trustedUid: process.geteuid?.() ?? 0,
     decoder: () => ({ examineConfigFile, lineIn }),
-    host: fakeHost({ files: { '/sys/bus/pci/devices/0000:03:00.0/vendor': '0x1002\n' } }),
+    host: fakeHost({
+      files: {
+        '/sys/bus/pci/devices/0000:03:00.0/modalias':
+          'pci:v00001002d0000744Csv00000000sd00000000bc03sc00i00\n',
+      },
+    }),
     guests,
   });
   const inspect = (guests?: InspectOptions['guests']): InspectedConfig[] => inspectConfigs(options(guests));

@@ -887,15 +887,21 @@ const hostDefects: readonly Defect[] = [
   },
   {
     name: 'sees no members of a group but the assigned device',
-    file: 'observe/take-snapshot.ts',
-    find: 'members: addresses.flatMap(({ address }) => address ?? []),',
-    replace: 'members: addresses.flatMap(({ address }) => address ?? []).slice(0, 1),',
+    file: 'observe/read-members.ts',
+    find: 'addresses: names.flatMap((name) => parsePciAddress(name) ?? []),',
+    replace: 'addresses: names.flatMap((name) => parsePciAddress(name) ?? []).slice(0, 1),',
   },
   {
     name: 'sees no members of a group that are no PCI devices',
-    file: 'observe/take-snapshot.ts',
-    find: 'otherMembers: addresses.flatMap(({ name, address }) => (address ? [] : [name])),',
-    replace: 'otherMembers: [],',
+    file: 'observe/read-members.ts',
+    find: 'others: names.filter((name) => parsePciAddress(name) === undefined),',
+    replace: 'others: [],',
+  },
+  {
+    name: 'takes a device whose ids it cannot read for one that is gone',
+    file: 'observe/read-device.ts',
+    find: 'const ids = idsOf(modalias) ?? notAnId(address, modalias);',
+    replace: 'const ids = idsOf(modalias);\n  if (!ids) return undefined;',
   },
 ];
 

@@ -1,21 +1,25 @@
 import assert from 'node:assert/strict';
 import { overrideText, readDevice } from '../../src/observe/read-device.ts';
 import type { PciDevice } from '../../src/pci/device.ts';
-import { pci } from '../scenario.ts';
+import { sysfs } from '../../src/pci/sysfs.ts';
+import { createMachine } from '../../simulator/machine.ts';
+import { machineSpec, pci } from '../scenario.ts';
+import { exampleHosts } from '../sweep/subjects.ts';
 import type { Host } from '../../src/host/host.ts';
 import { fakeHost, type Shown } from '../host/fake-host.ts';
 
 const ADDRESS = pci('0000:03:00.0');
 const at = (name: string): string => `/sys/bus/pci/devices/${ADDRESS}/${name}`;
 
+/** The text of `modalias` for these ids. */
+function modalias({ vendor = '8086', device = '1533', code = '020000' } = {}): string {
+  const [base, sub, programming] = [0, 2, 4].map((at) => code.slice(at, at + 2).toUpperCase());
+  return `pci:v0000${vendor.toUpperCase()}d0000${device.toUpperCase()}sv00000000sd00000000bc${base!}sc${sub!}i${programming!}\n`;
+}
+
 /** A Radeon as Linux 6.12 shows it, attribute by attribute. */
 const card: Readonly<Record<string, string>> = {
-  vendor: '0x1002\n',
-  device: '0x744c\n',
-  subsystem_vendor: '0x1da2\n',
-  subsystem_device: '0x471e\n',
   revision: '0xc8\n',
-  class: '0x030000\n',
   modalias: 'pci:v00001002d0000744Csv00001DA2sd0000471Ebc03sc00i00\n',
   resource: [
     '0x0000007800000000 0x0000007bffffffff 0x000000000014220c',
@@ -94,16 +98,16 @@ describe('readDevice', () => {
   });
 
   it('reads one with nothing but its ids', () => {
-    assert.deepEqual(read(shown({ vendor: '0x8086\n' })), {
+    assert.deepEqual(read(shown({ modalias: modalias() })), {
       address: ADDRESS,
       vendor: '8086',
-      device: '',
-      subsystemVendor: '',
-      subsystemDevice: '',
+      device: '1533',
+      subsystemVendor: '0000',
+      subsystemDevice: '0000',
       revision: '',
-      class: '',
+      class: '020000',
       headerType: 'endpoint',
-      modalias: '',
+      modalias: modalias().trim(),
       onVfio: false,
       bars: [],
     });
@@ -113,8 +117,41 @@ describe('readDevice', () => {
     assert.equal(readDevice(fakeHost({}), ADDRESS, new Map()), undefined);
   });
 
+  it('is nothing for one that leaves the bus while it is read', () => {
+    const host = fakeHost(shown({ modalias: modalias() }));
+    assert.equal(readDevice({ ...host, read: () => undefined }, ADDRESS, new Map()), undefined);
+  });
+
+  it('is refused, and never taken for gone, when its ids cannot be told', () => {
+    assert.throws(
+      () => read(shown({ modalias: 'usb:v1D6Bp0002\n' })),
+      /^VfioHookError: \/sys\/bus\/pci\/devices\/0000:03:00.0\/modalias reads "usb:v1D6Bp0002", which is no PCI device's$/,
+    );
+  });
+
+  it('asks for nothing that its directory does not list, and lists that once', () => {
+    const host = fakeHost(shown(card, { links }));
+    const asked: string[] = [];
+    const note = <Answer>(path: string, answer: Answer): Answer => {
+      asked.push(`${path.slice(at('').length)}${answer === undefined ? ' is not there' : ''}`);
+      return answer;
+    };
+    const noting: Host = {
+      ...host,
+      read: (path) => note(path, host.read(path)),
+      readLink: (path) => note(path, host.readLink(path)),
+      list: (path) => note(path, host.list(path)),
+    };
+    readDevice(noting, ADDRESS, new Map());
+    assert.deepEqual(asked.sort(), [
+      '',
+      ...['boot_vga', 'd3cold_allowed', 'driver', 'driver/module', 'iommu_group', 'modalias'],
+      ...['power/control', 'reset_method', 'resource', 'resource0_resize', 'resource2_resize', 'revision'],
+    ]);
+  });
+
   it('never reads configuration space, for which the kernel may have to wake the card', () => {
-    const host = fakeHost({ files: { [at('vendor')]: '0x1002\n', [at('config')]: '' } });
+    const host = fakeHost({ files: { [at('modalias')]: modalias(), [at('config')]: '' } });
     const refuse = (path: string): never => assert.fail(`${path} was read`);
     const guarded: Host = {
       ...host,
@@ -133,17 +170,17 @@ describe('readDevice', () => {
     ],
     [
       'a bridge by the attribute that only bridges have',
-      { files: { [at('secondary_bus_number')]: '3\n', [at('class')]: '0x060400\n' } },
+      { files: { [at('secondary_bus_number')]: '3\n', [at('modalias')]: modalias({ code: '060400' }) } },
       { headerType: 'bridge' },
     ],
     [
       'a CardBus bridge by its class as well',
-      { files: { [at('secondary_bus_number')]: '3\n', [at('class')]: '0x060700\n' } },
+      { files: { [at('secondary_bus_number')]: '3\n', [at('modalias')]: modalias({ code: '060700' }) } },
       { headerType: 'cardbus' },
     ],
     [
       'a bridge to the host, which has the header of an endpoint',
-      { files: { [at('class')]: '0x060000\n' } },
+      { files: { [at('modalias')]: modalias({ code: '060000' }) } },
       { headerType: 'endpoint' },
     ],
     [
@@ -171,7 +208,7 @@ describe('readDevice', () => {
   ];
   for (const [name, host, facts] of rows) {
     it(`tells ${name}`, () => {
-      const device = read({ ...host, files: { ...host.files, [at('vendor')]: '0x8086\n' } });
+      const device = read({ ...host, files: { [at('modalias')]: modalias(), ...host.files } });
       assert.deepEqual(
         Object.fromEntries(Object.keys(facts).map((key) => [key, device[key as keyof PciDevice]])),
         facts,
@@ -195,7 +232,7 @@ describe('readDevice', () => {
   ];
   for (const [name, files, facts] of texts) {
     it(`reads ${name}`, () => {
-      const device = read(shown({ vendor: '0x10de\n', ...files }));
+      const device = read(shown({ modalias: modalias(), ...files }));
       assert.deepEqual(
         Object.fromEntries(Object.keys(facts).map((key) => [key, device[key as keyof PciDevice]])),
         facts,
@@ -205,23 +242,80 @@ describe('readDevice', () => {
 
   it('takes no power control that it does not know', () => {
     assert.equal(
-      'powerControl' in read(shown({ vendor: '0x10de\n', 'power/control': 'sometimes\n' })),
+      'powerControl' in read(shown({ modalias: modalias(), 'power/control': 'sometimes\n' })),
       false,
     );
   });
 
   it('takes the number of virtual functions from what was read under a deadline', () => {
-    const files = { vendor: '0x8086\n', sriov_totalvfs: '64\n', sriov_numvfs: '9\n' };
+    const files = { modalias: modalias(), sriov_totalvfs: '64\n', sriov_numvfs: '9\n' };
     assert.deepEqual(read(shown(files), { sriov_numvfs: '4\n' }).sriov, { totalVfs: 64, numVfs: 4 });
     assert.deepEqual(read(shown(files)).sriov, { totalVfs: 64, numVfs: 0 });
   });
 
   it('takes the override from what was read under a deadline', () => {
-    const files = { vendor: '0x8086\n', driver_override: 'not this one\n' };
+    const files = { modalias: modalias(), driver_override: 'not this one\n' };
     assert.equal(read(shown(files), { driver_override: 'vfio-pci\n' }).driverOverride, 'vfio-pci');
     assert.equal(read(shown(files)).driverOverride, undefined);
   });
 });
+
+describe('readDevice on every example machine', () => {
+  for (const name of exampleHosts()) {
+    it(`${name}: what it says is what the attributes say, one by one`, () => {
+      const host = createMachine(machineSpec(name)).host();
+      for (const listed of host.list(sysfs.devices) ?? []) {
+        const address = pci(listed);
+        const attribute = (file: string): string | undefined =>
+          host.read(sysfs.attribute(address, file))?.trim();
+        const target = (file: string): string | undefined =>
+          host.readLink(sysfs.attribute(address, file))?.split('/').pop();
+        const device = readDevice(host, address, new Map());
+        assert.ok(device);
+        assert.deepEqual(
+          [device.vendor, device.device, device.subsystemVendor, device.subsystemDevice, device.class],
+          ['vendor', 'device', 'subsystem_vendor', 'subsystem_device', 'class'].map((file) =>
+            attribute(file)?.replace('0x', ''),
+          ),
+        );
+        assert.deepEqual(
+          {
+            driver: device.driver,
+            module: device.driverModule,
+            group: device.iommuGroup,
+            physical: device.physicalFunction,
+            methods: device.resetMethods?.join(' '),
+            d3cold: device.d3coldAllowed,
+            bootVga: device.bootVga,
+            totalVfs: device.sriov?.totalVfs,
+            vgpuType: device.vgpuType,
+            isBridge: device.headerType !== 'endpoint',
+          },
+          {
+            driver: target('driver'),
+            module: target('driver/module'),
+            group: numberOf(target('iommu_group')),
+            physical: target('physfn'),
+            methods: attribute('reset_method'),
+            d3cold: flag(attribute('d3cold_allowed')),
+            bootVga: flag(attribute('boot_vga')),
+            totalVfs: numberOf(attribute('sriov_totalvfs')),
+            vgpuType: numberOf(attribute('nvidia/current_vgpu_type')),
+            isBridge: attribute('secondary_bus_number') !== undefined,
+          },
+        );
+      }
+    });
+  }
+});
+
+function numberOf(text: string | undefined): number | undefined {
+  return text === undefined ? undefined : Number(text);
+}
+
+function flag(text: string | undefined): boolean | undefined {
+  return text === undefined ? undefined : text === '1';
+}
 
 describe('overrideText', () => {
   const rows: readonly (readonly [text: string | undefined, override: string | undefined])[] = [

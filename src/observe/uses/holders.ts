@@ -28,18 +28,21 @@ const NVIDIA_SHARED = ['nvidiactl', 'nvidia-uvm', 'nvidia-uvm-tools', 'nvidia-mo
 
 /**
  * The device nodes of these devices whose holders keep a driver from letting go, or lose what they work with:
- * graphics, frame buffers, sound, video. Who only holds a disk's node is found in another way.
+ * graphics, frame buffers, sound, video. Who only holds a disk's node is found in another way. `directories` as for
+ * `readUses`.
  * Throws VH_STUCK when the driver nvidia does not answer within the deadline.
  */
 export async function deviceNodes(
   host: Host,
   devices: readonly Bound[],
   deadlineMs: number,
+  directories?: ReadonlyMap<PciAddress, readonly string[]>,
 ): Promise<DeviceNode[]> {
   const nodes: DeviceNode[] = [];
   for (const device of devices) {
     const ofDriver = device.driver === 'nvidia' ? await nvidiaNodes(host, device, devices, deadlineMs) : [];
-    for (const name of [...subsystemNodes(host, device.address), ...ofDriver])
+    const names = directories?.get(device.address) ?? host.list(sysfs.device(device.address)) ?? [];
+    for (const name of [...subsystemNodes(host, device.address, names), ...ofDriver])
       nodes.push({
         device: device.address,
         path: sysfs.node(name),
@@ -114,9 +117,9 @@ function openIn(holders: readonly Holder[]): string {
 }
 
 /** The names below /dev that the device's own directory tells. */
-function subsystemNodes(host: Host, address: PciAddress): string[] {
+function subsystemNodes(host: Host, address: PciAddress, names: readonly string[]): string[] {
   const below = (path: string): readonly string[] => host.list(sysfs.attribute(address, path)) ?? [];
-  return (host.list(sysfs.device(address)) ?? []).flatMap((subsystem) => {
+  return names.flatMap((subsystem) => {
     switch (subsystem) {
       case 'drm':
         return below(subsystem).map((name) => `dri/${name}`);

@@ -23,12 +23,14 @@ const NO_NETWORK = /^0[134]/;
  * What the host needs these devices for, of those that could be taken from it: no bridge, no part of the board,
  * none that is on a vfio driver or a stub already. Without a driver a device can still be what the screen shows.
  * Processes are looked at once, and only when a device has nodes or carries connections.
+ * `directories` is what is in those of the devices, as far as it was read already.
  * Throws VH_STUCK when the kernel does not answer within the deadline.
  */
 export async function readUses(
   host: Host,
   devices: readonly PciDevice[],
   deadlineMs: number,
+  directories?: ReadonlyMap<PciAddress, readonly string[]>,
 ): Promise<DeviceUse[]> {
   const takeable = devices.filter(isTakeable);
   const bound = takeable.filter(({ driver }) => driver !== undefined);
@@ -39,7 +41,7 @@ export async function readUses(
     bound.filter((device) => !NO_NETWORK.test(device.class)),
     deadlineMs,
   );
-  const nodes = await deviceNodes(host, bound, deadlineMs);
+  const nodes = await deviceNodes(host, bound, deadlineMs, directories);
   const openFiles = host.openFiles([
     ...nodes.map(({ path }) => path),
     ...network.connections.map(({ socket }) => socket),

@@ -57,6 +57,14 @@ describe('linuxHost reads', () => {
     assert.deepEqual(linuxHost.list(directory), ['attribute', 'link']);
   });
 
+  it('a large file as any other', () => {
+    const text = 'alias pci:v0000… über\n'.repeat(60_000);
+    writeFileSync(path('modules.alias'), text);
+    assert.equal(linuxHost.read(path('modules.alias'), 'large'), text);
+    assert.equal(linuxHost.read(path('none'), 'large'), undefined);
+    assert.throws(() => linuxHost.read(directory, 'large'), { code: 'VH_KERNEL', errno: 'EISDIR' });
+  });
+
   it('nothing where there is nothing', async () => {
     writeFileSync(path('file'), '');
     for (const missing of [path('none'), path('none/below'), path('file/below')]) {
