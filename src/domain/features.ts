@@ -2,7 +2,7 @@ import type { PciAddress } from '../pci/address.ts';
 import { QEMU_NAMESPACE } from './commandline.ts';
 import { childrenNamed, type Element } from './element.ts';
 import { at, guestSystem, type GuestSystem } from './guest-system.ts';
-import { readDomainElement } from './parse.ts';
+import { readDomainElement, wholly } from './parse.ts';
 import { parseNumber, readPciAddress, readSource } from './source.ts';
 
 /**
@@ -64,7 +64,7 @@ export interface GuestAddress {
   readonly multifunction: boolean;
 }
 
-const READ: ReadonlySet<string> = new Set([
+const READ = wholly(
   'name',
   'uuid',
   'os',
@@ -78,7 +78,7 @@ const READ: ReadonlySet<string> = new Set([
   'devices',
   'commandline',
   'override',
-]);
+);
 
 /**
  * Reads the features of a document that {@link parseDomain} takes. What is odd is left out and not refused:

@@ -1,6 +1,6 @@
 import { VfioHookError } from '../errors.ts';
 import { childrenNamed, type Element } from './element.ts';
-import { readDomainElement } from './parse.ts';
+import { readDomainElement, wholly } from './parse.ts';
 
 /** Whether a guest has Windows, and what in the XML says so. */
 export type GuestSystem =
@@ -9,7 +9,7 @@ export type GuestSystem =
 
 /** Where virt-manager and others write which system it is. */
 const LIBOSINFO = 'http://libosinfo.org/xmlns/libvirt/domain/1.0';
-const METADATA: ReadonlySet<string> = new Set(['metadata']);
+const METADATA = wholly('metadata');
 
 /**
  * Concludes from a document that {@link readDomainElement} takes whether the guest has Windows: from libosinfo's

@@ -2,7 +2,7 @@ import { quoteName } from '../text.ts';
 import { areReferencesKnown } from './entities.ts';
 import { refuse } from './refuse.ts';
 
-/** A well-formed document, cut into its root's start tag and its root's children. */
+/** A well-formed document, cut into its root's start tag, its root's children, and theirs. */
 export interface Outline {
   /** Name of the root element as written, with its prefix. */
   readonly root: string;
@@ -12,12 +12,20 @@ export interface Outline {
   readonly children: readonly OutlineChild[];
 }
 
-/** A child element of the root. */
-export interface OutlineChild {
+/** An element inside of the root. */
+export interface OutlineElement {
   /** As written, with its prefix. */
   readonly name: string;
   /** The element's whole text, from its `<` to its last `>`. */
   readonly xml: string;
+}
+
+/** A child element of the root. */
+export interface OutlineChild extends OutlineElement {
+  /** Its start tag, that of an empty element without the slash. */
+  readonly startTag: string;
+  /** In document order. */
+  readonly children: readonly OutlineElement[];
 }
 
 /** The longest text that libvirt takes for one string of its protocol (REMOTE_STRING_MAX), in characters. */
@@ -56,7 +64,10 @@ interface Scan {
   readonly open: string[];
   elements: number;
   root: { readonly name: string; readonly startTag: string } | undefined;
-  childStart: number;
+  /** The child of the root that is open, and where it begins. */
+  child: { readonly start: number; readonly startTag: string; readonly children: OutlineElement[] };
+  /** Where the open element in it begins. */
+  innerStart: number;
   readonly children: OutlineChild[];
 }
 
@@ -92,7 +103,8 @@ export function outlineXml(xml: string): Outline {
     open: [],
     elements: 0,
     root: undefined,
-    childStart: 0,
+    child: { start: 0, startTag: '', children: [] },
+    innerStart: 0,
     children: [],
   };
   refuseCharacters(scan);
@@ -203,7 +215,7 @@ function readEndTag(scan: Scan): void {
   if (end?.[1] !== '') deviation(scan, start, `the end tag </${name}> is not closed`);
   if (expected === undefined) deviation(scan, start, `found </${name}> without <${name}>`);
   if (expected !== name) deviation(scan, start, `found </${name}>, expected </${expected}>`);
-  if (scan.open.length === 1) closeChild(scan, name);
+  close(scan, name);
 }
 
 function readStartTag(scan: Scan): void {
@@ -222,14 +234,12 @@ function readStartTag(scan: Scan): void {
   const end = match(scan, scan.patterns.tagEnd);
   if (!end) deviation(scan, start, `the tag <${name}> is malformed after its attributes`);
   const empty = end[1] === '/';
-  if (open.length === 0) {
-    const tag = xml.slice(start, scan.at);
-    scan.root = { name, startTag: empty ? `${tag.slice(0, -2)}>` : tag };
-  } else if (open.length === 1) {
-    scan.childStart = start;
-  }
-  if (!empty) open.push(name);
-  else if (open.length === 1) closeChild(scan, name);
+  const tag = empty ? `${xml.slice(start, scan.at - 2)}>` : xml.slice(start, scan.at);
+  if (open.length === 0) scan.root = { name, startTag: tag };
+  else if (open.length === 1) scan.child = { start, startTag: tag, children: [] };
+  else if (open.length === 2) scan.innerStart = start;
+  if (empty) close(scan, name);
+  else open.push(name);
 }
 
 function readAttributes(scan: Scan, element: string): void {
@@ -250,8 +260,18 @@ function readAttributes(scan: Scan, element: string): void {
   }
 }
 
-function closeChild(scan: Scan, name: string): void {
-  scan.children.push({ name, xml: scan.xml.slice(scan.childStart, scan.at) });
+/** An element has ended; those that it is in are open. */
+function close({ xml, at, open, child, innerStart, children }: Scan, name: string): void {
+  if (open.length === 1) {
+    children.push({
+      name,
+      xml: xml.slice(child.start, at),
+      startTag: child.startTag,
+      children: child.children,
+    });
+  } else if (open.length === 2) {
+    child.children.push({ name, xml: xml.slice(innerStart, at) });
+  }
 }
 
 function readName(scan: Scan): string {

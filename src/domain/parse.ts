@@ -5,7 +5,7 @@ import type { DefinedDomain, Domain, Hostdev } from './domain.ts';
 import { childrenNamed, onlyChild, optionalChild, readElement, type Element } from './element.ts';
 import { readHostdev } from './hostdev.ts';
 import { readInterface } from './interface.ts';
-import { outlineXml } from './outline.ts';
+import { outlineXml, type OutlineChild } from './outline.ts';
 import { refuse } from './refuse.ts';
 import { parseUuid } from './uuid.ts';
 
@@ -15,8 +15,22 @@ export const MOST_HOSTDEVS = 256;
 /** In characters; a thousand devices take half of it. It keeps fast-xml-parser, which reads character by character, under 150 MiB. */
 export const LONGEST_ESSENCE = 2 ** 20;
 
-/** The children of `<domain>` that are read at all; the rest is only checked to be well-formed. */
-const READ: ReadonlySet<string> = new Set(['name', 'uuid', 'devices', 'commandline']);
+/**
+ * Which children of `<domain>` are read at all: those that are named, as a whole or only these of their children. The
+ * rest is only checked to be well-formed.
+ */
+export type Wanted = ReadonlyMap<string, 'whole' | readonly string[]>;
+
+/** Of the devices of a usual guest one in three could be a device of the host. */
+const READ: Wanted = new Map([
+  ...wholly('name', 'uuid', 'commandline'),
+  ['devices', ['hostdev', 'interface', 'disk']],
+]);
+
+/** Children that are read as a whole. */
+export function wholly(...names: readonly string[]): Wanted {
+  return new Map(names.map((name) => [name, 'whole']));
+}
 
 interface Found {
   readonly hostdev: Hostdev;
@@ -56,11 +70,11 @@ export function parseDomain(xml: string, expected?: { readonly name: string }): 
 }
 
 /**
- * The element `<domain>` with those of its children that `names` has, from a document that is one well-formed
- * `<domain>` as a whole. Throws VH_XML.
+ * The element `<domain>` with what is `wanted` of it, from a document that is one well-formed `<domain>` as a whole.
+ * Throws VH_XML.
  */
-export function readDomainElement(xml: string, names: ReadonlySet<string>): Element {
-  const domain = readElement(essence(xml, names));
+export function readDomainElement(xml: string, wanted: Wanted): Element {
+  const domain = readElement(essence(xml, wanted));
   if (domain.namespace !== '') {
     refuse(`<domain> is in the namespace ${quoteName(domain.namespace)}, expected none`);
   }
@@ -68,17 +82,29 @@ export function readDomainElement(xml: string, names: ReadonlySet<string>): Elem
 }
 
 /**
- * The document without what is not read: a third of the text of a usual guest, and metadata of any size.
+ * The document without what is not read: four fifths of the text of a usual guest, and metadata of any size. Names are
+ * compared without their prefix, which may stand for anything.
  */
-function essence(xml: string, names: ReadonlySet<string>): string {
+function essence(xml: string, wanted: Wanted): string {
   const { root, startTag, children } = outlineXml(xml);
   if (root !== 'domain') refuse(`its root element is <${root}>, expected <domain>`);
-  const read = children.filter(({ name }) => names.has(name.slice(name.indexOf(':') + 1)));
-  const text = `${startTag}${read.map((child) => child.xml).join('')}</${root}>`;
+  const text = `${startTag}${children.map((child) => essenceOf(child, wanted)).join('')}</${root}>`;
   if (text.length > LONGEST_ESSENCE) {
     refuse(`its <devices> take ${text.length} characters, expected at most ${LONGEST_ESSENCE}`);
   }
   return text;
+}
+
+function essenceOf({ name, xml, startTag, children }: OutlineChild, wanted: Wanted): string {
+  const parts = wanted.get(localName(name));
+  if (parts === undefined) return '';
+  if (parts === 'whole') return xml;
+  const read = children.filter((child) => parts.includes(localName(child.name)));
+  return `${startTag}${read.map((child) => child.xml).join('')}</${name}>`;
+}
+
+function localName(name: string): string {
+  return name.slice(name.indexOf(':') + 1);
 }
 
 function textOf(domain: Element, name: string): string {

@@ -56,6 +56,48 @@ describe('outlineXml', () => {
     }
   });
 
+  describe('cuts the children of the root, too', () => {
+    const cases: readonly (readonly [
+      title: string,
+      xml: string,
+      startTag: string,
+      children: readonly string[],
+    ])[] = [
+      ['with elements of all kinds', '<a><b x="1"><c/>t<d>u</d></b></a>', '<b x="1">', ['<c/>', '<d>u</d>']],
+      ['with nothing', '<a><b x="1"/></a>', '<b x="1">', []],
+      ['with text alone', '<a><b >t</b ></a>', '<b >', []],
+      ['with what is deeper', '<a><b><b><b><c/></b></b></b></a>', '<b>', ['<b><b><c/></b></b>']],
+      ['with a decoy', '<a><b><!--<c/>--><![CDATA[<c/>]]><c y=">"/></b></a>', '<b>', ['<c y=">"/>']],
+      ['behind another one', '<a><z><y/></z><b><c/></b></a>', '<b>', ['<c/>']],
+    ];
+    for (const [title, xml, startTag, children] of cases) {
+      it(title, () => {
+        const child = outlineXml(xml).children.at(-1);
+        assert.equal(child?.startTag, startTag);
+        assert.deepEqual(
+          child.children.map((each) => each.xml),
+          children,
+        );
+        assert.deepEqual(
+          child.children.map(({ name }) => name),
+          children.map((each) => /\w+/.exec(each)?.[0]),
+        );
+      });
+    }
+
+    for (const { title, xml } of [...examples(), ...captures()]) {
+      it(`${title}: nothing between them but text and comments`, () => {
+        for (const child of outlineXml(xml).children) {
+          const rest = child.children.reduce((text, each) => text.replace(each.xml, ''), child.xml);
+          assert.doesNotMatch(
+            rest.replace(child.startTag.slice(0, -1), '').replace(/<!--[^]*?-->|<!\[CDATA\[[^]*?\]\]>/g, ''),
+            /<[^/]/,
+          );
+        }
+      });
+    }
+  });
+
   describe('refuses what is not one well-formed document', () => {
     const cases: readonly (readonly [title: string, xml: string, message: string])[] = [
       ['nothing', '', 'it is empty, expected <domain>'],

@@ -239,7 +239,13 @@ describe('parseDomain on documents of hostile size', () => {
     ['16 MiB of references', () => guest(fill('&#65;', 16 * MIB)), 'refused'],
     ['16 MiB of hostdevs', () => guest(fill(hostdev(pci(1)), 16 * MIB)), 'refused'],
     ['4 MiB of ampersands', () => guest(fill('&', 4 * MIB - 500)), 'refused'],
-    ['4 MiB of text for devices', () => guest(fill('x', 4 * MIB - 500)), 'refused'],
+    ['4 MiB of text between devices', () => guest(fill('x', 4 * MIB - 500)), '[]'],
+    [
+      '4 MiB of a device',
+      () => guest(`<hostdev type='usb'>${fill('x', 4 * MIB - 600)}</hostdev>`),
+      'refused',
+    ],
+    ['4 MiB of another device', () => guest(`<rng>${fill('x', 4 * MIB - 600)}</rng>`), '[]'],
     ['4 MiB of blanks in a tag', () => guest(`<a${fill(' ', 4 * MIB - 500)}`), 'refused'],
     ['4 MiB of open quotes', () => guest(fill("<a b='", 4 * MIB - 500)), 'refused'],
     [
