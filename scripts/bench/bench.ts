@@ -1,67 +1,91 @@
 /**
- * Measures the hook against a bare Node and a bash dispatcher, round-robin, and prints ratios: medians of the
- * per-round ratio, with the smallest and the largest. Absolute times depend on the machine and are not shown.
+ * Measures what the hook costs and prints the table of docs/benchmarks.md. In each round every form runs once, so that
+ * a busy moment touches all of them; a line is the median of what the rounds came to, with the smallest and the largest.
+ * Absolute times depend on the computer: but for a few differences in milliseconds everything is a ratio.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { forms } from './forms.ts';
-import { environment, measure, type Sample } from './measure.ts';
+import { makeControlGroup } from './control-group.ts';
+import { installedHook } from './launcher.ts';
+import { environment, measure, measurePeak } from './measure.ts';
+import { whyNoPlainHost } from './files/plain-host.ts';
+import type { Scene } from './form.ts';
+import { cardScene } from './scenes/card.ts';
+import { simulatedScene } from './scenes/simulated.ts';
+import { markdown, spreadOf, type Values } from './table.ts';
 
 const WARM_UPS = 3;
-const { values } = parseArgs({ options: { rounds: { type: 'string', default: '30' } } });
-const rounds = Number(values.rounds);
+/** Runs in which memory is looked at: it hardly differs from one to the next. */
+const LOOKS_AT_MEMORY = 3;
 
-interface Target {
-  readonly of: string;
-  readonly by: string;
-  readonly measure: 'wallMs' | 'cpuMs' | 'peakKib';
-  readonly most?: number;
+const { values: options } = parseArgs({
+  options: { rounds: { type: 'string', default: '30' }, only: { type: 'string', default: '' } },
+});
+const rounds = Number(options.rounds);
+
+const leaking = Object.keys(environment).filter((name) => /^(?:NODE_|SSL_|OPENSSL)/.test(name));
+if (leaking.length > 0) throw new Error(`${leaking.join(', ')} would change what a bare Node costs`);
+
+/** Only the scenes that have a line with the text. */
+function wanted(scenes: readonly Scene[]): Scene[] {
+  const text = options.only.toLowerCase();
+  return scenes
+    .map((scene) => ({
+      ...scene,
+      rows: scene.rows.filter(({ what, against }) => `${what} ${against}`.toLowerCase().includes(text)),
+    }))
+    .filter(({ rows }) => rows.length > 0);
 }
 
-/** What is aimed at; the figures are printed, never asserted. */
-const targets: readonly Target[] = [
-  { of: 'no-op (started/begin)', by: 'bare node', measure: 'wallMs', most: 0.05 },
-  { of: 'no-op (started/begin)', by: 'bash dispatcher, no-op', measure: 'wallMs', most: 1 },
-  { of: 'prepare/begin, no host devices', by: 'bare node', measure: 'wallMs', most: 0.15 },
-  { of: 'release/end, no host devices', by: 'bare node', measure: 'wallMs', most: 0.15 },
-  { of: 'prepare/begin', by: 'bare node', measure: 'cpuMs', most: 2 },
-  { of: 'release/end', by: 'bare node', measure: 'cpuMs', most: 2 },
-  { of: 'prepare/begin', by: 'bare node', measure: 'wallMs' },
-  { of: 'release/end', by: 'bare node', measure: 'wallMs' },
-  { of: 'prepare/begin', by: 'bash dispatcher, prepare/begin', measure: 'wallMs' },
-  { of: 'prepare/begin', by: 'bare node', measure: 'peakKib', most: 1.3 },
-  { of: 'release/end', by: 'bare node', measure: 'peakKib', most: 1.3 },
-];
-
 const directory = mkdtempSync(join('/dev/shm', 'vfio-hook-bench-'));
+const group = makeControlGroup();
+const started: Scene[] = [];
 try {
-  const all = forms(directory);
-  const samples = new Map<string, Sample[]>(all.map(({ name }) => [name, []]));
+  const hook = installedHook(directory);
+  started.push(simulatedScene(hook, directory));
+  const missing = whyNoPlainHost();
+  if (missing === undefined) started.push(await cardScene(hook, directory));
+  const scenes = wanted(started);
+
+  const samples = new Map<string, number>();
+  const key = (form: string, measured: string, round: number): string => `${form}\0${measured}\0${round}`;
   for (let round = -WARM_UPS; round < rounds; round += 1) {
-    for (const form of all) {
-      const sample = await measure(form);
-      if (round >= 0) samples.get(form.name)?.push(sample);
+    for (const { forms, every = 1 } of scenes) {
+      if (round % every !== 0) continue;
+      for (const form of forms) {
+        const { wallMs, cpuMs } = await measure(form, group);
+        samples.set(key(form.name, 'time', round), wallMs);
+        samples.set(key(form.name, 'CPU', round), cpuMs);
+      }
     }
   }
-  console.log(
-    `${rounds} rounds, Node ${process.version}, environment ${Object.keys(environment).join(' ')}\n`,
-  );
-  console.log(`${'what'.padEnd(32)} ${'compared with'.padEnd(31)} measure  median  (min – max)    target`);
-  for (const target of targets) {
-    const of = samples.get(target.of) ?? [];
-    const by = samples.get(target.by) ?? [];
-    const ratios = of
-      .map((sample, round) => sample[target.measure] / (by[round]?.[target.measure] ?? NaN))
-      .sort((a, b) => a - b);
-    const middle = ratios[Math.floor(ratios.length / 2)] ?? NaN;
-    const range = `(${(ratios[0] ?? NaN).toFixed(2)} – ${(ratios.at(-1) ?? NaN).toFixed(2)})`;
-    const kind = { wallMs: 'time', cpuMs: 'CPU', peakKib: 'memory' }[target.measure];
-    const goal = target.most === undefined ? '' : `<= ${target.most.toFixed(2)}`;
-    console.log(
-      `${target.of.padEnd(32)} ${target.by.padEnd(31)} ${kind.padEnd(7)} ${middle.toFixed(3).padStart(7)}  ${range.padEnd(14)} ${goal}`,
-    );
+  for (let round = 0; round < LOOKS_AT_MEMORY; round += 1) {
+    for (const { forms, rows } of scenes) {
+      if (!rows.some((row) => row.measure === 'memory')) continue;
+      for (const form of forms) samples.set(key(form.name, 'memory', round), await measurePeak(form));
+    }
   }
+
+  const values: Values = (form, measured, round) => samples.get(key(form, measured, round));
+  const lines = scenes.flatMap(({ rows }) =>
+    rows.flatMap((row) => {
+      const spread = spreadOf(row, values, Math.max(rounds, LOOKS_AT_MEMORY));
+      return spread ? [[row, spread] as const] : [];
+    }),
+  );
+  console.log(
+    `${rounds} rounds, Node ${process.version}, environment ${Object.keys(environment).join(' ')}.`,
+  );
+  console.log(
+    group
+      ? 'CPU is that of all processes of a call, from a control group; memory is the largest resident set of one process.'
+      : 'There is no control group (version 2) to use: CPU lacks that of children that nobody waited for.',
+  );
+  if (missing !== undefined) console.log(`Without the hook on a host of plain files: ${missing}.`);
+  console.log(`\n${markdown(lines)}`);
 } finally {
+  for (const scene of started) scene.stop?.();
+  group?.remove();
   rmSync(directory, { recursive: true, force: true });
 }

@@ -1,14 +1,13 @@
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import type { Form } from './forms.ts';
+import type { ControlGroup } from './control-group.ts';
+import type { Form } from './form.ts';
 
 /** What one run of a form took. */
 export interface Sample {
   readonly wallMs: number;
-  /** User and system time of the process and of those it waited for. */
+  /** User and system time of all processes; without a control group, of those that were waited for. */
   readonly cpuMs: number;
-  /** Largest resident set seen, in KiB. */
-  readonly peakKib: number;
 }
 
 /**
@@ -18,53 +17,87 @@ export interface Sample {
 export const environment = { LC_ALL: 'C', PATH: '/usr/sbin:/usr/bin:/sbin:/bin' };
 
 /**
- * bash runs the form, reads the clock before and after it, and knows its processor time, which Node cannot ask
- * for of its children. Prints: microseconds, then its own and its children's user and system time.
+ * bash joins the control group, runs the form, reads the clock before and after it, and knows the processor time of
+ * children that were waited for, which Node cannot ask for. Prints at last: microseconds, what the group had used before,
+ * then its own and its children's user and system time.
  */
 const stopwatch = `
-exec 3>/dev/null
+group=$1
+shift
+used=0
+if [ -n "$group" ]; then
+  echo 0 > "$group/cgroup.procs"
+  read -r _ used < "$group/cpu.stat"
+fi
 began=$EPOCHREALTIME
-"$@" 2>&3
+"$@"
 status=$?
 ended=$EPOCHREALTIME
-echo $(( \${ended/[.,]/} - \${began/[.,]/} )) >&2
+printf '\\n%s %s ' $(( \${ended/[.,]/} - \${began/[.,]/} )) "$used" >&2
 times >&2
 exit $status
 `;
 
-/**
- * Runs a form once. Throws when the form fails: a failing run is fast. bash takes a socket on stdin, which is
- * what Node makes, for a remote login, hence --norc.
- */
-export async function measure(form: Form): Promise<Sample> {
+/** Runs a form once. Throws when the form fails: a failing run is fast. */
+export async function measure(form: Form, group: ControlGroup | undefined): Promise<Sample> {
   form.before?.();
-  const child = spawn('bash', ['--norc', '-c', stopwatch, 'bash', ...form.command], {
-    env: environment,
-    cwd: '/',
-    stdio: ['pipe', 'ignore', 'pipe'],
-  });
-  let said = '';
-  let ended = false;
-  child.stderr.on('data', (data: Buffer) => (said += data.toString()));
-  child.stdin.on('error', () => undefined);
-  child.stdin.end(form.stdin);
-  const status = new Promise<number>((resolve) => {
-    child.on('close', (code) => {
-      ended = true;
-      resolve(code ?? -1);
-    });
-  });
+  const said = await ended(form, start(form, group));
+  const [micros, before, , , user = '', system = ''] = said
+    .trim()
+    .split('\n')
+    .slice(-2)
+    .join(' ')
+    .trim()
+    .split(/\s+/);
+  const used = group && (await group.usedWhenEmpty());
+  form.after?.();
+  return {
+    wallMs: Number(micros) / 1000,
+    cpuMs: used === undefined ? milliseconds(user) + milliseconds(system) : (used - Number(before)) / 1000,
+  };
+}
+
+/** The largest resident set of a form's processes, in KiB. Looks at them all the time, so that nothing else is measured. */
+export async function measurePeak(form: Form): Promise<number> {
+  form.before?.();
+  const child = start(form, undefined);
+  let isOver = false;
   let peakKib = 0;
   const watch = (): void => {
-    if (ended) return;
-    peakKib = Math.max(peakKib, ...descendants(child.pid ?? -1).map(highWater));
+    if (isOver) return;
+    peakKib = Math.max(peakKib, ...childrenOf(child.pid ?? -1).map(highWater));
     setImmediate(watch);
   };
   watch();
-  const code = await status;
-  if (code !== 0) throw new Error(`${form.name}: exit status ${code}: ${said}`);
-  const [micros = '', , , user = '', system = ''] = said.trim().split(/\s+/);
-  return { wallMs: Number(micros) / 1000, cpuMs: milliseconds(user) + milliseconds(system), peakKib };
+  await ended(form, child);
+  isOver = true;
+  form.after?.();
+  return peakKib;
+}
+
+/** bash takes a socket on stdin, which is what Node makes, for a remote login, hence --norc. */
+function start({ command, enter }: Form, group: ControlGroup | undefined): ReturnType<typeof spawn> {
+  const [program = '', ...args] = [
+    ...(enter ?? []),
+    ...['bash', '--norc', '-c', stopwatch, 'bash', group?.directory ?? ''],
+    ...command,
+  ];
+  return spawn(program, args, { env: environment, cwd: '/', stdio: ['pipe', 'ignore', 'pipe'] });
+}
+
+/** What it said on stderr, once it has ended well. */
+async function ended(form: Form, child: ReturnType<typeof spawn>): Promise<string> {
+  let said = '';
+  child.stderr?.on('data', (data: Buffer) => (said += data.toString()));
+  child.stdin?.on('error', () => undefined);
+  child.stdin?.end(form.stdin);
+  const status = await new Promise<number>((resolve) => {
+    child.on('close', (code) => {
+      resolve(code ?? -1);
+    });
+  });
+  if (status !== 0) throw new Error(`${form.name}: exit status ${status}: ${said}`);
+  return said;
 }
 
 /** `0m1.234s`, as bash's `times` prints it. */
@@ -74,7 +107,7 @@ function milliseconds(text: string): number {
 }
 
 /** The children of bash: it runs the form as a child, which sh and Node then take over by exec. */
-function descendants(pid: number): number[] {
+function childrenOf(pid: number): number[] {
   try {
     return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number);
   } catch {
