@@ -29,16 +29,21 @@ export function makeControlGroup(): ControlGroup | undefined {
     directory,
     usedWhenEmpty: async () => {
       const until = performance.now() + LEFT_OVER_MS;
-      while (!/^populated 0$/m.test(readFileSync(join(directory, 'cgroup.events'), 'utf8'))) {
+      while (!isEmpty(directory)) {
         if (performance.now() > until) throw new Error('a process of the call does not end');
         await delay(LOOK_EVERY_MS);
       }
       return Number(/^usage_usec (\d+)$/m.exec(readFileSync(join(directory, 'cpu.stat'), 'utf8'))?.[1]);
     },
     remove: () => {
-      rmdirSync(directory);
+      // After a run that failed there may be a process in it; the kernel keeps the empty group of it until the next boot.
+      if (isEmpty(directory)) rmdirSync(directory);
     },
   };
+}
+
+function isEmpty(directory: string): boolean {
+  return /^populated 0$/m.test(readFileSync(join(directory, 'cgroup.events'), 'utf8'));
 }
 
 /** Where a file system of this type is mounted, by the text of mountinfo (proc(5)). */

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import type { ControlGroup } from './control-group.ts';
-import type { Form } from './form.ts';
+import type { Form } from './scene.ts';
 
 /** What one run of a form took. */
 export interface Sample {
@@ -17,49 +17,45 @@ export interface Sample {
 export const environment = { LC_ALL: 'C', PATH: '/usr/sbin:/usr/bin:/sbin:/bin' };
 
 /**
- * bash joins the control group, runs the form, reads the clock before and after it, and knows the processor time of
- * children that were waited for, which Node cannot ask for. Prints at last: microseconds, what the group had used before,
- * then its own and its children's user and system time.
+ * A shell of bash joins the control group, reads the clock and becomes the form; another one waits for it, reads the clock
+ * again, and knows the processor time of children that were waited for, which Node cannot ask for. Descriptor 3 gets
+ * the two times in seconds, then the own and the children's user and system time.
  */
 const stopwatch = `
 group=$1
 shift
-used=0
-if [ -n "$group" ]; then
-  echo 0 > "$group/cgroup.procs"
-  read -r _ used < "$group/cpu.stat"
-fi
-began=$EPOCHREALTIME
-"$@"
+(
+  [ -z "$group" ] || echo 0 > "$group/cgroup.procs"
+  printf '%s ' "$EPOCHREALTIME" >&3
+  exec "$@" 3>&-
+)
 status=$?
-ended=$EPOCHREALTIME
-printf '\\n%s %s ' $(( \${ended/[.,]/} - \${began/[.,]/} )) "$used" >&2
-times >&2
+printf '%s ' "$EPOCHREALTIME" >&3
+times >&3
 exit $status
 `;
 
 /** Runs a form once. Throws when the form fails: a failing run is fast. */
 export async function measure(form: Form, group: ControlGroup | undefined): Promise<Sample> {
-  form.before?.();
-  const said = await ended(form, start(form, group));
-  const [micros, before, , , user = '', system = ''] = said
-    .trim()
-    .split('\n')
-    .slice(-2)
-    .join(' ')
-    .trim()
-    .split(/\s+/);
-  const used = group && (await group.usedWhenEmpty());
-  form.after?.();
+  await form.before?.();
+  const before = await group?.usedWhenEmpty();
+  const [began = '', over = '', , , user = '', system = ''] = (await ended(form, start(form, group))).split(
+    /\s+/,
+  );
+  const after = await group?.usedWhenEmpty();
+  await form.after?.();
   return {
-    wallMs: Number(micros) / 1000,
-    cpuMs: used === undefined ? milliseconds(user) + milliseconds(system) : (used - Number(before)) / 1000,
+    wallMs: (Number(over) - Number(began)) * 1000,
+    cpuMs:
+      before === undefined || after === undefined
+        ? milliseconds(user) + milliseconds(system)
+        : (after - before) / 1000,
   };
 }
 
 /** The largest resident set of a form's processes, in KiB. Looks at them all the time, so that nothing else is measured. */
 export async function measurePeak(form: Form): Promise<number> {
-  form.before?.();
+  await form.before?.();
   const child = start(form, undefined);
   let isOver = false;
   let peakKib = 0;
@@ -71,7 +67,7 @@ export async function measurePeak(form: Form): Promise<number> {
   watch();
   await ended(form, child);
   isOver = true;
-  form.after?.();
+  await form.after?.();
   return peakKib;
 }
 
@@ -82,13 +78,14 @@ function start({ command, enter }: Form, group: ControlGroup | undefined): Retur
     ...['bash', '--norc', '-c', stopwatch, 'bash', group?.directory ?? ''],
     ...command,
   ];
-  return spawn(program, args, { env: environment, cwd: '/', stdio: ['pipe', 'ignore', 'pipe'] });
+  return spawn(program, args, { env: environment, cwd: '/', stdio: ['pipe', 'ignore', 'pipe', 'pipe'] });
 }
 
-/** What it said on stderr, once it has ended well. */
+/** What it wrote to descriptor 3, once it has ended well. */
 async function ended(form: Form, child: ReturnType<typeof spawn>): Promise<string> {
-  let said = '';
-  child.stderr?.on('data', (data: Buffer) => (said += data.toString()));
+  const said = { errors: '', figures: '' };
+  child.stderr?.on('data', (data: Buffer) => (said.errors += data.toString()));
+  child.stdio[3]?.on('data', (data: Buffer) => (said.figures += data.toString()));
   child.stdin?.on('error', () => undefined);
   child.stdin?.end(form.stdin);
   const status = await new Promise<number>((resolve) => {
@@ -96,8 +93,8 @@ async function ended(form: Form, child: ReturnType<typeof spawn>): Promise<strin
       resolve(code ?? -1);
     });
   });
-  if (status !== 0) throw new Error(`${form.name}: exit status ${status}: ${said}`);
-  return said;
+  if (status !== 0) throw new Error(`${form.name}: exit status ${status}: ${said.errors}`);
+  return said.figures;
 }
 
 /** `0m1.234s`, as bash's `times` prints it. */

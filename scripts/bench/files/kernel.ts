@@ -12,15 +12,21 @@ import type { Store } from '../../../simulator/store.ts';
 import { rootDirectory } from '../../../simulator/view-system.ts';
 import { difference, entriesOf, type Entries } from './entries.ts';
 import type { ServedFile } from './fuse.ts';
+import type { NetworkSetting } from './network.ts';
 
 /** What a host of plain files is like. */
 export interface Setting {
   readonly spec: MachineSpec;
-  readonly faults: readonly FaultDescription[];
+  readonly faults?: readonly FaultDescription[];
+  readonly network?: NetworkSetting;
 }
 
 /** What may change besides the directories of devices. */
 const AROUND = ['/sys/bus/pci/drivers', '/sys/class', '/sys/module', '/dev'];
+
+function isWithin(path: string, part: string): boolean {
+  return path.startsWith(part) && (path.length === part.length || path[part.length] === '/');
+}
 
 /** Everything that is known of each device, by its directory. */
 function devicesAsText(state: MachineState): Map<string, string> {
@@ -59,7 +65,11 @@ export interface FileKernel {
  * Boots a machine and lays its tree out below `root`; in place of each attribute that can be written stands an empty
  * file, over which the caller mounts what serves it.
  */
-export function fileKernel({ spec, faults }: Setting, root: string, tops: readonly string[]): FileKernel {
+export function fileKernel(
+  { spec, faults = [] }: Setting,
+  root: string,
+  tops: readonly string[],
+): FileKernel {
   const state = build(spec, 1);
   state.faults = faults.map((fault, index) => faultRule(fault, `fault-${index + 1}`));
   const store = liveStore(state);
@@ -78,9 +88,7 @@ export function fileKernel({ spec, faults }: Setting, root: string, tops: readon
     const changed = [...now].filter(([path, text]) => devices.get(path) !== text).map(([path]) => path);
     devices = now;
     const parts = [...changed, ...AROUND];
-    const before = new Map(
-      [...there].filter(([path]) => parts.some((part) => `${path}/`.startsWith(`${part}/`))),
-    );
+    const before = new Map([...there].filter(([path]) => parts.some((part) => isWithin(path, part))));
     const after = layOut(parts, before);
     for (const path of before.keys()) there.delete(path);
     for (const [path, entry] of after) there.set(path, entry);

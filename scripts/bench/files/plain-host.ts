@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { Setting } from './kernel.ts';
@@ -11,14 +11,18 @@ export interface PlainHost {
   readonly stateDirectory: string;
   /** What stands there as /etc/vfio-hook. */
   readonly configDirectory: string;
-  stop(): void;
+  readonly stop: () => void;
 }
+
+/** Programs that it is made with. */
+const PROGRAMS = ['unshare', 'nsenter', 'mount', 'perl'];
 
 /** Why there can be no such host here, in words; undefined when there can. */
 export function whyNoPlainHost(): string | undefined {
   if (process.geteuid?.() !== 0) return 'only root can mount files over /sys';
   if (!existsSync('/dev/fuse')) return 'there is no /dev/fuse';
-  return undefined;
+  const missing = PROGRAMS.filter((program) => spawnSync(program, ['--version'], { stdio: 'ignore' }).error);
+  return missing.length > 0 ? `there is no ${missing.join(', ')}` : undefined;
 }
 
 /** Starts a host of plain files. All that it makes lies below `directory`, and is mounted where nobody else sees it. */
@@ -30,6 +34,7 @@ export async function startPlainHost(setting: Setting, directory: string): Promi
     'unshare',
     [
       '--mount',
+      ...(setting.network ? ['--net'] : []),
       process.execPath,
       '--import',
       'tsx',
@@ -40,9 +45,10 @@ export async function startPlainHost(setting: Setting, directory: string): Promi
     { stdio: ['pipe', 'pipe', 'inherit'] },
   );
   const { pid } = child;
+  const namespaces = `/proc/${pid ?? 0}/ns`;
   await new Promise<void>((ready, failed) => {
     child.on('error', failed);
-    child.on('close', (status) => {
+    child.on('exit', (status) => {
       failed(new Error(`the host of plain files ended with status ${status ?? 'none'}`));
     });
     child.stdout.once('data', () => {
@@ -50,9 +56,16 @@ export async function startPlainHost(setting: Setting, directory: string): Promi
     });
   });
   return {
-    enter: ['nsenter', `--mount=/proc/${pid ?? 0}/ns/mnt`, '--'],
+    enter: [
+      'nsenter',
+      `--mount=${namespaces}/mnt`,
+      ...(setting.network ? [`--net=${namespaces}/net`] : []),
+      '--',
+    ],
     stateDirectory: join(directory, 'run/vfio-hook'),
     configDirectory: join(directory, 'etc'),
-    stop: () => child.kill('SIGKILL'),
+    stop: () => {
+      child.kill('SIGKILL');
+    },
   };
 }

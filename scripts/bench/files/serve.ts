@@ -1,20 +1,24 @@
 /**
  * A host of plain files, for the compiled hook as it is installed: in a mount namespace of its own this process puts a
- * simulated machine's tree over /sys, /dev, /run and what else the hook reads, and serves what is written to. Called
- * by plain-host.ts through unshare(1) with the setting as a file's name and a directory that it may fill. Prints
- * `ready`, and ends with its standard input.
+ * simulated machine's tree over /sys, /dev, /run and what else the hook reads, and serves what is written to. Called by
+ * plain-host.ts through unshare(1), with the file that has the setting and a directory that it may fill. Prints `ready`,
+ * and ends with its standard input.
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { unescapeMountText } from '../../../src/observe/uses/mounts.ts';
 import { serveFiles } from './fuse.ts';
+import { startJournal } from './journal.ts';
 import { fileKernel, type Setting } from './kernel.ts';
 import { modulesOfADistribution } from './modules.ts';
+import { startNetwork } from './network.ts';
+import { run, runBeside } from './system.ts';
 
 const [, , settingFile = '', directory = ''] = process.argv;
 const setting = JSON.parse(readFileSync(settingFile, 'utf8')) as Setting;
 
-/** Files of /proc that tell of the machine. The others are those of this computer. */
+/** Files of /proc that tell of the machine. All others are those of this computer. */
 const PROC = [
   '/proc/cmdline',
   '/proc/interrupts',
@@ -23,85 +27,96 @@ const PROC = [
   '/proc/bus/input/devices',
 ];
 
-function run(command: string, ...args: readonly string[]): void {
-  const { status, stderr } = spawnSync(command, args, { encoding: 'utf8' });
-  if (status !== 0) throw new Error(`${[command, ...args].join(' ')}: ${stderr}`);
-}
-
-function mount(...args: readonly string[]): void {
-  run('mount', ...args);
-}
-
-/** Puts a directory where this computer may have none: over a layer above it, in which nothing reaches this computer. */
-function overlay(path: string): void {
-  const [upper, work] = ['upper', 'work'].map((name) => {
-    const made = join(directory, `${name}${path.replaceAll('/', '-')}`);
-    mkdirSync(made, { recursive: true });
-    return made;
-  });
-  mount(
-    '-t',
-    'overlay',
-    '-o',
-    `lowerdir=${path},upperdir=${upper ?? ''},workdir=${work ?? ''}`,
-    'overlay',
-    path,
+/** Else all of this would come over the /sys of this computer, and a network card into its network. */
+function refuseWithoutNamespaces(): void {
+  const names = ['mnt', ...(setting.network ? ['net'] : [])];
+  const shared = names.filter(
+    (name) => readlinkSync(`/proc/self/ns/${name}`) === readlinkSync(`/proc/${process.ppid}/ns/${name}`),
   );
+  if (shared.length > 0)
+    throw new Error(`call it through unshare: the namespaces ${shared.join(', ')} are its parent's`);
 }
 
-const root = join(directory, 'root');
-mkdirSync(root);
-const kernel = fileKernel(setting, root, ['/sys', '/dev', '/lib/modules', ...PROC]);
-modulesOfADistribution(join(root, 'lib/modules'));
-
-// What programs need of a real /dev, and what measures them of a real /sys.
-for (const node of ['null', 'zero', 'full', 'random', 'urandom', 'tty'])
-  run('cp', '-a', `/dev/${node}`, join(root, 'dev'));
-mkdirSync(join(root, 'dev/shm'));
-mount('--bind', '/dev/shm', join(root, 'dev/shm'));
-mkdirSync(join(root, 'sys/fs/cgroup'), { recursive: true });
-mount('--rbind', '/sys/fs/cgroup', join(root, 'sys/fs/cgroup'));
-
-const attributes = join(directory, 'attributes');
-mkdirSync(attributes);
-const { fd, serve } = serveFiles(kernel.attributes.map(({ file }) => file));
-const fuse = spawnSync(
-  'mount',
-  ['-i', '-t', 'fuse', '-o', 'fd=3,rootmode=40000,user_id=0,group_id=0', 'vfio-hook-bench', attributes],
-  { stdio: ['ignore', 'inherit', 'inherit', fd] },
-);
-if (fuse.status !== 0) throw new Error('cannot mount FUSE');
-serve();
-
-const table = join(directory, 'fstab');
-writeFileSync(
-  table,
-  kernel.attributes
-    .map(({ path }, index) => `${join(attributes, String(index))} ${join(root, path)} none bind 0 0\n`)
-    .join(''),
-);
-
-/** Asynchronous, since this process has to answer what mount(8) asks of the files. */
-async function mountAttributes(): Promise<void> {
-  const { spawn } = await import('node:child_process');
-  const child = spawn('mount', ['-a', '-T', table], { stdio: 'inherit' });
-  const status = await new Promise((resolve) => child.on('close', resolve));
-  if (status !== 0) throw new Error('cannot mount the attributes');
+function made(...names: readonly string[]): string {
+  const path = join(directory, ...names);
+  mkdirSync(path, { recursive: true });
+  return path;
 }
 
-await mountAttributes();
-if (!existsSync('/lib/modules')) overlay('/usr/lib');
-mkdirSync('/lib/modules', { recursive: true });
-overlay('/etc');
-for (const place of ['run', 'etc']) mkdirSync(join(directory, place), { recursive: true });
-mkdirSync('/etc/vfio-hook', { recursive: true });
-mount('--bind', join(directory, 'etc'), '/etc/vfio-hook');
-mount('--bind', join(directory, 'run'), '/run');
-mount('--bind', join(root, 'lib/modules'), '/lib/modules');
-for (const path of PROC)
-  if (existsSync(join(root, path)) && existsSync(path)) mount('--bind', join(root, path), path);
-mount('--rbind', join(root, 'sys'), '/sys');
-mount('--rbind', join(root, 'dev'), '/dev');
-console.log('ready');
-// A read of /dev/fuse is always under way, which no other end than this waits for.
-process.stdin.on('end', () => process.kill(process.pid, 'SIGKILL')).resume();
+function bind(from: string, to: string): void {
+  run('mount', '--rbind', from, to);
+}
+
+/** Lets directories be made that this computer may not have, in a layer that is only seen here. */
+function overlay(path: string): void {
+  const name = path.replaceAll('/', '-');
+  const layers = `lowerdir=${path},upperdir=${made(`upper${name}`)},workdir=${made(`work${name}`)}`;
+  run('mount', '-t', 'overlay', '-o', layers, 'overlay', path);
+}
+
+/** Lays out everything. */
+async function start(): Promise<void> {
+  refuseWithoutNamespaces();
+  const root = made('root');
+  const kernel = fileKernel(setting, root, ['/sys', '/dev', '/lib/modules', ...PROC]);
+  modulesOfADistribution(made('root/lib/modules'));
+
+  // What programs need of a real /dev, and what is measured by of a real /sys.
+  for (const node of ['null', 'zero', 'full', 'random', 'urandom', 'tty'])
+    run('cp', '-a', `/dev/${node}`, made('root/dev'));
+  bind('/dev/shm', made('root/dev/shm'));
+  bind('/sys/fs/cgroup', made('root/sys/fs/cgroup'));
+  await startJournal(join(root, 'dev/log'));
+
+  const attributes = made('attributes');
+  const { fd, serve } = serveFiles(kernel.attributes.map(({ file }) => file));
+  const how = 'fd=3,rootmode=40000,user_id=0,group_id=0';
+  const { status } = spawnSync('mount', ['-i', '-t', 'fuse', '-o', how, 'vfio-hook-bench', attributes], {
+    stdio: ['ignore', 'ignore', 'inherit', fd],
+  });
+  if (status !== 0) throw new Error('FUSE cannot be mounted');
+  serve();
+
+  /** The machine's own table of mounts has nodes as sources, which a tmpfs can say, too. */
+  const mounted = (setting.spec.files['/proc/self/mountinfo'] ?? '')
+    .split('\n')
+    .map((line) => unescapeMountText(line.split(' - ')[1]?.split(' ')[1] ?? ''))
+    .filter((source) => source.startsWith('/dev/mapper/'));
+  const table = join(directory, 'fstab');
+  writeFileSync(
+    table,
+    [
+      ...kernel.attributes.map(
+        ({ path }, index) => `${join(attributes, String(index))} ${join(root, path)} none bind 0 0\n`,
+      ),
+      ...mounted.map((source, index) => `${source} ${made('mounted', String(index))} tmpfs size=4k 0 0\n`),
+    ].join(''),
+  );
+  await runBeside('mount', '-a', '-T', table);
+
+  overlay('/etc');
+  if (!existsSync('/lib/modules')) overlay('/usr/lib');
+  for (const path of ['/etc/vfio-hook', '/lib/modules']) mkdirSync(path, { recursive: true });
+  bind(made('etc'), '/etc/vfio-hook');
+  bind(made('run'), '/run');
+  bind(made('log'), '/var/log');
+  bind(join(root, 'lib/modules'), '/lib/modules');
+  for (const path of PROC) if (existsSync(join(root, path)) && existsSync(path)) bind(join(root, path), path);
+  bind(join(root, 'sys'), '/sys');
+  bind(join(root, 'dev'), '/dev');
+  if (setting.network) await startNetwork(setting.network);
+  console.log('ready');
+}
+
+/** A read of /dev/fuse is always under way, and nothing else than this would end the process. */
+function end(): void {
+  process.kill(process.pid, 'SIGKILL');
+}
+
+process.stdin.on('end', end).resume();
+try {
+  await start();
+} catch (error) {
+  console.error(error);
+  end();
+}

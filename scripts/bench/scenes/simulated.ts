@@ -1,80 +1,83 @@
 import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { readDescription } from '../../../simulator/description.ts';
 import { MACHINE_FILE } from '../../../simulator/entry.ts';
 import { createMachineFile } from '../../../simulator/machine.ts';
-import { BARE_NODE, bareNode, type Scene } from '../form.ts';
-import type { Row } from '../table.ts';
+import { guestWith, type Guest } from '../guest.ts';
+import { hookCalls } from '../hook-calls.ts';
+import { CARD, machineOf } from '../machines.ts';
+import { BARE_NODE, bareNode, type OpenScene, type Scene } from '../scene.ts';
 
-const PREPARE = 'prepare/begin, simulated machine';
-const RELEASE = 'release/end, simulated machine';
 const NO_OP = 'no-op (started/begin)';
 const PLAIN_PREPARE = 'prepare/begin, no host devices';
 const PLAIN_RELEASE = 'release/end, no host devices';
+const PREPARE = 'prepare/begin of that card, simulated machine';
+const RELEASE = 'release/end of it, simulated machine';
 const DISPATCHER = 'bash dispatcher, same writes to plain files';
 const DISPATCHER_NO_OP = 'bash dispatcher, no-op';
 
 /**
- * The hook on a simulated machine, whose kernel is within its own process, and calls that need no machine. A
- * preparation is followed by its release, on a machine that has just booted: one that keeps its journal of all rounds
- * would be slower each time. All state lies below `directory`.
+ * Calls that need no machine, and the hook on a simulated machine, whose kernel is within its own process. A preparation
+ * is followed by its release, on a machine that has just booted: one that keeps its journal of all rounds would be
+ * slower each time.
  */
-export function simulatedScene(hook: string, directory: string): Scene {
-  const xml = readFileSync('examples/domains/windows-11-rx7900xtx.xml', 'utf8');
-  // Without its USB device: the launcher leaves it to Node to tell which kind of host device it is.
-  const plainXml = readFileSync('examples/domains/without-host-devices.xml', 'utf8').replace(
-    /<hostdev[^]*<\/hostdev>\s*/,
-    '',
-  );
-  const machine = join(directory, 'machine');
-  mkdirSync(machine);
-  const description = readDescription('examples/hosts/amd-rdna3-desktop.yaml');
-  const boot = (): void => {
-    createMachineFile(join(machine, MACHINE_FILE), description);
-    rmSync(join(machine, 'run'), { recursive: true, force: true });
-  };
-  const dispatcher = bashDispatcher(directory);
-  const guest = 'win11-rx7900';
-  const simulated = ['--simulated-machine', machine];
-  return {
-    forms: [
-      bareNode(BARE_NODE, xml),
-      {
-        before: boot,
-        name: PREPARE,
-        command: [hook, guest, 'prepare', 'begin', '-', ...simulated],
-        stdin: xml,
-      },
-      { name: RELEASE, command: [hook, guest, 'release', 'end', 'shutdown', ...simulated], stdin: xml },
-      { name: NO_OP, command: [hook, guest, 'started', 'begin', '-'], stdin: xml },
-      { name: PLAIN_PREPARE, command: [hook, 'web-server', 'prepare', 'begin', '-'], stdin: plainXml },
-      { name: PLAIN_RELEASE, command: [hook, 'web-server', 'release', 'end', 'shutdown'], stdin: plainXml },
-      { name: DISPATCHER, command: [dispatcher, guest, 'prepare', 'begin', '-'], stdin: xml },
-      { name: DISPATCHER_NO_OP, command: [dispatcher, guest, 'started', 'begin', '-'], stdin: xml },
-    ],
-    rows: (
-      [
-        { of: NO_OP, by: BARE_NODE, measure: 'time', aim: 0.05 },
-        { of: NO_OP, by: DISPATCHER_NO_OP, measure: 'time', aim: 1 },
-        { of: PLAIN_PREPARE, by: BARE_NODE, measure: 'time', aim: 0.15 },
-        { of: PLAIN_RELEASE, by: BARE_NODE, measure: 'time', aim: 0.15 },
-        { of: PREPARE, by: BARE_NODE, measure: 'CPU' },
-        { of: RELEASE, by: BARE_NODE, measure: 'CPU' },
-        { of: PREPARE, by: DISPATCHER, measure: 'time' },
-        { of: PREPARE, by: BARE_NODE, measure: 'memory' },
-        { of: RELEASE, by: BARE_NODE, measure: 'memory' },
-      ] as const
-    ).map((row): Row => ({ ...row, what: row.of, against: row.by })),
-  };
+export const simulated: Scene = {
+  plainHost: false,
+  rows: [
+    { what: NO_OP, against: BARE_NODE, measure: 'time', of: NO_OP, by: BARE_NODE, aim: 0.05 },
+    { what: NO_OP, against: DISPATCHER_NO_OP, measure: 'time', of: NO_OP, by: DISPATCHER_NO_OP, aim: 1 },
+    { what: PLAIN_PREPARE, against: BARE_NODE, measure: 'time', of: PLAIN_PREPARE, by: BARE_NODE, aim: 0.15 },
+    { what: PLAIN_RELEASE, against: BARE_NODE, measure: 'time', of: PLAIN_RELEASE, by: BARE_NODE, aim: 0.15 },
+    { what: PREPARE, against: BARE_NODE, measure: 'CPU', of: PREPARE, by: BARE_NODE },
+    { what: RELEASE, against: BARE_NODE, measure: 'CPU', of: RELEASE, by: BARE_NODE },
+    { what: PREPARE, against: DISPATCHER, measure: 'time', of: PREPARE, by: DISPATCHER },
+    { what: PREPARE, against: BARE_NODE, measure: 'memory', of: PREPARE, by: BARE_NODE },
+    { what: RELEASE, against: BARE_NODE, measure: 'memory', of: RELEASE, by: BARE_NODE },
+  ],
+  open(hook, directory): Promise<OpenScene> {
+    const machine = join(directory, 'machine');
+    mkdirSync(machine);
+    const spec = machineOf('amd-rdna3-desktop');
+    const boot = (): void => {
+      createMachineFile(join(machine, MACHINE_FILE), spec);
+      rmSync(join(machine, 'run'), { recursive: true, force: true });
+    };
+    const guest = guestWith([`${CARD}.0`, `${CARD}.1`]);
+    const { prepare, release } = hookCalls(hook, guest, { further: ['--simulated-machine', machine] });
+    const plain = hookCalls(hook, plainGuest());
+    const dispatcher = bashDispatcher(directory, guest.name);
+    return Promise.resolve({
+      forms: [
+        bareNode(guest.xml),
+        { ...prepare(PREPARE), before: boot },
+        release(RELEASE),
+        { name: NO_OP, command: [hook, guest.name, 'started', 'begin', '-'], stdin: guest.xml },
+        plain.prepare(PLAIN_PREPARE),
+        plain.release(PLAIN_RELEASE),
+        { name: DISPATCHER, command: [dispatcher, guest.name, 'prepare', 'begin', '-'], stdin: guest.xml },
+        {
+          name: DISPATCHER_NO_OP,
+          command: [dispatcher, guest.name, 'started', 'begin', '-'],
+          stdin: guest.xml,
+        },
+      ],
+      close: () => undefined,
+    });
+  },
+};
+
+/** The example without its USB device: the launcher leaves it to Node to tell which kind of host device it is. */
+function plainGuest(): Guest {
+  const example = readFileSync('examples/domains/without-host-devices.xml', 'utf8');
+  return { name: 'web-server', xml: example.replace(/<hostdev[^]*<\/hostdev>\s*/, '') };
 }
 
 /**
  * A dispatcher of the usual shape (look for an executable below qemu.d/GUEST/OPERATION/SUB-OPERATION and run
  * it), and one script that makes the same writes, on plain files.
  */
-function bashDispatcher(directory: string): string {
+function bashDispatcher(directory: string, guest: string): string {
   const sysfs = join(directory, 'sys');
-  const scripts = join(directory, 'qemu.d/win11-rx7900/prepare/begin');
+  const scripts = join(directory, 'qemu.d', guest, 'prepare/begin');
   mkdirSync(scripts, { recursive: true });
   mkdirSync(sysfs);
   const dispatcher = join(directory, 'dispatcher');
