@@ -6,4 +6,4 @@ import { moreFunctions } from './more-functions.ts';
 import { simulated } from './simulated.ts';
 
 /** Everything that is measured, in the order of the table. */
-export const scenes: readonly Scene[] = [card, moreFunctions, manyCards, ...crowds, simulated];
+export const scenes: readonly Scene[] = [card, moreFunctions, ...manyCards, ...crowds, simulated];

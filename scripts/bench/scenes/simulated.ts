@@ -1,10 +1,9 @@
-import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { MACHINE_FILE } from '../../../simulator/entry.ts';
-import { createMachineFile } from '../../../simulator/machine.ts';
 import { guestWith, type Guest } from '../guest.ts';
 import { hookCalls } from '../hook-calls.ts';
 import { CARD, machineOf } from '../machines.ts';
+import { simulatedMachine } from '../simulated-machine.ts';
 import { BARE_NODE, bareNode, type OpenScene, type Scene } from '../scene.ts';
 
 const NO_OP = 'no-op (started/begin)';
@@ -15,11 +14,7 @@ const RELEASE = 'release/end of it, simulated machine';
 const DISPATCHER = 'bash dispatcher, same writes to plain files';
 const DISPATCHER_NO_OP = 'bash dispatcher, no-op';
 
-/**
- * Calls that need no machine, and the hook on a simulated machine, whose kernel is within its own process. A preparation
- * is followed by its release, on a machine that has just booted: one that keeps its journal of all rounds would be
- * slower each time.
- */
+/** Calls that need no machine, and the hook on a simulated machine. */
 export const simulated: Scene = {
   plainHost: false,
   rows: [
@@ -34,21 +29,15 @@ export const simulated: Scene = {
     { what: RELEASE, against: BARE_NODE, measure: 'memory', of: RELEASE, by: BARE_NODE },
   ],
   open(hook, directory): Promise<OpenScene> {
-    const machine = join(directory, 'machine');
-    mkdirSync(machine);
-    const spec = machineOf('amd-rdna3-desktop');
-    const boot = (): void => {
-      createMachineFile(join(machine, MACHINE_FILE), spec);
-      rmSync(join(machine, 'run'), { recursive: true, force: true });
-    };
+    const machine = simulatedMachine(machineOf('amd-rdna3-desktop'), join(directory, 'machine'));
     const guest = guestWith([`${CARD}.0`, `${CARD}.1`]);
-    const { prepare, release } = hookCalls(hook, guest, { further: ['--simulated-machine', machine] });
+    const { prepare, release } = hookCalls(hook, guest, machine);
     const plain = hookCalls(hook, plainGuest());
     const dispatcher = bashDispatcher(directory, guest.name);
     return Promise.resolve({
       forms: [
         bareNode(guest.xml),
-        { ...prepare(PREPARE), before: boot },
+        { ...prepare(PREPARE), before: machine.boot },
         release(RELEASE),
         { name: NO_OP, command: [hook, guest.name, 'started', 'begin', '-'], stdin: guest.xml },
         plain.prepare(PLAIN_PREPARE),
