@@ -1,15 +1,16 @@
 import type { PciAddress } from '../pci/address.ts';
+import type { Hold, HoldId } from './hold.ts';
 
 /**
- * The durable record of who holds which devices, and of what there was before. Inert data: it is read back through
+ * The durable record of who holds which devices and what else of the host, and of what there was before. Inert data: it is read back through
  * src/claim/decode.ts, never executed, and never trusted after a reboot.
  *
  * - It is on disk before the first change to the host.
  * - The originals in it are written once and never overwritten, also when the same guest is prepared again.
  */
 export interface Claim {
-  /** 3 where a field is that version 2 has not, so that an older hook refuses the claim in place of losing it. */
-  readonly version: 2 | 3;
+  /** What is written. Version 2, which has no `holds`, is read as well: a claim lives as long as a boot, a program until its upgrade. */
+  readonly version: 3;
   /** /proc/sys/kernel/random/boot_id at the time of writing: what the kernel knows dies with it. */
   readonly bootId: string;
   readonly owner: ClaimOwner;
@@ -23,7 +24,9 @@ export interface Claim {
   /** The IOMMU groups concerned, in ascending order. */
   readonly groups: readonly number[];
   readonly devices: readonly ClaimedDevice[];
-  /** The owner needs allow_unsafe_interrupts, which was not on before; the last such claim sets it back. Version 3. */
+  /** What the owner needs besides devices: one for each kind and key. */
+  readonly holds: readonly Hold[];
+  /** The owner needs allow_unsafe_interrupts, which was not on before; the last such claim sets it back. */
   readonly unsafeInterrupts?: UnsafeInterrupts | undefined;
   /** Kernel writes that did not return; their devices must not be touched while the writer lives. */
   readonly stuck: readonly StuckWrite[];
@@ -121,8 +124,10 @@ export interface Original {
 
 /** A kernel write that did not return before its deadline. */
 export interface StuckWrite {
-  /** Absent when a module is being loaded. */
+  /** Absent when a module is being loaded, or something is changed that is no device. */
   readonly device?: PciAddress;
+  /** What the write changes, when that is held by the claim. */
+  readonly hold?: HoldId;
   /** What was being done, such as `unbind 0000:03:00.1 from "snd_hda_intel"`. */
   readonly step: string;
   /** The attribute that was written. */

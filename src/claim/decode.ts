@@ -12,9 +12,11 @@ import {
   type StuckWrite,
   type UnsafeInterrupts,
 } from './claim.ts';
+import { keyDeviation, partDeviation } from './hold-form.ts';
+import type { Hold, HoldId } from './hold.ts';
 
 /**
- * Reads a claim back from its JSON text. Anything but a whole claim of this version gives a reason in words:
+ * Reads a claim back from its JSON text, also one of version 2. Anything but a whole claim gives a reason in words:
  * a torn, foreign or hand-edited claim is never guessed at.
  */
 export function decodeClaim(text: string): { readonly claim: Claim } | { readonly reason: string } {
@@ -31,10 +33,9 @@ export function decodeClaim(text: string): { readonly claim: Claim } | { readonl
   }
 }
 
-/** The text to store, in the oldest version that has all of it; {@link decodeClaim} reads it. */
+/** The text to store; {@link decodeClaim} reads it. */
 export function encodeClaim(value: Claim): string {
-  const version: Claim['version'] = value.unsafeInterrupts ? 3 : 2;
-  return `${JSON.stringify({ ...value, version }, null, 1)}\n`;
+  return `${JSON.stringify(value, null, 1)}\n`;
 }
 
 class Deviation extends Error {}
@@ -42,9 +43,9 @@ class Deviation extends Error {}
 type Json = Readonly<Record<string, unknown>>;
 
 function claim(json: Json): Claim {
-  const version = versionOf(json);
+  const written = versionOf(json);
   return {
-    version,
+    version: 3,
     bootId: string(json, 'bootId'),
     owner: owner(record(json['owner'], 'owner')),
     state: state(json['state']),
@@ -53,17 +54,46 @@ function claim(json: Json): Claim {
     kernelWriteTimeout: number(json, 'kernelWriteTimeout'),
     groups: list(json, 'groups').map((group) => count(group, 'groups')),
     devices: list(json, 'devices').map((entry) => device(record(entry, 'devices'))),
-    ...(version === 3 && { unsafeInterrupts: unsafeInterrupts(json) }),
+    holds: written === 2 ? [] : holds(json),
+    ...(json['unsafeInterrupts'] !== undefined && { unsafeInterrupts: unsafeInterrupts(json) }),
     stuck: list(json, 'stuck').map((entry) => stuck(record(entry, 'stuck'))),
     leftovers: list(json, 'leftovers').map(String),
   };
 }
 
-function versionOf({ version, unsafeInterrupts: ofVersion3 }: Json): Claim['version'] {
+function versionOf(json: Json): 2 | 3 {
+  const version = json['version'];
   if (version !== 2 && version !== 3)
     throw new Deviation(`its version is ${JSON.stringify(version)}, not 2 or 3`);
-  if (version === 2 && ofVersion3 !== undefined) throw new Deviation('version 2 has no unsafeInterrupts');
+  const tooNew = ['holds', 'unsafeInterrupts'].find((key) => version === 2 && json[key] !== undefined);
+  if (tooNew !== undefined) throw new Deviation(`version 2 has no ${tooNew}`);
   return version;
+}
+
+function holds(json: Json): readonly Hold[] {
+  const all = list(json, 'holds').map((entry) => hold(record(entry, 'holds')));
+  const ids = new Set(all.map(({ kind, key }) => `${kind} ${key}`));
+  if (ids.size < all.length) throw new Deviation('it holds one thing twice');
+  return all;
+}
+
+function hold(json: Json): Hold {
+  const { kind, key } = holdId(json);
+  const part = (name: 'original' | 'wish'): Json => {
+    const value = record(json[name], name);
+    const wrong = partDeviation(kind, name, value);
+    if (wrong !== undefined) throw new Deviation(wrong);
+    return value;
+  };
+  // Sound, though not proven by the type: each field of both parts has been checked for this kind.
+  return { kind, key, original: part('original'), wish: part('wish') } as unknown as Hold;
+}
+
+function holdId(json: Json): HoldId {
+  const key = string(json, 'key');
+  const wrong = keyDeviation(json['kind'], key);
+  if (wrong !== undefined) throw new Deviation(wrong);
+  return { kind: json['kind'] as HoldId['kind'], key };
 }
 
 function unsafeInterrupts(json: Json): UnsafeInterrupts {
@@ -135,6 +165,7 @@ function barSize(json: Json): BarSize {
 function stuck(json: Json): StuckWrite {
   return {
     ...(json['device'] !== undefined && { device: address(json['device']) }),
+    ...(json['hold'] !== undefined && { hold: holdId(record(json['hold'], 'hold')) }),
     step: string(json, 'step'),
     path: string(json, 'path'),
     writer: identity(json['writer'], 'writer'),

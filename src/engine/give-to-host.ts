@@ -35,7 +35,7 @@ export async function giveToHost(
   if (strangers.length === 0) return [];
   const deadlineMs = timeouts.kernelWrite;
   const claim: Claim = {
-    version: 2,
+    version: 3,
     bootId: engine.bootId,
     owner,
     state: 'preparing',
@@ -44,6 +44,7 @@ export async function giveToHost(
     kernelWriteTimeout: deadlineMs,
     groups: [...new Set(strangers.flatMap(({ iommuGroup }) => iommuGroup ?? []))],
     devices: strangers.map((device) => claimedDevice(device, driver)),
+    holds: [],
     stuck: [],
     leftovers: [],
   };

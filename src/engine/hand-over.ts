@@ -45,7 +45,7 @@ export async function handOver(
     });
   }
   const intent: Claim = {
-    version: 2,
+    version: 3,
     bootId: engine.bootId,
     owner: plan.owner,
     state: 'preparing',
@@ -54,6 +54,7 @@ export async function handOver(
     kernelWriteTimeout: timeouts.kernelWrite,
     groups: plan.groups,
     devices: plan.devices,
+    holds: earlier?.holds ?? [],
     unsafeInterrupts: earlier?.unsafeInterrupts,
     stuck: [],
     leftovers: [],

@@ -52,7 +52,7 @@ export async function allowUnsafeInterrupts(
   try {
     const way = wayOn(readUnsafeInterrupts(host), [claim, ...othersOf(engine, claim)]);
     if (!way.recorded) return { claim, failure: undefined };
-    recorded = { ...claim, version: 3, unsafeInterrupts: { original: 'N' } };
+    recorded = { ...claim, unsafeInterrupts: { original: 'N' } };
     store.write(recorded, locks);
     log.write({
       severity: 'warning',
@@ -107,7 +107,7 @@ export async function withdrawUnsafeInterrupts(
       onFailure: 'next-device',
     });
     return {
-      claim: failures.length > 0 ? claim : { ...claim, version: 2, unsafeInterrupts: undefined },
+      claim: failures.length > 0 ? claim : { ...claim, unsafeInterrupts: undefined },
       leftovers: failures.map(({ sentence }) => sentence),
       stuck: failures.flatMap(({ stuck }) => stuck ?? []),
     };

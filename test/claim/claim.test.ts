@@ -4,7 +4,7 @@ import { pci } from '../scenario.ts';
 
 describe('claims', () => {
   const claim = (...addresses: readonly string[]): Claim => ({
-    version: 2,
+    version: 3,
     bootId: '',
     owner: { kind: 'guest', name: '', uuid: '' },
     state: 'held',
@@ -19,6 +19,7 @@ describe('claims', () => {
       device: '',
       original: { bars: [] },
     })),
+    holds: [],
     stuck: [],
     leftovers: [],
   });

@@ -9,11 +9,12 @@ import {
   type StuckWrite,
 } from '../../src/claim/claim.ts';
 import { decodeClaim, encodeClaim } from '../../src/claim/decode.ts';
+import type { Hold } from '../../src/claim/hold.ts';
 import { pciAddress, type PciAddress } from '../../src/pci/address.ts';
 import { DRIVER_NAME, isDriverName } from '../../src/pci/driver-name.ts';
 
 const whole: Claim = {
-  version: 2,
+  version: 3,
   bootId: 'f8a9f0b2-0000-4000-8000-000000000001',
   owner: { kind: 'guest', name: 'win11', uuid: '7d0c1e0a-54b2-4c7e-9a55-0d3b8f1c2a01' },
   state: 'held',
@@ -36,6 +37,15 @@ const whole: Claim = {
         powerControl: 'auto',
         resetMethods: ['flr', 'bus'],
       },
+    },
+  ],
+  holds: [
+    { kind: 'hugepages', key: '2048kB node0', original: { pages: 256 }, wish: { pages: 4096 } },
+    {
+      kind: 'vfs',
+      key: '0000:02:00.0',
+      original: { count: 0, autoprobe: true, power: 'auto' },
+      wish: { count: 4, autoprobe: false },
     },
   ],
   stuck: [
@@ -119,8 +129,32 @@ const deviations: readonly (readonly [path: string, value: unknown, reason: stri
   [`${original}.bars.0.size`, '256M', 'size is no number'],
   [`${original}.resetMethods`, 'flr', 'resetMethods is no list'],
   [`${original}.resetMethods`, ['flr\n'], '"flr\\n" is no name that the kernel gives'],
+  ['holds', undefined, 'holds is no list'],
+  ['holds', [null], 'holds is no object'],
+  ['holds.0.kind', 'unit', 'it holds something of the kind "unit", which this version does not know'],
+  ['holds.0.kind', 'toString', 'it holds something of the kind "toString", which this version does not know'],
+  ['holds.0.kind', undefined, 'it holds something of the kind undefined, which this version does not know'],
+  ['holds.0.key', undefined, 'key is no text'],
+  ['holds.0.key', '2048kB ', '"2048kB " is no key of hugepages'],
+  ['holds.0.key', '2048kB node0/../..', '"2048kB node0/../.." is no key of hugepages'],
+  ['holds.0.key', '0kB', '"0kB" is no key of hugepages'],
+  ['holds.1.key', '02:00.0', '"02:00.0" is no key of vfs'],
+  ['holds.1.kind', 'parameter', '"0000:02:00.0" is no key of parameter'],
+  ['holds.0.original', undefined, 'original is no object'],
+  ['holds.0.original.pages', -1, 'original of hugepages has no right "pages"'],
+  ['holds.0.original.pages', '256', 'original of hugepages has no right "pages"'],
+  ['holds.0.original.pages', undefined, 'original of hugepages has no right "pages"'],
+  ['holds.0.original.free', 1, 'original of hugepages has no right "free"'],
+  ['holds.0.wish.pages', 1.5, 'wish of hugepages has no right "pages"'],
+  ['holds.0.wish.pages', 2 ** 50, 'wish of hugepages has no right "pages"'],
+  ['holds.1.original.count', 65_536, 'original of vfs has no right "count"'],
+  ['holds.1.original.autoprobe', 1, 'original of vfs has no right "autoprobe"'],
+  ['holds.1.original.power', 'off', 'original of vfs has no right "power"'],
+  ['holds.1.wish.power', 'on', 'wish of vfs has no right "power"'],
   ['stuck', undefined, 'stuck is no list'],
   ['stuck.0.device', 'none', '"none" is no PCI address'],
+  ['stuck.0.hold', { kind: 'hugepages' }, 'key is no text'],
+  ['stuck.0.hold', { kind: 'unit', key: 'x' }, 'it holds something of the kind "unit", which this version does not know'],
   ['stuck.0.writer', undefined, 'writer is no object'],
   ['leftovers', 'none', 'leftovers is no list'],
 ];
@@ -142,21 +176,33 @@ describe('decodeClaim', () => {
     assert.deepEqual(decodeClaim(encodeClaim(least)), { claim: least });
   });
 
-  it('reads version 3, which is written for what version 2 has not, and only then', () => {
-    const version3: Claim = { ...whole, version: 3, unsafeInterrupts: { original: 'N' } };
-    const text = encodeClaim(version3);
-    assert.deepEqual(decodeClaim(text), { claim: version3 });
-    assert.match(encodeClaim({ ...version3, version: 2 }), /^ "version": 3,$/m);
-    assert.match(encodeClaim({ ...whole, version: 3 }), /^ "version": 2,$/m);
-    // What an older hook does with it: it knows version 2 alone.
-    assert.equal(reason(text.replace('"version": 3', '"version": 2')), 'version 2 has no unsafeInterrupts');
+  it('reads version 2, which has no holds, and writes it as version 3', () => {
+    const { holds: _, ...rest } = whole;
+    const text = JSON.stringify({ ...rest, version: 2 });
+    assert.deepEqual(decodeClaim(text), { claim: { ...whole, holds: [] } });
+    assert.equal(reason(JSON.stringify({ ...whole, version: 2 })), 'version 2 has no holds');
+    assert.match(encodeClaim(whole), /^ "version": 3,$/m);
+  });
+
+  it('refuses one thing that is held twice, and takes two keys of a kind', () => {
+    const [first] = whole.holds;
+    assert.equal(reason(encodeClaim({ ...whole, holds: [first!, first!] })), 'it holds one thing twice');
+    const two: Claim = {
+      ...whole,
+      holds: [first!, { kind: 'hugepages', key: '2048kB node1', original: { pages: 0 }, wish: { pages: 1 } }],
+    };
+    assert.deepEqual(decodeClaim(encodeClaim(two)), { claim: two });
+  });
+
+  it('reads the parameter that all guests share, which version 2 has not', () => {
+    const claim: Claim = { ...whole, unsafeInterrupts: { original: 'N' } };
+    const text = encodeClaim(claim);
+    assert.deepEqual(decodeClaim(text), { claim });
+    const { holds: _, ...rest } = claim;
+    assert.equal(reason(JSON.stringify({ ...rest, version: 2 })), 'version 2 has no unsafeInterrupts');
     assert.equal(
       reason(text.replace('"original": "N"', '"original": "Y"')),
       'unsafeInterrupts has another original than N',
-    );
-    assert.equal(
-      reason(encodeClaim(whole).replace('"version": 2', '"version": 3')),
-      'unsafeInterrupts is no object',
     );
   });
 
@@ -253,14 +299,39 @@ const devices: fc.Arbitrary<ClaimedDevice> = fc.record(
   },
   { requiredKeys: ['address', 'group', 'vendor', 'device', 'original'] },
 );
+const count = (max: number): fc.Arbitrary<number> => fc.integer({ min: 0, max });
+const holds: fc.Arbitrary<Hold> = fc.oneof(
+  fc.record({
+    kind: fc.constant('hugepages' as const),
+    key: fc.constantFrom('2048kB', '1048576kB node1', '64kB node12'),
+    original: fc.record({ pages: count(2 ** 40) }),
+    wish: fc.record({ pages: count(2 ** 40) }),
+  }),
+  fc.record({
+    kind: fc.constant('vfs' as const),
+    key: address,
+    original: fc.record({
+      count: count(0xffff),
+      autoprobe: fc.boolean(),
+      power: fc.constantFrom('auto' as const, 'on' as const),
+    }),
+    wish: fc.record({ count: count(0xffff), autoprobe: fc.boolean() }),
+  }),
+  fc.record({
+    kind: fc.constant('parameter' as const),
+    key: fc.constantFrom('vfio_iommu_type1 allow_unsafe_interrupts', 'kvm ignore_msrs'),
+    original: fc.record({ value: fc.constantFrom('Y' as const, 'N' as const) }),
+    wish: fc.record({ value: fc.constant('Y' as const) }),
+  }),
+);
 const stuck: fc.Arbitrary<StuckWrite> = fc.record(
-  { device: address, step: fc.string(), path: fc.string(), writer: identity },
+  { device: address, hold: holds.map(({ kind, key }) => ({ kind, key })), step: fc.string(), path: fc.string(), writer: identity },
   { requiredKeys: ['step', 'path', 'writer'] },
 );
 // Cloned, since fast-check makes some of its records without a prototype.
 const claims = fc
   .record({
-    version: fc.constant(2 as const),
+    version: fc.constant(3 as const),
     bootId: fc.uuid(),
     owner: owners,
     state: fc.constantFrom(...claimStates),
@@ -269,6 +340,7 @@ const claims = fc
     kernelWriteTimeout: fc.nat(),
     groups: fc.array(fc.nat()),
     devices: fc.array(devices),
+    holds: fc.uniqueArray(holds, { selector: ({ kind, key }) => `${kind} ${key}` }),
     stuck: fc.array(stuck),
     leftovers: fc.array(fc.string()),
   })

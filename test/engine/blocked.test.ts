@@ -21,7 +21,7 @@ function host(...blocked: readonly BlockedWrite[]): Host {
 
 function claim(rest: Partial<Claim>): Claim {
   return {
-    version: 2,
+    version: 3,
     bootId: '',
     owner: { kind: 'guest', name: 'win11', uuid: '' },
     state: 'stuck',
@@ -30,6 +30,7 @@ function claim(rest: Partial<Claim>): Claim {
     kernelWriteTimeout: 1,
     groups: [16],
     devices: [],
+    holds: [],
     stuck: [],
     leftovers: [],
     ...rest,

@@ -90,7 +90,7 @@ describe('a claim file that is damaged', () => {
 
   it('is not trusted when it is of another version', async () => {
     const { s, name, text } = await claimed();
-    s.damage(name, text.replace('"version": 2', '"version": 1'));
+    s.damage(name, text.replace('"version": 3', '"version": 1'));
     await distrusted(s, /its version is 1, not 2 or 3$/);
   });
 
@@ -196,7 +196,7 @@ describe('openClaimStore', () => {
   });
 
   const claim = (uuid: string, rest: Partial<Claim> = {}): Claim => ({
-    version: 2,
+    version: 3,
     bootId: 'boot',
     owner: { kind: 'guest', name: uuid, uuid },
     state: 'held',
@@ -205,6 +205,7 @@ describe('openClaimStore', () => {
     kernelWriteTimeout: 1,
     groups: [],
     devices: [],
+    holds: [],
     stuck: [],
     leftovers: [],
     ...rest,

@@ -193,7 +193,7 @@ describe('prepare', () => {
     assert.deepEqual(
       { ...claim, writer: undefined },
       {
-        version: 2,
+        version: 3,
         bootId: s.machine.state().bootId,
         owner: { kind: 'guest', name: 'win11', uuid: guest('win11').uuid },
         state: 'held',
@@ -225,6 +225,7 @@ describe('prepare', () => {
             original: { driver: 'snd_hda_intel', module: 'snd_hda_intel', bars: [], powerControl: 'auto' },
           },
         ],
+        holds: [],
         stuck: [],
         leftovers: [],
       },

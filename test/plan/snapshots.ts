@@ -131,7 +131,7 @@ export function verdictLine(verdict: Verdict): string {
 /** A claim of a guest on devices. */
 export function claimOf(devices: readonly ClaimedDevice[], facts: Partial<Claim> = {}): Claim {
   return {
-    version: 2,
+    version: 3,
     bootId: 'boot',
     owner: guest,
     state: 'held',
@@ -140,6 +140,7 @@ export function claimOf(devices: readonly ClaimedDevice[], facts: Partial<Claim>
     kernelWriteTimeout: 30_000,
     groups: [1],
     devices,
+    holds: [],
     stuck: [],
     leftovers: [],
     ...facts,

@@ -1,0 +1,76 @@
+import { parsePciAddress } from '../pci/address.ts';
+import type { Forms, HoldKind } from './hold.ts';
+
+/** What is true of a value that was stored. */
+type Check = (value: unknown) => boolean;
+
+/** How a hold of one kind is stored: what may be a key, and each field of both parts. */
+interface Form<K extends HoldKind> {
+  readonly key: (text: string) => boolean;
+  readonly original: { readonly [F in keyof Forms[K]['state']]: Check };
+  readonly wish: { readonly [F in keyof Forms[K]['wish']]: Check };
+}
+
+/** More pages than any host has room for, and few enough that the sum of a thousand guests is exact. */
+const MOST_PAGES = 2 ** 40;
+
+const isPages = within(MOST_PAGES);
+/** sriov_numvfs is a number of 16 bits (drivers/pci/iov.c:sriov_numvfs_store). */
+const isVfCount = within(0xffff);
+
+/** A kind that is missing does not compile. */
+const forms: { readonly [K in HoldKind]: Form<K> } = {
+  hugepages: {
+    key: (text) => /^[1-9]\d{0,9}kB(?: node\d{1,4})?$/.test(text),
+    original: { pages: isPages },
+    wish: { pages: isPages },
+  },
+  vfs: {
+    key: (text) => parsePciAddress(text) === text,
+    original: { count: isVfCount, autoprobe: isBoolean, power: oneOf('auto', 'on') },
+    wish: { count: isVfCount, autoprobe: isBoolean },
+  },
+  parameter: {
+    key: (text) => /^[a-z0-9_]{1,64} [a-z0-9_]{1,64}$/.test(text),
+    original: { value: oneOf('Y', 'N') },
+    wish: { value: oneOf('Y') },
+  },
+};
+
+/** What is wrong with the kind and the key of a stored hold; undefined when nothing is. A key becomes part of a path. */
+export function keyDeviation(kind: unknown, key: string): string | undefined {
+  if (!isHoldKind(kind))
+    return `it holds something of the kind ${JSON.stringify(kind)}, which this version does not know`;
+  return forms[kind].key(key) ? undefined : `${JSON.stringify(key)} is no key of ${kind}`;
+}
+
+/** What is wrong with what is stored of a hold; undefined when nothing is. Each field is there, and no other. */
+export function partDeviation(
+  kind: HoldKind,
+  part: 'original' | 'wish',
+  value: Readonly<Record<string, unknown>>,
+): string | undefined {
+  const checks: Readonly<Record<string, Check>> = forms[kind][part];
+  const names = new Set([...Object.keys(checks), ...Object.keys(value)]);
+  for (const name of names) {
+    const check = Object.hasOwn(checks, name) ? checks[name] : undefined;
+    if (!check?.(value[name])) return `${part} of ${kind} has no right ${JSON.stringify(name)}`;
+  }
+  return undefined;
+}
+
+function isHoldKind(kind: unknown): kind is HoldKind {
+  return typeof kind === 'string' && Object.hasOwn(forms, kind);
+}
+
+function within(most: number): Check {
+  return (value) => typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= most;
+}
+
+function isBoolean(value: unknown): boolean {
+  return typeof value === 'boolean';
+}
+
+function oneOf(...words: readonly string[]): Check {
+  return (value) => typeof value === 'string' && words.includes(value);
+}

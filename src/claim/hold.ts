@@ -1,0 +1,60 @@
+/**
+ * One thing of the host besides devices that an owner needs otherwise than it was: pages in a pool, virtual functions
+ * of a card, a parameter of a module. What a kind does with it stands in src/resource.
+ *
+ * All claims that hold one key of one kind have the same original: the first one takes it from the host, each later
+ * one from a claim that is there, since the host shows this program's own doing by then.
+ */
+export type Hold<K extends HoldKind = HoldKind> = {
+  readonly [Kind in K]: {
+    readonly kind: Kind;
+    /** Which one: `2048kB node0`, `0000:02:00.0`. Canonical, and no path. */
+    readonly key: string;
+    /** What it was before the first change of anybody. */
+    readonly original: StateOf<Kind>;
+    /** What this owner wants of it. */
+    readonly wish: WishOf<Kind>;
+  };
+}[K];
+
+/** A hold by what it is of. */
+export type HoldId = Pick<Hold, 'kind' | 'key'>;
+
+/** States and wishes are flat, so that they are compared, shown and stored by one code. Absent is not false. */
+export type Stated = Readonly<Record<string, string | number | boolean>>;
+
+/** What is stored of each kind. How it is checked when it is read back stands in src/claim/hold-form.ts. */
+export interface Forms {
+  /** A pool of huge pages: `SIZEkB nodeN`, or `SIZEkB` for that of all nodes together. */
+  readonly hugepages: {
+    /** How many pages the pool is to keep: without those that are only lent to it (surplus). */
+    readonly state: { readonly pages: number };
+    /** How many this owner needs on top of what there is. */
+    readonly wish: { readonly pages: number };
+  };
+  /** The virtual functions of a physical one, by its address. */
+  readonly vfs: {
+    readonly state: {
+      readonly count: number;
+      /** Whether drivers of the host take new virtual functions (sriov_drivers_autoprobe). */
+      readonly autoprobe: boolean;
+      /** The physical function's power/control. */
+      readonly power: 'auto' | 'on';
+    };
+    readonly wish: { readonly count: number; readonly autoprobe: boolean };
+  };
+  /** A parameter of a module that is true or false: `MODULE PARAMETER`. */
+  readonly parameter: {
+    /** As the kernel prints it. */
+    readonly state: { readonly value: 'Y' | 'N' };
+    readonly wish: { readonly value: 'Y' };
+  };
+}
+
+export type HoldKind = keyof Forms;
+
+/** What something of a kind is like. */
+export type StateOf<K extends HoldKind> = Forms[K]['state'];
+
+/** What an owner wants of something of a kind. */
+export type WishOf<K extends HoldKind> = Forms[K]['wish'];
