@@ -3,7 +3,8 @@ import tseslint from 'typescript-eslint';
 
 /**
  * What each folder may import, besides itself and what lies beside the folders (src/errors.ts, …). Dependencies
- * point one way: cli -> hook -> engine -> plan -> steps -> observe -> host -> pci. `acts` says how a folder meets the host:
+ * point one way: cli -> hook -> engine -> plan -> resource -> steps -> observe -> host -> pci. `acts` says how a folder
+ * meets the host:
  *
  * - `never`: data in, data out. It knows neither Node's modules nor the port to the kernel.
  * - `throughHost`: all that it reads and writes goes through a `Host` that it is given.
@@ -19,28 +20,36 @@ const layers = {
   observe: { acts: 'throughHost', may: ['pci', 'host'] },
   steps: { acts: 'throughHost', may: ['pci', 'host', 'observe'] },
   // Of the steps it knows what they are (step.ts), and nothing of how they are done.
-  plan: {
+  resource: {
     acts: 'never',
     may: ['pci', 'domain', 'config', 'claim', 'steps'],
     except: ['steps/(?!step\\.ts)'],
   },
+  plan: {
+    acts: 'never',
+    may: ['pci', 'domain', 'config', 'claim', 'steps', 'resource'],
+    except: ['steps/(?!step\\.ts)'],
+  },
   engine: {
     acts: 'itself',
-    may: ['pci', 'domain', 'config', 'claim', 'log', 'host', 'observe', 'steps', 'plan'],
+    may: ['pci', 'domain', 'config', 'claim', 'log', 'host', 'observe', 'steps', 'resource', 'plan'],
   },
   hook: {
     acts: 'itself',
-    may: ['pci', 'domain', 'config', 'claim', 'log', 'host', 'observe', 'steps', 'plan', 'engine'],
+    may: [
+      ...['pci', 'domain', 'config', 'claim', 'log', 'host', 'observe', 'steps', 'resource', 'plan'],
+      'engine',
+    ],
   },
   doctor: {
     acts: 'throughHost',
-    may: ['pci', 'domain', 'config', 'claim', 'host', 'observe', 'steps', 'plan', 'engine'],
+    may: ['pci', 'domain', 'config', 'claim', 'host', 'observe', 'steps', 'resource', 'plan', 'engine'],
   },
   cli: {
     acts: 'itself',
     may: [
-      ...['pci', 'domain', 'config', 'claim', 'log', 'host', 'observe', 'steps', 'plan', 'engine'],
-      ...['hook', 'doctor', 'simulator'],
+      ...['pci', 'domain', 'config', 'claim', 'log', 'host', 'observe', 'steps', 'resource', 'plan'],
+      ...['engine', 'hook', 'doctor', 'simulator'],
     ],
   },
   simulator: { acts: 'itself', may: ['pci', 'host', 'observe'] },
@@ -48,21 +57,31 @@ const layers = {
 
 const PORT = 'Node’s modules and the port are for others: input and output come in as data or as a Host.';
 
-const layerRules = Object.entries(layers).map(([folder, { acts, may, except = [] }]) => {
+/**
+ * What a kind of resource decides is data; what it is like on the host is read in files of their own, whose names begin
+ * with `read`.
+ */
+const readers = { acts: 'throughHost', may: ['resource', 'pci', 'claim', 'host', 'observe'] };
+
+const layerRules = [
+  ...Object.entries(layers).map(([folder, layer]) =>
+    wallAround(folder, layer, folder === 'simulator' ? 'simulator/**/*.ts' : `src/${folder}/**/*.ts`),
+  ),
+  wallAround('resource', readers, 'src/resource/**/read*.ts'),
+];
+
+function wallAround(folder, { acts, may, except = [] }, files) {
   const forbidden = Object.keys(layers).filter((other) => other !== folder && !may.includes(other));
   const patterns = [...forbidden.map((other) => `${other}/`), ...except].map((other) => ({
     regex: `^(\\.\\./)+(src/)?${other}`,
     message: `${folder} may not depend on that: see docs/architecture.md.`,
   }));
   if (acts !== 'itself') patterns.push({ regex: '^node:', message: PORT });
-  if (acts === 'never') patterns.push({ regex: '/host/', message: PORT });
+  if (acts === 'never') patterns.push({ regex: '/host/|/read[^/]*\\.ts$', message: PORT });
   if (acts === 'throughHost') patterns.push({ regex: '/host/linux/', message: PORT });
-  return {
-    files: [folder === 'simulator' ? 'simulator/**/*.ts' : `src/${folder}/**/*.ts`],
-    // Walls between folders: what lies in one folder sees itself without `../NAME/`, at every depth.
-    rules: { 'no-restricted-imports': ['error', { patterns }] },
-  };
-});
+  // Walls between folders: what lies in one folder sees itself without `../NAME/`, at every depth.
+  return { files: [files], rules: { 'no-restricted-imports': ['error', { patterns }] } };
+}
 
 export default tseslint.config(
   { ignores: ['dist/', 'coverage/', '.lab/', 'node_modules/'] },

@@ -41,6 +41,8 @@ export interface PciDevice {
   readonly sriov?: { readonly totalVfs: number; readonly numVfs: number };
   /** A virtual function's physical one. */
   readonly physicalFunction?: PciAddress;
+  /** It is not there yet: this is what it will be like, as far as that can be told beforehand. Its group cannot. */
+  readonly expected?: true;
   /** NVIDIA's vendor VFIO framework: id of the vGPU type that lives on this virtual function, 0 for none. */
   readonly vgpuType?: number;
 }

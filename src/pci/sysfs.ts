@@ -1,4 +1,5 @@
 import type { PciAddress } from './address.ts';
+import type { HugepagePool } from './hugepages.ts';
 
 /**
  * Every location under /sys, /proc and /dev that this program reads or writes, as small named functions.
@@ -59,8 +60,22 @@ export const sysfs = {
   frameBuffers: '/sys/class/graphics',
   /** What the driver nvidia says of a card (kernel-open/nvidia/nv-procfs.c). */
   nvidiaCard: (address: PciAddress): string => `/proc/driver/nvidia/gpus/${address}/information`,
+  /** One file of a pool of huge pages, such as `nr_hugepages`. */
+  hugepages: ({ sizeKb, node }: HugepagePool, file: string): string =>
+    `${node === undefined ? '/sys/kernel/mm' : nodeDirectory(node)}/hugepages/hugepages-${sizeKb}kB/${file}`,
+  /** How much memory there is, on one node or in all. */
+  memory: (node?: number): string =>
+    node === undefined ? '/proc/meminfo' : `${nodeDirectory(node)}/meminfo`,
+  /** Free blocks of memory by their size (mm/vmstat.c:frag_show). */
+  freeBlocks: '/proc/buddyinfo',
+  compactMemory: (node?: number): string =>
+    node === undefined ? '/proc/sys/vm/compact_memory' : `${nodeDirectory(node)}/compact`,
   moduleParameter: (module: string, name: string): string => `/sys/module/${module}/parameters/${name}`,
   module: (name: string): string => `/sys/module/${name}`,
   modulesAlias: (release: string): string => `/lib/modules/${release}/modules.alias`,
   moduleDependencies: (release: string): string => `/lib/modules/${release}/modules.dep`,
 } as const;
+
+function nodeDirectory(node: number): string {
+  return `/sys/devices/system/node/node${node}`;
+}

@@ -1,4 +1,8 @@
+import type { Host } from '../host/host.ts';
+import { readPoolPages } from '../observe/hugepages.ts';
+import { openFunction } from '../observe/virtual-functions.ts';
 import type { PciAddress } from '../pci/address.ts';
+import { poolOf, poolWords } from '../pci/hugepages.ts';
 import { sysfs } from '../pci/sysfs.ts';
 import type { AttributeKey, AttributeName } from './step.ts';
 
@@ -15,6 +19,12 @@ export interface Attribute<Key> {
   readonly unset?: string;
   /** Its text is a list of words, separated by spaces. */
   readonly list?: true;
+  /** What counts in place of its text, where that says something else; undefined: it is not there. */
+  value?(host: Host, key: Key): string | undefined;
+  /** What is wrong with a value that is not the one that was written; absent: what it reads. */
+  otherwise?(now: string, to: string): string;
+  /** Why it must not be written right now. */
+  hindrance?(host: Host, key: Key, to: string): string | undefined;
   /** Why there is none. */
   absent(key: Key): string;
   /** What further errnos of the write mean here. */
@@ -62,6 +72,40 @@ export const attributes: { readonly [A in AttributeName]: Attribute<AttributeKey
     absent: (key) => `${parameterOf(key).module} is not loaded, or has no such parameter`,
     errnos: { EACCES: 'the parameter cannot be changed', EROFS: '/sys cannot be written to' },
   },
+  /**
+   * What is written is how many pages the pool is to keep; what is read has those as well that are only lent to it while
+   * they are in use (surplus). The kernel makes as many as it can, and answers with a success all the same
+   * (mm/hugetlb.c:set_max_huge_pages, nr_hugepages_show_common).
+   */
+  hugepages: {
+    path: (key) => sysfs.hugepages(poolOf(key), 'nr_hugepages'),
+    describe: (key) => poolWords(poolOf(key)),
+    name: 'nr_hugepages',
+    value: (host, key) => readPoolPages(host, poolOf(key))?.toString(),
+    otherwise: (now, to) =>
+      Number(now) < Number(to)
+        ? `there is unbroken memory for ${now} only`
+        : `the pool has ${now} pages afterwards`,
+    absent: () => 'this kernel has no such pool',
+    errnos: { EINVAL: 'this kernel makes no pages of that size while it runs' },
+  },
+  /**
+   * drivers/pci/iov.c:sriov_numvfs_store. Reading it takes the lock of the device. A write of 0 waits for whoever has a
+   * virtual function open, with that lock and with the one for all of the bus: every rescan and every other card waits then.
+   */
+  vfs: {
+    ...ofDevice('sriov_numvfs', 'number of virtual functions'),
+    locked: true,
+    hindrance: (host, device, to) => (to === '0' ? openFunction(host, device) : undefined),
+    errnos: {
+      ENOENT: 'its driver makes no virtual functions',
+      EBUSY: 'it has others already',
+      ERANGE: 'it cannot have so many',
+      ENOMEM: 'there is no room for their memory or their bus numbers',
+    },
+  },
+  /** Off, a virtual function is for a driver that its override names, and for no other (pci-driver.c:pci_device_can_probe). */
+  'vfs-autoprobe': ofDevice('sriov_drivers_autoprobe', 'automatic drivers of virtual functions'),
 };
 
 function ofDevice(name: string, words: string): Attribute<PciAddress> {

@@ -1,6 +1,7 @@
 import type { Host } from '../host/host.ts';
 import type { Step, StepKind } from './step.ts';
 import { bind } from './bind.ts';
+import { compactMemory } from './compact-memory.ts';
 import type { StepDefinition, StepOutcome } from './definition.ts';
 import { loadModule } from './load-module.ts';
 import { probe } from './probe.ts';
@@ -12,6 +13,7 @@ import { unbind } from './unbind.ts';
 const definitions: { readonly [K in StepKind]: StepDefinition<Extract<Step, { kind: K }>> } = {
   'load-module': loadModule,
   set,
+  'compact-memory': compactMemory,
   unbind,
   'resize-bar': resizeBar,
   bind,

@@ -17,18 +17,20 @@ export const set: StepDefinition<SetAttribute> = {
   },
   already: async (step, host, deadlineMs) => (await readBack(step, host, deadlineMs)).kind === 'as-wished',
   apply: async (step, host, deadlineMs) => {
-    const { path, absent, errnos } = rowOf(step);
+    const { path, absent, errnos, hindrance } = rowOf(step);
+    const reason = hindrance(host, step.to);
+    if (reason !== undefined) return { kind: 'failed', reason };
     const sentences = { ENOENT: absent, ENODEV: absent, ...errnos };
     return outcomeOf(await host.write(path, step.to, deadlineMs), path, sentences);
   },
   verify: async (step, host, deadlineMs) => {
-    const { name, absent } = rowOf(step);
+    const { name, absent, otherwise } = rowOf(step);
     const now = await readBack(step, host, deadlineMs);
     switch (now.kind) {
       case 'as-wished':
         return undefined;
       case 'other':
-        return `${name} reads ${JSON.stringify(now.text)} afterwards`;
+        return otherwise?.(now.text, step.to) ?? `${name} reads ${JSON.stringify(now.text)} afterwards`;
       case 'absent':
         return absent;
       case 'busy':
@@ -40,13 +42,23 @@ export const set: StepDefinition<SetAttribute> = {
 /** The row of a step's attribute, filled in with its key. */
 function rowOf<A extends AttributeName>({ attribute, key }: SetAttribute<A>): Row {
   const row: Attribute<AttributeKey<A>> = attributes[attribute];
-  return { ...row, path: row.path(key), what: row.describe(key), absent: row.absent(key) };
+  const path = row.path(key);
+  return {
+    ...row,
+    path,
+    what: row.describe(key),
+    absent: row.absent(key),
+    value: (host) => (row.value ? row.value(host, key) : host.read(path)),
+    hindrance: (host, to) => row.hindrance?.(host, key, to),
+  };
 }
 
-interface Row extends Pick<Attribute<string>, 'name' | 'locked' | 'unset' | 'list' | 'errnos'> {
+interface Row extends Pick<Attribute<string>, 'name' | 'locked' | 'unset' | 'list' | 'errnos' | 'otherwise'> {
   readonly path: string;
   readonly what: string;
   readonly absent: string;
+  readonly value: (host: Host) => string | undefined;
+  readonly hindrance: (host: Host, to: string) => string | undefined;
 }
 
 /** What an attribute reads now; `busy` when the kernel did not tell in time. */
@@ -54,13 +66,13 @@ type Now =
   { readonly kind: 'as-wished' | 'absent' | 'busy' } | { readonly kind: 'other'; readonly text: string };
 
 async function readBack(step: SetAttribute, host: Host, deadlineMs: number): Promise<Now> {
-  const { path, locked, unset = '' } = rowOf(step);
+  const { path, locked, unset = '', value } = rowOf(step);
   let whole;
   if (locked) {
     const read = await host.readLocked([path], deadlineMs);
     if (read.kind === 'stuck') return { kind: 'busy' };
     whole = read.texts.get(path);
-  } else whole = host.read(path);
+  } else whole = value(host);
   const text = whole?.split('\n')[0];
   if (text === undefined) return { kind: 'absent' };
   return text === step.to || (step.to === '' && text === unset)

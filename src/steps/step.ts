@@ -4,7 +4,7 @@ import type { PciAddress } from '../pci/address.ts';
  * One change to the host, as data: JSON-serialisable, carried by plans and logs. The record in
  * src/steps/index.ts maps each kind to how it is described, applied and verified.
  */
-export type Step = LoadModule | SetAttribute | Unbind | ResizeBar | Bind | Probe;
+export type Step = LoadModule | SetAttribute | CompactMemory | Unbind | ResizeBar | Bind | Probe;
 
 export type StepKind = Step['kind'];
 
@@ -31,6 +31,12 @@ const belongsTo = {
   'reset-methods': 'device',
   /** `Y` or `N`, as the kernel prints it; its key is `MODULE PARAMETER`. */
   'module-parameter': 'name',
+  /** Pages that a pool of huge pages keeps; its key is that of src/pci/hugepages.ts. */
+  hugepages: 'name',
+  /** How many virtual functions a physical one has. */
+  vfs: 'device',
+  /** `1` or `0`: whether drivers of the host take new virtual functions of a physical one. */
+  'vfs-autoprobe': 'device',
 } as const;
 
 /** The type of a key: a device's address, or a name that the attribute gives a meaning. */
@@ -53,6 +59,13 @@ export type SetAttribute<A extends AttributeName = AttributeName> = {
     readonly to: string;
   };
 }[A];
+
+/** Moves what is in memory together, so that there are unbroken blocks for huge pages. */
+export interface CompactMemory {
+  readonly kind: 'compact-memory';
+  /** Number of the NUMA node; absent: all nodes. */
+  readonly node?: number;
+}
 
 /** Takes the device from its driver. */
 export interface Unbind {
@@ -86,7 +99,7 @@ export interface Probe {
 /** The one thing of the host that a step changes: a device, or something else by its kind and key. */
 export type Subject =
   | { readonly device: PciAddress }
-  | { readonly device?: undefined; readonly kind: 'module' | AttributeName; readonly key: string };
+  | { readonly device?: undefined; readonly kind: 'module' | 'memory' | AttributeName; readonly key: string };
 
 /** What a step changes. */
 export function subjectOf(step: Step): Subject {
@@ -95,6 +108,8 @@ export function subjectOf(step: Step): Subject {
       return { kind: 'module', key: step.module };
     case 'set':
       return isOfDevice(step) ? { device: step.key } : { kind: step.attribute, key: step.key };
+    case 'compact-memory':
+      return { kind: 'memory', key: step.node === undefined ? 'all nodes' : `node${step.node}` };
     case 'unbind':
     case 'resize-bar':
     case 'bind':

@@ -371,8 +371,8 @@ const steps: readonly Defect[] = [
   {
     name: 'reads an override without a deadline',
     file: 'steps/attributes.ts',
-    find: '    locked: true,\n',
-    replace: '',
+    find: "    locked: true,\n    unset: '(null)',",
+    replace: "    unset: '(null)',",
   },
   {
     name: 'does not see BARs that the kernel lost',

@@ -35,5 +35,11 @@ function setJson({ attribute, key, to }: SetAttribute): object {
       return { kind, device: key, to: to.split(' ').filter(Boolean) };
     case 'module-parameter':
       return { kind, ...parameterOf(key), to };
+    case 'hugepages':
+      return { kind, pool: key, to: Number(to) };
+    case 'vfs':
+      return { kind, device: key, to: Number(to) };
+    case 'vfs-autoprobe':
+      return { kind, device: key, to: to === '1' };
   }
 }

@@ -1,0 +1,42 @@
+/*
+ * What is seen of a thing besides its state: it decides whether and how the thing can be changed, and is nobody's to put
+ * back. Flat, as states are.
+ */
+
+/** What a pool and the memory around it are like. */
+export type PoolFacts = Readonly<{
+  /** Pages that are in use, or promised to somebody who has not touched them yet: the pool never gets smaller than that. */
+  busy: number;
+  /** Pages that would fit into blocks of memory that are free as a whole. */
+  whole: number;
+  /** Pages that all memory which the host can spare would make. */
+  room: number;
+  /** Whether this kernel can be told to compact its memory. */
+  compacts: boolean;
+}>;
+
+/** What a physical function is like. Ids as in a PciDevice. */
+export type PhysicalFunctionFacts = Readonly<{
+  /** Virtual functions that it can have. */
+  total: number;
+  offset: number;
+  stride: number;
+  /** Empty: none. */
+  driver: string;
+  /** Who has one of its virtual functions open: `0000:02:10.0 is open in guest "a" (qemu-system-x86, pid 1)`; empty: nobody. */
+  open: string;
+  vendor: string;
+  /** Device id of its virtual functions. */
+  vfDevice: string;
+  subsystemVendor: string;
+  subsystemDevice: string;
+  revision: string;
+  class: string;
+}>;
+
+/** What there is to know of something of a kind. */
+export interface Facts {
+  readonly hugepages: PoolFacts;
+  readonly vfs: PhysicalFunctionFacts;
+  readonly parameter: Readonly<Record<string, never>>;
+}

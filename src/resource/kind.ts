@@ -1,0 +1,93 @@
+import type { Claim } from '../claim/claim.ts';
+import type { HoldKind, Stated, StateOf, WishOf } from '../claim/hold.ts';
+import type { Hint } from '../hint.ts';
+import type { PciAddress } from '../pci/address.ts';
+import type { Snapshot } from '../pci/snapshot.ts';
+import type { Step } from '../steps/step.ts';
+import type { Facts } from './facts.ts';
+
+/** The order of a start; a way back goes through it backwards. */
+export const stages = ['services', 'display', 'modules', 'make', 'tune'] as const;
+
+export type Stage = (typeof stages)[number];
+
+/** What was seen of one thing at one moment. */
+export interface Seen<State extends Stated = Stated, Known extends Stated = Stated> {
+  /** What would come back. */
+  readonly state: State;
+  /** See src/resource/facts.ts. */
+  readonly facts: Known;
+}
+
+/** Why something cannot be had. */
+export interface Refusal {
+  /** A sentence without a capital and a period. */
+  readonly reason: string;
+  readonly hints: readonly Hint[];
+}
+
+/** What an owner wants, before anybody has looked at what there is. */
+export type Wish<K extends HoldKind = HoldKind> = {
+  readonly [Kind in K]: { readonly kind: Kind; readonly key: string; readonly wish: WishOf<Kind> };
+}[K];
+
+/** What another owner wants of the same thing. */
+export interface OthersWish<Wanted extends Stated = Stated> {
+  readonly wish: Wanted;
+  /** `guest "win11"`. */
+  readonly owner: string;
+}
+
+/** A change that is about to be planned. */
+export interface Ahead<State extends Stated = Stated, Known extends Stated = Stated> {
+  readonly key: string;
+  readonly seen: Seen<State, Known>;
+  readonly to: State;
+}
+
+/**
+ * What can be held besides devices, one object for each kind. Pure: what it is like on the host is read by
+ * src/resource/readers.ts.
+ */
+export interface ResourceKind<
+  State extends Stated = Stated,
+  Wanted extends Stated = Stated,
+  Known extends Stated = Stated,
+> {
+  readonly stage: Stage;
+  /** A start plans its devices anew after a change of this kind: it makes, frees or renames devices. */
+  readonly changesDevices: boolean;
+  /** Fields that the kernel changes bit by bit: a change that was cut short leaves any number on the way. */
+  readonly gradual?: readonly string[];
+  /** One for all keys that must not be changed side by side, as a person would name what it is about. */
+  lock(key: string): string;
+  /** Whether another key is about the same thing in another way, so that both cannot be held at once. */
+  overlaps?(key: string, other: string): boolean;
+  /** What it must be. No wishes: the original. Whatever the order of the wishes is. */
+  target(original: State, wishes: readonly Wanted[]): State;
+  /** Why a wish cannot be had with these others; undefined when it can. */
+  conflict?(
+    key: string,
+    original: State,
+    wish: Wanted,
+    others: readonly OthersWish<Wanted>[],
+  ): Refusal | undefined;
+  /** Why the kernel would refuse a change, or what the host would lose by it. */
+  guard?(ahead: Ahead<State, Known>, claims: readonly Claim[]): readonly Refusal[];
+  /** On the way back: how far it can go now, and what is in the way of the rest. Absent, or undefined: all the way. */
+  reach?(ahead: Ahead<State, Known>): { readonly to: State; readonly left: string } | undefined;
+  /** From what is seen to what it must be, in order; empty when they are the same. */
+  steps(ahead: Ahead<State, Known>): readonly Step[];
+  /** What the snapshot will be like after a change, as far as it concerns the devices that are asked for. */
+  expect?(snapshot: Snapshot, ahead: Ahead<State, Known>, asked: readonly PciAddress[]): Snapshot;
+  /** A state in a sentence: `4 virtual functions`, `4352 pages`. */
+  words(key: string, state: State): string;
+  /** What it is a state of: `huge pages of 2 MiB on node 0`. */
+  subject(key: string): string;
+}
+
+/** A kind with its own types. */
+export type KindOf<K extends HoldKind> = ResourceKind<StateOf<K>, WishOf<K>, Facts[K]>;
+
+/** What was seen of something of a kind. */
+export type SeenOf<K extends HoldKind> = Seen<StateOf<K>, Facts[K]>;

@@ -1,0 +1,238 @@
+import type { Claim, ClaimOwner } from '../claim/claim.ts';
+import type { Hold, HoldId, HoldKind, Stated } from '../claim/hold.ts';
+import { claimKey, ownerPhrase } from '../claim/owner.ts';
+import { advice, command } from '../hint.ts';
+import type { Step } from '../steps/step.ts';
+import { stages, type Refusal, type Seen, type Wish } from './kind.ts';
+import { kindOf } from './kinds.ts';
+import { isSame, way, type Counted } from './share.ts';
+
+/** What holds are planned from. */
+export interface HoldInput {
+  readonly owner: ClaimOwner;
+  /** What was seen of each thing; undefined: it is not there. */
+  readonly seen: (id: HoldId) => Seen | undefined;
+  /** Every claim on this host, this owner's own included. */
+  readonly claims: readonly Claim[];
+}
+
+/** One thing that is not as it is to be. */
+export interface HoldChange extends HoldId {
+  readonly seen: Seen;
+  readonly to: Stated;
+  /** In order. */
+  readonly steps: readonly Step[];
+}
+
+/** What stands in the way of one thing. */
+export interface HoldRefusal extends HoldId, Refusal {}
+
+/** What a start does besides devices. */
+export interface HoldPlan {
+  readonly refusals: readonly HoldRefusal[];
+  /** What this owner's earlier, unfinished claim holds and this start does not, or otherwise: it is given back first. */
+  readonly dropped: readonly Hold[];
+  /** What the claim must say before the first step. */
+  readonly holds: readonly Hold[];
+  /** In the order of stages; empty when something is refused. */
+  readonly changes: readonly HoldChange[];
+}
+
+/** How things go back. */
+export interface HoldWayBack {
+  /** Against the order of stages. */
+  readonly changes: readonly HoldChange[];
+  /** What was found otherwise than expected and is left alone, one sentence each. */
+  readonly notes: readonly string[];
+  /** What cannot be put back yet, one sentence each. */
+  readonly left: readonly string[];
+}
+
+/**
+ * Decides what a start does to things that are no devices. Their originals are those of a claim that is there, also a
+ * dead one; only what nobody holds is as the host shows it.
+ */
+export function planHolds(input: HoldInput, wishes: readonly Wish[]): HoldPlan {
+  const own = ownClaim(input);
+  const planned = inOrder(wishes).map((wish) => planWish(input, wish));
+  const refusals = planned.flatMap((each) => each.refusals);
+  return {
+    refusals,
+    dropped: (own?.holds ?? []).filter(
+      (hold) => !wishes.some((wish) => isOf(wish)(hold) && isSame(wish.wish, hold.wish)),
+    ),
+    holds: refusals.length > 0 ? [] : planned.flatMap(({ hold }) => hold ?? []),
+    changes: refusals.length > 0 ? [] : planned.flatMap(({ change }) => change ?? []),
+  };
+}
+
+/**
+ * Decides how things of one claim go back: to what they must be without its wishes, which is the original when nobody
+ * else has any. What is as nobody of this program can have left it stays.
+ */
+export function planHoldsBack(input: HoldInput, holds: readonly Hold[]): HoldWayBack {
+  const planned = inOrder(holds)
+    .reverse()
+    .map((hold) => planBack(input, hold));
+  return {
+    changes: planned.flatMap(({ change }) => change ?? []),
+    notes: planned.flatMap(({ note }) => note ?? []),
+    left: planned.flatMap(({ left }) => left ?? []),
+  };
+}
+
+/** What a thing is a matter of, in a sentence: `huge pages of 2 MiB on node 0`. */
+export function holdWords({ kind, key }: HoldId): string {
+  return kindOf(kind).subject(key);
+}
+
+/** A change in a sentence: `huge pages of 2 MiB on node 0: 256 → 4352`. */
+export function changeWords({ kind, key, seen, to }: HoldChange): string {
+  const rule = kindOf(kind);
+  return `${rule.subject(key)}: ${rule.words(key, seen.state)} → ${rule.words(key, to)}`;
+}
+
+interface PlannedWish {
+  readonly refusals: readonly HoldRefusal[];
+  readonly hold?: Hold;
+  readonly change?: HoldChange;
+}
+
+function planWish(input: HoldInput, wanted: Wish): PlannedWish {
+  const { kind, key, wish } = wanted;
+  const rule = kindOf(kind);
+  const refuse = (...refusals: readonly Refusal[]): PlannedWish => ({
+    refusals: refusals.map((refusal) => ({ kind, key, ...refusal })),
+  });
+  const seen = input.seen(wanted);
+  if (!seen) return refuse({ reason: 'this host has none', hints: [] });
+
+  const everybody = holders(input.claims, kind);
+  const mixed = everybody.find(({ hold }) => rule.overlaps?.(key, hold.key));
+  if (mixed) {
+    const reason = `${ownerPhrase(mixed.claim.owner)} holds ${rule.subject(mixed.hold.key)}, which is about the same in another way`;
+    return refuse({ reason, hints: [advice('write it in the same way for both guests')] });
+  }
+
+  const all = everybody.filter(({ hold }) => hold.key === key);
+  const others = all.filter(({ claim }) => claimKey(claim.owner) !== claimKey(input.owner));
+  const original = all[0]?.hold.original ?? seen.state;
+  const conflict = rule.conflict?.(
+    key,
+    original,
+    wish,
+    others.map(({ claim, hold }) => ({ wish: hold.wish, owner: ownerPhrase(claim.owner) })),
+  );
+  if (conflict) return refuse(conflict);
+
+  const decided = way(rule, {
+    original,
+    now: seen.state,
+    after: [...others.map(({ hold }) => hold.wish), wish],
+    before: all.map(counted),
+  });
+  // Sound, though not proven by the type: state and wish are of this kind.
+  const hold = { kind, key, original, wish } as unknown as Hold;
+  switch (decided.kind) {
+    case 'there':
+      return { refusals: [], hold };
+    case 'foreign':
+      return refuse({
+        reason: `${foreignWords(wanted, seen.state, decided.expected)}, and what it was before could not come back`,
+        hints: [
+          command('vfio-hook status'),
+          advice('set it back by hand, or end the guests that hold it first'),
+        ],
+      });
+    case 'change': {
+      const ahead = { key, seen, to: decided.to };
+      const hindered = rule.guard?.(ahead, withoutOwn(input)) ?? [];
+      if (hindered.length > 0) return refuse(...hindered);
+      return { refusals: [], hold, change: { kind, ...ahead, steps: rule.steps(ahead) } };
+    }
+  }
+}
+
+interface PlannedBack {
+  readonly change?: HoldChange;
+  readonly note?: string;
+  readonly left?: string;
+}
+
+function planBack(input: HoldInput, { kind, key, original, wish }: Hold): PlannedBack {
+  const rule = kindOf(kind);
+  const subject = rule.subject(key);
+  const seen = input.seen({ kind, key });
+  if (!seen) return { note: `${subject}: not there any more` };
+  const others = holders(withoutOwn(input), kind).filter(({ hold }) => hold.key === key);
+  const decided = way(rule, {
+    original,
+    now: seen.state,
+    after: others.map(({ hold }) => hold.wish),
+    // An earlier run may have given it back already.
+    before: [...others.map(counted), { wish, settled: false }],
+  });
+  switch (decided.kind) {
+    case 'there':
+      return {};
+    case 'foreign': {
+      const without = rule.target(
+        original,
+        others.map(({ hold }) => hold.wish),
+      );
+      return {
+        note: `${subject}: ${foreignWords({ kind, key }, seen.state, decided.expected)}, so it stays; it was to be ${rule.words(key, without)}`,
+      };
+    }
+    case 'change': {
+      const reached = rule.reach?.({ key, seen, to: decided.to });
+      const ahead = { key, seen, to: reached?.to ?? decided.to };
+      const steps = rule.steps(ahead);
+      return {
+        ...(steps.length > 0 && { change: { kind, ...ahead, steps } }),
+        ...(reached && { left: `${subject}: ${reached.left}` }),
+      };
+    }
+  }
+}
+
+function foreignWords({ kind, key }: HoldId, now: Stated, expected: readonly Stated[]): string {
+  const rule = kindOf(kind);
+  const texts = [...new Set(expected.map((state) => rule.words(key, state)))];
+  const otherwise = texts.length > 0 ? ` in place of ${texts.join(' or ')}` : '';
+  return `somebody else has made it ${rule.words(key, now)}${otherwise}`;
+}
+
+interface Holder {
+  readonly claim: Claim;
+  readonly hold: Hold;
+}
+
+/** Who holds something of a kind. */
+function holders(claims: readonly Claim[], kind: HoldKind): readonly Holder[] {
+  return claims.flatMap((claim) =>
+    claim.holds.filter((hold) => hold.kind === kind).map((hold) => ({ claim, hold })),
+  );
+}
+
+function counted({ claim, hold }: Holder): Counted {
+  return { wish: hold.wish, settled: claim.state === 'held' };
+}
+
+function ownClaim({ claims, owner }: HoldInput): Claim | undefined {
+  return claims.find((claim) => claimKey(claim.owner) === claimKey(owner));
+}
+
+function withoutOwn({ claims, owner }: HoldInput): readonly Claim[] {
+  return claims.filter((claim) => claimKey(claim.owner) !== claimKey(owner));
+}
+
+function isOf(id: HoldId): (other: HoldId) => boolean {
+  return ({ kind, key }) => kind === id.kind && key === id.key;
+}
+
+/** In the order of stages; what is of one stage as it was. */
+function inOrder<Each extends HoldId>(each: readonly Each[]): Each[] {
+  const stageOf = ({ kind }: HoldId): number => stages.indexOf(kindOf(kind).stage);
+  return [...each].sort((a, b) => stageOf(a) - stageOf(b));
+}

@@ -1,0 +1,37 @@
+import type { HoldId, HoldKind } from '../claim/hold.ts';
+import type { Host } from '../host/host.ts';
+import type { Seen, SeenOf } from './kind.ts';
+import { readVfs } from './sriov/read-vfs.ts';
+import { readHugepages } from './tuning/read-hugepages.ts';
+import { readParameters } from './tuning/read-parameters.ts';
+
+/**
+ * Looks at things of one kind, all at once; what is not there is left out. Throws VH_STUCK when the kernel does not
+ * answer in time.
+ */
+export type Reader<K extends HoldKind> = (
+  host: Host,
+  keys: readonly string[],
+  deadlineMs: number,
+) => Promise<ReadonlyMap<string, SeenOf<K>>>;
+
+/** How each kind is read. One that is missing does not compile. */
+const readers: { readonly [K in HoldKind]: Reader<K> } = {
+  vfs: readVfs,
+  hugepages: readHugepages,
+  parameter: readParameters,
+};
+
+/** Looks at things of any kinds. Returns what was seen of each; undefined for what is not there or was not asked for. */
+export async function readHolds(
+  host: Host,
+  ids: readonly HoldId[],
+  deadlineMs: number,
+): Promise<(id: HoldId) => Seen | undefined> {
+  const seen = new Map<HoldKind, ReadonlyMap<string, Seen>>();
+  for (const kind of new Set(ids.map((id) => id.kind))) {
+    const keys = [...new Set(ids.filter((id) => id.kind === kind).map(({ key }) => key))];
+    seen.set(kind, await readers[kind](host, keys, deadlineMs));
+  }
+  return ({ kind, key }) => seen.get(kind)?.get(key);
+}

@@ -1,0 +1,145 @@
+import { claims as isClaimedBy, type Claim } from '../../claim/claim.ts';
+import type { StateOf } from '../../claim/hold.ts';
+import { ownerPhrase } from '../../claim/owner.ts';
+import { count as counted } from '../../count.ts';
+import { advice, command } from '../../hint.ts';
+import { comparePciAddresses, parsePciAddress, type PciAddress } from '../../pci/address.ts';
+import { deviceAt, type Snapshot } from '../../pci/snapshot.ts';
+import { sysfs } from '../../pci/sysfs.ts';
+import { isVfioName } from '../../pci/vfio-name.ts';
+import type { Step } from '../../steps/step.ts';
+import type { PhysicalFunctionFacts } from '../facts.ts';
+import type { Ahead, KindOf, Refusal } from '../kind.ts';
+import { promisedAddresses, promisedFunction } from './promised.ts';
+
+/**
+ * The virtual functions of a card (drivers/pci/iov.c), there for as long as a guest has one of them.
+ *
+ * - The number is the host's: the administrator's virtual functions stay, and only have to be enough; others are made
+ *   with the first wish, and go with the last.
+ * - One number becomes another only by way of 0 (sriov_numvfs_store: EBUSY), which would take away what is in use.
+ * - The card is awake meanwhile, and drivers of the host leave new ones alone unless the configuration wants it otherwise.
+ */
+export const vfs: KindOf<'vfs'> = {
+  stage: 'make',
+  changesDevices: true,
+  lock: (key) => `virtual functions of ${key}`,
+  target: (original, wishes) =>
+    original.count > 0 || wishes.length === 0
+      ? original
+      : {
+          count: Math.max(...wishes.map(({ count }) => count)),
+          autoprobe: wishes.every(({ autoprobe }) => autoprobe),
+          power: 'on',
+        },
+  conflict: (key, original, wish, others) => {
+    if (original.count > 0) {
+      return wish.count <= original.count
+        ? undefined
+        : tooFew(key, `${counted(original.count, 'is', 'are')} there already`, wish.count);
+    }
+    const other = others.find(({ wish: { count } }) => count !== wish.count);
+    return other && tooFew(key, `${other.owner} has them with ${other.wish.count} in all`, wish.count);
+  },
+  guard: (ahead, claims) => {
+    const { key, seen, to } = ahead;
+    if (seen.state.count === to.count) return [];
+    if (seen.state.count > 0 && to.count > 0) {
+      return [tooFew(key, `${counted(seen.state.count, 'is', 'are')} there already`, to.count)];
+    }
+    return to.count === 0 ? [] : hindrances(ahead, claims);
+  },
+  reach: ({ seen: { state, facts }, to }) =>
+    to.count < state.count && facts.open !== '' ? { to: state, left: facts.open } : undefined,
+  steps: ({ key, seen: { state }, to }) => {
+    const device = addressOf(key);
+    const power: Step[] =
+      state.power === to.power
+        ? []
+        : [{ kind: 'set', attribute: 'power-control', key: device, to: to.power }];
+    const autoprobe: Step[] =
+      state.autoprobe === to.autoprobe
+        ? []
+        : [{ kind: 'set', attribute: 'vfs-autoprobe', key: device, to: to.autoprobe ? '1' : '0' }];
+    const number: Step[] =
+      state.count === to.count ? [] : [{ kind: 'set', attribute: 'vfs', key: device, to: String(to.count) }];
+    // A card that sleeps makes none, and what is made is offered to drivers at once.
+    return to.count < state.count ? [...number, ...autoprobe, ...power] : [...power, ...autoprobe, ...number];
+  },
+  expect: expectedAfter,
+  subject: (key) => `virtual functions of ${key}`,
+  words: (_key, { count }) => counted(count, 'virtual function'),
+};
+
+function hindrances(
+  { key, seen: { facts }, to }: Ahead<StateOf<'vfs'>, PhysicalFunctionFacts>,
+  claims: readonly Claim[],
+): Refusal[] {
+  const device = addressOf(key);
+  const owner = claims.find((claim) => isClaimedBy(claim, device))?.owner;
+  if (owner)
+    return [
+      {
+        reason: `${ownerPhrase(owner)} has the card itself`,
+        hints: [advice('a card is for one guest, or its virtual functions are for many')],
+      },
+    ];
+  if (facts.driver === '' || isVfioName(facts.driver)) {
+    const state = facts.driver === '' ? 'has no driver' : `is on ${facts.driver}`;
+    return [
+      {
+        reason: `the card ${state}, and only its own driver makes them`,
+        hints: [command(`echo ${key} > ${sysfs.driversProbe}`)],
+      },
+    ];
+  }
+  if (to.count > facts.total) {
+    return [
+      {
+        reason: `the card can have ${facts.total}, and ${to.count} are wanted`,
+        hints: [advice(`change vfs of ${key} in config.yaml`)],
+      },
+    ];
+  }
+  return [];
+}
+
+function tooFew(key: string, there: string, wanted: number): Refusal {
+  return {
+    reason: `${there}, and ${wanted} are wanted: the number changes only by way of 0, which takes all of them away`,
+    hints: [
+      advice(
+        `end every guest that has one of them first, or set vfs of ${key} in config.yaml to the number that is there`,
+      ),
+    ],
+  };
+}
+
+function expectedAfter(
+  snapshot: Snapshot,
+  { key, seen, to }: Ahead<StateOf<'vfs'>, PhysicalFunctionFacts>,
+  asked: readonly PciAddress[],
+): Snapshot {
+  const physical = addressOf(key);
+  const all = promisedAddresses(physical, to.count, seen.facts);
+  const there = snapshot.devices
+    .filter(({ address, physicalFunction }) => physicalFunction !== physical || all.includes(address))
+    .map((device) =>
+      device.address === physical
+        ? { ...device, powerControl: to.power, sriov: { totalVfs: seen.facts.total, numVfs: to.count } }
+        : device,
+    );
+  const made = all
+    .filter((address) => asked.includes(address) && !deviceAt(snapshot, address))
+    .map((address) => promisedFunction(address, physical, seen.facts));
+  return {
+    ...snapshot,
+    devices: [...there, ...made].sort((a, b) => comparePciAddresses(a.address, b.address)),
+  };
+}
+
+function addressOf(key: string): PciAddress {
+  const address = parsePciAddress(key);
+  if (!address) throw new Error(`${JSON.stringify(key)} is no PCI address`);
+  return address;
+}

@@ -1,0 +1,106 @@
+import fc from 'fast-check';
+import type { HoldKind, StateOf, Stated, WishOf } from '../../src/claim/hold.ts';
+import type { Facts } from '../../src/resource/facts.ts';
+import { pci } from '../scenario.ts';
+import type { Step } from '../../src/steps/step.ts';
+
+/** What a property needs to know of a kind. */
+export interface Generated<K extends HoldKind> {
+  readonly key: string;
+  readonly original: fc.Arbitrary<StateOf<K>>;
+  /** Wishes that can be had together, one for each guest. */
+  readonly wishes: fc.Arbitrary<readonly [WishOf<K>, WishOf<K>, WishOf<K>]>;
+  /** With nothing in the way of anybody. */
+  readonly facts: Facts[K];
+  /** What the kernel changes bit by bit. */
+  readonly gradual: readonly string[];
+  /** What a step makes of a state. */
+  apply(state: StateOf<K>, step: Step): StateOf<K>;
+}
+
+export const PF = pci('0000:02:00.0');
+
+export const freePool: Facts['hugepages'] = { busy: 0, whole: 2 ** 40, room: 2 ** 40, compacts: true };
+
+export const idleCard: Facts['vfs'] = {
+  total: 7,
+  offset: 0x80,
+  stride: 2,
+  driver: 'igb',
+  open: '',
+  vendor: '8086',
+  vfDevice: '10ca',
+  subsystemVendor: '1af4',
+  subsystemDevice: '1100',
+  revision: '01',
+  class: '020000',
+};
+
+/** fast-check makes some of its records without a prototype, which no record of the program is. */
+const plain = <T>(entries: { readonly [Name in keyof T]: fc.Arbitrary<T[Name]> }): fc.Arbitrary<T> =>
+  fc.record<T>(entries, { noNullPrototype: true });
+
+const three = <W>(wish: fc.Arbitrary<W>): fc.Arbitrary<readonly [W, W, W]> => fc.tuple(wish, wish, wish);
+
+/** One for each kind; a kind that is missing does not compile. */
+export const generated: { readonly [K in HoldKind]: Generated<K> } = {
+  hugepages: {
+    key: '2048kB node0',
+    original: plain({ pages: fc.nat(300) }),
+    wishes: three(plain({ pages: fc.integer({ min: 1, max: 500 }) })),
+    facts: freePool,
+    gradual: ['pages'],
+    apply: (state, step) =>
+      step.kind === 'set' && step.attribute === 'hugepages' ? { pages: Number(step.to) } : state,
+  },
+  vfs: {
+    key: PF,
+    original: plain({
+      count: fc.constantFrom(0, 0, 0, 7),
+      autoprobe: fc.boolean(),
+      power: fc.constantFrom('auto', 'on'),
+    }),
+    // The number is the host's, so all want the same.
+    wishes: fc
+      .tuple(fc.integer({ min: 1, max: 7 }), fc.boolean(), fc.boolean(), fc.boolean())
+      .map(([count, ...autoprobe]) => {
+        const [first, second, third] = autoprobe.map((each) => ({ count, autoprobe: each }));
+        return [first!, second!, third!] as const;
+      }),
+    facts: idleCard,
+    gradual: [],
+    apply: (state, step) => {
+      if (step.kind !== 'set') return state;
+      if (step.attribute === 'vfs') return { ...state, count: Number(step.to) };
+      if (step.attribute === 'vfs-autoprobe') return { ...state, autoprobe: step.to === '1' };
+      return step.attribute === 'power-control'
+        ? { ...state, power: step.to === 'auto' ? 'auto' : 'on' }
+        : state;
+    },
+  },
+  parameter: {
+    key: 'vfio_iommu_type1 allow_unsafe_interrupts',
+    original: plain({ value: fc.constantFrom('Y', 'N') }),
+    wishes: three(fc.constant({ value: 'Y' } as const)),
+    facts: {},
+    gradual: [],
+    apply: (state, step) =>
+      step.kind === 'set' && step.attribute === 'module-parameter'
+        ? { value: step.to === 'Y' ? 'Y' : 'N' }
+        : state,
+  },
+};
+
+/** The generators of a kind for code that treats all of them alike. */
+export interface AnyGenerated {
+  readonly key: string;
+  readonly original: fc.Arbitrary<Stated>;
+  readonly wishes: fc.Arbitrary<readonly [Stated, Stated, Stated]>;
+  readonly facts: Stated;
+  readonly gradual: readonly string[];
+  apply(state: Stated, step: Step): Stated;
+}
+
+export function generatedOf(kind: HoldKind): AnyGenerated {
+  return generated[kind];
+}
