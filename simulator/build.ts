@@ -2,6 +2,7 @@ import { layOutBars } from './bars.ts';
 import { consolesAtBoot } from './consoles.ts';
 import { matches } from './driver-core.ts';
 import { addDevice } from './hotplug.ts';
+import { memoryAtBoot } from './hugepages.ts';
 import { register } from './modules.ts';
 import { startAtBoot } from './processes.ts';
 import type { MachineSpec } from './spec.ts';
@@ -19,6 +20,7 @@ export type Carried = Pick<MachineState, 'clock' | 'next' | 'faults' | 'schedule
  * boots, from 1; the boot id is made of it.
  */
 export function build(spec: MachineSpec, boot: number, carried?: Carried): MachineState {
+  const memory = memoryAtBoot(spec);
   const state: MachineState = {
     format: 1,
     spec,
@@ -39,6 +41,7 @@ export function build(spec: MachineSpec, boot: number, carried?: Carried): Machi
     consoles: consolesAtBoot(spec.console),
     ...(spec.console.kind === 'firmware' && { firmwareFramebuffer: spec.console.platformDevice }),
     mdevs: {},
+    ...(memory && { memory }),
     handles: {},
     faults: carried?.faults ?? [],
     schedule: carried?.schedule ?? [],

@@ -1,20 +1,26 @@
+import { memorySentences } from './description-memory.ts';
 import type { Description, DeviceDescription } from './description-schema.ts';
 
 /** Something that cannot be true of one machine. */
 export interface Contradiction {
-  /** Index in `devices`. */
-  readonly device: number;
+  /** Where it stands. */
+  readonly keys: readonly (string | number)[];
   readonly sentence: string;
 }
 
 /** What contradicts itself in a description that fits the schema. */
 export function contradictions(description: Description): Contradiction[] {
   const seen = new Map<string, DeviceDescription>();
-  return description.devices.flatMap((device, index) => {
+  const ofDevices = description.devices.flatMap((device, index) => {
     const sentences = sentencesAbout(device, seen, description);
     seen.set(device.address, device);
-    return sentences.map((sentence) => ({ device: index, sentence: `${device.address} ${sentence}` }));
+    return sentences.map((sentence) => ({
+      keys: ['devices', index],
+      sentence: `${device.address} ${sentence}`,
+    }));
   });
+  const ofMemory = description.memory ? memorySentences(description.memory) : [];
+  return [...ofDevices, ...ofMemory.map((sentence) => ({ keys: ['memory'], sentence }))];
 }
 
 function sentencesAbout(

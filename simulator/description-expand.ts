@@ -1,5 +1,6 @@
 import type { Description, DeviceDescription } from './description-schema.ts';
 import { driversOfEveryMachine, isBuiltin, knownDriver, vfioModules } from './known-drivers.ts';
+import { expandMemory } from './description-memory.ts';
 import { moduleName } from './modules.ts';
 import { expandKeyboards } from './description-keyboards.ts';
 import { networkFiles, wideRoutes } from './description-network.ts';
@@ -29,6 +30,7 @@ export function expand(description: Description): MachineSpec {
     groupNumbers: description.groupNumbers,
     window: description.window,
     console: expandConsole(description.console),
+    ...(description.memory && { memory: expandMemory(description.memory) }),
     drivers,
     modules: expandModules(description, drivers),
     devices: description.devices.map((device, index) => expandDevice(device, service[index] ?? nothing)),

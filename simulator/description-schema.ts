@@ -150,6 +150,20 @@ const device = v.strictObject({
   entries: v.optional(v.record(v.string(), v.string()), {}),
 });
 
+/** A NUMA node, in the order of their numbers. */
+const memoryNode = v.strictObject({
+  total: size,
+  /** What the host can spare besides huge pages; how much of it is in unbroken blocks, and how much can never be. */
+  available: size,
+  whole: v.optional(size),
+  pinned: v.optional(size, '0B'),
+  /** Huge pages that are there after boot. */
+  pages: v.optional(
+    v.array(v.strictObject({ size, count: v.pipe(v.number(), v.integer(), v.minValue(0)) })),
+    [],
+  ),
+});
+
 /** Owner, permissions in octal digits (`'0755'`), age and label of a file. */
 const fileFacts = v.strictObject({
   uid: v.exactOptional(v.number()),
@@ -177,6 +191,14 @@ export const descriptionSchema = v.strictObject({
   groupNumbers: v.optional(v.picklist(['lowest', 'next']), 'lowest'),
   /** Address space for BARs above 4 GiB. */
   window: v.optional(v.strictObject({ start: size, size }), { start: '512G', size: '512G' }),
+  memory: v.optional(
+    v.strictObject({
+      nodes: v.pipe(v.array(memoryNode), v.minLength(1)),
+      /** Sizes of huge pages, that of the default first. */
+      sizes: v.optional(v.array(size), ['2M', '1G']),
+      compacts: v.optional(v.boolean(), true),
+    }),
+  ),
   /** vga, native, none, or the firmware's frame buffer by its platform device. */
   console: v.optional(name, 'native'),
   /** Modules that are loaded besides those of the drivers in use. */

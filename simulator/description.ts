@@ -57,7 +57,7 @@ function refuseContradictions(
   line: (keys: readonly (string | number)[]) => number | undefined,
 ): void {
   const [first] = contradictions(description);
-  if (first) throw invalid(path, line(['devices', first.device]), first.sentence);
+  if (first) throw invalid(path, line(first.keys), first.sentence);
 }
 
 /** The line of the innermost part of the document that exists on the way to these keys. */

@@ -31,6 +31,19 @@ export type Operation =
   /** A process closes the nodes of one device that it has open. */
   | { readonly do: 'close-nodes'; readonly pid: number; readonly uid: number }
   | { readonly do: 'release-node'; readonly path: string }
+  /**
+   * A program, or the QEMU of a guest that runs, maps huge pages and touches them, or so many of them: the rest is
+   * promised to it. ENOMEM when there are not as many.
+   */
+  | {
+      readonly do: 'map-pages';
+      readonly program: string;
+      readonly guest?: string;
+      readonly sizeKb: number;
+      readonly pages: number;
+      readonly touched?: number;
+      readonly node?: number;
+    }
   /** A program opens so many files that nobody gets through them in time. */
   | { readonly do: 'open-many-files'; readonly program: string }
   /** A card is pulled out. As with hot-plug hardware its driver's remove() is waited for, then it is gone for good. */

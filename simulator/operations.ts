@@ -1,5 +1,6 @@
 import { build } from './build.ts';
 import type { FaultRule } from './faults.ts';
+import { mapPages } from './hugepages.ts';
 import { advance, submit } from './kernel.ts';
 import { closeNodes } from './open-nodes.ts';
 import type { FaultDescription, Operation } from './operation.ts';
@@ -64,6 +65,14 @@ function change(state: MachineState, operation: Operation): OperationResult {
       if (openNode(state, process, operation.path)) return completed;
       endProcess(state, process);
       return { kind: 'refused', errno: 'ENOENT' };
+    }
+    case 'map-pages': {
+      const running = operation.guest === undefined ? undefined : guestProcess(state, operation.guest);
+      const process = running ?? startProcess(state, operation.program, operation);
+      const { sizeKb, pages, touched = pages, node } = operation;
+      if (mapPages(state, { pid: process.pid, sizeKb, pages, touched, node })) return completed;
+      if (!running) endProcess(state, process);
+      return { kind: 'refused', errno: 'ENOMEM' };
     }
     case 'open-many-files':
       startProcess(state, operation.program, { crowded: true });

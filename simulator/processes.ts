@@ -1,4 +1,5 @@
 import type { SystemdUnit } from '../src/host/host.ts';
+import { unmapPages } from './hugepages.ts';
 import type { ProcessSpec, TcpSession } from './spec.ts';
 import type { MachineState, Process } from './state.ts';
 import { closeGroups } from './vfio.ts';
@@ -39,6 +40,7 @@ export function startProcess(state: MachineState, name: string, facts: ProcessFa
 /** A process ends: what it had open is closed, what it was waiting for in the kernel goes on. */
 export function endProcess(state: MachineState, process: Process): void {
   closeGroups(state, process.pid);
+  unmapPages(state, process.pid);
   state.opens = state.opens.filter((each) => each.pid !== process.pid);
   state.processes = state.processes.filter((each) => each.pid !== process.pid);
 }

@@ -29,6 +29,8 @@ export interface Profile {
   readonly evictsConsole: boolean;
   /** Whether a firmware frame buffer without a known parent goes with any VGA device (sysfb_disable). */
   readonly evictsUnknownParent: boolean;
+  /** Whether compact_memory takes nothing but 1 (mm/compaction.c:sysctl_compaction_handler, Linux 6.4 and later). */
+  readonly compactsForOneOnly: boolean;
 }
 
 const profiles: Readonly<Record<KernelVersion, Profile>> = {
@@ -45,6 +47,7 @@ const profiles: Readonly<Record<KernelVersion, Profile>> = {
     vfioDev: false,
     evictsConsole: false,
     evictsUnknownParent: false,
+    compactsForOneOnly: false,
   },
   '6.1': {
     release: '6.1.0-38-amd64',
@@ -59,6 +62,7 @@ const profiles: Readonly<Record<KernelVersion, Profile>> = {
     vfioDev: true,
     evictsConsole: true,
     evictsUnknownParent: false,
+    compactsForOneOnly: false,
   },
   '6.12': {
     release: '6.12.117+deb13-amd64',
@@ -73,6 +77,7 @@ const profiles: Readonly<Record<KernelVersion, Profile>> = {
     vfioDev: true,
     evictsConsole: true,
     evictsUnknownParent: true,
+    compactsForOneOnly: true,
   },
   '7.2': {
     release: '7.2.13+deb14-amd64',
@@ -87,6 +92,7 @@ const profiles: Readonly<Record<KernelVersion, Profile>> = {
     vfioDev: true,
     evictsConsole: true,
     evictsUnknownParent: true,
+    compactsForOneOnly: true,
   },
 };
 

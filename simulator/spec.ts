@@ -23,6 +23,8 @@ export interface MachineSpec {
   /** Address space for 64-bit prefetchable memory below the host bridge. */
   readonly window: AddressRange;
   readonly console: ConsoleSpec;
+  /** Absent: nothing is known of the memory, and there are no pools of huge pages. */
+  readonly memory?: MemorySpec;
   readonly drivers: readonly DriverSpec[];
   readonly modules: readonly ModuleSpec[];
   /** Programs that do not know the options which they are given, and what they say. */
@@ -74,6 +76,28 @@ export type ResizeRollback = 'full' | 'weak' | 'lost';
 export interface AddressRange {
   readonly start: number;
   readonly size: number;
+}
+
+/** Memory and pools of huge pages. Sizes in kB, as the kernel has them. */
+export interface MemorySpec {
+  /** By their numbers, from 0 on. */
+  readonly nodes: readonly NodeSpec[];
+  /** Sizes of huge pages; the first one is the default. */
+  readonly sizesKb: readonly number[];
+  /** Whether the kernel can be told to compact the memory (CONFIG_COMPACTION). */
+  readonly compacts: boolean;
+}
+
+export interface NodeSpec {
+  readonly totalKb: number;
+  /** What the host can spare, by huge pages that there are already not counted. */
+  readonly availableKb: number;
+  /** How much of that is in unbroken blocks. */
+  readonly wholeKb: number;
+  /** How much of the rest stays broken however it is compacted. */
+  readonly pinnedKb: number;
+  /** Huge pages after boot, by their size. */
+  readonly pages: Readonly<Record<number, number>>;
 }
 
 /**

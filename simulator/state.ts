@@ -40,6 +40,7 @@ export interface MachineState {
   /** The firmware's frame buffer, by its platform device; absent once it was evicted. */
   firmwareFramebuffer?: string;
   mdevs: Record<string, Mdev>;
+  memory?: { nodes: NodeMemory[]; pools: Pool[]; mappings: HugepageMapping[] };
   /** Attribute files that somebody keeps open, by a name of their own choice. */
   handles: Record<string, Handle>;
   faults: FaultRule[];
@@ -167,6 +168,39 @@ export interface Console {
   /** `(S)` in its name: it cannot be unbound. */
   readonly system: boolean;
   bound: boolean;
+}
+
+/** Memory of a node besides huge pages, in kB. */
+export interface NodeMemory {
+  availableKb: number;
+  wholeKb: number;
+}
+
+/** A pool of huge pages of one size. */
+export interface Pool {
+  readonly sizeKb: number;
+  nodes: NodePool[];
+  /** Pages that were promised and not touched yet. */
+  reserved: number;
+  /** The node whose turn it is. */
+  nextAllocation: number;
+  nextRelease: number;
+}
+
+/** The part of a pool on one node: all pages, those that are free, and those that are only lent to it. */
+export interface NodePool {
+  nr: number;
+  free: number;
+  surplus: number;
+}
+
+/** Huge pages that a process has. */
+export interface HugepageMapping {
+  readonly pid: number;
+  readonly sizeKb: number;
+  readonly promised: number;
+  /** By node. */
+  readonly used: number[];
 }
 
 export interface Mdev {

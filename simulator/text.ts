@@ -34,6 +34,14 @@ export function kernelNumber(data: string, max: number): number | 'EINVAL' | 'ER
   return value > max ? 'ERANGE' : value;
 }
 
+/** A number as kstrtoul reads it with base 10 (lib/kstrtox.c): one `+` before and one newline behind are allowed. */
+export function decimalNumber(data: string): number | 'EINVAL' | 'ERANGE' {
+  const text = writtenName(data).replace(/^\+/, '');
+  if (!/^\d+$/.test(text)) return 'EINVAL';
+  const value = Number(text);
+  return value > Number.MAX_SAFE_INTEGER ? 'ERANGE' : value;
+}
+
 /** A truth value as kstrtobool reads it (lib/kstrtox.c); undefined where it answers EINVAL. */
 export function kernelBoolean(data: string): boolean | undefined {
   const text = data.toLowerCase();

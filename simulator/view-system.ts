@@ -19,6 +19,7 @@ import { mapValues, pciBus } from './view-bus.ts';
 import { moduleDirectory } from './view-module.ts';
 import { swapsText, virtualDevices, volumeClasses, volumeNodes } from './view-block.ts';
 import { deviceDirectory, isInService } from './view-device.ts';
+import { memoryFiles, memoryNodes, wholePools } from './view-memory.ts';
 import { inputDevicesText } from './view-input.ts';
 import { sessionTables } from './view-network.ts';
 import { nvidiaProc, sharedNodes } from './view-nvidia.ts';
@@ -51,6 +52,7 @@ function systemDirectory(state: MachineState): Directory {
     devices: () => realDevices(state),
     kernel: () =>
       directory({
+        mm: () => wholePools(state),
         iommu_groups: directory(mapValues(state.groups, (group) => () => groupDirectory(state, group))),
       }),
     module: () =>
@@ -76,6 +78,7 @@ function realDevices(state: MachineState): Directory {
   return directory({
     ...mapValues(roots, (below) => directory(below)),
     platform: platformDevices(state),
+    system: () => memoryNodes(state),
     virtual: () => virtualDevices(state),
   });
 }
@@ -200,6 +203,7 @@ export function nodesOf(state: MachineState, device: Device): readonly string[] 
 
 function procDirectory(state: MachineState): Directory {
   const swaps = swapsText(state);
+  const memory = memoryFiles(state);
   return directory({
     bus: directory({ input: directory({ devices: text(() => inputDevicesText(state)) }) }),
     ...(swaps !== undefined && { swaps: text(() => swaps) }),
@@ -209,7 +213,9 @@ function procDirectory(state: MachineState): Directory {
     }),
     driver: () => directory({ nvidia: nvidiaProc(state) }),
     net: () => sessionTables(state),
+    ...memory.proc,
     sys: directory({
+      ...(Object.keys(memory.vm).length > 0 && { vm: directory(memory.vm) }),
       kernel: directory({
         osrelease: text(() => `${profileOf(state.spec.kernel).release}\n`),
         random: directory({ boot_id: text(() => `${state.bootId}\n`) }),

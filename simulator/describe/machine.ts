@@ -15,6 +15,7 @@ import { nvidiaMinor } from '../../src/observe/uses/holders.ts';
 import { withOpenings } from '../../src/observe/uses/openings.ts';
 import { describeDevice, describeSriov, sizeText } from './device.ts';
 import { disksOf } from './disks.ts';
+import { describeMemory } from './memory.ts';
 import { describeNetwork, type DescribedNetwork } from './networks.ts';
 import { publicCommandLine, publicRelease, publicWord } from './privacy.ts';
 import { bridgesFirst, classEntries } from './topology.ts';
@@ -68,6 +69,7 @@ export async function describeMachine(host: Host, names: PciNames): Promise<Desc
   const window = windowFor(all);
   const keyboards = keyboardsOf(host);
   const network = await describeNetwork(host, ANSWER_MS);
+  const memory = describeMemory(host);
   const minors = await nvidiaMinors(host, all);
   const whole = { all, keyboards, network, minors };
   const withUsesOfHost = await withOpenings(host, ANSWER_MS, (open) =>
@@ -83,6 +85,7 @@ export async function describeMachine(host: Host, names: PciNames): Promise<Desc
       ...(readVfioState(host).interrupts === 'not-remapped' && { interruptRemapping: false }),
       ...(window !== undefined && { window }),
       console: consoleOf(host),
+      ...(memory && { memory }),
       loaded: loadedModules(host, all),
       variants: variantsOf(host, release, all),
       ...(libvirt !== undefined && { libvirt }),

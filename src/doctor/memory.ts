@@ -1,10 +1,12 @@
 import { count, plural } from '../count.ts';
 import type { Host } from '../host/host.ts';
+import { readPoolFile } from '../observe/hugepages.ts';
+import { formatBarSize } from '../pci/bar.ts';
+import { sysfs } from '../pci/sysfs.ts';
 import { quoteName } from '../text.ts';
 import type { Check, Examination } from './examination.ts';
 import { about, failure, ok, warning, type Found } from './finding.ts';
 import { advice, command } from '../hint.ts';
-import { places } from './places.ts';
 
 /** A pool of huge pages of one size. */
 interface Pool {
@@ -36,16 +38,16 @@ function holdsDevices({ engine }: Examination, uuid: string | undefined): boolea
 
 function judgePool(pool: Pool | undefined, wantedSize: number | undefined, memory: number): Found {
   if (!pool) {
-    const size = wantedSize === undefined ? 'the default size' : shownSize(wantedSize);
+    const size = wantedSize === undefined ? 'the default size' : formatBarSize(wantedSize);
     return failure(
       `this kernel has no huge pages of ${size}`,
       advice('choose another <page size=…> in <memoryBacking>, such as 2048 KiB'),
     );
   }
   const needed = Math.ceil(memory / pool.size);
-  const what = `it needs ${count(needed, 'page')} of ${shownSize(pool.size)}`;
+  const what = `it needs ${count(needed, 'page')} of ${formatBarSize(pool.size)}`;
   if (pool.free >= needed) return ok(`${what}, and ${pool.free} ${plural(pool.free, 'is', 'are')} free`);
-  const file = `${places.hugepages}/hugepages-${pool.size / 1024}kB/nr_hugepages`;
+  const file = sysfs.hugepages({ sizeKb: pool.size / 1024 }, 'nr_hugepages');
   const fix = [
     command(`echo ${pool.total + needed - pool.free} > ${file}`),
     advice('early after the start of the host there is more unbroken memory for them'),
@@ -55,22 +57,12 @@ function judgePool(pool: Pool | undefined, wantedSize: number | undefined, memor
     : failure(`${what}, and the host has ${pool.total} in all (${pool.free} free)`, ...fix);
 }
 
-/** The pool of a size, or of the default size, as /sys has it, else as /proc/meminfo does. */
+/** The pool of a size, or of the default size. */
 function poolOf(host: Host, size: number | undefined): Pool | undefined {
-  const text = host.read(places.memory) ?? '';
-  const number = (name: string): number =>
-    Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(text)?.[1] ?? NaN);
-  const standard = number('Hugepagesize') * 1024;
-  const wanted = size ?? standard;
-  const directory = `${places.hugepages}/hugepages-${wanted / 1024}kB`;
-  const [total, free] = ['nr_hugepages', 'free_hugepages'].map((name) => host.read(`${directory}/${name}`));
-  if (total !== undefined && free !== undefined) {
-    return { size: wanted, total: Number(total), free: Number(free) };
-  }
-  if (wanted !== standard) return undefined;
-  return { size: wanted, total: number('HugePages_Total'), free: number('HugePages_Free') };
-}
-
-function shownSize(bytes: number): string {
-  return bytes >= 2 ** 30 ? `${bytes / 2 ** 30} GiB` : `${bytes / 2 ** 20} MiB`;
+  const standard = Number(/^Hugepagesize:\s+(\d+)/m.exec(host.read(sysfs.memory()) ?? '')?.[1] ?? NaN);
+  const sizeKb = size === undefined ? standard : size / 1024;
+  const [total, free] = (['nr_hugepages', 'free_hugepages'] as const).map((file) =>
+    readPoolFile(host, { sizeKb }, file),
+  );
+  return total === undefined || free === undefined ? undefined : { size: sizeKb * 1024, total, free };
 }

@@ -5,7 +5,6 @@
 export const places = {
   acpiTables: '/sys/firmware/acpi/tables',
   cpuInfo: '/proc/cpuinfo',
-  memory: '/proc/meminfo',
   kernelStatus: '/proc/stat',
   /** Where distributions say which stable kernel theirs is made of; the second is Ubuntu's. */
   kernelBanners: ['/proc/version', '/proc/version_signature'],
@@ -13,7 +12,6 @@ export const places = {
   iommuClass: '/sys/class/iommu',
   lockdown: '/sys/kernel/security/lockdown',
   secureBoot: '/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c',
-  hugepages: '/sys/kernel/mm/hugepages',
   mdevParents: '/sys/class/mdev_bus',
   nvmeControllers: '/sys/class/nvme',
   iommufd: '/dev/iommu',

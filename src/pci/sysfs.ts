@@ -63,6 +63,8 @@ export const sysfs = {
   /** One file of a pool of huge pages, such as `nr_hugepages`. */
   hugepages: ({ sizeKb, node }: HugepagePool, file: string): string =>
     `${node === undefined ? '/sys/kernel/mm' : nodeDirectory(node)}/hugepages/hugepages-${sizeKb}kB/${file}`,
+  /** NUMA nodes. */
+  nodes: '/sys/devices/system/node',
   /** How much memory there is, on one node or in all. */
   memory: (node?: number): string =>
     node === undefined ? '/proc/meminfo' : `${nodeDirectory(node)}/meminfo`,

@@ -57,6 +57,9 @@ export type Operation =
   | { readonly writeOpen: string; readonly data: string }
   /** Opens and closes a node, exclusively. */
   | { readonly tryOpen: string }
+  /** A process maps so many huge pages of 2 MiB and touches some of them; it ends. */
+  | { readonly mapPages: number; readonly touched: number; readonly as: string }
+  | { readonly unmapPages: string }
   /** The process of the blocked operation gets SIGKILL. */
   | { readonly killBlocked: true };
 

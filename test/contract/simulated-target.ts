@@ -64,6 +64,19 @@ export function simulatedTarget(machine: Machine): ContractTarget {
       return machine.store.update((state) => openAttribute(state, operation.keepOpen, operation.as));
     }
     if ('writeOpen' in operation) return writeOpen(machine, operation.writeOpen, operation.data);
+    if ('mapPages' in operation) {
+      const { mapPages: pages, touched, as: guest } = operation;
+      return performed(machine, {
+        do: 'map-pages',
+        program: 'qemu-system-x86',
+        guest,
+        sizeKb: 2048,
+        pages,
+        touched,
+      });
+    }
+    if ('unmapPages' in operation)
+      return performed(machine, { do: 'close-group', guest: operation.unmapPages });
     if ('tryOpen' in operation) {
       const answers = { free: 'ok', busy: 'EBUSY', absent: 'ENOENT', denied: 'EACCES' } as const;
       // As the lab does it: a group can be opened once, a disk exclusively once.

@@ -2,6 +2,7 @@ import type { Row } from './contract.ts';
 import { bindingRows } from './rows-binding.ts';
 import { blockedRows } from './rows-blocked.ts';
 import { deviceRows } from './rows-devices.ts';
+import { memoryRows } from './rows-memory.ts';
 import { overrideRows } from './rows-override.ts';
 import { powerRows } from './rows-power.ts';
 import { resourceRows } from './rows-resources.ts';
@@ -16,4 +17,5 @@ export const table: readonly Row[] = [
   ...deviceRows,
   ...powerRows,
   ...resourceRows,
+  ...memoryRows,
 ];

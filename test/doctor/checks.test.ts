@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { advice, command } from '../../src/hint.ts';
+import type { MemorySpec } from '../../simulator/spec.ts';
 import { checks } from '../../src/doctor/checks.ts';
 import { examine } from '../../src/doctor/examine.ts';
 import type { Finding, Verdict } from '../../src/doctor/finding.ts';
@@ -84,8 +85,17 @@ const allowing = (
 ];
 const dropIn = '/etc/libvirt/hooks/qemu.d';
 const script = { mode: 0o755 };
-const pools = (total: number, free: number): Record<string, string> => ({
-  '/proc/meminfo': `HugePages_Total:    ${total}\nHugePages_Free:    ${free}\nHugepagesize:       2048 kB\n`,
+/** Pages of 2 MiB, of which some are in use. */
+const pools = (total: number, free: number): Situation => ({
+  machine: { memory: memoryWith({ 2048: total }) },
+  happened: (s) => {
+    s.happens({ do: 'map-pages', program: 'qemu-system-x86', sizeKb: 2048, pages: total - free });
+  },
+});
+const memoryWith = (pages: Readonly<Record<number, number>>, ...sizesKb: readonly number[]): MemorySpec => ({
+  nodes: [{ totalKb: 2 ** 26, availableKb: 2 ** 25, wholeKb: 2 ** 25, pinnedKb: 0, pages }],
+  sizesKb: [2048, ...sizesKb],
+  compacts: true,
 });
 
 /** For each check at least one machine on which all is well, and one on which it is not. */
@@ -868,20 +878,20 @@ const table: Readonly<Record<Id, readonly Row[]>> = {
     ['nobody asks', { guests: { win11: card } }, 'ok', /no guest/],
     [
       'enough',
-      { guests: { win11: pages('<hugepages/>') }, files: pools(600, 600) },
+      { guests: { win11: pages('<hugepages/>') }, ...pools(600, 600) },
       'ok',
       /needs 512 pages of 2 MiB/,
     ],
     [
       'not enough in all',
-      { guests: { win11: pages('<hugepages/>') }, files: pools(100, 100) },
+      { guests: { win11: pages('<hugepages/>') }, ...pools(100, 100) },
       'failure',
       /the host has 100 in all/,
       /^echo 512 > \/sys\/kernel\/mm\/hugepages\/hugepages-2048kB\/nr_hugepages$/,
     ],
     [
       'enough, but in use',
-      { guests: { win11: pages('<hugepages/>') }, files: pools(600, 100) },
+      { guests: { win11: pages('<hugepages/>') }, ...pools(600, 100) },
       'warning',
       /100 of 600 are free now/,
       /^echo 1012 /,
@@ -890,18 +900,17 @@ const table: Readonly<Record<Id, readonly Row[]>> = {
       'of another size, as /sys has it',
       {
         guests: { win11: pages("<hugepages><page size='1' unit='GiB'/></hugepages>") },
-        files: {
-          ...pools(0, 0),
-          '/sys/kernel/mm/hugepages/hugepages-1048576kB/nr_hugepages': '2\n',
-          '/sys/kernel/mm/hugepages/hugepages-1048576kB/free_hugepages': '2\n',
-        },
+        machine: { memory: memoryWith({ 1048576: 2 }, 1048576) },
       },
       'ok',
       /1 page of 1 GiB/,
     ],
     [
       'of a size that there is none of',
-      { guests: { win11: pages("<hugepages><page size='1' unit='GiB'/></hugepages>") }, files: pools(0, 0) },
+      {
+        guests: { win11: pages("<hugepages><page size='1' unit='GiB'/></hugepages>") },
+        machine: { memory: memoryWith({}) },
+      },
       'failure',
       /no huge pages of 1 GiB/,
     ],

@@ -111,6 +111,21 @@ describe('parseDescription', () => {
       device('disk: { name: sda, partitions: { sda1: { lvms: vg0 } } }'),
       /partitions\.sda1: null, a mount point, swap, or one of luks, lvm/,
     ],
+    [
+      'memory that is not there',
+      'name: x\ndevices: []\nmemory: { nodes: [{ total: 1G, available: 2G }] }',
+      /line 3: node 0 can spare more memory than it has/,
+    ],
+    [
+      'more unbroken memory than there is',
+      'name: x\ndevices: []\nmemory: { nodes: [{ total: 4G, available: 2G, whole: 2G, pinned: 1M }] }',
+      /node 0 has more unbroken and pinned memory/,
+    ],
+    [
+      'huge pages of no size',
+      'name: x\ndevices: []\nmemory: { nodes: [{ total: 4G, available: 2G, pages: [{ size: 4M, count: 1 }] }] }',
+      /node 0 has pages of 4096 kB, which is none of the sizes/,
+    ],
     ['a keyboard without a port', device('keyboards: [{ name: K }]'), /keyboards\.0\.usb/],
     ['a megabyte of text', `# ${'x'.repeat(1_000_001)}`, /longer than a megabyte/],
   ] as const;

@@ -15,11 +15,16 @@ const GPU = pci('0000:03:00.0');
 const SOUND = pci('0000:03:00.1');
 const USB = pci('0000:0f:00.3');
 const NVME = pci('0000:04:00.0');
+const IGB = pci('0000:02:00.0');
+const POOL = '/sys/kernel/mm/hugepages/hugepages-2048kB';
+const NODE_POOL = '/sys/devices/system/node/node0/hugepages/hugepages-2048kB';
 const at = (device: string, name: string): string => `/sys/bus/pci/devices/${device}/${name}`;
 
 /** One step on a fresh machine: what is said of it, what it writes, and what each way of going wrong comes to. */
 interface Row {
   readonly step: Step;
+  /** Absent: a desktop. */
+  readonly host?: string;
   readonly subject: Subject;
   /** Puts the machine where the step can be done. */
   readonly first?: (machine: Machine) => Promise<void>;
@@ -176,10 +181,64 @@ const rows: readonly Row[] = [
       ['EIO', 'EIO'],
     ],
   },
+  {
+    step: { kind: 'set', attribute: 'hugepages', key: '2048kB node0', to: '512' },
+    host: 'lab-q35',
+    subject: { kind: 'hugepages', key: '2048kB node0' },
+    says: 'set huge pages of 2 MiB on node 0 to 512',
+    command: `echo 512 > ${NODE_POOL}/nr_hugepages`,
+    path: `${NODE_POOL}/nr_hugepages`,
+    value: '512\n',
+    lie: 'there is unbroken memory for 0 only',
+    refused: [
+      ['EINVAL', 'EINVAL (this kernel makes no pages of that size while it runs)'],
+      ['ENOENT', 'ENOENT (this kernel has no such pool)'],
+    ],
+  },
+  {
+    step: { kind: 'set', attribute: 'hugepages', key: '2048kB', to: '3' },
+    host: 'lab-q35',
+    subject: { kind: 'hugepages', key: '2048kB' },
+    first: write([`${POOL}/nr_hugepages`, '10']),
+    says: 'set huge pages of 2 MiB to 3',
+    command: `echo 3 > ${POOL}/nr_hugepages`,
+    path: `${POOL}/nr_hugepages`,
+    value: '3\n',
+    lie: 'the pool has 10 pages afterwards',
+    refused: [],
+  },
+  {
+    step: { kind: 'set', attribute: 'vfs', key: IGB, to: '4' },
+    host: 'lab-q35',
+    subject: { device: IGB },
+    says: `set number of virtual functions of ${IGB} to 4`,
+    command: `echo 4 > ${at(IGB, 'sriov_numvfs')}`,
+    path: at(IGB, 'sriov_numvfs'),
+    value: '4\n',
+    lie: 'sriov_numvfs reads "0" afterwards',
+    refused: [
+      ['ENOENT', 'ENOENT (its driver makes no virtual functions)'],
+      ['EBUSY', 'EBUSY (it has others already)'],
+      ['ERANGE', 'ERANGE (it cannot have so many)'],
+      ['ENOMEM', 'ENOMEM (there is no room for their memory or their bus numbers)'],
+      ['ENODEV', 'ENODEV (the device is gone from the bus)'],
+    ],
+  },
+  {
+    step: { kind: 'set', attribute: 'vfs-autoprobe', key: IGB, to: '0' },
+    host: 'lab-q35',
+    subject: { device: IGB },
+    says: `set automatic drivers of virtual functions of ${IGB} to 0`,
+    command: `echo 0 > ${at(IGB, 'sriov_drivers_autoprobe')}`,
+    path: at(IGB, 'sriov_drivers_autoprobe'),
+    value: '0\n',
+    lie: 'sriov_drivers_autoprobe reads "1" afterwards',
+    refused: [['ENODEV', 'ENODEV (the device is gone from the bus)']],
+  },
 ];
 
 async function machineFor(row: Row): Promise<Machine> {
-  const machine = createMachine(machineSpec('amd-rdna3-desktop'));
+  const machine = createMachine(machineSpec(row.host ?? 'amd-rdna3-desktop'));
   await row.first?.(machine);
   return machine;
 }
@@ -288,6 +347,87 @@ describe('doStep', () => {
       assert.match(outcome.reason, reason);
     });
   }
+
+  describe('huge pages', () => {
+    const step: Step = { kind: 'set', attribute: 'hugepages', key: '2048kB', to: '4' };
+    const map = { do: 'map-pages', program: 'qemu', sizeKb: 2048, pages: 6 } as const;
+
+    it('are there when the pool keeps so many, whatever is lent to it besides', async () => {
+      const machine = createMachine(machineSpec('lab-q35'));
+      const host = machine.host();
+      await host.write(`${POOL}/nr_hugepages`, '8', 100);
+      machine.perform(map);
+      assert.deepEqual(await doStep(step, host, 1000), { kind: 'done' });
+      assert.equal(host.read(`${POOL}/nr_hugepages`), '6\n');
+      assert.deepEqual(await doStep(step, host, 1000), { kind: 'skipped' });
+    });
+
+    it('are fewer than asked for where memory is short: the kernel says nothing of it', async () => {
+      const outcome = await doStep(
+        { ...step, to: '4096' },
+        createMachine(machineSpec('lab-q35')).host(),
+        1000,
+      );
+      assert.deepEqual(outcome, {
+        kind: 'failed',
+        reason: 'the kernel reported success, but there is unbroken memory for 1024 only',
+      });
+    });
+  });
+
+  describe('compacting the memory', () => {
+    it('is one write, of a node or of all of them, and says nothing of what came of it', async () => {
+      const host = createMachine(machineSpec('lab-q35')).host();
+      const rows: readonly (readonly [step: Step, says: string, path: string])[] = [
+        [{ kind: 'compact-memory' }, 'compact the memory', '/proc/sys/vm/compact_memory'],
+        [
+          { kind: 'compact-memory', node: 0 },
+          'compact the memory of node 0',
+          '/sys/devices/system/node/node0/compact',
+        ],
+      ];
+      for (const [step, says, path] of rows) {
+        assert.equal(describeStep(step), says);
+        assert.equal(stepCommand(step), `echo 1 > ${path}`);
+        assert.deepEqual(await doStep(step, host, 1000), { kind: 'done' });
+      }
+    });
+
+    it('is not what a start fails for: the pages that are made next decide', async () => {
+      const machine = createMachine(machineSpec('lab-q35'));
+      machine.perform({ do: 'fault', rule: { effect: { kind: 'fail', errno: 'EIO' } } });
+      assert.deepEqual(await doStep({ kind: 'compact-memory' }, machine.host(), 1000), { kind: 'done' });
+    });
+
+    it('is about the memory, which is no device', () => {
+      assert.deepEqual(subjectOf({ kind: 'compact-memory', node: 1 }), { kind: 'memory', key: 'node1' });
+      assert.deepEqual(subjectOf({ kind: 'compact-memory' }), { kind: 'memory', key: 'all nodes' });
+    });
+  });
+
+  describe('taking virtual functions away', () => {
+    const VF = '0000:02:10.0';
+    const step: Step = { kind: 'set', attribute: 'vfs', key: IGB, to: '0' };
+
+    it('is not tried while a guest has one open: the kernel would wait for it, and every rescan for the kernel', async () => {
+      const machine = createMachine(machineSpec('lab-q35'));
+      const host = machine.host();
+      await write(
+        [at(IGB, 'sriov_numvfs'), '2'],
+        [at(VF, 'driver_override'), 'vfio-pci'],
+        ['/sys/bus/pci/drivers_probe', VF],
+      )(machine);
+      machine.perform({ do: 'open-group', devices: [VF], guest: 'a', pid: 4711 });
+      const seen = machine.journal().length;
+      assert.deepEqual(await doStep(step, host, 1000), {
+        kind: 'failed',
+        reason: `${VF} is open in guest "a" (pid 4711)`,
+      });
+      assert.equal(machine.journal().length, seen);
+      machine.perform({ do: 'close-group', guest: 'a' });
+      assert.deepEqual(await doStep(step, host, 1000), { kind: 'done' });
+    });
+  });
 
   it('refuses a BAR size that is no power of two before it writes anything', async () => {
     const machine = createMachine(machineSpec('amd-rdna3-desktop'));

@@ -37,6 +37,22 @@ const forms: readonly (readonly [step: Step, json: object])[] = [
     },
   ],
   [
+    { kind: 'set', attribute: 'hugepages', key: '2048kB node0', to: '4352' },
+    { kind: 'set-hugepages', pool: '2048kB node0', to: 4352 },
+  ],
+  [
+    { kind: 'set', attribute: 'vfs', key: DEVICE, to: '4' },
+    { kind: 'set-vfs', device: DEVICE, to: 4 },
+  ],
+  [
+    { kind: 'set', attribute: 'vfs-autoprobe', key: DEVICE, to: '0' },
+    { kind: 'set-vfs-autoprobe', device: DEVICE, to: false },
+  ],
+  [
+    { kind: 'compact-memory', node: 1 },
+    { kind: 'compact-memory', node: 1 },
+  ],
+  [
     { kind: 'unbind', device: DEVICE, driver: 'amdgpu' },
     { kind: 'unbind', device: DEVICE, driver: 'amdgpu' },
   ],

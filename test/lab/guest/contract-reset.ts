@@ -30,6 +30,7 @@ export async function resetMachine(state: ContractState): Promise<void> {
   if (missing.length > 0) await must('modprobe', ['--all', ...missing]);
   for (const id of ['8086 10d3', '1234 beef']) tryWrite('/sys/bus/pci/drivers/vfio-pci/remove_id', id);
   tryWrite('/sys/module/vfio_pci/parameters/enable_sriov', 'N');
+  tryWrite('/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages', '0');
   tryWrite(attribute(devices.igb, 'sriov_numvfs'), '0');
   tryWrite(attribute(devices.igb, 'sriov_drivers_autoprobe'), '1');
   for (const device of pciDevices()) {

@@ -72,6 +72,9 @@ async function perform(caller: KernelCaller, operation: Operation): Promise<Answ
   if ('releaseNode' in operation) return letGo(caller, operation.releaseNode);
   if ('keepOpen' in operation) return caller.hold(operation.as, 'keep-open', operation.keepOpen);
   if ('writeOpen' in operation) return caller.writeHeld(operation.writeOpen, hex(operation.data));
+  if ('mapPages' in operation)
+    return caller.hold(operation.as, 'map-pages', String(operation.mapPages), String(operation.touched));
+  if ('unmapPages' in operation) return letGo(caller, operation.unmapPages);
   if ('tryOpen' in operation) return caller.call(patience.others, 'try-open', operation.tryOpen);
   caller.killBlocked();
   return 'ok';

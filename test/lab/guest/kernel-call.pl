@@ -50,6 +50,16 @@ my %operations = (
         answer(1);
         while (my $hex = <STDIN>) { chomp $hex; answer(defined syswrite($file, pack('H*', $hex))); }
     },
+    # mmap(2) of anonymous huge pages: PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB. read(2) touches.
+    'map-pages' => sub {
+        my ($pages, $touched) = @_;
+        my $start = syscall(9, 0, $pages << 21, 3, 0x40022, -1, 0);
+        finish(0) if $start == -1;
+        my $zero = open_or_finish('/dev/zero', O_RDONLY);
+        for my $page (0 .. $touched - 1) { syscall(0, fileno $zero, $start + ($page << 21), 1) == 1 or finish(0); }
+        answer(1);
+        1 while <STDIN>;
+    },
     # As QEMU does it: container, group, IOMMU type 1, the devices.
     'open-group' => sub {
         my ($path, @devices) = @_;

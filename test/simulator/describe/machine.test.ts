@@ -106,8 +106,20 @@ describe('describeMachine', () => {
       assert.deepEqual(readTopology(other.host()), readTopology(machine.host()));
       assert.deepEqual(wordless(await plans(other.host())), wordless(await plans(machine.host())));
       assert.deepEqual(await uses(other), await uses(machine));
+      // What compacting cannot move is not known before it is tried.
+      const memory = machine.state().spec.memory;
+      const nodes = memory?.nodes.map((node) => ({ ...node, pinnedKb: 0 }));
+      assert.deepEqual(other.state().spec.memory, memory && { ...memory, nodes });
     });
   }
+
+  it('a kernel without large huge pages, and one that cannot be told to compact its memory', async () => {
+    const { memory } = machineSpec('lab-q35');
+    assert.ok(memory);
+    const few = { ...memory, sizesKb: [2048], compacts: false };
+    const other = await again(createMachine(machineSpec('lab-q35', { memory: few })).host());
+    assert.deepEqual(other.state().spec.memory, few);
+  });
 
   it('a machine without an IOMMU, and one with a device without a group', async () => {
     const off = await again(createMachine(machineSpec('amd-rdna3-desktop', { iommu: false })).host());

@@ -1,0 +1,176 @@
+import assert from 'node:assert/strict';
+import { createMachine, type Machine } from '../../simulator/machine.ts';
+import type { MachineSpec } from '../../simulator/spec.ts';
+import type { HoldId } from '../../src/claim/hold.ts';
+import type { Seen } from '../../src/resource/kind.ts';
+import { readHolds } from '../../src/resource/readers.ts';
+import { attribute } from '../simulator/machines.ts';
+import { machineSpec } from '../scenario.ts';
+import { PF } from './generators.ts';
+
+const MIB = 1024;
+const GIB = 1024 * MIB;
+
+const memory = {
+  sizesKb: [2 * MIB, GIB],
+  compacts: true,
+  nodes: [
+    { totalKb: 8 * GIB, availableKb: 4 * GIB, wholeKb: 3 * GIB, pinnedKb: 0, pages: { [2 * MIB]: 100 } },
+    { totalKb: 8 * GIB, availableKb: 2 * GIB, wholeKb: 2 * GIB, pinnedKb: 0, pages: { [2 * MIB]: 50 } },
+  ],
+} satisfies MachineSpec['memory'];
+
+const lab = (facts: Partial<MachineSpec> = {}): Machine =>
+  createMachine(machineSpec('lab-q35', { memory, ...facts }));
+
+async function seen(machine: Machine, id: HoldId): Promise<Seen | undefined> {
+  return (await readHolds(machine.host(), [id], 100))(id);
+}
+
+describe('what is seen of huge pages', () => {
+  const pool = (key: string): HoldId => ({ kind: 'hugepages', key });
+  const map = { do: 'map-pages', program: 'qemu', sizeKb: 2 * MIB } as const;
+
+  it('is how many a pool keeps, and how many more there is memory for', async () => {
+    assert.deepEqual(await seen(lab(), pool('2048kB')), {
+      state: { pages: 150 },
+      facts: { busy: 0, whole: (5 * GIB) / (2 * MIB), room: (6 * GIB) / (2 * MIB), compacts: true },
+    });
+    assert.deepEqual(await seen(lab(), pool('2048kB node1')), {
+      state: { pages: 50 },
+      facts: { busy: 0, whole: 1024, room: 1024, compacts: true },
+    });
+    assert.deepEqual((await seen(lab(), pool('1048576kB node0')))?.facts, {
+      busy: 0,
+      // Blocks so large are in no list of the kernel's.
+      whole: 0,
+      room: 4,
+      compacts: true,
+    });
+  });
+
+  it('has those that are in use or promised as busy', async () => {
+    const machine = lab();
+    machine.perform({ ...map, node: 0, pages: 40, touched: 30 });
+    assert.equal((await seen(machine, pool('2048kB')))?.facts['busy'], 40);
+    assert.equal(
+      (await seen(machine, pool('2048kB node0')))?.facts['busy'],
+      30,
+      'the rest may come from node 1',
+    );
+    assert.equal((await seen(machine, pool('2048kB node1')))?.facts['busy'], 0);
+  });
+
+  it('keeps on a node what the others have not for a promise', async () => {
+    const machine = lab();
+    machine.perform({ ...map, pages: 130, touched: 0 });
+    assert.equal((await seen(machine, pool('2048kB node0')))?.facts['busy'], 80);
+    assert.equal((await seen(machine, pool('2048kB node1')))?.facts['busy'], 30);
+  });
+
+  it('does not count what is only lent to a pool', async () => {
+    const machine = lab();
+    machine.perform({ ...map, node: 0, pages: 40 });
+    const nr = '/sys/devices/system/node/node0/hugepages/hugepages-2048kB/nr_hugepages';
+    await machine.host().write(nr, '10', 100);
+    assert.equal(machine.host().read(nr), '40\n');
+    assert.deepEqual((await seen(machine, pool('2048kB node0')))?.state, { pages: 10 });
+  });
+
+  it('is nothing where there is no such pool or node', async () => {
+    for (const key of ['4096kB', '2048kB node2']) assert.equal(await seen(lab(), pool(key)), undefined, key);
+    assert.equal(await seen(createMachine(machineSpec('laptop-hybrid')), pool('2048kB')), undefined);
+  });
+
+  it('has no compaction where the kernel has none', async () => {
+    const machine = lab({ memory: { ...memory, compacts: false } });
+    for (const key of ['2048kB', '2048kB node0'])
+      assert.equal((await seen(machine, pool(key)))?.facts['compacts'], false);
+  });
+});
+
+describe('what is seen of virtual functions', () => {
+  const card: HoldId = { kind: 'vfs', key: PF };
+
+  it('is their number, and what kind of card it is', async () => {
+    assert.deepEqual(await seen(lab(), card), {
+      state: { count: 0, autoprobe: true, power: 'on' },
+      facts: {
+        total: 7,
+        offset: 128,
+        stride: 2,
+        driver: 'igb',
+        open: '',
+        vendor: '8086',
+        vfDevice: '10ca',
+        subsystemVendor: '1af4',
+        subsystemDevice: '1100',
+        revision: '01',
+        class: '020000',
+      },
+    });
+  });
+
+  it('is as somebody has set it', async () => {
+    const machine = lab();
+    const host = machine.host();
+    await host.write(attribute(PF, 'sriov_drivers_autoprobe'), '0', 100);
+    await host.write(attribute(PF, 'power/control'), 'auto', 100);
+    await host.write(attribute(PF, 'sriov_numvfs'), '2', 100);
+    assert.deepEqual((await seen(machine, card))?.state, { count: 2, autoprobe: false, power: 'auto' });
+  });
+
+  it('says who has one open', async () => {
+    const machine = lab();
+    const host = machine.host();
+    const vf = '0000:02:10.2';
+    await host.write(attribute(PF, 'sriov_numvfs'), '2', 100);
+    await host.write(attribute(vf, 'driver_override'), 'vfio-pci', 100);
+    await host.write('/sys/bus/pci/drivers_probe', vf, 100);
+    machine.perform({ do: 'open-group', devices: [vf], guest: 'a', pid: 4711 });
+    assert.equal((await seen(machine, card))?.facts['open'], '0000:02:10.2 is open in guest "a" (pid 4711)');
+  });
+
+  it('says that a card without a driver has none', async () => {
+    const machine = lab();
+    await machine.host().write('/sys/bus/pci/drivers/igb/unbind', PF, 100);
+    assert.equal((await seen(machine, card))?.facts['driver'], '');
+  });
+
+  it('is nothing of a card that makes none, or is not there', async () => {
+    for (const key of ['0000:03:00.0', '0000:7f:00.0'])
+      assert.equal(await seen(lab(), { kind: 'vfs', key }), undefined, key);
+  });
+
+  it('is not waited for without an end', async () => {
+    const machine = lab();
+    const host = machine.host();
+    machine.perform({ do: 'fault', rule: { path: '*/sriov_numvfs', on: 'read', effect: { kind: 'hang' } } });
+    await assert.rejects(readHolds(host, [card], 100), { code: 'VH_STUCK' });
+  });
+});
+
+describe('what is seen of parameters', () => {
+  const id: HoldId = { kind: 'parameter', key: 'vfio_iommu_type1 allow_unsafe_interrupts' };
+
+  it('is their value, once their module is there', async () => {
+    assert.deepEqual(await seen(lab(), id), { state: { value: 'N' }, facts: {} });
+    const without = machineSpec('amd-rdna3-desktop');
+    assert.equal(await seen(createMachine(without), id), undefined);
+    assert.equal(await seen(lab(), { kind: 'parameter', key: 'vfio_pci nothing' }), undefined);
+  });
+});
+
+describe('readHolds', () => {
+  it('looks at all kinds, and knows nothing of what it was not asked for', async () => {
+    const asked: HoldId[] = [
+      { kind: 'hugepages', key: '2048kB' },
+      { kind: 'vfs', key: PF },
+      { kind: 'hugepages', key: '2048kB node0' },
+    ];
+    const look = await readHolds(lab().host(), asked, 100);
+    for (const id of asked) assert.ok(look(id), id.key);
+    assert.equal(look({ kind: 'hugepages', key: '2048kB node1' }), undefined);
+    assert.equal(look({ kind: 'parameter', key: 'a b' }), undefined);
+  });
+});
