@@ -811,6 +811,200 @@ const engine: readonly Defect[] = [
   },
 ];
 
+const sharing: readonly Defect[] = [
+  {
+    name: 'knows no state but that with every wish in force',
+    file: 'resource/share.ts',
+    find: 'return Array.from({ length: 2 ** open.length }, (_, mask) => {',
+    replace: 'return [2 ** open.length - 1].map((mask) => {',
+  },
+  {
+    name: 'takes the original from the host while others hold the thing',
+    file: 'resource/plan-holds.ts',
+    find: 'all[0]?.hold.original ?? seen.state',
+    replace: 'seen.state',
+  },
+  {
+    name: 'does not count the dead at a start',
+    file: 'resource/plan-holds.ts',
+    find: 'before: all.map(counted),',
+    replace: 'before: all.map(counted).filter(({ settled }) => settled),',
+  },
+  {
+    name: 'does not count the dead on a way back',
+    file: 'resource/plan-holds.ts',
+    find: '[...others.map(counted), { wish, settled: false }]',
+    replace: '[...others.map(counted).filter(({ settled }) => settled), { wish, settled: false }]',
+  },
+  {
+    name: 'takes every claim for one that is in force',
+    file: 'resource/plan-holds.ts',
+    find: "settled: claim.state === 'held'",
+    replace: 'settled: true',
+  },
+  {
+    name: 'takes what a run left between two writes for somebody else’s',
+    file: 'resource/share.ts',
+    find: 'return isAmong(rule, expected, now)',
+    replace: 'return expected.some((state) => isSame(state, now))',
+  },
+  {
+    name: 'changes what somebody else has set',
+    file: 'resource/share.ts',
+    find: "isAmong(rule, expected, now) ? { kind: 'change', to } : { kind: 'foreign', expected }",
+    replace: "isAmong(rule, expected, now) ? { kind: 'change', to } : { kind: 'change', to: { ...to } }",
+  },
+  {
+    name: 'takes a pool that is on its way for somebody else’s',
+    file: 'resource/tuning/hugepages.ts',
+    find: "  gradual: ['pages'],\n",
+    replace: '',
+  },
+  {
+    name: 'knows what it left after any number of runs that have not ended',
+    file: 'resource/share.ts',
+    find: 'if (open.length > MOST_OPEN) return [];',
+    replace: '',
+  },
+  {
+    name: 'gives back what others still want',
+    file: 'resource/plan-holds.ts',
+    find: `    after: others.map(({ hold }) => hold.wish),
+    // An`,
+    replace: `    after: [],
+    // An`,
+  },
+  {
+    name: 'wants something else without giving the earlier back first',
+    file: 'resource/plan-holds.ts',
+    find: 'isOf(wish)(hold) && isSame(wish.wish, hold.wish)',
+    replace: 'isOf(wish)(hold)',
+  },
+  {
+    name: 'gives back in the order of a start',
+    file: 'resource/plan-holds.ts',
+    find: `  const planned = inOrder(holds)
+    .reverse()
+`,
+    replace: `  const planned = inOrder(holds)
+`,
+  },
+  {
+    name: 'tunes before it makes',
+    file: 'resource/plan-holds.ts',
+    find: 'stageOf(a) - stageOf(b)',
+    replace: 'stageOf(b) - stageOf(a)',
+  },
+  {
+    name: 'makes steps although something is refused',
+    file: 'resource/plan-holds.ts',
+    find: 'changes: refusals.length > 0 ? [] : planned.flatMap(({ change }) => change ?? []),\n  };',
+    replace: 'changes: planned.flatMap(({ change }) => change ?? []),\n  };',
+  },
+  {
+    name: 'holds one pool in two ways at once',
+    file: 'resource/tuning/hugepages.ts',
+    find: '(a.node === undefined) !== (b.node === undefined)',
+    replace: 'a.node !== undefined && b.node !== undefined && a.node === b.node && false',
+  },
+  {
+    name: 'puts the wish in place of the pages that are there',
+    file: 'resource/tuning/hugepages.ts',
+    find: 'wishes.reduce((sum, wish) => sum + wish.pages, pages)',
+    replace: 'wishes.length === 0 ? pages : wishes.reduce((sum, wish) => sum + wish.pages, 0)',
+  },
+  {
+    name: 'takes huge pages away that somebody uses',
+    file: 'resource/tuning/hugepages.ts',
+    find: 'if (facts.busy <= to.pages) return undefined;',
+    replace: 'if (facts.busy >= 0) return undefined;',
+  },
+  {
+    name: 'takes huge pages away that are promised',
+    file: 'resource/tuning/read-hugepages.ts',
+    find: 'usedPages(host, whole) + reserved',
+    replace: 'usedPages(host, whole) + reserved * 0',
+  },
+  {
+    name: 'takes the memory that the host needs',
+    file: 'resource/tuning/hugepages.ts',
+    find: 'if (more <= seen.facts.room) return [];',
+    replace: 'if (more >= 0) return [];',
+  },
+  {
+    name: 'compacts no memory',
+    file: 'resource/tuning/hugepages.ts',
+    find: 'to.pages - state.pages > facts.whole && facts.compacts',
+    replace: 'to.pages < 0',
+  },
+  {
+    name: 'counts pages that are only lent to a pool',
+    file: 'observe/hugepages.ts',
+    find: "(readPoolFile(host, pool, 'surplus_hugepages') ?? 0)",
+    replace: '0',
+  },
+  {
+    name: 'takes the administrator’s virtual functions for its own',
+    file: 'resource/sriov/vfs.ts',
+    find: 'original.count > 0 || wishes.length === 0',
+    replace: 'wishes.length === 0',
+  },
+  {
+    name: 'lets two guests want different numbers of virtual functions',
+    file: 'resource/sriov/vfs.ts',
+    find: 'others.find(({ wish: { count } }) => count !== wish.count)',
+    replace: 'others.find(({ wish: { count } }) => count > wish.count)',
+  },
+  {
+    name: 'goes from one number of virtual functions to another',
+    file: 'resource/sriov/vfs.ts',
+    find: 'if (seen.state.count > 0 && to.count > 0) {',
+    replace: 'if (seen.state.count > to.count && to.count < 0) {',
+  },
+  {
+    name: 'makes virtual functions of a card that a guest has',
+    file: 'resource/sriov/vfs.ts',
+    find: 'claims.find((claim) => isClaimedBy(claim, device))?.owner',
+    replace: 'claims.find((claim) => isClaimedBy(claim, device) && claim.devices.length === 0)?.owner',
+  },
+  {
+    name: 'takes virtual functions away while one is open',
+    file: 'resource/sriov/vfs.ts',
+    find: "to.count < state.count && facts.open !== ''",
+    replace: 'to.count < 0',
+  },
+  {
+    name: 'writes 0 virtual functions while one is open',
+    file: 'steps/attributes.ts',
+    find: "(to === '0' ? openFunction(host, device) : undefined)",
+    replace: "(to === '' ? openFunction(host, device) : undefined)",
+  },
+  {
+    name: 'makes virtual functions before drivers of the host leave them alone',
+    file: 'resource/sriov/vfs.ts',
+    find: '[...power, ...autoprobe, ...number]',
+    replace: '[...number, ...autoprobe, ...power]',
+  },
+  {
+    name: 'promises virtual functions that nobody asked for',
+    file: 'resource/sriov/vfs.ts',
+    find: 'asked.includes(address) && !deviceAt(snapshot, address)',
+    replace: '!deviceAt(snapshot, address)',
+  },
+  {
+    name: 'reads a claim that holds one thing twice',
+    file: 'claim/decode.ts',
+    find: 'if (ids.size < all.length)',
+    replace: 'if (ids.size > all.length)',
+  },
+  {
+    name: 'takes any text for the key of a hold',
+    file: 'claim/hold-form.ts',
+    find: 'return forms[kind].key(key) ?',
+    replace: 'return forms[kind].key(key) || key.length > 0 ?',
+  },
+];
+
 const hostDefects: readonly Defect[] = [
   {
     name: 'ignores the deadline of a child',
@@ -906,4 +1100,11 @@ const hostDefects: readonly Defect[] = [
 ];
 
 /** Every defect, by the folder that it is in. */
-export const defects: readonly Defect[] = [...plan, ...guards, ...steps, ...engine, ...hostDefects];
+export const defects: readonly Defect[] = [
+  ...plan,
+  ...guards,
+  ...steps,
+  ...engine,
+  ...sharing,
+  ...hostDefects,
+];
