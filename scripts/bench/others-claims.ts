@@ -27,7 +27,7 @@ function claimOf(index: number, bootId: string): Claim {
   const bus = index.toString(16).padStart(2, '0');
   const group = FIRST_GROUP + index;
   return {
-    version: 2,
+    version: 3,
     bootId,
     owner: {
       kind: 'guest',
@@ -52,6 +52,7 @@ function claimOf(index: number, bootId: string): Claim {
         original: { ...ORIGINAL, driver: 'snd_hda_intel', module: 'snd_hda_intel' },
       },
     ],
+    holds: [],
     stuck: [],
     leftovers: [],
   };

@@ -17,6 +17,8 @@ export interface Config {
 export interface Timeouts {
   /** How long the kernel may take for one write (unbind, bind, resize, …) before it counts as stuck. */
   readonly kernelWrite: number;
+  /** How long a start may take for all its kernel writes together, though never less than for one of them. */
+  readonly run: number;
   /** How long one run of this program waits, in all, for others that work on the same guest or IOMMU group. */
   readonly lock: number;
 }
@@ -69,7 +71,7 @@ export interface ConfigEditor extends ConfigDecoder {
 
 /** What holds where no configuration says otherwise. */
 export const defaultConfig: Config = {
-  timeouts: { kernelWrite: 30_000, lock: 30_000 },
+  timeouts: { kernelWrite: 30_000, run: 120_000, lock: 30_000 },
   devices: [],
   log: { level: 'info' },
   allowUnsafeInterrupts: false,

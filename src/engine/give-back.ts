@@ -1,4 +1,5 @@
 import type { Claim, ClaimedDevice, StuckWrite } from '../claim/claim.ts';
+import { defaultConfig } from '../config/config.ts';
 import { asFailure } from '../failure.ts';
 import { describeHolders } from '../observe/describe-holders.ts';
 import { readBindings } from '../observe/read-members.ts';
@@ -8,8 +9,9 @@ import type { PciAddress } from '../pci/address.ts';
 import { sysfs } from '../pci/sysfs.ts';
 import { planRestore } from '../plan/restore.ts';
 import { describeStep } from '../steps/index.ts';
+import { AFTER_STUCK_MS, budgetOf, type Budget } from './budget.ts';
 import type { Engine } from './engine.ts';
-import { AFTER_STUCK_MS, execute } from './execute.ts';
+import { execute } from './execute.ts';
 import type { RunLocks } from './lock.ts';
 import { withdrawUnsafeInterrupts } from './unsafe-interrupts.ts';
 
@@ -79,16 +81,17 @@ export async function giveBack(
   const { kernelWriteTimeout } = claim;
   const waited = undoing && claim.stuck.length > 0 ? kernelWriteTimeout : waitedMs;
   const deadlineMs = Math.max(kernelWriteTimeout - waited, Math.min(AFTER_STUCK_MS, kernelWriteTimeout));
+  const budget = budgetOf(host, { kernelWrite: deadlineMs, run: wayBackMs(claim) });
   const ended = await restore(
     engine,
     { ...current, devices: free },
-    { groups, without: blocked, deadlineMs },
+    { groups, without: blocked, deadlineMs, budget },
   ).catch(unread);
 
   // An owner that keeps some of its devices is about to use them.
   const share =
     claim.unsafeInterrupts && kept.length === 0
-      ? await withdrawUnsafeInterrupts(engine, current, locks, deadlineMs)
+      ? await withdrawUnsafeInterrupts(engine, current, locks, budget)
       : { claim: current, leftovers: [], stuck: [] };
   const stillStuck = [...stuck, ...ended.stuck, ...share.stuck];
   const waiting = stuck.map(({ step }) => `still waiting in the kernel: ${step}`);
@@ -101,6 +104,16 @@ export async function giveBack(
   if (kept.length > 0) engine.store.write(withDevices(claim, kept), locks);
   else engine.store.remove(claimKey(claim.owner), locks);
   return { kind: 'restored', notes: ended.notes };
+}
+
+/**
+ * Milliseconds that giving back may take in all: a budget of its own, however long the start took. A release reads no
+ * configuration, so it is what a start has when nothing is configured, and more where the claim says that single writes
+ * may take longer.
+ */
+function wayBackMs({ kernelWriteTimeout }: Claim): number {
+  const { run, kernelWrite } = defaultConfig.timeouts;
+  return Math.max(run, (run / kernelWrite) * kernelWriteTimeout);
 }
 
 /** What is given back while the claim keeps others, marked so that a later run knows which that was. */
@@ -144,7 +157,9 @@ interface RestoreOptions {
   readonly groups: readonly number[];
   /** Devices that are not touched. */
   readonly without: readonly PciAddress[];
+  /** Milliseconds that the kernel may take to tell what the host is like. */
   readonly deadlineMs: number;
+  readonly budget: Budget;
 }
 
 /** Passes over the devices. A driver may change an attribute again just after it was bound, hence two. */
@@ -157,7 +172,7 @@ const PASSES = 2;
 async function restore(
   engine: Engine,
   claim: Claim,
-  { groups, without, deadlineMs }: RestoreOptions,
+  { groups, without, deadlineMs, budget }: RestoreOptions,
 ): Promise<Ended> {
   const { host, log } = engine;
   for (let pass = 1; ; pass += 1) {
@@ -177,7 +192,7 @@ async function restore(
       host,
       log,
       ...logOwner(claim.owner),
-      deadlineMs,
+      budget,
       onFailure: 'next-device',
     });
     if (failures.length > 0) {

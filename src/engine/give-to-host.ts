@@ -6,6 +6,7 @@ import type { Snapshot } from '../pci/snapshot.ts';
 import { originalOf } from '../plan/plan.ts';
 import { subjectOf } from '../steps/step.ts';
 import { planToHost } from '../plan/to-host.ts';
+import { budgetOf } from './budget.ts';
 import type { Engine } from './engine.ts';
 import { execute, type Failure } from './execute.ts';
 import { giveBack } from './give-back.ts';
@@ -33,7 +34,6 @@ export async function giveToHost(
 ): Promise<string[]> {
   const { host, store, log } = engine;
   if (strangers.length === 0) return [];
-  const deadlineMs = timeouts.kernelWrite;
   const claim: Claim = {
     version: 3,
     bootId: engine.bootId,
@@ -41,7 +41,7 @@ export async function giveToHost(
     state: 'preparing',
     claimedAt: engine.clock().toISOString(),
     writer: host.self(),
-    kernelWriteTimeout: deadlineMs,
+    kernelWriteTimeout: timeouts.kernelWrite,
     groups: [...new Set(strangers.flatMap(({ iommuGroup }) => iommuGroup ?? []))],
     devices: strangers.map((device) => claimedDevice(device, driver)),
     holds: [],
@@ -53,7 +53,7 @@ export async function giveToHost(
     host,
     log,
     ...logOwner(claim.owner),
-    deadlineMs,
+    budget: budgetOf(host, timeouts),
     onFailure: 'next-device',
   });
   if (failures.length === 0) {

@@ -8,6 +8,7 @@ import type { Plan } from '../plan/plan.ts';
 import type { Step } from '../steps/step.ts';
 import { quoteName } from '../text.ts';
 import type { Engine } from './engine.ts';
+import { budgetOf } from './budget.ts';
 import { execute, type Failure, type Trouble } from './execute.ts';
 import { giveBack, type GiveBackResult } from './give-back.ts';
 import type { RunLocks } from './lock.ts';
@@ -60,12 +61,13 @@ export async function handOver(
     leftovers: [],
   };
   recordIntent(engine, intent, locks, earlier === undefined);
+  const budget = budgetOf(host, timeouts);
   const executed = (steps: readonly Step[]): Promise<readonly Failure[]> =>
     execute(steps, {
       host,
       log,
       ...logOwner(plan.owner),
-      deadlineMs: timeouts.kernelWrite,
+      budget,
       onFailure: 'stop',
       interrupted: engine.interrupted,
     });
@@ -77,12 +79,14 @@ export async function handOver(
   const allowed =
     failure || !plan.unsafeInterrupts
       ? { claim: intent, failure }
-      : await allowUnsafeInterrupts(engine, intent, locks, timeouts.kernelWrite);
+      : await allowUnsafeInterrupts(engine, intent, locks, budget);
   const { claim } = allowed;
-  const trouble = allowed.failure ?? (await executed(moves))[0] ?? recordHeld(engine, claim, locks);
+  const failures = allowed.failure ? [allowed.failure] : await executed(moves);
+  const troubles = worstFirst(failures.length > 0 ? failures : recordHeld(engine, claim, locks));
+  const [trouble, ...others] = troubles;
   if (!trouble) return;
-  const undone = await rollBack(engine, { ...claim, stuck: trouble.stuck ? [trouble.stuck] : [] }, locks);
-  throw startError(plan, trouble, undone);
+  const undone = await rollBack(engine, { ...claim, stuck: troubles.flatMap(({ stuck }) => stuck ?? []) }, locks);
+  throw startError(plan, trouble, others, undone);
 }
 
 /**
@@ -132,17 +136,27 @@ async function rollBack(engine: Engine, claim: Claim, locks: RunLocks): Promise<
 }
 
 /** A claim that cannot be finished is as bad as a step that failed: nobody must start on it. */
-function recordHeld(engine: Engine, claim: Claim, locks: RunLocks): Trouble | undefined {
+function recordHeld(engine: Engine, claim: Claim, locks: RunLocks): readonly Trouble[] {
   try {
     engine.store.write({ ...claim, state: 'held' }, locks);
-    return undefined;
+    return [];
   } catch (error) {
     if (!(error instanceof VfioHookError)) throw error;
-    return { sentence: error.message, hints: [] };
+    return [{ sentence: error.message, hints: [] }];
   }
 }
 
-function startError(plan: Plan, failure: Trouble, undone: GiveBackResult): VfioHookError {
+/** What cards came to side by side: writes that have not returned first, since they keep something from being undone. */
+function worstFirst(troubles: readonly Trouble[]): readonly Trouble[] {
+  return [...troubles].sort((a, b) => Number(b.stuck !== undefined) - Number(a.stuck !== undefined));
+}
+
+function startError(
+  plan: Plan,
+  failure: Trouble,
+  others: readonly Trouble[],
+  undone: GiveBackResult,
+): VfioHookError {
   const complete = undone.kind === 'restored';
   return new VfioHookError(
     failure.stuck ? 'VH_STUCK' : 'VH_KERNEL',
@@ -153,6 +167,7 @@ function startError(plan: Plan, failure: Trouble, undone: GiveBackResult): VfioH
           ? []
           : [advice(`not everything is back (${describeLeft(undone)}); retry with: vfio-hook recover`)]),
         ...failure.hints,
+        ...others.flatMap(({ sentence, hints }) => [advice(`also: ${sentence}`), ...hints]),
       ],
       ...(failure.errno !== undefined && { errno: failure.errno }),
     },

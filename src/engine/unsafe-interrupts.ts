@@ -7,6 +7,7 @@ import { readInterrupts, readUnsafeInterrupts } from '../observe/vfio-state.ts';
 import { BACK_END, UNSAFE_INTERRUPTS } from '../pci/vfio-state.ts';
 import { wayOff, wayOn } from '../plan/unsafe-interrupts.ts';
 import { UNSAFE_PATH } from './blocked.ts';
+import type { Budget } from './budget.ts';
 import type { Engine } from './engine.ts';
 import { execute, type Trouble } from './execute.ts';
 import type { RunLocks } from './lock.ts';
@@ -44,7 +45,7 @@ export async function allowUnsafeInterrupts(
   engine: Engine,
   claim: Claim,
   locks: RunLocks,
-  deadlineMs: number,
+  budget: Budget,
 ): Promise<Allowed> {
   const { host, log, store } = engine;
   refuseUnlocked(locks);
@@ -64,7 +65,7 @@ export async function allowUnsafeInterrupts(
       host,
       log,
       ...logOwner(claim.owner),
-      deadlineMs,
+      budget,
       onFailure: 'stop',
       interrupted: engine.interrupted,
     });
@@ -92,7 +93,7 @@ export async function withdrawUnsafeInterrupts(
   engine: Engine,
   claim: Claim,
   locks: RunLocks,
-  deadlineMs: number,
+  budget: Budget,
 ): Promise<Withdrawn> {
   const { host, log } = engine;
   refuseUnlocked(locks);
@@ -103,7 +104,7 @@ export async function withdrawUnsafeInterrupts(
       host,
       log,
       ...logOwner(claim.owner),
-      deadlineMs,
+      budget,
       onFailure: 'next-device',
     });
     return {

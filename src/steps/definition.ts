@@ -22,6 +22,8 @@ export type StepOutcome =
  * as wished (EBUSY, when two processes bound the device at once).
  */
 export interface StepDefinition<S extends Step> {
+  /** Nothing else may be done meanwhile, whatever it is about. */
+  readonly alone?: true;
   /** What the step does, as a person would say it: `unbind 0000:03:00.0 from amdgpu`. */
   describe(step: S): string;
   /** The kernel write that it makes, as a shell user would type it. */

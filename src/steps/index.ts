@@ -25,6 +25,11 @@ function definitionOf(step: Step): StepDefinition<Step> {
   return definitions[step.kind];
 }
 
+/** Whether nothing else may be done while a step is done. */
+export function isAlone(step: Step): boolean {
+  return definitionOf(step).alone === true;
+}
+
 /** What a step does, as a person would say it. */
 export function describeStep(step: Step): string {
   return definitionOf(step).describe(step);

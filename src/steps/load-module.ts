@@ -11,6 +11,8 @@ import type { StepDefinition } from './definition.ts';
  * loading.
  */
 export const loadModule: StepDefinition<LoadModule> = {
+  // A driver that comes takes every device that it knows and that has none.
+  alone: true,
   describe: ({ module }) => `load module ${module}`,
   command: modprobe,
   already: (step, host) => Promise.resolve(isThere(step, host)),

@@ -16,6 +16,8 @@ import { outcomeOf, type StepDefinition, type StepOutcome } from './definition.t
  * before and after: a lost one is a failure, whatever the write said.
  */
 export const resizeBar: StepDefinition<ResizeBar> = {
+  // The room below a bridge is one for all cards behind it, and is looked for while none of them has a driver.
+  alone: true,
   describe: ({ device, bar, from, to }) =>
     `resize BAR ${bar} of ${device} from ${formatBarSize(from)} to ${formatBarSize(to)}`,
   command: ({ device, bar, to }) => `echo ${bitOfBarSize(to) ?? '?'} > ${sysfs.resize(device, bar)}`,

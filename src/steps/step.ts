@@ -118,6 +118,11 @@ export function subjectOf(step: Step): Subject {
   }
 }
 
+/** A subject in a word, so that subjects can be compared. */
+export function subjectName(subject: Subject): string {
+  return subject.device ?? `${subject.kind} ${subject.key}`;
+}
+
 function isOfDevice(step: SetAttribute): step is SetAttribute<DeviceAttribute> {
   return belongsTo[step.attribute] === 'device';
 }

@@ -10,17 +10,17 @@ describe('mergeConfig', () => {
 
   it('replaces single values and keeps their neighbours', () => {
     const merged = mergeConfig(defaultConfig, { timeouts: { lock: 5 }, log: { level: 'debug' } });
-    assert.deepEqual(merged.timeouts, { kernelWrite: defaultConfig.timeouts.kernelWrite, lock: 5 });
+    assert.deepEqual(merged.timeouts, { ...defaultConfig.timeouts, lock: 5 });
     assert.deepEqual(merged.log, { level: 'debug' });
   });
 
   it('keeps a value of all guests that the guest does not mention', () => {
     const files: PartialConfig[] = [
       { timeouts: { lock: 5 }, log: { level: 'err' } },
-      { timeouts: { kernelWrite: 7 } },
+      { timeouts: { kernelWrite: 7, run: 9 } },
     ];
     const merged = files.reduce(mergeConfig, defaultConfig);
-    assert.deepEqual(merged.timeouts, { kernelWrite: 7, lock: 5 });
+    assert.deepEqual(merged.timeouts, { kernelWrite: 7, run: 9, lock: 5 });
     assert.deepEqual(merged.log, { level: 'err' });
   });
 
@@ -35,7 +35,7 @@ describe('mergeConfig', () => {
   it('leaves the defaults as they were', () => {
     mergeConfig(defaultConfig, { timeouts: { lock: 1 }, devices: [rule('vga')], log: { level: 'err' } });
     assert.deepEqual(defaultConfig, {
-      timeouts: { kernelWrite: 30_000, lock: 30_000 },
+      timeouts: { kernelWrite: 30_000, run: 120_000, lock: 30_000 },
       devices: [],
       log: { level: 'info' },
       allowUnsafeInterrupts: false,

@@ -62,9 +62,9 @@ describe('decodeConfigFile', () => {
       ['a file of comments', '# nothing yet\n', {}],
       ['an empty mapping', '{}', {}],
       [
-        'both timeouts',
-        'timeouts: {kernelWrite: 30s, lock: 500ms}',
-        { timeouts: { kernelWrite: 30_000, lock: 500 } },
+        'every timeout',
+        'timeouts: {kernelWrite: 30s, run: 5m, lock: 500ms}',
+        { timeouts: { kernelWrite: 30_000, run: 300_000, lock: 500 } },
       ],
       ['one timeout in minutes', 'timeouts:\n  lock: 2m\n', { timeouts: { lock: 120_000 } }],
       [

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { hintText } from '../../src/hint.ts';
+import { budgetOf } from '../../src/engine/budget.ts';
 import { execute, type ExecuteOptions, type Failure } from '../../src/engine/execute.ts';
 import { createMachine, type Machine } from '../../simulator/machine.ts';
 import type { LogEntry } from '../../src/log/log.ts';
@@ -25,7 +26,7 @@ function run(
     host: machine.host(),
     log: { write: (entry) => log.push(entry), close: () => undefined },
     guest: 'win11',
-    deadlineMs: 2500,
+    budget: budgetOf(machine.host(), { kernelWrite: 2500, run: 10_000 }),
     onFailure: 'stop',
     ...rest,
   });

@@ -72,6 +72,47 @@ describe('a kernel write that fails', () => {
     s.nothingDiffers();
   });
 
+  it('tells of all that went wrong side by side, what still waits in the kernel first', async () => {
+    const s = scenario({ host: 'server-8-gpu' });
+    const [one, two, three] = ['0000:19:00.0', '0000:4d:00.0', '0000:8c:00.0'] as const;
+    s.fault({ kind: 'fail', errno: 'EBUSY' }, { path: '*/unbind', value: one });
+    s.fault({ kind: 'hang' }, { path: '*/unbind', value: two });
+    s.fault({ kind: 'hang' }, { path: '*/unbind', value: three });
+    const error = await failureOf(s.prepare(guest('train', one, two, three)));
+    assert.equal(error.code, 'VH_STUCK');
+    assert.match(
+      error.message,
+      /^cannot unbind 0000:8c:00\.0 from nvidia: the kernel did not finish within 30 s/,
+    );
+    const hints = error.hints.map(hintText);
+    assert.ok(hints.includes(`also: cannot unbind ${one} from nvidia: EBUSY`), hints.join());
+    assert.ok(
+      hints.some((hint) => hint.startsWith(`also: cannot unbind ${two} from nvidia: the kernel did`)),
+    );
+    assert.deepEqual(
+      s.claims().map(({ state, stuck }) => [state, stuck.map(({ device }) => device)]),
+      [['stuck', [three, two]]],
+    );
+    assert.equal(s.driver(one), 'nvidia');
+    s.happens({ do: 'release-fault', id: 'fault-2' }, { do: 'release-fault', id: 'fault-3' });
+    await s.recover();
+    s.nothingDiffers();
+  });
+
+  it('gives a card its driver back that had lost it when another card failed', async () => {
+    const s = scenario({ host: 'server-8-gpu' });
+    const [one, two] = ['0000:19:00.0', '0000:4d:00.0'] as const;
+    s.fault({ kind: 'fail', errno: 'EBUSY' }, { path: '*/unbind', value: one });
+    const error = await failureOf(s.prepare(guest('train', one, two)));
+    assert.match(error.message, /and everything is as it was$/);
+    const writes = s.writes();
+    assert.ok(
+      writes.includes(`nvidia/unbind < ${two}`) && writes.includes(`nvidia/bind < ${two}`),
+      writes.join(),
+    );
+    s.nothingDiffers();
+  });
+
   it('says what could not be undone, and that recover retries it', async () => {
     const s = scenario(options);
     s.fault({ kind: 'fail', errno: 'EINVAL' }, { path: '*/vfio-pci/bind' });

@@ -357,7 +357,7 @@ describe('a guest’s life', () => {
       s.writes();
 
       await s.prepare(guest('win11', ...devices));
-      assert.deepEqual(s.writes(), start);
+      assert.deepEqual(byCard(s.writes()), byCard(start));
       assert.deepEqual(Object.fromEntries(Object.keys(held).map((each) => [each, s.driver(each)])), held);
       assert.deepEqual(
         s.claims().map(({ state }) => state),
@@ -367,8 +367,18 @@ describe('a guest’s life', () => {
       await meanwhile?.(s);
       s.writes();
       await s.release('win11');
-      assert.deepEqual(s.writes(), end);
+      assert.deepEqual(byCard(s.writes()), byCard(end));
       s.nothingDiffers(before);
     });
   }
 });
+
+/** Writes by the slot that they are about: the order in which two cards are written to is nobody's business. */
+function byCard(writes: readonly string[]): Record<string, string[]> {
+  const cards: Record<string, string[]> = {};
+  for (const write of writes) {
+    const slot = /[0-9a-f]{4}:[0-9a-f]{2}:[0-9a-f]{2}/.exec(write)?.[0] ?? 'none';
+    (cards[slot] ??= []).push(write);
+  }
+  return cards;
+}

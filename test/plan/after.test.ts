@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { stateAfter } from '../../src/plan/after.ts';
 import { makePlan } from '../../src/engine/make-plan.ts';
+import { budgetOf } from '../../src/engine/budget.ts';
 import { execute } from '../../src/engine/execute.ts';
 import { defaultConfig } from '../../src/config/config.ts';
 import { pciHostdevs } from '../../src/domain/domain.ts';
@@ -51,7 +52,7 @@ describe('what a plan comes to', () => {
         host,
         log: noLog,
         guest: 'a',
-        deadlineMs: 1000,
+        budget: budgetOf(host, { kernelWrite: 1000, run: 10_000 }),
         onFailure: 'stop',
         interrupted: () => undefined,
       });
