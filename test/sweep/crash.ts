@@ -1,11 +1,9 @@
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { VfioHookError } from '../../src/errors.ts';
 import { SimulatedKill, type SimulatedHost } from '../../simulator/host.ts';
-import { failureOf, type Scenario } from '../scenario.ts';
+import type { Scenario } from '../scenario.ts';
 import { aroundHost, intercept, type Around, type Call } from './calls.ts';
-import { handOver, NAME, onStage, recoverAll, type Stage } from './stage.ts';
+import { callsOf, comesToRest, HANG, remainsOf, runs, ways } from './deaths.ts';
+import { onStage, type Stage } from './stage.ts';
 import { subjects } from './subjects.ts';
 import type { Sweep } from './sweep.ts';
 
@@ -23,36 +21,6 @@ interface Death {
   readonly call: Call;
 }
 
-type Run = (stage: Stage) => Promise<unknown>;
-
-/** What may die. */
-const runs: Readonly<Record<'prepare' | 'release' | 'recover', Run>> = {
-  prepare: ({ s, domain }) => s.prepare(domain),
-  release: ({ s }) => s.release(NAME),
-  recover: recoverAll,
-};
-
-/** How the machine comes to rest after a run has died. Each must leave nothing different. */
-const ways: Readonly<Record<'release' | 'recover' | 'prepare again' | 'reboot', Run>> = {
-  release: runs.release,
-  recover: runs.recover,
-  'prepare again': async (stage) => {
-    await handOver(stage);
-    await stage.s.release(NAME);
-  },
-  reboot: async (stage) => {
-    const { s } = stage;
-    s.happens({ do: 'reboot' });
-    s.writes();
-    await s.release(NAME);
-    assert.deepEqual(s.writes(), [], 'a claim of the last boot was acted on');
-    // On a real host /run is empty now; should it not be, what is in it must not matter.
-    await handOver(stage);
-    await s.release(NAME);
-    assert.deepEqual(await s.recover(), []);
-  },
-};
-
 /**
  * Every call of prepare and of release is the last one of its process, on every machine; then every way back.
  * After one call is before the next one: where deaths leave the very same, the ways back are walked once for all.
@@ -68,13 +36,14 @@ export const crashes: Sweep = {
         stage,
         phase,
         async (death, left) => {
-          const remains = remainsOf(stage.s, death);
+          const waiting = death.moment === 'during' ? [death.call] : [];
+          const remains = remainsOf(stage.s, waiting);
           for (const [way, comeToRest] of Object.entries(ways)) {
             await tally.point(`${nameOf(death)}, then ${way}`, async () => {
               if (walked.has(remains + way)) return;
               walked.add(remains + way);
               left();
-              await comesToRest(stage, death, comeToRest);
+              await comesToRest(stage, waiting, comeToRest);
             });
           }
         },
@@ -83,20 +52,6 @@ export const crashes: Sweep = {
     });
   },
 };
-
-/** Everything that a death leaves which a later run can see, but for what tells processes and times apart. */
-function remainsOf(s: Scenario, { moment, call }: Death): string {
-  const { modules, tasks } = s.machine.state();
-  const claims = join(s.directory, 'run/claims');
-  const files = existsSync(claims)
-    ? readdirSync(claims).map((name) => [
-        name,
-        readFileSync(join(claims, name), 'utf8').replace(/"(pid|startTime|checksum)": "?\w+/g, '$1'),
-      ])
-    : [];
-  const waiting = tasks.map(({ write }) => write);
-  return JSON.stringify([s.observation(), Object.keys(modules), waiting, files, moment === 'during' && call]);
-}
 
 /** After a death, what puts the machine in order dies as well, anywhere; then a way back. */
 export const crashPairs: Sweep = {
@@ -166,52 +121,6 @@ async function eachDeath(
   }
 }
 
-/** After one death: a way back, and before that, what is still in the kernel. */
-async function comesToRest(stage: Stage, death: Death, comeToRest: Run): Promise<void> {
-  const { s } = stage;
-  if (death.moment === 'during') {
-    await keepsOff(stage, death, comeToRest);
-    s.machine.perform({ do: 'release-fault', id: HANG });
-  }
-  await comeToRest(stage);
-  s.nothingDiffers();
-}
-
-/** While a dead run's write waits in the kernel, its device is not touched, and nobody says that all is well. */
-async function keepsOff(stage: Stage, { call }: Death, comeToRest: Run): Promise<void> {
-  const { s } = stage;
-  if (comeToRest === ways.reboot) return;
-  s.writes();
-  if (call.name.startsWith('load ')) {
-    // No device waits: all may be well.
-    await comeToRest(stage).catch((error: unknown) => {
-      assert.ok(error instanceof VfioHookError, String(error));
-    });
-    return;
-  }
-  const error = await failureOf(comeToRest(stage));
-  assert.match(error.code, /^VH_(STUCK|INCOMPLETE)$/, error.message);
-  const device = /[0-9a-f]{4}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]/.exec(call.name)?.[0];
-  const touched = s.writes().filter((write) => device !== undefined && write.includes(device));
-  assert.deepEqual(touched, [], 'the device was touched while a write waited for it');
-}
-
-const HANG = 'in the kernel when its process died';
-
-/** The calls of a run that nothing happens to. */
-async function callsOf(s: Scenario, run: () => Promise<unknown>): Promise<readonly Call[]> {
-  const calls: Call[] = [];
-  await within(
-    s,
-    (call, make) => {
-      calls.push(call);
-      return make();
-    },
-    run,
-  );
-  return calls;
-}
-
 function deathsOf(calls: readonly Call[]): Death[] {
   return calls.flatMap((call, index) => momentsOf(call).map((moment) => ({ index, moment, call })));
 }
@@ -278,14 +187,5 @@ function attempt(call: () => unknown): unknown {
     return call();
   } catch {
     return undefined;
-  }
-}
-
-async function within(s: Scenario, around: Around, run: () => Promise<unknown>): Promise<void> {
-  s.wrapHost = (host) => aroundHost(host, around);
-  try {
-    await intercept(s.directory, around, run);
-  } finally {
-    s.wrapHost = (host) => host;
   }
 }

@@ -9,6 +9,7 @@ const FIRST = 'amd-rdna3-desktop';
 const samples: Readonly<Record<string, Sample>> = {
   crash: { rate: 0.01, atLeast: 80, more: [FIRST, 0.1] },
   'crash pair': { rate: 0.01, atLeast: 15 },
+  'crash in lanes': { rate: 0.03, atLeast: 15 },
   'torn claim': { rate: 0.01, atLeast: 200 },
   'kernel fault': { rate: 0.02, atLeast: 100, more: [FIRST, 0.7] },
   'read fault': { rate: 0.01, atLeast: 60, more: [FIRST, 0.2] },

@@ -1,6 +1,7 @@
 import { contention } from './contention.ts';
 import { locks } from './locks.ts';
 import { crashes, crashPairs } from './crash.ts';
+import { laneCrashes } from './crash-lanes.ts';
 import { diskFaults, logFaults } from './disk-faults.ts';
 import { faults } from './faults.ts';
 import { hostileClaims, hostileConfigurations } from './hostile-files.ts';
@@ -16,6 +17,7 @@ import { tornClaims } from './torn-claims.ts';
 export const sweeps: readonly Sweep[] = [
   crashes,
   crashPairs,
+  laneCrashes,
   killedHook,
   tornClaims,
   faults,
