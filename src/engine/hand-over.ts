@@ -85,7 +85,11 @@ export async function handOver(
   const troubles = worstFirst(failures.length > 0 ? failures : recordHeld(engine, claim, locks));
   const [trouble, ...others] = troubles;
   if (!trouble) return;
-  const undone = await rollBack(engine, { ...claim, stuck: troubles.flatMap(({ stuck }) => stuck ?? []) }, locks);
+  const undone = await rollBack(
+    engine,
+    { ...claim, stuck: troubles.flatMap(({ stuck }) => stuck ?? []) },
+    locks,
+  );
   throw startError(plan, trouble, others, undone);
 }
 
