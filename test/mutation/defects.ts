@@ -434,8 +434,9 @@ const engine: readonly Defect[] = [
   {
     name: 'does not undo what was done',
     file: 'engine/hand-over.ts',
-    find: 'const undone = await rollBack(engine, { ...claim, stuck: trouble.stuck ? [trouble.stuck] : [] }, locks);',
-    replace: "const undone = { kind: 'restored', notes: [] } as GiveBackResult; void rollBack;",
+    find: 'const undone = await rollBack(',
+    replace:
+      "const undone = { kind: 'restored', notes: [] } as GiveBackResult; const not = (...args: unknown[]) => [args, rollBack]; not(",
   },
   {
     name: 'goes on after a step that failed',
@@ -446,14 +447,14 @@ const engine: readonly Defect[] = [
   {
     name: 'forgets the write that has not returned',
     file: 'engine/hand-over.ts',
-    find: 'stuck: trouble.stuck ? [trouble.stuck] : [] }, locks);',
-    replace: 'stuck: [] }, locks);',
+    find: 'stuck: troubles.flatMap(({ stuck }) => stuck ?? []) },',
+    replace: 'stuck: [] },',
   },
   {
     name: 'starts the guest on a claim that it could not finish',
     file: 'engine/hand-over.ts',
-    find: '(await executed(moves))[0] ?? recordHeld(engine, claim, locks);',
-    replace: '(await executed(moves))[0]; if (!trouble) recordHeld(engine, claim, locks);',
+    find: 'failures.length > 0 ? failures : recordHeld(engine, claim, locks)',
+    replace: 'failures.length > 0 ? failures : recordHeld(engine, claim, locks).slice(1e9)',
   },
   {
     name: 'takes no lock',
@@ -524,7 +525,7 @@ const engine: readonly Defect[] = [
   {
     name: 'waits a whole deadline for each write that does not return',
     file: 'engine/execute.ts',
-    find: 'if (failure.stuck) stuckSince ??= options.host.now();',
+    find: '  budget.writeIsStuck();\n',
     replace: '',
   },
   {
@@ -806,7 +807,7 @@ const engine: readonly Defect[] = [
   {
     name: 'goes on with a device after one of its steps failed',
     file: 'engine/execute.ts',
-    find: 'if (device !== undefined) given.add(device);',
+    find: '      given.add(subject);\n',
     replace: '',
   },
 ];
