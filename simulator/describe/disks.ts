@@ -3,7 +3,7 @@ import { sysfs } from '../../src/pci/sysfs.ts';
 import type { Host } from '../../src/host/host.ts';
 import type { DiskDescription, DiskUse } from '../description-disk.ts';
 import type { OpenExclusively } from '../../src/observe/uses/openings.ts';
-import { disksBehind, holdersOf, readBlockDevices, type Disk } from '../../src/observe/uses/block.ts';
+import { disksBehind, readBlockDevices, type Disk } from '../../src/observe/uses/block.ts';
 import {
   fileSystemsOfPool,
   fileSystemsOn,
@@ -29,7 +29,7 @@ export function disksOf(host: Host, open: OpenExclusively): (address: PciAddress
       .map((disk) => ({
         name: disk.name,
         partitions: uses.of(disk),
-        ...placeOf(host, address, blocks.get(disk.name) ?? ''),
+        ...placeOf(host, address, blocks.paths.get(disk.name) ?? ''),
       }));
 }
 
@@ -68,14 +68,14 @@ class DiskUses {
 
   private usesOf(name: string, depth: number, leaf: boolean): DiskUse[] {
     if (this.storage.swaps.has(name)) return ['swap'];
-    const found = fileSystemsOn(this.host, this.storage, name).flatMap(
+    const found = fileSystemsOn(this.storage, name).flatMap(
       ({ type, number, mountPoints, systemPlaces }): DiskUse[] => {
         const mount = publicMountPoint(systemPlaces[0] ?? mountPoints[0] ?? '');
         return [type === 'btrfs' ? { btrfs: this.number('btrfs', number), mount } : mount];
       },
     );
     if (found.length > 0) return found;
-    const pool = poolOf(this.host, name);
+    const pool = poolOf(this.host, this.storage, name);
     if (pool !== undefined) {
       const datasets = fileSystemsOfPool(this.storage, pool);
       const [mounted] = [
@@ -89,7 +89,7 @@ class DiskUses {
         },
       ];
     }
-    const holders = depth < DEEPEST ? holdersOf(this.host, name) : [];
+    const holders = depth < DEEPEST ? this.storage.blocks.holdersOf(name) : [];
     if (holders.length > 0) return holders.map((holder) => this.volume(holder, depth));
     // Something has it that is not to be seen, such as a volume group without an active volume.
     const claimed = leaf && this.open(sysfs.node(name)) === 'busy';

@@ -1,6 +1,6 @@
 import { sysfs } from '../../pci/sysfs.ts';
 import type { Host } from '../../host/host.ts';
-import { holdersOf, partitionsOf, type Disk } from './block.ts';
+import type { Disk } from './block.ts';
 import type { OpenExclusively } from './openings.ts';
 import { fileSystemsOfPool, fileSystemsOn, poolOf, systemOnUnknownPools, type Storage } from './storage.ts';
 
@@ -77,8 +77,8 @@ function follow(
   storage: Storage,
   { base, ask, open }: { readonly base: string; readonly ask: boolean; readonly open: OpenExclusively },
 ): Finding[] {
-  const reached = climb(host, storage, base);
-  const uses = reached.flatMap((each) => usesOf(host, storage, each));
+  const reached = climb(storage, base);
+  const uses = reached.flatMap((each) => usesOf(storage, each));
   if (uses.length > 0) return uses;
   const layers = reached.slice(1).map(({ name }) => name);
   if (layers.length === 0 && !ask) return [];
@@ -87,7 +87,7 @@ function follow(
   const taken =
     answers.find(({ answer }) => answer === 'busy') ?? answers.find(({ answer }) => answer === 'denied');
   if (layers.length === 0 && !taken) return [];
-  const pool = taken && poolOf(host, taken.top.name);
+  const pool = taken && poolOf(host, storage, taken.top.name);
   const datasets = pool === undefined ? [] : fileSystemsOfPool(storage, pool);
   if (taken && pool !== undefined && datasets.length > 0) {
     const mountPoints = datasets.flatMap((each) => each.mountPoints);
@@ -103,13 +103,13 @@ function follow(
 }
 
 /** A disk or partition and everything above it, each once and by the shortest way: what is lower comes first. */
-function climb(host: Host, storage: Storage, base: string): Reached[] {
+function climb(storage: Storage, base: string): Reached[] {
   const reached: Reached[] = [];
   const seen = new Set([base]);
   const next: Omit<Reached, 'above'>[] = [{ name: base, chain: [] }];
   for (let at = next.shift(); at; at = next.shift()) {
     const { name, chain } = at;
-    const above = devicesAbove(host, storage, name, base);
+    const above = devicesAbove(storage, name, base);
     reached.push({ name, chain, above });
     for (const each of above.filter((one) => !seen.has(one))) {
       seen.add(each);
@@ -120,16 +120,16 @@ function climb(host: Host, storage: Storage, base: string): Reached[] {
 }
 
 /** The partitions of a disk are looked at on their own; those of an md array are reached through it. */
-function devicesAbove(host: Host, storage: Storage, name: string, base: string): string[] {
+function devicesAbove({ blocks, loops }: Storage, name: string, base: string): string[] {
   return [
-    ...(name === base ? [] : partitionsOf(storage.blocks, name)),
-    ...holdersOf(host, name),
-    ...(storage.loops.get(name) ?? []),
+    ...(name === base ? [] : blocks.partitionsOf(name)),
+    ...blocks.holdersOf(name),
+    ...(loops.get(name) ?? []),
   ];
 }
 
-function usesOf(host: Host, storage: Storage, { name, chain }: Reached): Finding[] {
-  const mounted = fileSystemsOn(host, storage, name).map(
+function usesOf(storage: Storage, { name, chain }: Reached): Finding[] {
+  const mounted = fileSystemsOn(storage, name).map(
     ({ number, type, mountPoints, systemPlaces, devices }): Finding => ({
       kind: 'mounted',
       key: number,

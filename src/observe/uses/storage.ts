@@ -1,6 +1,6 @@
 import { sysfs } from '../../pci/sysfs.ts';
 import type { Host } from '../../host/host.ts';
-import { nameOfNode, numberOf, readLoops, type BlockDevices } from './block.ts';
+import { nameOfNode, readLoops, type BlockDevices } from './block.ts';
 import { parseSwaps, readFileSystems, type FileSystem } from './mounts.ts';
 import { imagesBelow, systemPlaces } from './system-places.ts';
 
@@ -10,6 +10,8 @@ export interface Storage {
   /** Loop devices by the block device that they read. */
   readonly loops: ReadonlyMap<string, readonly string[]>;
   readonly fileSystems: readonly MountedFileSystem[];
+  /** The same by their numbers, and by the names of the block devices that they name as their own. */
+  readonly mounted: ReadonlyMap<string, readonly MountedFileSystem[]>;
   /** Block devices that are swap space. */
   readonly swaps: ReadonlySet<string>;
 }
@@ -23,10 +25,12 @@ export interface MountedFileSystem extends FileSystem {
 
 /** Reads what is mounted and what is swap space. */
 export function readStorage(host: Host, blocks: BlockDevices): Storage {
+  const fileSystems = readMounted(host, blocks);
   return {
     blocks,
     loops: readLoops(host, blocks),
-    fileSystems: readMounted(host, blocks),
+    fileSystems,
+    mounted: byNumberAndDevice(fileSystems),
     swaps: new Set(
       parseSwaps(host.read(sysfs.swaps) ?? '').flatMap((node) => nameOfNode(host, blocks, node) ?? []),
     ),
@@ -41,17 +45,30 @@ function readMounted(host: Host, blocks: BlockDevices): MountedFileSystem[] {
     return { ...each, devices: new Set([...named, ...shared.flat()]) };
   });
   const places = systemPlaces(found, ({ number }) =>
-    [...blocks.keys()]
-      .filter((name) => numberOf(host, name) === number)
-      .flatMap((name) => imagesBelow(host, name)),
+    blocks.withNumber(number).flatMap((name) => imagesBelow(host, name)),
   );
   return found.map((each) => ({ ...each, systemPlaces: places.get(each.number) ?? [] }));
 }
 
+function byNumberAndDevice(
+  fileSystems: readonly MountedFileSystem[],
+): ReadonlyMap<string, readonly MountedFileSystem[]> {
+  const found = new Map<string, MountedFileSystem[]>();
+  for (const each of fileSystems) {
+    for (const key of [each.number, ...each.devices]) {
+      const known = found.get(key) ?? [];
+      known.push(each);
+      found.set(key, known);
+    }
+  }
+  return found;
+}
+
 /** The file systems on a block device: by its number, or, for those with numbers of their own, by what they name. */
-export function fileSystemsOn(host: Host, storage: Storage, name: string): MountedFileSystem[] {
-  const number = numberOf(host, name);
-  return storage.fileSystems.filter((each) => each.number === number || each.devices.has(name));
+export function fileSystemsOn(storage: Storage, name: string): readonly MountedFileSystem[] {
+  const { blocks, mounted, fileSystems } = storage;
+  const found = new Set([...(mounted.get(blocks.numberOf(name) ?? '') ?? []), ...(mounted.get(name) ?? [])]);
+  return found.size < 2 ? [...found] : fileSystems.filter((each) => found.has(each));
 }
 
 /** The datasets of a pool that are mounted; their sources are `tank` and `tank/home`. */
@@ -65,7 +82,7 @@ export function fileSystemsOfPool(storage: Storage, pool: string): MountedFileSy
 export function systemOnUnknownPools(host: Host, storage: Storage): string[] {
   const system = storage.fileSystems.filter((each) => each.type === 'zfs' && each.systemPlaces.length > 0);
   if (system.length === 0) return [];
-  const known = new Set([...storage.blocks.keys()].map((name) => poolOf(host, name)));
+  const known = new Set([...storage.blocks.paths.keys()].map((name) => poolOf(host, storage, name)));
   return system
     .filter(({ sources }) => sources.every((each) => !known.has(each.split('/')[0])))
     .flatMap((each) => each.systemPlaces);
@@ -75,8 +92,8 @@ export function systemOnUnknownPools(host: Host, storage: Storage): string[] {
  * The ZFS pool that a block device is a member of, as udev has read it from the device. Only for words: that
  * the device is in use is what the kernel says.
  */
-export function poolOf(host: Host, name: string): string | undefined {
-  const number = numberOf(host, name);
+export function poolOf(host: Host, { blocks }: Pick<Storage, 'blocks'>, name: string): string | undefined {
+  const number = blocks.numberOf(name);
   const lines = (number === undefined ? '' : (host.read(sysfs.udevBlock(number)) ?? '')).split('\n');
   if (!lines.includes('E:ID_FS_TYPE=zfs_member')) return undefined;
   return lines.find((line) => line.startsWith('E:ID_FS_LABEL='))?.slice('E:ID_FS_LABEL='.length);
