@@ -117,11 +117,15 @@ export function simulatedHost(store: Store, options: SimulatedHostOptions = {}):
     tryProgram: (program) => Promise.resolve(look(({ spec }) => spec.unfitPrograms?.[program])),
     unloadModule: (name, deadlineMs) => moduleCall('unload', name, deadlineMs),
     holders: (paths) => look((state) => holdersOf(state, paths, self)),
-    openFiles: (paths) =>
+    openFiles: (paths, ofProgram = () => true) =>
       look((state) => ({
-        holders: holdersOf(state, paths, self),
+        holders: holdersOf(state, paths, self).filter(({ name }) => ofProgram(name)),
         unseen:
-          paths.length === 0 ? [] : state.processes.filter(({ crowded }) => crowded === true).map(identify),
+          paths.length === 0
+            ? []
+            : state.processes
+                .filter(({ crowded, name }) => crowded === true && ofProgram(name))
+                .map(identify),
       })),
     libvirtDaemons: () => look(({ daemon }) => (daemon ? [daemon.pid] : [])),
     guestProcess: (guest) => look((state) => libvirtsGuest(state, guest)),

@@ -76,8 +76,11 @@ export interface Host {
    * whoever decides by it asks for `openFiles`, which tells what it did not come to.
    */
   holders(paths: readonly string[]): readonly Holder[];
-  /** As `holders`, with the processes whose open files could not all be looked at. */
-  openFiles(paths: readonly string[]): OpenFiles;
+  /**
+   * As `holders`, with the processes whose open files could not all be looked at; of those programs only, by their short
+   * names, that `ofProgram` takes.
+   */
+  openFiles(paths: readonly string[], ofProgram?: (name: string) => boolean): OpenFiles;
   /** Pids of libvirt's QEMU daemons (libvirtd, virtqemud). Looks at every process of the host: for recovery, not for a start. */
   libvirtDaemons(): readonly number[];
   /** The QEMU that libvirt has started for the guest of this name, by what only root can have said of it. */

@@ -288,14 +288,26 @@ const guards: readonly Defect[] = [
   },
   {
     name: 'takes a device for free when it could not see who has it open',
+    file: 'observe/uses/uses.ts',
+    find: '    ...unseenHolders(nodes, held),\n',
+    replace: '',
+  },
+  {
+    name: 'takes a connection for none of ssh when a server of it was not looked at to the end',
     file: 'observe/uses/unseen.ts',
-    find: 'if (unseen.length === 0) return [];',
-    replace: 'if (unseen.length >= 0) return [];',
+    find: 'if (sockets.every((socket) => known.has(socket))) continue;',
+    replace: 'continue;',
+  },
+  {
+    name: 'looks at no program for the sessions of ssh',
+    file: 'observe/uses/network.ts',
+    find: 'return /^(?:sshd|dropbear)\\b/.test(name);',
+    replace: 'return /^(?:ssh|dropbear)$/.test(name);',
   },
   {
     name: 'does not look at processes that hold a device',
     file: 'observe/uses/uses.ts',
-    find: '    ...heldUses({ host, nodes, holders }),\n',
+    find: '    ...heldUses({ host, nodes, holders: held.holders }),\n',
     replace: '',
   },
   {

@@ -107,6 +107,14 @@ describe('what a look at processes cannot see', () => {
       ['hog'],
     );
     assert.deepEqual(host.openFiles([]), { holders: [], unseen: [] });
+    assert.deepEqual(
+      host.openFiles(['/dev/snd/controlC1'], (name) => name !== 'hog'),
+      { holders, unseen: [] },
+    );
+    assert.deepEqual(
+      host.openFiles(['/dev/snd/controlC1'], (name) => name === 'hog'),
+      { holders: [], unseen },
+    );
   });
 });
 

@@ -13,8 +13,9 @@ export interface LookLimits {
   readonly firstLook: number;
   /** Milliseconds that only grow. */
   readonly now: () => number;
-  /** Who is looked at. */
+  /** Who is looked at: of these, the programs that `ofProgram` takes by their short names. */
   readonly processes: () => readonly number[];
+  readonly ofProgram?: ((name: string) => boolean) | undefined;
 }
 
 const usual: LookLimits = {
@@ -38,11 +39,15 @@ export function processorTime(): number {
  * at, up to a number of descriptors that few have more of; then, while there is time, the rest of those that have:
  * root's first, since any user can open files by the ten thousand. Who was not looked at to the end is named.
  */
-export function openFilesAmong(paths: readonly string[], limits: LookLimits = usual): OpenFiles {
+export function openFilesAmong(paths: readonly string[], change: Partial<LookLimits> = {}): OpenFiles {
   if (paths.length === 0) return { holders: [], unseen: [] };
+  const limits: LookLimits = { ...usual, ...change };
+  const { ofProgram } = limits;
   const look: Look = { wanted: new Set(paths), until: limits.now() + limits.deadlineMs, now: limits.now };
   const found = new Map<number, ReadonlySet<string>>();
-  let rest = limits.processes().filter((pid) => pid !== process.pid);
+  let rest = limits
+    .processes()
+    .filter((pid) => pid !== process.pid && (ofProgram === undefined || ofProgram(nameOf(pid) ?? '')));
   rest = rest.filter((pid) => {
     const { open, isWhole } = openOf(pid, look, { from: 0, to: limits.firstLook });
     if (open.size > 0) found.set(pid, open);

@@ -47,7 +47,7 @@ export const linuxHost: Host = {
   loadModule,
   tryProgram,
   holders: (paths) => openFilesAmong(paths).holders,
-  openFiles: (paths) => openFilesAmong(paths),
+  openFiles: (paths, ofProgram) => openFilesAmong(paths, { ofProgram }),
   libvirtDaemons,
   guestProcess: (guest) => guestProcess(guest),
   blockedWrites,

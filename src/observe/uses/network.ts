@@ -10,21 +10,25 @@ import { functionsBelow, readInterfaces, type Interfaces } from './interfaces.ts
 import { formatAddress } from './address-bits.ts';
 import { defaultRoutes, type DefaultRoutes } from './default-routes.ts';
 import { readRoutes, routedThrough } from './routes.ts';
-import { readConnections, type Connection } from './tcp.ts';
+import { readConnections, type Connections } from './tcp.ts';
 import { isPlain, plainOrQuoted } from './words.ts';
 
 /** What the network says of some devices. Who holds the sockets is found out later, together with all other nodes. */
 export interface NetworkFindings {
   readonly uses: readonly DeviceUse[];
   /** Established connections that lead through the devices: sessions of ssh may be among them. */
-  readonly connections: readonly CarriedConnection[];
+  readonly connections: readonly CarriedConnections[];
 }
 
-export interface CarriedConnection extends Connection {
+/** A function that an interface is on. */
+interface Carrier {
   readonly device: PciAddress;
   /** In words: `eno1`, or `br0 over eno1`. */
   readonly through: string;
 }
+
+/** Connections with one machine, and a device that they lead through. */
+export type CarriedConnections = Connections & Carrier;
 
 /**
  * Default routes and ports of bridges among these devices, and the connections that lead through them. What an
@@ -43,30 +47,39 @@ export async function networkFindings(
     ...routeUses(interfaces, await defaultRoutes(host, routes, deadlineMs)),
     ...portUses(host, interfaces),
   ];
-  const connections = readConnections(host).flatMap((connection) =>
-    routedThrough(routes, connection.peer).flatMap((name) =>
-      carriers(interfaces, name).map((carrier) => ({ ...connection, ...carrier })),
+  const connections = readConnections(host).flatMap((each) =>
+    routedThrough(routes, each.peer).flatMap((name) =>
+      carriers(interfaces, name).map((carrier) => ({ ...each, ...carrier })),
     ),
   );
   return { uses, connections };
 }
 
+/** Whether a program is a server of ssh, by its short name: since OpenSSH 9.8 a session is sshd-session. */
+export function isSshServer(name: string): boolean {
+  return /^(?:sshd|dropbear)\b/.test(name);
+}
+
 /** Which of the connections are sessions of ssh, by who holds their sockets. */
-export function sshUses(connections: readonly CarriedConnection[], holders: readonly Holder[]): DeviceUse[] {
-  return connections.flatMap(({ device, peer, socket, through }) => {
-    // sshd-session since OpenSSH 9.8.
-    const server = holders.find(({ path, name }) => path === socket && /^(?:sshd|dropbear)\b/.test(name));
-    if (!server) return [];
-    const detail = `the ssh session with ${formatAddress(peer)} (${quoteName(server.name)}, pid ${server.pid}) leads through ${through}`;
-    return [
-      {
-        device,
-        reason: 'ssh',
-        detail,
-        hints: [advice('log in through another interface, or at the machine itself')],
-      },
-    ];
-  });
+export function sshUses(connections: readonly CarriedConnections[], holders: readonly Holder[]): DeviceUse[] {
+  const servers = new Map<string, Holder>();
+  for (const holder of holders)
+    if (isSshServer(holder.name) && !servers.has(holder.path)) servers.set(holder.path, holder);
+  return connections.flatMap(({ device, peer, sockets, through }) =>
+    sockets.flatMap((socket): DeviceUse[] => {
+      const server = servers.get(socket);
+      if (!server) return [];
+      const who = `${quoteName(server.name)}, pid ${server.pid}`;
+      return [
+        {
+          device,
+          reason: 'ssh',
+          detail: `the ssh session with ${formatAddress(peer)} (${who}) leads through ${through}`,
+          hints: [advice('log in through another interface, or at the machine itself')],
+        },
+      ];
+    }),
+  );
 }
 
 function routeUses(interfaces: Interfaces, { found, unknown }: DefaultRoutes): DeviceUse[] {
@@ -113,10 +126,7 @@ function portUses(host: Host, interfaces: Interfaces): DeviceUse[] {
 }
 
 /** The functions that an interface is on, each with the words for how. */
-function carriers(
-  interfaces: Interfaces,
-  name: string,
-): { readonly device: PciAddress; readonly through: string }[] {
+function carriers(interfaces: Interfaces, name: string): Carrier[] {
   return [...functionsBelow(interfaces, name)].map(([device, physical]) => ({
     device,
     through:

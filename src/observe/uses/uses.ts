@@ -8,8 +8,8 @@ import { graphicsUses } from './graphics.ts';
 import { diskUses } from './disks.ts';
 import { deviceNodes, heldUses } from './holders.ts';
 import { keyboardUses } from './keyboards.ts';
-import { unseenUses } from './unseen.ts';
-import { networkFindings, sshUses } from './network.ts';
+import { isSshServer, networkFindings, sshUses } from './network.ts';
+import { unseenHolders, unseenSessions } from './unseen.ts';
 
 /*
  * Classes behind which there is never such a thing, so that a graphics card with its sound costs no look at it:
@@ -22,7 +22,7 @@ const NO_NETWORK = /^0[134]/;
 /**
  * What the host needs these devices for, of those that could be taken from it: no bridge, no part of the board,
  * none that is on a vfio driver or a stub already. Without a driver a device can still be what the screen shows.
- * Processes are looked at once, and only when a device has nodes or carries connections.
+ * Processes are looked at only when a device has nodes or carries connections; for the latter only servers of ssh.
  * `directories` is what is in those of the devices, as far as it was read already.
  * Throws VH_STUCK when the kernel does not answer within the deadline.
  */
@@ -42,19 +42,20 @@ export async function readUses(
     deadlineMs,
   );
   const nodes = await deviceNodes(host, bound, deadlineMs, directories);
-  const openFiles = host.openFiles([
-    ...nodes.map(({ path }) => path),
-    ...network.connections.map(({ socket }) => socket),
-  ]);
-  const { holders } = openFiles;
+  const held = host.openFiles(nodes.map(({ path }) => path));
+  const sessions = host.openFiles(
+    network.connections.flatMap(({ sockets }) => sockets),
+    isSshServer,
+  );
   const uses = [
     ...(withDisks.length > 0 ? await diskUses(host, withDisks, deadlineMs) : []),
     ...(withKeyboards.length > 0 ? keyboardUses(host, withKeyboards) : []),
     ...network.uses,
-    ...sshUses(network.connections, holders),
+    ...sshUses(network.connections, sessions.holders),
     ...graphicsUses(host, takeable),
-    ...heldUses({ host, nodes, holders }),
-    ...unseenUses(nodes, network.connections, openFiles),
+    ...heldUses({ host, nodes, holders: held.holders }),
+    ...unseenHolders(nodes, held),
+    ...unseenSessions(network.connections, sessions),
   ];
   return takeable.flatMap(({ address }) =>
     uses

@@ -157,6 +157,17 @@ describe('openFilesAmong', () => {
     assert.equal(few.now(), 7);
   });
 
+  it('looks at programs of a name only, when that is asked for, and names no others', async () => {
+    const path = node();
+    const pid = await holder([path]);
+    const look = (name: string, deadlineMs: number): OpenFiles =>
+      openFilesAmong([path], { ...limits(deadlineMs, [pid]), ofProgram: (each) => each === name });
+    assert.deepEqual(seen(look('tail', 1000)), [[pid, path]]);
+    assert.deepEqual(seen(look('sshd', 1000)), []);
+    assert.deepEqual(look('tail', 0).unseen, [{ pid, name: 'tail' }]);
+    assert.deepEqual(look('sshd', 0).unseen, []);
+  });
+
   it('looks at nobody when nothing is asked for', () => {
     assert.deepEqual(openFilesAmong([]), { holders: [], unseen: [] });
   });

@@ -132,10 +132,7 @@ describe('networkFindings', () => {
 
 describe('sshUses', () => {
   const through = { device: nic.address, through: 'eno1', peer: '1100000010101000' + '0000000100010100' };
-  const connections = [
-    { ...through, socket: 'socket:[1]' },
-    { ...through, socket: 'socket:[2]' },
-  ];
+  const connections = [{ ...through, sockets: ['socket:[1]', 'socket:[2]'] }];
   const rows: readonly (readonly [name: string, sessions: number])[] = [
     ['sshd', 1],
     ['sshd-session', 1],

@@ -21,7 +21,7 @@ describe('readConnections', () => {
   it('has the established ones with other machines, by who is there and the socket here', () => {
     const host = fakeHost({ files: { '/proc/net/tcp': TCP, '/proc/net/tcp6': TCP6 } });
     assert.deepEqual(
-      readConnections(host).map(({ peer, socket }) => `${formatAddress(peer)} ${socket}`),
+      readConnections(host).map(({ peer, sockets }) => `${formatAddress(peer)} ${sockets.join(' ')}`),
       ['192.168.1.20 socket:[1002]', '2001:db8:7::20 socket:[2001]', '192.168.1.22 socket:[2002]'],
     );
   });
