@@ -58,6 +58,6 @@ try {
   }
   console.log(`\n${markdown(lines)}`);
 } finally {
-  group?.remove();
+  await group?.remove();
   rmSync(directory, { recursive: true, force: true });
 }

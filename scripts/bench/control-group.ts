@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, rmdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 
@@ -7,7 +7,8 @@ export interface ControlGroup {
   readonly directory: string;
   /** Microseconds of user and system time of all processes that ever were in it, once none is left. */
   usedWhenEmpty(): Promise<number>;
-  remove(): void;
+  /** Ends what is left in it, too. */
+  remove(): Promise<void>;
 }
 
 /** How long children that nobody waited for may go on, in milliseconds, and how often is looked whether they do. */
@@ -28,18 +29,24 @@ export function makeControlGroup(): ControlGroup | undefined {
   return {
     directory,
     usedWhenEmpty: async () => {
-      const until = performance.now() + LEFT_OVER_MS;
-      while (!isEmpty(directory)) {
-        if (performance.now() > until) throw new Error('a process of the call does not end');
-        await delay(LOOK_EVERY_MS);
-      }
+      await emptied(directory);
       return Number(/^usage_usec (\d+)$/m.exec(readFileSync(join(directory, 'cpu.stat'), 'utf8'))?.[1]);
     },
-    remove: () => {
-      // After a run that failed there may be a process in it; the kernel keeps the empty group of it until the next boot.
-      if (isEmpty(directory)) rmdirSync(directory);
+    remove: async () => {
+      // A run that failed may have left some. Before Linux 5.14 the file is not there, and they end by themselves.
+      if (existsSync(join(directory, 'cgroup.kill'))) writeFileSync(join(directory, 'cgroup.kill'), '1');
+      await emptied(directory);
+      rmdirSync(directory);
     },
   };
+}
+
+async function emptied(directory: string): Promise<void> {
+  const until = performance.now() + LEFT_OVER_MS;
+  while (!isEmpty(directory)) {
+    if (performance.now() > until) throw new Error('a process of the call does not end');
+    await delay(LOOK_EVERY_MS);
+  }
 }
 
 function isEmpty(directory: string): boolean {

@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import type { PlainHost } from './files/plain-host.ts';
 
 /** Descriptors of one process, as many as a usual one of a desktop has. */
 const EACH = 250;
@@ -19,11 +20,29 @@ print 'ready';
 kill('KILL', @children);
 `;
 
-/** Starts processes that have so many files open between them. */
-export async function openFiles(count: number): Promise<{ end(): Promise<void> }> {
-  const child = spawn('perl', ['-e', HOLD, String(EACH), String(count / EACH)], {
-    stdio: ['pipe', 'pipe', 'inherit'],
-  });
+/** Starts processes that have so many files open between them, on the host that is entered. */
+export async function openFiles(
+  count: number,
+  [program, ...args]: PlainHost['enter'],
+): Promise<{ end(): Promise<void> }> {
+  const child = spawn(
+    program,
+    [
+      ...args,
+      'sh',
+      '-c',
+      'exec 3<&0; "$@" <&3 & wait',
+      'sh',
+      'perl',
+      '-e',
+      HOLD,
+      String(EACH),
+      String(count / EACH),
+    ],
+    {
+      stdio: ['pipe', 'pipe', 'inherit'],
+    },
+  );
   const ended = new Promise<void>((resolve) => {
     child.on('close', () => {
       resolve();

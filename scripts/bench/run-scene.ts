@@ -49,6 +49,6 @@ export async function runScene(scene: Scene, options: RunOptions): Promise<(read
       return spread ? [[row, spread] as const] : [];
     });
   } finally {
-    close();
+    await close();
   }
 }

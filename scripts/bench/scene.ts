@@ -29,7 +29,7 @@ export interface OpenScene {
   /** In the order of a round. */
   readonly forms: readonly Form[];
   /** Ends what it has started. */
-  readonly close: () => void;
+  readonly close: () => Promise<void>;
 }
 
 /** What most is compared with. */

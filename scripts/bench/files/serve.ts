@@ -1,8 +1,8 @@
 /**
  * A host of plain files, for the compiled hook as it is installed: in a mount namespace of its own this process puts a
  * simulated machine's tree over /sys, /dev, /run and what else the hook reads, and serves what is written to. Called by
- * plain-host.ts through unshare(1), with the file that has the setting and a directory that it may fill. Prints `ready`,
- * and ends with its standard input.
+ * plain-host.ts through unshare(1), with the file that has the setting, a directory that it may fill, and the caller's
+ * namespaces. Prints `ready`, and ends with its standard input.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
@@ -15,7 +15,8 @@ import { modulesOfADistribution } from './modules.ts';
 import { startNetwork } from './network.ts';
 import { run, runBeside } from './system.ts';
 
-const [, , settingFile = '', directory = ''] = process.argv;
+const [, , settingFile = '', directory = '', callersMounts, callersNetwork] = process.argv;
+if (callersMounts === undefined || callersNetwork === undefined) throw new Error('see plain-host.ts');
 const setting = JSON.parse(readFileSync(settingFile, 'utf8')) as Setting;
 
 /** Files of /proc that tell of the machine. All others are those of this computer. */
@@ -29,12 +30,11 @@ const PROC = [
 
 /** Else all of this would come over the /sys of this computer, and a network card into its network. */
 function refuseWithoutNamespaces(): void {
-  const names = ['mnt', ...(setting.network ? ['net'] : [])];
-  const shared = names.filter(
-    (name) => readlinkSync(`/proc/self/ns/${name}`) === readlinkSync(`/proc/${process.ppid}/ns/${name}`),
-  );
-  if (shared.length > 0)
-    throw new Error(`call it through unshare: the namespaces ${shared.join(', ')} are its parent's`);
+  const shared = [
+    ...(readlinkSync('/proc/self/ns/mnt') === callersMounts ? ['mnt'] : []),
+    ...(setting.network && readlinkSync('/proc/self/ns/net') === callersNetwork ? ['net'] : []),
+  ];
+  if (shared.length > 0) throw new Error(`call it through unshare: ${shared.join(', ')} is the caller's`);
 }
 
 function made(...names: readonly string[]): string {

@@ -107,14 +107,14 @@ export const card: Scene = {
         {
           ...prepare(CROWDED.prepare),
           before: async () => {
-            crowd = await openFiles(OPEN_FILES);
+            crowd = await openFiles(OPEN_FILES, host.enter);
           },
         },
         { ...release(CROWDED.release), after: disperse },
       ],
-      close: () => {
-        void disperse();
-        host.stop();
+      close: async () => {
+        await disperse();
+        await host.stop();
       },
     };
   },

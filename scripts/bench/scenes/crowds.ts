@@ -71,8 +71,8 @@ export const crowds: readonly Scene[] = of.map(({ words, count, device, setting,
           all.prepare(ALL.prepare),
           all.release(ALL.release),
         ],
-        close: () => {
-          for (const host of hosts) host.stop();
+        close: async () => {
+          for (const host of hosts) await host.stop();
         },
       };
     },

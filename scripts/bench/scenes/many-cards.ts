@@ -68,7 +68,7 @@ export const manyCards: readonly Scene[] = [
     open(hook, directory): Promise<OpenScene> {
       const machine = simulatedMachine(eightCards().spec, join(directory, 'machine'), [SLOW]);
       const forms = formsOf((cards) => hookCalls(hook, guestOf(cards), machine), machine.boot);
-      return Promise.resolve({ forms, close: () => undefined });
+      return Promise.resolve({ forms, close: () => Promise.resolve() });
     },
   },
 ];

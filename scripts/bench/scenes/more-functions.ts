@@ -36,7 +36,7 @@ export const moreFunctions: Scene = {
   async open(hook, directory): Promise<OpenScene> {
     const calls = async (
       more: number,
-    ): Promise<ReturnType<typeof hookCalls> & { readonly stop: () => void }> => {
+    ): Promise<ReturnType<typeof hookCalls> & { readonly stop: () => Promise<void> }> => {
       const host = await startPlainHost({ spec: cardWithFunctions(more) }, join(directory, String(more)));
       const functions = Array.from({ length: 2 + more }, (_, index) => `${CARD}.${index}`);
       return { ...hookCalls(hook, guestWith(functions), host), stop: host.stop };
@@ -49,9 +49,9 @@ export const moreFunctions: Scene = {
         many.prepare(MANY.prepare),
         many.release(MANY.release),
       ],
-      close: () => {
-        few.stop();
-        many.stop();
+      close: async () => {
+        await few.stop();
+        await many.stop();
       },
     };
   },

@@ -49,7 +49,7 @@ export const simulated: Scene = {
           stdin: guest.xml,
         },
       ],
-      close: () => undefined,
+      close: () => Promise.resolve(),
     });
   },
 };

@@ -29,8 +29,8 @@ describe('a host of plain files (needs root and /dev/fuse)', function () {
     directory = mkdtempSync(join(tmpdir(), 'plain-host-'));
     host = await startPlainHost({ spec: machineOf('amd-rdna3-desktop') }, join(directory, 'host'));
   });
-  after(() => {
-    host?.stop();
+  after(async () => {
+    await host?.stop();
     if (directory !== undefined) rmSync(directory, { recursive: true, force: true });
   });
 
