@@ -4,6 +4,19 @@ import { sysfs } from '../pci/sysfs.ts';
 import { describeHolders } from './describe-holders.ts';
 import { groupOf } from './read-device.ts';
 
+/** Where a card has its virtual functions, as routing ids (SR-IOV capability); undefined for one that makes none. */
+export function routingOf(
+  host: Host,
+  physical: PciAddress,
+): { readonly offset: number; readonly stride: number } | undefined {
+  const [offset, stride] = ['sriov_offset', 'sriov_stride'].map((name) =>
+    host.read(sysfs.attribute(physical, name)),
+  );
+  return offset === undefined || stride === undefined
+    ? undefined
+    : { offset: Number(offset), stride: Number(stride) };
+}
+
 /** The virtual functions that a card has now, in their order. */
 export function virtualFunctions(host: Host, physical: PciAddress): readonly PciAddress[] {
   return (host.list(sysfs.device(physical)) ?? [])

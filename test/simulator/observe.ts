@@ -22,6 +22,10 @@ export function observe(state: MachineState): Observation {
   // Loaded or not, it is the same as long as it is off.
   if (state.modules['vfio_iommu_type1']?.parameters['allow_unsafe_interrupts'] === 'Y')
     facts['allow_unsafe_interrupts'] = 'Y';
+  for (const { sizeKb, nodes } of state.memory?.pools ?? []) {
+    for (const [node, { nr, surplus }] of nodes.entries())
+      facts[`huge pages of ${sizeKb} kB on node ${node}`] = String(nr - surplus);
+  }
   if (state.firmwareFramebuffer !== undefined) facts['firmware frame buffer'] = state.firmwareFramebuffer;
   return Object.fromEntries(Object.entries(facts).sort(([a], [b]) => (a < b ? -1 : 1)));
 }

@@ -1,7 +1,7 @@
 import type { Host } from '../../host/host.ts';
 import { boundDriver } from '../../observe/bound-driver.ts';
 import { notAnswering } from '../../observe/not-answering.ts';
-import { openFunction } from '../../observe/virtual-functions.ts';
+import { openFunction, routingOf } from '../../observe/virtual-functions.ts';
 import { parsePciAddress, type PciAddress } from '../../pci/address.ts';
 import { sysfs } from '../../pci/sysfs.ts';
 import type { SeenOf } from '../kind.ts';
@@ -37,8 +37,7 @@ function seenOf(host: Host, card: PciAddress, count: number): SeenOf<'vfs'> {
     },
     facts: {
       total: Number(text('sriov_totalvfs')),
-      offset: Number(text('sriov_offset')),
-      stride: Number(text('sriov_stride')),
+      ...(routingOf(host, card) ?? { offset: 0, stride: 0 }),
       driver: boundDriver(host, card) ?? '',
       open: openFunction(host, card) ?? '',
       vendor: id('vendor'),
