@@ -23,8 +23,11 @@ export async function configJsonSchema(): Promise<string> {
     typeMode: 'input',
     target: 'draft-07',
     errorMode: 'throw',
-    overrideAction: ({ valibotAction, jsonSchema }) =>
-      valibotAction.type === 'check' ? { ...jsonSchema, ...oneDevice } : undefined,
+    overrideAction: ({ valibotAction: { type }, jsonSchema }) => {
+      if (type === 'check') return { ...jsonSchema, ...oneDevice };
+      // That no card is in the list twice is nothing that JSON Schema could say.
+      return type === 'check_items' ? jsonSchema : undefined;
+    },
   });
   const { $schema, ...rest } = schema;
   const named = { $schema, title: 'vfio-hook configuration', ...rest };

@@ -1,4 +1,5 @@
 import type { Hint } from '../hint.ts';
+import type { PciAddress } from '../pci/address.ts';
 import type { UseReason } from '../pci/use.ts';
 import type { GuestKey } from './guest-file.ts';
 import type { DeviceMatch } from './match.ts';
@@ -9,6 +10,10 @@ export interface Config {
   /** Rules in the order in which they are applied: of all guests first, then of this guest; a later one wins. */
   readonly devices: readonly DeviceRule[];
   readonly log: { readonly level: LogLevel };
+  /** Huge pages that the guest needs on top of those that there are. */
+  readonly hugepages?: GuestHugepages;
+  /** Cards whose virtual functions are made for guests: {@link ConfigScope} `all` only. */
+  readonly sriov: readonly CardRule[];
   /** Whether guests may start where the IOMMU does not check interrupts: {@link ConfigScope} `all` only. */
   readonly allowUnsafeInterrupts: boolean;
 }
@@ -34,6 +39,24 @@ export interface DeviceRule {
   readonly allow?: readonly UseReason[];
 }
 
+/** Huge pages for the memory of a guest. */
+export interface GuestHugepages {
+  readonly sizeKb: number;
+  /** `auto`: what the guest's XML comes to. */
+  readonly count: number | 'auto';
+  /** NUMA node; absent: any. */
+  readonly node?: number;
+}
+
+/** A card that has virtual functions while a guest needs one of them. */
+export interface CardRule {
+  /** The physical function. */
+  readonly pf: PciAddress;
+  readonly vfs: number;
+  /** Whether drivers of the host take those that no guest has. */
+  readonly autoprobe: boolean;
+}
+
 /** Syslog severities, least first. */
 export type LogLevel = (typeof logLevels)[number];
 
@@ -45,6 +68,8 @@ export interface PartialConfig {
   readonly timeouts?: Partial<Timeouts>;
   readonly devices?: readonly DeviceRule[];
   readonly log?: Partial<Config['log']>;
+  readonly hugepages?: GuestHugepages;
+  readonly sriov?: readonly CardRule[];
   readonly allowUnsafeInterrupts?: boolean;
 }
 
@@ -74,15 +99,19 @@ export const defaultConfig: Config = {
   timeouts: { kernelWrite: 30_000, run: 120_000, lock: 30_000 },
   devices: [],
   log: { level: 'info' },
+  sriov: [],
   allowUnsafeInterrupts: false,
 };
 
 /** Puts a file's contents over `base`: single values replace, rules are appended. */
 export function mergeConfig(base: Config, file: PartialConfig): Config {
+  const pages = file.hugepages ?? base.hugepages;
   return {
     timeouts: { ...base.timeouts, ...file.timeouts },
     devices: [...base.devices, ...(file.devices ?? [])],
     log: { ...base.log, ...file.log },
+    ...(pages && { hugepages: pages }),
+    sriov: file.sriov ?? base.sriov,
     allowUnsafeInterrupts: file.allowUnsafeInterrupts ?? base.allowUnsafeInterrupts,
   };
 }

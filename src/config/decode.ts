@@ -80,12 +80,20 @@ export function examineConfigFile(text: string, path: string, scope: ConfigScope
   return broken(problems.map((problem) => located(problem, map())));
 }
 
+/** Keys of all guests, and why they are. */
+const OF_ALL: Readonly<Record<string, string>> = {
+  allowUnsafeInterrupts: 'it endangers the whole host',
+  sriov: 'a card has one number of virtual functions for all guests',
+};
+
 /** Keys of all guests in the file of one. */
 function outOfPlace(document: object): Problem[] {
-  const key = 'allowUnsafeInterrupts';
-  if (!Object.hasOwn(document, key)) return [];
-  const text = `${key} is not for one guest: it endangers the whole host, so it belongs into config.yaml`;
-  return [{ path: [key], text, atKey: true }];
+  return Object.entries(OF_ALL)
+    .filter(([key]) => Object.hasOwn(document, key))
+    .map(([key, why]) => {
+      const text = `${key} is not for one guest: ${why}, so it belongs into config.yaml`;
+      return { path: [key], text, atKey: true };
+    });
 }
 
 function broken(findings: readonly Finding[]): Examined {

@@ -4,22 +4,17 @@ import { DRIVER_NAME, isDriverName } from '../pci/driver-name.ts';
 import { offeredReasons, useReasons } from '../pci/use.ts';
 import { logLevels } from './config.ts';
 import { DURATION, parseDuration } from './duration.ts';
+import { hugepages } from './areas/hugepages.ts';
+import { sriov } from './areas/sriov.ts';
+import { ADDRESS, closed, expected, HEX, read } from './forms.ts';
 import { classWords, formatDeviceMatch, parseDeviceMatch } from './match.ts';
 
 /*
  * The one description of a configuration file. The types of the result, the messages and the published JSON
- * Schema (scripts/schema.ts) come from it. Each text has a `regex` as well as a reader: the regular expression is
- * what the JSON Schema can say, the reader is what decides.
+ * Schema (scripts/schema.ts) come from it.
  */
 
-/** `[a-z]` of either case, since a JSON Schema pattern has no flags. */
-const HEX = '[0-9a-fA-F]';
-const SLOT = '[01][0-9a-fA-F]';
-const ADDRESS = `(?:${HEX}{4,8}:)?${HEX}{2}:${SLOT}\\.[0-7]`;
-const NODE_DEVICE = `[pP][cC][iI]_${HEX}{4,8}_${HEX}{2}_${SLOT}_[0-7]`;
-const MATCH = new RegExp(
-  `^(?:${ADDRESS}|${NODE_DEVICE}|${HEX}{4}:${HEX}{4}|${Object.keys(classWords).join('|')})$`,
-);
+const MATCH = new RegExp(`^(?:${ADDRESS}|${HEX}{4}:${HEX}{4}|${Object.keys(classWords).join('|')})$`);
 const POWERS = Array.from({ length: 20 }, (_, bit) => String(2 ** bit));
 const SIZE = new RegExp(`^(?:${POWERS.join('|')}) ?[mMgGtT](?:[iI]?[bB])?$`);
 const deviceMatch = read({
@@ -137,6 +132,8 @@ export const configSchema = v.pipe(
         ),
       }),
     ),
+    hugepages: v.exactOptional(hugepages),
+    sriov: v.exactOptional(sriov),
     allowUnsafeInterrupts: v.exactOptional(
       v.pipe(
         v.boolean(expected('true or false')),
@@ -147,59 +144,12 @@ export const configSchema = v.pipe(
     ),
   }),
   v.description('Configuration of vfio-hook: of all guests, or of one.'),
-  v.transform(({ timeouts, devices, log, allowUnsafeInterrupts }) => ({
+  v.transform(({ timeouts, devices, log, hugepages: pages, sriov: cards, allowUnsafeInterrupts }) => ({
     ...(timeouts && { timeouts }),
     ...(devices && { devices }),
     ...(log && { log }),
+    ...(pages && { hugepages: pages }),
+    ...(cards && { sriov: cards }),
     ...(allowUnsafeInterrupts !== undefined && { allowUnsafeInterrupts }),
   })),
 );
-
-/** A value as a message shows it: its kind, never itself (see shownKey in src/text.ts). */
-export function shownValue(value: unknown): string {
-  if (typeof value === 'string') return 'a text';
-  if (value === null || value === undefined) return 'nothing';
-  if (Array.isArray(value)) return 'a list';
-  if (typeof value === 'object') return 'a mapping';
-  return typeof value === 'number' ? 'a number' : 'true or false';
-}
-
-interface TextKind<Value> {
-  /** Completes "… is …". */
-  readonly what: string;
-  /** What to write instead. */
-  readonly write: string;
-  readonly pattern: RegExp;
-  readonly reader: (text: string) => Value | undefined;
-  readonly description: string;
-}
-
-/** A text that `reader` understands; the result is what the reader made of it. */
-function read<Value>({ what, write, pattern, reader, description }: TextKind<Value>) {
-  const message = (): string => `${what}: ${write}`;
-  return v.pipe(
-    v.string(message),
-    v.regex(pattern, message),
-    v.description(description),
-    v.rawTransform<string, Value>(({ dataset, addIssue, NEVER }) => {
-      const value = reader(dataset.value);
-      if (value !== undefined) return value;
-      // The regular expression has refused the text already, unless only the reader knows the bounds.
-      if (pattern.test(dataset.value)) addIssue({ message: message() });
-      return NEVER;
-    }),
-  );
-}
-
-/** A mapping of these keys and no others. */
-function closed<const Entries extends v.ObjectEntries>(entries: Entries) {
-  return v.strictObject(entries, (issue) =>
-    issue.received === 'undefined'
-      ? `the key ${issue.expected} is missing`
-      : expected('a mapping (lines of "key: value")')(issue),
-  );
-}
-
-function expected(what: string): (issue: { readonly input: unknown }) => string {
-  return (issue) => `${shownValue(issue.input)} in place of ${what}`;
-}

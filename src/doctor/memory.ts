@@ -1,8 +1,10 @@
 import { count, plural } from '../count.ts';
 import type { Host } from '../host/host.ts';
 import { readPoolFile } from '../observe/hugepages.ts';
+import type { Domain } from '../domain/domain.ts';
 import { formatBarSize } from '../pci/bar.ts';
 import { sysfs } from '../pci/sysfs.ts';
+import { wishesOf } from '../resource/wishes.ts';
 import { quoteName } from '../text.ts';
 import type { Check, Examination } from './examination.ts';
 import { about, failure, ok, warning, type Found } from './finding.ts';
@@ -23,7 +25,10 @@ export const hugepages: Check = {
       const sizes = xml?.features.hugepages;
       if (!xml || !sizes || holdsDevices(on, xml.domain.uuid)) return [];
       const pool = poolOf(on.host, sizes[0]);
-      return [about(quoteName(name), judgePool(pool, sizes[0], xml.features.memory))];
+      const found = pool
+        ? judgePool(pool, xml.features.memory, addedPages(on, xml.domain, pool.size))
+        : noPool(sizes[0]);
+      return [about(quoteName(name), found)];
     });
     return findings.length > 0 ? findings : ok('no guest that is off asks for them');
   },
@@ -36,20 +41,32 @@ function holdsDevices({ engine }: Examination, uuid: string | undefined): boolea
     .claims.some(({ owner, state }) => owner.kind === 'guest' && owner.uuid === uuid && state === 'held');
 }
 
-function judgePool(pool: Pool | undefined, wantedSize: number | undefined, memory: number): Found {
-  if (!pool) {
-    const size = wantedSize === undefined ? 'the default size' : formatBarSize(wantedSize);
-    return failure(
-      `this kernel has no huge pages of ${size}`,
-      advice('choose another <page size=…> in <memoryBacking>, such as 2048 KiB'),
-    );
-  }
+/** Pages of a size that the configuration has added when the guest starts. */
+function addedPages({ engine }: Examination, domain: Domain, size: number): number {
+  const { hugepages: pages } = engine.loadConfig(domain);
+  if (pages?.sizeKb !== size / 1024) return 0;
+  const wishes = wishesOf({ hugepages: pages, sriov: [] }, domain, () => undefined);
+  return wishes.reduce((sum, wish) => (wish.kind === 'hugepages' ? sum + wish.wish.pages : sum), 0);
+}
+
+function noPool(wantedSize: number | undefined): Found {
+  const size = wantedSize === undefined ? 'the default size' : formatBarSize(wantedSize);
+  return failure(
+    `this kernel has no huge pages of ${size}`,
+    advice('choose another <page size=…> in <memoryBacking>, such as 2048 KiB'),
+  );
+}
+
+function judgePool(pool: Pool, memory: number, added: number): Found {
   const needed = Math.ceil(memory / pool.size);
   const what = `it needs ${count(needed, 'page')} of ${formatBarSize(pool.size)}`;
-  if (pool.free >= needed) return ok(`${what}, and ${pool.free} ${plural(pool.free, 'is', 'are')} free`);
+  const free = `${pool.free} ${plural(pool.free, 'is', 'are')} free`;
+  if (pool.free >= needed) return ok(`${what}, and ${free}`);
+  if (pool.free + added >= needed) return ok(`${what}: ${free}, and ${added} are added when it starts`);
   const file = sysfs.hugepages({ sizeKb: pool.size / 1024 }, 'nr_hugepages');
   const fix = [
     command(`echo ${pool.total + needed - pool.free} > ${file}`),
+    advice('or have them added for as long as it runs: hugepages in its configuration'),
     advice('early after the start of the host there is more unbroken memory for them'),
   ];
   return pool.total >= needed

@@ -10,6 +10,16 @@ export interface Domain {
   readonly uuid?: string;
   /** In document order. */
   readonly hostdevs: readonly Hostdev[];
+  /** Memory that shall be in huge pages; absent when none shall. */
+  readonly hugepages?: readonly HugepageNeed[];
+}
+
+/** A part of a guest's memory that is in huge pages of one size: each of its NUMA nodes has pages of its own. */
+export interface HugepageNeed {
+  /** Bytes of one page; absent: the default size of the host. */
+  readonly size?: number;
+  /** Of memory. */
+  readonly bytes: number;
 }
 
 /** A guest that libvirt has given a UUID. */

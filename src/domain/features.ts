@@ -1,6 +1,7 @@
 import type { PciAddress } from '../pci/address.ts';
 import { QEMU_NAMESPACE } from './commandline.ts';
 import { childrenNamed, type Element } from './element.ts';
+import { bytesOf, sizeInBytes } from './bytes.ts';
 import { at, guestSystem, type GuestSystem } from './guest-system.ts';
 import { readDomainElement, wholly } from './parse.ts';
 import { parseNumber, readPciAddress, readSource } from './source.ts';
@@ -120,33 +121,6 @@ export function readFeatures(xml: string): Features {
 
 function attribute(element: Element | undefined, name: string): string | undefined {
   return element?.attributes.get(name);
-}
-
-/** libvirt's units (docs/formatdomain.rst, memory): powers of 1000 end in B, powers of 1024 do not, or in iB. */
-const UNITS: ReadonlyMap<string, number> = new Map([
-  ['b', 1],
-  ['bytes', 1],
-  ['k', 2 ** 10],
-  ['kib', 2 ** 10],
-  ['kb', 1e3],
-  ['m', 2 ** 20],
-  ['mib', 2 ** 20],
-  ['mb', 1e6],
-  ['g', 2 ** 30],
-  ['gib', 2 ** 30],
-  ['gb', 1e9],
-  ['t', 2 ** 40],
-  ['tib', 2 ** 40],
-  ['tb', 1e12],
-]);
-
-function bytesOf(element: Element | undefined): number | undefined {
-  return element && sizeInBytes(element.text, attribute(element, 'unit'));
-}
-
-function sizeInBytes(text: string, unit = 'KiB'): number | undefined {
-  const factor = UNITS.get(unit.toLowerCase());
-  return /^\s*\d{1,15}\s*$/.test(text) && factor !== undefined ? Number(text) * factor : undefined;
 }
 
 function pageSizes(hugepages: Element): readonly number[] {

@@ -4,6 +4,7 @@ import { readDisk } from './disk.ts';
 import type { DefinedDomain, Domain, Hostdev } from './domain.ts';
 import { childrenNamed, onlyChild, optionalChild, readElement, type Element } from './element.ts';
 import { readHostdev } from './hostdev.ts';
+import { hugepageNeeds } from './hugepages.ts';
 import { readInterface } from './interface.ts';
 import { outlineXml, type OutlineChild } from './outline.ts';
 import { refuse } from './refuse.ts';
@@ -27,6 +28,14 @@ const READ: Wanted = new Map([
   ['devices', ['hostdev', 'interface', 'disk']],
 ]);
 
+/** And for a guest with huge pages. */
+const READ_WITH_MEMORY: Wanted = new Map([
+  ...READ,
+  ...wholly('memory'),
+  ['memoryBacking', ['hugepages']],
+  ['cpu', ['numa']],
+]);
+
 /** Children that are read as a whole. */
 export function wholly(...names: readonly string[]): Wanted {
   return new Map(names.map((name) => [name, 'whole']));
@@ -47,6 +56,7 @@ interface Found {
  *   alike. It must have a UUID as well.
  * - Devices are read only where libvirt defines them, `domain/devices/…` and `<qemu:commandline>`, so that
  *   metadata, comments, CDATA and elements of other namespaces cannot assign any.
+ * - What it says of huge pages is read as well, and never refused: that is libvirt's to judge.
  * - An NVMe controller may stand behind several disks, one namespace each: it is one device, with the
  *   namespace and `managed` of the first, as libvirt's own list has it (virnvme.c:virNVMeDeviceListCreateDetachList).
  *   Any other device that is assigned twice is refused.
@@ -56,17 +66,21 @@ interface Found {
 export function parseDomain(xml: string, expected: { readonly name: string }): DefinedDomain;
 export function parseDomain(xml: string): Domain;
 export function parseDomain(xml: string, expected?: { readonly name: string }): Domain {
-  const domain = readDomainElement(xml, READ);
+  const domain = readDomainElement(xml, xml.includes('hugepages') ? READ_WITH_MEMORY : READ);
   const name = textOf(domain, 'name');
   if (name === '') refuse('<name> is empty');
   if (expected && name !== expected.name) {
     refuse(`its <name> is ${quoteName(name)}, expected ${quoteName(expected.name)}`);
   }
-  const hostdevs = distinct([...deviceElements(domain), ...commandlines(domain)]);
-  if (!expected && !optionalChild(domain, 'uuid', '<domain>')) return { name, hostdevs };
+  const needs = hugepageNeeds(domain);
+  const rest = {
+    hostdevs: distinct([...deviceElements(domain), ...commandlines(domain)]),
+    ...(needs.length > 0 && { hugepages: needs }),
+  };
+  if (!expected && !optionalChild(domain, 'uuid', '<domain>')) return { name, ...rest };
   const text = textOf(domain, 'uuid');
   const uuid = parseUuid(text) ?? refuse(`its <uuid> is ${quoteName(text)}, expected 8-4-4-4-12 digits`);
-  return { name, uuid, hostdevs };
+  return { name, uuid, ...rest };
 }
 
 /**

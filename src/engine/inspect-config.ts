@@ -6,6 +6,7 @@ import { advice, type Hint } from '../hint.ts';
 import type { Host } from '../host/host.ts';
 import { shownPath } from '../text.ts';
 import { ownerRemarks, type ConfiguredGuest } from './config-owner.ts';
+import { resourceRemarks } from './config-resources.ts';
 import { ruleRemarks } from './config-rules.ts';
 import { listTrustedDirectory, readTrustedFile, type TrustedTree } from './trusted-file.ts';
 
@@ -84,11 +85,15 @@ export function inspectConfigText(
     };
   }
   const { config } = examined;
-  const remarks = ruleRemarks(config.devices ?? [], options.host).map(({ rule, key, ...remark }) => ({
+  const ofRules = ruleRemarks(config.devices ?? [], options.host).map(({ rule, key, ...remark }) => ({
     ...remark,
     line: lineIn(text, ['devices', rule, key]),
   }));
-  return { path, config, remarks };
+  const ofResources = resourceRemarks(config, options.host).map(({ path: at, ...remark }) => ({
+    ...remark,
+    line: lineIn(text, at),
+  }));
+  return { path, config, remarks: [...ofRules, ...ofResources] };
 }
 
 /** Names in a directory, or what is to be said about one that is not to be trusted. */

@@ -25,3 +25,16 @@ export function poolOf(key: string): HugepagePool {
 export function poolWords({ sizeKb, node }: HugepagePool): string {
   return `huge pages of ${formatBarSize(sizeKb * 1024)}${node === undefined ? '' : ` on node ${node}`}`;
 }
+
+const UNIT: Readonly<Record<string, number>> = { k: 1, m: 2 ** 10, g: 2 ** 20 };
+
+/**
+ * Reads the size of a huge page such as `2MiB`, `1G` or `64 KiB` (powers of 1024). Returns kB, or undefined when it is no
+ * power of two from 64 KiB to 16 GiB: the sizes of all processors that Linux runs on are among these.
+ */
+export function parsePageSize(text: string): number | undefined {
+  const [, number = '', unit = ''] = /^(\d{1,3}) ?([kmg])(?:i?b)?$/i.exec(text) ?? [];
+  const sizeKb = Number(number) * (UNIT[unit.toLowerCase()] ?? 0);
+  const isPower = Number.isInteger(Math.log2(sizeKb));
+  return isPower && sizeKb >= 64 && sizeKb <= 2 ** 24 ? sizeKb : undefined;
+}

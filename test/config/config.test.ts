@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { pci } from '../scenario.ts';
 import { defaultConfig, mergeConfig, type DeviceRule, type PartialConfig } from '../../src/config/config.ts';
 
 const rule = (word: 'vga' | 'nvme'): DeviceRule => ({ match: { by: 'class', word }, bars: new Map() });
@@ -24,6 +25,16 @@ describe('mergeConfig', () => {
     assert.deepEqual(merged.log, { level: 'err' });
   });
 
+  it('takes huge pages and cards of a file as a whole', () => {
+    const pages = { sizeKb: 2048, count: 'auto', node: 0 } as const;
+    const card = { pf: pci('0000:02:00.0'), vfs: 4, autoprobe: false };
+    const all = mergeConfig(defaultConfig, { hugepages: pages, sriov: [card] });
+    assert.deepEqual([all.hugepages, all.sriov], [pages, [card]]);
+    const own = mergeConfig(all, { hugepages: { sizeKb: 1_048_576, count: 3 } });
+    assert.deepEqual([own.hugepages, own.sriov], [{ sizeKb: 1_048_576, count: 3 }, [card]]);
+    assert.deepEqual(mergeConfig(all, {}), all);
+  });
+
   it('appends rules', () => {
     const merged = [{ devices: [rule('vga')] }, {}, { devices: [rule('nvme'), rule('vga')] }].reduce(
       mergeConfig,
@@ -38,6 +49,7 @@ describe('mergeConfig', () => {
       timeouts: { kernelWrite: 30_000, run: 120_000, lock: 30_000 },
       devices: [],
       log: { level: 'info' },
+      sriov: [],
       allowUnsafeInterrupts: false,
     });
   });

@@ -48,6 +48,11 @@ describe('decodeConfigFile', () => {
       () => decodeConfigFile(text, PATH),
       /: line 2: allowUnsafeInterrupts is not for one guest: it endangers the whole host, so it belongs into config.yaml$/,
     );
+    const cards = 'sriov: [{pf: "02:00.0", vfs: 4}]\nallowUnsafeInterrupts: true';
+    assert.deepEqual(problems(cards), [
+      'line 1: sriov is not for one guest: a card has one number of virtual functions for all guests, so it belongs into config.yaml (first of 2 problems)',
+      'line 2: allowUnsafeInterrupts is not for one guest: it endangers the whole host, so it belongs into config.yaml',
+    ]);
     assert.throws(
       () => decodeConfigFile('allowUnsafeInterrupts: yes please', PATH, 'all'),
       /: line 1: allowUnsafeInterrupts: a text in place of true or false$/,
@@ -278,18 +283,18 @@ describe('decodeConfigFile', () => {
       ['a mistyped key', 'log: {}\ntimeout: {}\n', 'line 2: unknown key "timeout": did you mean timeouts?'],
       [
         'a key like nothing known',
-        'hugepages: 4\n',
-        'line 1: unknown key "hugepages": known are timeouts, devices, log, allowUnsafeInterrupts',
+        'balloon: 4\n',
+        'line 1: unknown key "balloon": known are timeouts, devices, log, hugepages, sriov, allowUnsafeInterrupts',
       ],
       [
         'a key that every JavaScript object has',
         'toString: 1',
-        'line 1: unknown key "toString": known are timeouts, devices, log, allowUnsafeInterrupts',
+        'line 1: unknown key "toString": known are timeouts, devices, log, hugepages, sriov, allowUnsafeInterrupts',
       ],
       [
         'a hostile key',
         '"\\e[2J\\u202e": 1',
-        'line 1: unknown key (no word): known are timeouts, devices, log, allowUnsafeInterrupts',
+        'line 1: unknown key (no word): known are timeouts, devices, log, hugepages, sriov, allowUnsafeInterrupts',
       ],
       ['__proto__', 'log:\n  __proto__: {level: debug}\n', 'line 2: the key __proto__ is not allowed'],
       [
@@ -552,7 +557,7 @@ timeouts:
     for (const name of readdirSync(folder)) {
       it(`${name} loads and names the schema for editors`, () => {
         const text = readFileSync(new URL(name, folder), 'utf8');
-        const decoded = decodeConfigFile(text, name);
+        const decoded = decodeConfigFile(text, name, name.startsWith('config.') ? 'all' : 'guest');
         assert.notDeepEqual(decoded, {});
         const schema = '/usr/share/vfio-hook/vfio-hook.schema.json';
         if (name.endsWith('.json')) {

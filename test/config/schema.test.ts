@@ -14,6 +14,10 @@ interface JsonSchema {
   readonly required?: readonly string[];
   readonly additionalProperties?: false;
   readonly not?: JsonSchema;
+  readonly anyOf?: readonly JsonSchema[];
+  readonly const?: unknown;
+  readonly minimum?: number;
+  readonly maximum?: number;
 }
 
 const understood = [
@@ -28,6 +32,10 @@ const understood = [
   'required',
   'additionalProperties',
   'not',
+  'anyOf',
+  'const',
+  'minimum',
+  'maximum',
 ];
 
 function accepts(schema: JsonSchema, value: unknown): boolean {
@@ -37,6 +45,13 @@ function accepts(schema: JsonSchema, value: unknown): boolean {
   );
   if (schema.not && accepts(schema.not, value)) return false;
   if (schema.enum && !schema.enum.includes(value)) return false;
+  if (schema.anyOf) return schema.anyOf.some((each) => accepts(each, value));
+  if (schema.const !== undefined) return value === schema.const;
+  if (schema.type === 'boolean') return typeof value === 'boolean';
+  if (schema.type === 'integer') {
+    const { minimum = -Infinity, maximum = Infinity } = schema;
+    return typeof value === 'number' && Number.isInteger(value) && value >= minimum && value <= maximum;
+  }
   if (schema.type === 'string' || (schema.enum && schema.type === undefined)) {
     return (
       typeof value === 'string' &&
@@ -57,7 +72,7 @@ function accepts(schema: JsonSchema, value: unknown): boolean {
 
 function decodes(value: unknown): boolean {
   try {
-    decodeConfigFile(JSON.stringify(value), 'x.json');
+    decodeConfigFile(JSON.stringify(value), 'x.json', 'all');
     return true;
   } catch {
     return false;
@@ -66,7 +81,27 @@ function decodes(value: unknown): boolean {
 
 /** Every document that differs from `value` in one place: another type there, a key too many, a key too few. */
 function* variants(value: unknown): Generator {
-  yield* [5, true, null, 'x', '', [], ['vga'], {}, '8MiB', '30s', 'vga', '0x10', { constructor: 1 }];
+  yield* [
+    5,
+    0,
+    -1,
+    1.5,
+    2 ** 40,
+    true,
+    null,
+    'x',
+    '',
+    [],
+    ['vga'],
+    {},
+    '8MiB',
+    '30s',
+    '1GiB',
+    'auto',
+    'vga',
+    '0x10',
+    { constructor: 1 },
+  ];
   if (typeof value !== 'object' || value === null) return;
   if (Array.isArray(value)) {
     const items: readonly unknown[] = value;
@@ -95,6 +130,7 @@ describe('the published JSON Schema', () => {
     const check = (part: JsonSchema & { description?: string }, place: string): void => {
       for (const [key, inner] of Object.entries(part.properties ?? {})) check(inner, `${place}.${key}`);
       if (part.items) check(part.items, `${place}[]`);
+      for (const each of part.anyOf ?? []) check(each, `${place} or`);
       if (!part.properties && !part.items) assert.ok(part.description, `${place} has no description`);
     };
     check(schema, '');

@@ -897,6 +897,36 @@ const table: Readonly<Record<Id, readonly Row[]>> = {
       /^echo 1012 /,
     ],
     [
+      'too few, and the configuration adds as many as it needs',
+      {
+        guests: { win11: pages('<hugepages/>') },
+        ...pools(100, 100),
+        config: { hugepages: { sizeKb: 2048, count: 'auto' } },
+      },
+      'ok',
+      /needs 512 pages of 2 MiB: 100 are free, and 512 are added when it starts$/,
+    ],
+    [
+      'too few, also with what the configuration adds',
+      {
+        guests: { win11: pages('<hugepages/>') },
+        ...pools(100, 100),
+        config: { hugepages: { sizeKb: 2048, count: 411 } },
+      },
+      'failure',
+      /the host has 100 in all/,
+    ],
+    [
+      'too few, and the configuration adds those of another size',
+      {
+        guests: { win11: pages('<hugepages/>') },
+        ...pools(100, 100),
+        config: { hugepages: { sizeKb: 1048576, count: 512 } },
+      },
+      'failure',
+      /the host has 100 in all/,
+    ],
+    [
       'of another size, as /sys has it',
       {
         guests: { win11: pages("<hugepages><page size='1' unit='GiB'/></hugepages>") },

@@ -1,0 +1,48 @@
+import type { CardRule, GuestHugepages, PartialConfig } from '../config/config.ts';
+import type { ValuePath } from '../config/problem.ts';
+import { count } from '../count.ts';
+import { advice, command, type Hint } from '../hint.ts';
+import type { Host } from '../host/host.ts';
+import { readPoolPages } from '../observe/hugepages.ts';
+import { poolWords } from '../pci/hugepages.ts';
+import { sysfs } from '../pci/sysfs.ts';
+import type { Remark } from './inspect-config.ts';
+
+/** A remark about a value of the configuration. */
+export interface ValueRemark extends Remark {
+  readonly path: ValuePath;
+}
+
+/** What there is to say about huge pages and virtual functions on this host. */
+export function resourceRemarks({ hugepages, sriov = [] }: PartialConfig, host: Host): ValueRemark[] {
+  return [
+    ...(hugepages ? poolRemarks(hugepages, host) : []),
+    ...sriov.flatMap((card, index) => cardRemarks(card, ['sriov', index], host)),
+  ];
+}
+
+function poolRemarks({ sizeKb, node }: GuestHugepages, host: Host): ValueRemark[] {
+  const pool = { sizeKb, ...(node !== undefined && { node }) };
+  if (readPoolPages(host, pool) !== undefined) return [];
+  const text = `this host has no ${poolWords(pool)}: a guest with it cannot start`;
+  return [warning(['hugepages'], text, command('ls /sys/devices/system/node/node*/hugepages'))];
+}
+
+function cardRemarks({ pf, vfs }: CardRule, path: ValuePath, host: Host): ValueRemark[] {
+  if (host.read(sysfs.attribute(pf, 'vendor')) === undefined) {
+    const text = `there is no ${pf} on this host: this has no effect`;
+    return [warning([...path, 'pf'], text, advice('compare with: lspci -nn'))];
+  }
+  const total = Number(host.read(sysfs.attribute(pf, 'sriov_totalvfs')) ?? 0);
+  if (total >= vfs) return [];
+  const text = `${pf} can have ${count(total, 'virtual function')}: a guest that is assigned one cannot start`;
+  const fix =
+    total === 0
+      ? advice('it may be off in the firmware setup: SR-IOV')
+      : advice(`set vfs to ${total} or less`);
+  return [warning([...path, total === 0 ? 'pf' : 'vfs'], text, fix)];
+}
+
+function warning(path: ValuePath, text: string, hint: Hint): ValueRemark {
+  return { path, severity: 'warning', text, hints: [hint] };
+}

@@ -1,0 +1,40 @@
+import type { Config } from '../config/config.ts';
+import { pciHostdevs, type Domain } from '../domain/domain.ts';
+import type { PciAddress } from '../pci/address.ts';
+import { poolKey } from '../pci/hugepages.ts';
+import type { Wish } from './kind.ts';
+import { promisedAddresses, type Routing } from './sriov/promised.ts';
+
+/**
+ * What a guest needs besides its devices: what its configuration asks for, and of the host's cards those that it is
+ * assigned a virtual function of. `routingOf` says where a card has them; undefined for a card that has none.
+ */
+export function wishesOf(
+  { hugepages, sriov }: Pick<Config, 'hugepages' | 'sriov'>,
+  domain: Domain,
+  routingOf: (card: PciAddress) => Routing | undefined,
+): readonly Wish[] {
+  const assigned = pciHostdevs(domain).map(({ address }) => address);
+  const cards = sriov.flatMap(({ pf, vfs: count, autoprobe }): Wish[] => {
+    const routing = routingOf(pf);
+    const addresses = routing ? promisedAddresses(pf, count, routing) : [];
+    const isNeeded = addresses.some((address) => assigned.includes(address));
+    return isNeeded ? [{ kind: 'vfs', key: pf, wish: { count, autoprobe } }] : [];
+  });
+  const pages = hugepages ? pagesFor(hugepages, domain) : 0;
+  return [
+    ...cards,
+    ...(hugepages && pages > 0
+      ? [{ kind: 'hugepages', key: poolKey(hugepages), wish: { pages } } satisfies Wish]
+      : []),
+  ];
+}
+
+/** Where the XML does not say a size, it is taken for the one that the configuration has. */
+function pagesFor({ sizeKb, count }: NonNullable<Config['hugepages']>, { hugepages = [] }: Domain): number {
+  if (count !== 'auto') return count;
+  const bytes = sizeKb * 1024;
+  return hugepages
+    .filter(({ size }) => size === undefined || size === bytes)
+    .reduce((pages, need) => pages + Math.ceil(need.bytes / bytes), 0);
+}

@@ -1,0 +1,107 @@
+import assert from 'node:assert/strict';
+import { decodeConfigFile } from '../../../src/config/decode.ts';
+import { VfioHookError } from '../../../src/errors.ts';
+import { hintText } from '../../../src/hint.ts';
+
+const PATH = '/etc/vfio-hook/config.yaml';
+
+/** What is wrong with a text, a line for each problem. */
+function problems(text: string): string[] {
+  try {
+    decodeConfigFile(text, PATH, 'all');
+  } catch (error) {
+    assert.ok(error instanceof VfioHookError);
+    const first = error.message.replace(`cannot use configuration ${PATH}: `, '');
+    return [first, ...error.hints.map(hintText)];
+  }
+  assert.fail('accepted');
+}
+
+const COUNT = 'auto or a whole number from 0 to 1073741824';
+const SIZE = 'no size of a huge page: a power of two from 64KiB to 16GiB, such as 2MiB or 1GiB';
+
+describe('hugepages', () => {
+  const right = [
+    ['{size: 2MiB, count: 4096, node: 0}', { sizeKb: 2048, count: 4096, node: 0 }],
+    ['{size: 1G, count: auto}', { sizeKb: 1_048_576, count: 'auto' }],
+    ['{size: 64 kb, count: 0}', { sizeKb: 64, count: 0 }],
+    ['{size: 16GiB, count: 1, node: 1023}', { sizeKb: 16_777_216, count: 1, node: 1023 }],
+  ] as const;
+  for (const [text, expected] of right) {
+    it(`takes ${text}`, () => {
+      assert.deepEqual(decodeConfigFile(`hugepages: ${text}`, PATH, 'all'), { hugepages: expected });
+      assert.deepEqual(decodeConfigFile(`hugepages: ${text}`, PATH, 'guest'), { hugepages: expected });
+    });
+  }
+
+  const wrong = [
+    ['{size: 2MiB}', 'line 1: hugepages: the key "count" is missing'],
+    ['{count: 4}', 'line 1: hugepages: the key "size" is missing'],
+    ['{size: 3MiB, count: 4}', `line 1: hugepages.size: ${SIZE}`],
+    ['{size: 32KiB, count: 4}', `line 1: hugepages.size: ${SIZE}`],
+    ['{size: 32GiB, count: 4}', `line 1: hugepages.size: ${SIZE}`],
+    ['{size: 2048, count: 4}', `line 1: hugepages.size: ${SIZE}`],
+    ['{size: 2MiB, count: all}', `line 1: hugepages.count: a text in place of ${COUNT}`],
+    ['{size: 2MiB, count: -1}', `line 1: hugepages.count: a number in place of ${COUNT}`],
+    ['{size: 2MiB, count: 1.5}', `line 1: hugepages.count: a number in place of ${COUNT}`],
+    ['{size: 2MiB, count: 9999999999}', `line 1: hugepages.count: a number in place of ${COUNT}`],
+    [
+      '{size: 2MiB, count: 4, node: 1024}',
+      'line 1: hugepages.node: a number in place of a whole number from 0 to 1023',
+    ],
+    [
+      '{size: 2MiB, count: 4, node: [0]}',
+      'line 1: hugepages.node: a list in place of a whole number from 0 to 1023',
+    ],
+    ['{size: 2MiB, counts: 4}', 'line 1: unknown key "counts": did you mean count? (first of 2 problems)'],
+    ['8GiB', 'line 1: hugepages: a text in place of a mapping (lines of "key: value")'],
+  ] as const;
+  for (const [text, expected] of wrong) {
+    it(`refuses ${text}`, () => {
+      assert.equal(problems(`hugepages: ${text}`)[0], expected);
+    });
+  }
+});
+
+describe('sriov', () => {
+  it('takes cards by any form of their address, and leaves new functions to guests', () => {
+    const text = 'sriov: [{pf: "02:00.0", vfs: 4}, {pf: pci_0000_31_00_0, vfs: 65535, autoprobe: true}]';
+    assert.deepEqual(decodeConfigFile(text, PATH, 'all'), {
+      sriov: [
+        { pf: '0000:02:00.0', vfs: 4, autoprobe: false },
+        { pf: '0000:31:00.0', vfs: 65_535, autoprobe: true },
+      ],
+    });
+    assert.deepEqual(decodeConfigFile('sriov: []', PATH, 'all'), { sriov: [] });
+  });
+
+  const wrong = [
+    ['[{vfs: 4}]', 'line 1: sriov[0]: the key "pf" is missing'],
+    ['[{pf: "02:00.0"}]', 'line 1: sriov[0]: the key "vfs" is missing'],
+    ['[{pf: network, vfs: 4}]', 'line 1: sriov[0].pf: no card: an address "0000:02:00.0" in quotes'],
+    ['[{pf: "8086:10c9", vfs: 4}]', 'line 1: sriov[0].pf: no card: an address "0000:02:00.0" in quotes'],
+    [
+      '[{pf: "02:00.0", vfs: 0}]',
+      'line 1: sriov[0].vfs: a number in place of a whole number from 1 to 65535',
+    ],
+    [
+      '[{pf: "02:00.0", vfs: auto}]',
+      'line 1: sriov[0].vfs: a text in place of a whole number from 1 to 65535',
+    ],
+    [
+      '[{pf: "02:00.0", vfs: 4, autoprobe: maybe}]',
+      'line 1: sriov[0].autoprobe: a text in place of true or false',
+    ],
+    ['[{pf: "02:00.0", vfs: 4, vf: 3}]', 'line 1: unknown key "vf": did you mean pf?'],
+    ['{pf: "02:00.0", vfs: 4}', 'line 1: sriov: a mapping in place of a list (each entry begins with "-")'],
+    [
+      '[{pf: "02:00.0", vfs: 4}, {pf: "0000:02:00.0", vfs: 2}]',
+      'line 1: sriov[1]: this card is in the list already: it has one number of virtual functions',
+    ],
+  ] as const;
+  for (const [text, expected] of wrong) {
+    it(`refuses ${text}`, () => {
+      assert.equal(problems(`sriov: ${text}`)[0], expected);
+    });
+  }
+});
