@@ -1,5 +1,6 @@
-import { claimKey } from '../../src/claim/owner.ts';
 import assert from 'node:assert/strict';
+import { setImmediate as turn } from 'node:timers/promises';
+import { claimKey } from '../../src/claim/owner.ts';
 import { decodeClaim, encodeClaim } from '../../src/claim/decode.ts';
 import { defaultConfig } from '../../src/config/config.ts';
 import type { StoredClaims } from '../../src/engine/claim-store.ts';
@@ -8,7 +9,7 @@ import { lockSubject } from '../../src/engine/lock-name.ts';
 import { VfioHookError } from '../../src/errors.ts';
 import type { Host, LockedRead, ModuleResult, WriteResult } from '../../src/host/host.ts';
 import { simulatedHost } from '../../simulator/host.ts';
-import type { Program, Question } from './questions.ts';
+import type { Open, Program, Question } from './questions.ts';
 
 /** When a run starts no claim is older than a minute unless the model has aged it: `2026-01-02T03:04:05Z` and the pid in milliseconds. */
 export const NOW = Date.UTC(2026, 0, 2, 3, 4, 5);
@@ -58,7 +59,12 @@ export function askingEngine(program: Program, ask: (question: Question) => unkn
 }
 
 /** Everything that is no question of its own is a read that the simulated machine answers at once. */
-function askingHost(program: Program, ask: (question: Question) => unknown): Host {
+function askingHost(program: Program, asked: (question: Question) => unknown): Host {
+  let asks = 0;
+  const ask = (question: Question): unknown => {
+    asks += 1;
+    return asked(question);
+  };
   const readBytes: Host['readBytes'] = (path, length) => {
     const bytes = ask({ ask: 'machine', how: 'readBytes', with: [path, length] }) as number[] | undefined;
     return bytes && Uint8Array.from(bytes);
@@ -92,7 +98,7 @@ function askingHost(program: Program, ask: (question: Question) => unknown): Hos
       const result: LockedRead = read.kind === 'stuck' ? read : { kind: 'read', texts: new Map(read.texts) };
       return Promise.resolve(result);
     },
-    write: (path, value) => Promise.resolve(ask({ ask: 'write', path, value }) as WriteResult),
+    write: openWrites(ask, () => asks),
     loadModule: (module) => Promise.resolve(ask({ ask: 'modprobe', module }) as ModuleResult),
     isAlive: ({ pid, startTime }) => ask({ ask: 'alive', pid, startTime }) as boolean,
     // Either it has ended by then, or the run gives up waiting for it.
@@ -107,6 +113,63 @@ function askingHost(program: Program, ask: (question: Question) => unknown): Hos
     .filter((name) => !Object.hasOwn(own, name))
     .map((how) => [how, (...args: unknown[]): unknown => ask({ ask: 'machine', how, with: args })]);
   return { ...(Object.fromEntries(reads) as Host), ...own };
+}
+
+/** A write that a lane has made and that has not returned. */
+interface OpenWrite extends Open {
+  readonly settle: (value: unknown) => void;
+  /** Others were open as well when it was asked about. */
+  besides: boolean;
+}
+
+/**
+ * Lanes make their writes side by side. When none of them gets any further, one question is asked about all writes that
+ * are open, and the answer says which one returns. A write that is open alone is a question of its own.
+ */
+function openWrites(ask: (question: Question) => unknown, asks: () => number): Host['write'] {
+  const open: OpenWrite[] = [];
+  let made = 0;
+  let isChoosing = false;
+  const allWait = async (): Promise<void> => {
+    for (let before = -1; before !== asks() + made;) {
+      before = asks() + made;
+      // A lane takes one turn before its next step.
+      await turn();
+      await turn();
+    }
+  };
+  const choose = async (): Promise<void> => {
+    await allWait();
+    while (open.length > 0) {
+      const [first] = open;
+      const isAlone = open.length === 1 && first?.besides === false;
+      for (const each of open) each.besides ||= !isAlone;
+      const { id, value } = isAlone
+        ? { id: first.id, value: ask(first.action) }
+        : (ask({ ask: 'any', of: open.map(({ id, action }) => ({ id, action })) }) as {
+            id: number;
+            value: unknown;
+          });
+      const [settled] = open.splice(
+        open.findIndex((each) => each.id === id),
+        1,
+      );
+      settled?.settle(value);
+      await allWait();
+    }
+  };
+  return (path, value) =>
+    new Promise<WriteResult>((resolve, reject) => {
+      const settle = resolve as (value: unknown) => void;
+      open.push({ id: (made += 1), action: { ask: 'write', path, value }, settle, besides: false });
+      if (isChoosing) return;
+      isChoosing = true;
+      choose()
+        .finally(() => {
+          isChoosing = false;
+        })
+        .catch(reject);
+    });
 }
 
 function notAsked(): never {

@@ -22,7 +22,24 @@ export type Question =
   | { readonly ask: 'locked'; readonly paths: readonly string[] }
   | { readonly ask: 'alive'; readonly pid: number; readonly startTime: number }
   | Action
+  | AnyOf
   | { readonly ask: 'end'; readonly outcome: Outcome };
+
+/**
+ * Calls that the lanes of a run have made and that have not returned: the answer says which one does, and with what. One
+ * that has been asked about stays with its number until it is answered.
+ */
+export interface AnyOf {
+  readonly ask: 'any';
+  readonly of: readonly Open[];
+}
+
+/** A call that has not returned. */
+export interface Open {
+  /** Numbers in the order in which the run makes its calls. */
+  readonly id: number;
+  readonly action: Action;
+}
 
 /** An atomic action of a run: the places at which runs interleave and die. */
 export type Action =
@@ -51,7 +68,18 @@ export function answer(value: unknown): Answer {
   return { key: value === undefined ? 'undefined' : JSON.stringify(value), value };
 }
 
-export type Read = Exclude<Question, Action | { readonly ask: 'end' }>;
+/** What a run waits for; none at its end. A question about a single action is that one, numbered 0. */
+export function openOf(question: Question): readonly Open[] {
+  if (question.ask === 'end' || isRead(question)) return [];
+  return question.ask === 'any' ? question.of : [{ id: 0, action: question }];
+}
+
+/** The answer to a question when this of its actions returns. */
+export function returned(question: Question, { id }: Pick<Open, 'id'>, given: Answer): Answer {
+  return question.ask === 'any' ? answer({ id, value: given.value }) : given;
+}
+
+export type Read = Exclude<Question, Action | AnyOf | { readonly ask: 'end' }>;
 
 const READS: readonly Question['ask'][] = ['machine', 'locked', 'alive'];
 

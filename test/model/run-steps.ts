@@ -1,7 +1,7 @@
 import { claimedBy } from '../scenario.ts';
 import { compareLocks } from '../../src/engine/lock-name.ts';
 import { hangs, type Change, type Hang } from './machines.ts';
-import { answer, type Action, type Answer, type Outcome } from './questions.ts';
+import { answer, openOf, returned, type Answer, type Open, type Outcome } from './questions.ts';
 import { writeResult, type Runs } from './runs.ts';
 import { lockWords, sentenceOf } from './sentences.ts';
 import { hasLock, intrusion, trespass } from './trespass.ts';
@@ -15,6 +15,7 @@ import {
   without,
   type Run,
   type Setting,
+  type Waiting,
   type World,
 } from './world.ts';
 
@@ -43,16 +44,15 @@ export async function stepsOfRun(context: Context, run: Run): Promise<Step[]> {
     const outcome: Outcome = { kind: 'failed', code: 'SIGKILL', message: 'killed' };
     steps.push({ sentence: `${program.name} is killed`, world: ended(gone, run, outcome) });
   }
-  if (run.waits) {
-    const stuck = answer(writeResult({ waits: run.waits.task, writer: run.waits.writer }));
+  for (const waiting of run.waits) {
+    const stuck = answer(writeResult({ waits: waiting.task, writer: waiting.writer }));
     steps.push(
       await proceed(context, world, {
-        run: goingOn(run),
-        given: stuck,
+        run: goingOn(run, waiting),
+        given: returned(question, waiting, stuck),
         sentence: `${program.name}: its write took too long`,
       }),
     );
-    return steps;
   }
   if (question.ask === 'lock') {
     const { name } = question;
@@ -66,19 +66,23 @@ export async function stepsOfRun(context: Context, run: Run): Promise<Step[]> {
     }
     if (holder) return steps;
   }
-  const action = question as Action;
-  steps.push(await act(context, run, action));
-  if (action.ask === 'write' && world.left.hangs > 0) {
+  for (const open of openOf(question)) {
+    if (run.waits.some(({ id }) => id === open.id)) continue;
+    steps.push(await act(context, run, open));
+    if (open.action.ask !== 'write' || world.left.hangs === 0) continue;
     for (const where of hangs) {
-      const hung = await act(context, run, action, where);
-      if (hung.world.runs.some(({ point, waits }) => point === run.point && waits)) steps.push(hung);
+      const hung = await act(context, run, open, where);
+      const isHung = ({ point, waits }: Run): boolean =>
+        point === run.point && waits.length > run.waits.length;
+      if (hung.world.runs.some(isHung)) steps.push(hung);
     }
   }
   return steps;
 }
 
-async function act(context: Context, run: Run, action: Action, hang?: Hang): Promise<Step> {
+async function act(context: Context, run: Run, open: Open, hang?: Hang): Promise<Step> {
   const { runs } = context;
+  const { action } = open;
   const world = hang ? spend(context.world, 'hangs') : context.world;
   const done = runs.act(action, world, hang);
   const sentence = `${run.point.program.name} ${sentenceOf(action, done.answer.value)}`;
@@ -86,8 +90,8 @@ async function act(context: Context, run: Run, action: Action, hang?: Hang): Pro
   const after: World = { ...world, machine: done.machine, claims: done.claims };
   const result = done.change?.result;
   if (typeof result === 'object' && 'waits' in result) {
-    const waiting: Run = { ...run, waits: { task: result.waits, writer: result.writer } };
-    return { sentence, world: replace(after, run, waiting), ...(wrong !== undefined && { wrong }) };
+    const waits = [...run.waits, { id: open.id, task: result.waits, writer: result.writer }];
+    return { sentence, world: replace(after, run, { ...run, waits }), ...(wrong !== undefined && { wrong }) };
   }
   const locks =
     action.ask === 'lock'
@@ -95,13 +99,19 @@ async function act(context: Context, run: Run, action: Action, hang?: Hang): Pro
       : action.ask === 'unlock'
         ? run.locks.filter((name) => compareLocks(name, action.name) !== 0)
         : run.locks;
-  const settled = done.change ? await resume(context, after, done.change) : after;
+  const isOther = ({ point }: Run): boolean => point.program !== run.point.program;
+  const settled = done.change ? await resume(context, after, done.change, isOther) : after;
   const step = await proceed(context, replace(settled, run, { ...run, locks }), {
     run: { ...run, locks },
-    given: done.answer,
+    given: returned(run.point.question, open, done.answer),
     sentence,
   });
-  return wrong === undefined ? step : { ...step, wrong };
+  // What another lane of this run waited for.
+  const next = done.change
+    ? await resume(context, step.world, done.change, (each) => !isOther(each))
+    : step.world;
+  const whole = { ...step, world: next };
+  return wrong === undefined ? whole : { ...whole, wrong };
 }
 
 /** A run's action was answered: on to its next one, or to its end. */
@@ -147,19 +157,29 @@ function wrongEnd(
   return undefined;
 }
 
-/** The run when its write waits no longer. */
-function goingOn({ point, locks, orphan }: Run): Run {
-  return { point, locks, orphan };
+/** The run when one of its calls waits no longer. */
+function goingOn(run: Run, waiting: Waiting): Run {
+  return { ...run, waits: run.waits.filter((each) => each !== waiting) };
 }
 
-/** Runs whose waiting write has returned now go on. */
-export async function resume(context: Context, world: World, { returned }: Change): Promise<World> {
+/** Runs of which a waiting call has returned now go on. */
+export async function resume(
+  context: Context,
+  world: World,
+  { returned: results }: Change,
+  which: (run: Run) => boolean = () => true,
+): Promise<World> {
   let now = world;
-  for (const run of world.runs) {
-    const result = run.waits && returned.get(run.waits.task);
-    if (result === undefined) continue;
-    const given = answer(writeResult(result === 'ok' ? 'ok' : { errno: result }));
-    now = (await proceed(context, now, { run: goingOn(run), given, sentence: '' })).world;
+  for (const { point } of world.runs.filter(which)) {
+    for (;;) {
+      const run = now.runs.find((each) => each.point.program === point.program);
+      const waiting = run?.waits.find(({ task }) => results.has(task));
+      if (!run || !waiting) break;
+      const result = results.get(waiting.task);
+      const value = answer(writeResult(result === undefined || result === 'ok' ? 'ok' : { errno: result }));
+      const given = returned(run.point.question, waiting, value);
+      now = (await proceed(context, now, { run: goingOn(run, waiting), given, sentence: '' })).world;
+    }
   }
   return now;
 }
@@ -175,7 +195,7 @@ export async function start(
   const program = programOf(setting, kind, of);
   const alive = [...pidsOf(world), program.pid].sort();
   const point = await runs.begin(program, { ...world, alive });
-  const run: Run = { point, locks: [], orphan: false };
+  const run: Run = { point, locks: [], waits: [], orphan: false };
   const step: Step = {
     sentence: of.guest === undefined ? `somebody runs ${program.name}` : `libvirt calls ${program.name}`,
     world: { ...world, runs: inOrder([...world.runs, run]) },

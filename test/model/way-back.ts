@@ -1,5 +1,6 @@
+import assert from 'node:assert/strict';
 import type { MachineEvent } from './machines.ts';
-import type { Action, Program } from './questions.ts';
+import { openOf, returned, type Program } from './questions.ts';
 import type { Runs } from './runs.ts';
 import { aging } from './steps.ts';
 import { programOf, type Setting, type World } from './world.ts';
@@ -86,9 +87,11 @@ export class WaysBack {
     let around = { machine: world.machine, claims: world.claims, alive };
     let point = await this.#runs.begin(program, around);
     while (point.question.ask !== 'end') {
-      const done = this.#runs.act(point.question as Action, around);
+      const [first] = openOf(point.question);
+      assert.ok(first);
+      const done = this.#runs.act(first.action, around);
       around = { machine: done.machine, claims: done.claims, alive };
-      point = await this.#runs.proceed(point, done.answer, around);
+      point = await this.#runs.proceed(point, returned(point.question, first, done.answer), around);
     }
     return { ...world, machine: around.machine, claims: around.claims };
   }

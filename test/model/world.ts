@@ -53,10 +53,17 @@ export interface Run {
   readonly point: Point;
   /** What it has locked. */
   readonly locks: readonly LockName[];
-  /** The task of its write that has not returned. */
-  readonly waits?: { readonly task: number; readonly writer: number };
+  /** The tasks of its calls that wait in the kernel, each with the number of the call. */
+  readonly waits: readonly Waiting[];
   /** Nobody waits for it any more. */
   readonly orphan: boolean;
+}
+
+/** A call of a run that waits in the kernel. */
+export interface Waiting {
+  readonly id: number;
+  readonly task: number;
+  readonly writer: number;
 }
 
 export interface World {
@@ -71,7 +78,8 @@ export interface World {
 /** Equal for worlds from which the same can happen. */
 export function keyOf(world: World): string {
   const runs = world.runs.map(
-    ({ point, waits, orphan }) => `${point.id}${orphan ? 'o' : ''}${waits ? `w${waits.task}` : ''}`,
+    ({ point, waits, orphan }) =>
+      `${point.id}${orphan ? 'o' : ''}${waits.map(({ id, task }) => `w${id}-${task}`).join('')}`,
   );
   const guests = world.guests.map(({ phase, starts }) => `${phase}${starts}`);
   return `${world.machine};${world.claims};${runs.join()};${guests.join()};${Object.values(world.left).join()}`;
