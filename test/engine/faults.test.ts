@@ -161,6 +161,43 @@ describe('a kernel write that fails', () => {
   }
 });
 
+describe('kernel writes that are slow', () => {
+  const scenario = scenarios();
+
+  it('refuse a start when they take longer than a run may, and all is put back in a time of its own', async () => {
+    const s = scenario(options);
+    s.config = { ...s.config, timeouts: { ...s.config.timeouts, run: 60_000 } };
+    let passed = 0;
+    s.wrapHost = (host) => ({
+      ...host,
+      now: () => host.now() + passed,
+      write: async (path, value, deadlineMs) => {
+        const result = await host.write(path, value, deadlineMs);
+        if (path.endsWith('/unbind')) passed += 30_000;
+        return result;
+      },
+    });
+    const error = await failureOf(s.prepare(win11));
+    assert.equal(error.code, 'VH_KERNEL');
+    assert.match(
+      error.message,
+      /^stopped before: resize BAR 2 of 0000:03:00\.0 .* \(the run has taken longer than 60 s\); guest "win11" is not started and everything is as it was$/,
+    );
+    assert.ok(error.hints.map(hintText).some((hint) => hint.includes('raise timeouts.run')));
+    s.nothingDiffers();
+  });
+
+  it('have time at the end for four of them, however long each may take', async () => {
+    const s = scenario();
+    s.config = { ...s.config, timeouts: { ...s.config.timeouts, kernelWrite: 40_000, run: 600_000 } };
+    await s.prepare(win11);
+    s.fault({ kind: 'slow', ms: 35_000 }, { path: '*/unbind', times: 2 });
+    s.fault({ kind: 'slow', ms: 35_000 }, { path: '*/bind', times: 2 });
+    await s.release('win11');
+    s.nothingDiffers();
+  });
+});
+
 describe('a kernel write that does not return', () => {
   const scenario = scenarios();
 
