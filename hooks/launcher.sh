@@ -26,12 +26,21 @@ held_claims() {
     return 1
 }
 
+# What a guest needs besides devices stands in a file of its own; whose the files are is for Node to say.
+configured_guests() {
+    for file in /etc/vfio-hook/domains/*; do
+        [ -e "$file" ] && return 0
+    done
+    return 1
+}
+
 is_hook=yes
 case $0 in
 vfio-hook | *[/]vfio-hook) is_hook=no ;;
 esac
 
 xml=
+without_devices=no
 if [ $is_hook = yes ] && [ $# -eq 4 ]; then
     case $call in
     prepare/begin)
@@ -40,7 +49,12 @@ if [ $is_hook = yes ] && [ $# -eq 4 ]; then
         # Names of devices, and what other spellings of them begin with: in XML, and in JSON for QEMU.
         case $xml in
         *hostdev* | *nvme* | *vfio* | *'&#'* | *'<!'* | *'<?'* | *'\u'*) ;;
-        '<domain'*'</domain>') held_claims || exit 0 ;;
+        '<domain'*'</domain>')
+            if ! held_claims; then
+                configured_guests || exit 0
+                without_devices=yes
+            fi
+            ;;
         esac
         ;;
     release/end) held_claims || exit 0 ;;
@@ -117,8 +131,8 @@ $xml
 XML
 fi
 
-# A guest of a user's own session (qemu:///session) is none of our business.
-if [ $is_hook = no ] || { [ "$call" = prepare/begin ] && is_root; }; then
+# A guest of a user's own session (qemu:///session) is none of our business, nor is one that takes nothing from the host.
+if [ $is_hook = no ] || { [ "$call" = prepare/begin ] && [ $without_devices = no ] && is_root; }; then
     what='cannot run'
     [ $is_hook = yes ] && what="cannot start guest \"$(printf %s "$guest" | LC_ALL=C tr -c '[:alnum:]._ -' '?')\", which may be assigned host devices"
     printf 'vfio-hook: error: %s: %s\n' "$what" "$problem" >&2

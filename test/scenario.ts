@@ -83,6 +83,8 @@ export interface Scenario {
   readonly time: { now: number };
   /** What the configuration says from now on. */
   config: Config;
+  /** Whether guests have files of their own. */
+  hasOwnConfig: boolean;
   /** How the next runs come by it. */
   loadConfig: () => Config;
   /** What the next runs are told when they ask whether to stop. */
@@ -173,6 +175,7 @@ export function openScenario(options: ScenarioOptions, directory: string): Scena
       bootId,
       clock: () => new Date(scenario.time.now),
       loadConfig: () => scenario.loadConfig(),
+      hasOwnConfig: () => scenario.hasOwnConfig,
       interrupted: () => scenario.interrupted(),
     };
   };
@@ -191,6 +194,7 @@ export function openScenario(options: ScenarioOptions, directory: string): Scena
     log,
     time: { now: Date.UTC(2026, 0, 2, 3, 4, 5) },
     config: { ...defaultConfig, ...options.config },
+    hasOwnConfig: false,
     loadConfig: () => scenario.config,
     interrupted: () => undefined,
     wrapStore: (store) => store,

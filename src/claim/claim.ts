@@ -90,6 +90,8 @@ export interface ClaimedDevice {
   /** Ids, to notice that another card sits at the address. */
   readonly vendor: string;
   readonly device: string;
+  /** The card whose virtual function it is. */
+  readonly physicalFunction?: PciAddress;
   /** The driver that this program binds; absent when the device is held without being moved. */
   readonly driver?: string;
   /** It is on its way back while the claim keeps others: what `recover` gives back of a manual claim. */
@@ -136,6 +138,13 @@ export interface StuckWrite {
   readonly writer: ClaimProcess;
   /** The device's nodes below /dev, whose holders it may wait for: a driver that lets go takes them out of sysfs. */
   readonly nodes?: readonly string[];
+}
+
+/** Whether a device is a virtual function that goes away with the claim, or with the last that holds its card's. */
+export function goesWithHolds({ physicalFunction }: ClaimedDevice, holds: readonly Hold[]): boolean {
+  return holds.some(
+    (hold) => hold.kind === 'vfs' && hold.key === physicalFunction && hold.original.count === 0,
+  );
 }
 
 /** Whether a claim concerns a device. */

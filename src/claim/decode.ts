@@ -128,6 +128,7 @@ function device(json: Json): ClaimedDevice {
     group: count(json['group'], 'group'),
     vendor: string(json, 'vendor'),
     device: string(json, 'device'),
+    ...(json['physicalFunction'] !== undefined && { physicalFunction: address(json['physicalFunction']) }),
     ...(driver !== undefined && { driver: kernelName(driver) }),
     ...(returning(json) && { returning: true as const }),
     original: original(record(json['original'], 'original')),

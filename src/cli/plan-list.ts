@@ -1,10 +1,11 @@
 import { pciHostdevs } from '../domain/domain.ts';
 import type { Engine } from '../engine/engine.ts';
 import { knownGuests, readKnownGuest } from '../engine/guests.ts';
-import { decideStart } from '../engine/plan-start.ts';
+import { decideStart, type Planned } from '../engine/plan-start.ts';
 import { errnoOf, VfioHookError } from '../errors.ts';
 import type { Host } from '../host/host.ts';
 import { refusals } from '../plan/plan.ts';
+import { holdWords } from '../resource/plan-holds.ts';
 
 /** A guest that has host devices, and whether it could start now. */
 export interface GuestOutlook {
@@ -30,10 +31,10 @@ export async function listOutlooks(engine: Engine, guests: Host): Promise<readon
       devices = read ? pciHostdevs(read.domain).map(({ address }) => address) : [];
       if (!read || devices.length === 0) continue;
       const planned = await decideStart(engine, read.domain);
-      const [refusal] = planned ? refusals(planned.plan) : [];
+      const [refusal] = planned ? reasonsAgainst(planned) : [];
       const isRunning = planned?.own !== undefined && planned.snapshot.groups.some(({ open }) => open);
       const outlook = isRunning ? 'running' : refusal ? 'refused' : 'ready';
-      const reason = refusal && !isRunning ? { reason: `${refusal.device}: ${refusal.reason}` } : {};
+      const reason = refusal && !isRunning ? { reason: refusal } : {};
       all.push({ name: known.name, devices, outlook, ...reason });
     } catch (error) {
       const errno = errnoOf(error);
@@ -50,6 +51,14 @@ export async function listOutlooks(engine: Engine, guests: Host): Promise<readon
     }
   }
   return all;
+}
+
+/** Why a start is refused, a sentence each. */
+function reasonsAgainst({ plan, holds }: Planned): string[] {
+  return [
+    ...holds.refusals.map((refusal) => `${holdWords(refusal)}: ${refusal.reason}`),
+    ...refusals(plan).map(({ device, reason }) => `${device}: ${reason}`),
+  ];
 }
 
 /** A guest a line, with a word first. */

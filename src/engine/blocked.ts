@@ -1,5 +1,6 @@
 import { advice } from '../hint.ts';
 import type { Claim, StuckWrite } from '../claim/claim.ts';
+import type { HoldId } from '../claim/hold.ts';
 import { VfioHookError } from '../errors.ts';
 import type { BlockedWrite, Host, ProcessIdentity } from '../host/host.ts';
 import { groupOf } from '../observe/read-device.ts';
@@ -8,6 +9,7 @@ import { sysfs } from '../pci/sysfs.ts';
 import { BACK_END, UNSAFE_INTERRUPTS } from '../pci/vfio-state.ts';
 import { logOwner, ownerPhrase } from '../claim/owner.ts';
 import type { Engine } from './engine.ts';
+import { pathsOf } from './holds.ts';
 import { quoteName } from '../text.ts';
 
 /** A device that a kernel write of an earlier run still waits for. */
@@ -50,6 +52,28 @@ function parameterWrites(host: Host): StuckWrite[] {
     .map(({ path, value, writer }) => ({ step: `writing ${quoteName(value)} to ${path}`, path, writer }));
 }
 
+/** Writes of runs that have died to what is held: they would take effect behind the back of whoever writes after them. */
+function holdWrites(host: Host, claims: readonly Claim[], ids: readonly HoldId[]): StuckWrite[] {
+  if (ids.length === 0 || !claims.some((claim) => hasCrashed(host, claim))) return [];
+  const paths = new Map(ids.flatMap((id) => pathsOf(id).map((path) => [path, id])));
+  return host.blockedWrites().flatMap(({ path, value, writer }) => {
+    const hold = paths.get(path);
+    const step = `writing ${quoteName(value)} to ${path}`;
+    return hold ? [{ hold: { kind: hold.kind, key: hold.key }, step, path, writer }] : [];
+  });
+}
+
+/** Throws VH_STUCK when a write of a run that has died still changes one of these. */
+export function refuseBlockedHolds(host: Host, claims: readonly Claim[], ids: readonly HoldId[]): void {
+  const [waiting] = holdWrites(host, claims, ids);
+  if (!waiting) return;
+  throw new VfioHookError(
+    'VH_STUCK',
+    `${waiting.path} cannot be touched: an earlier kernel write has not returned (process ${waiting.writer.pid} waits in the kernel)`,
+    { path: waiting.path, hints: [advice('see what it waits for: vfio-hook status; or restart the host')] },
+  );
+}
+
 /** The parameter that lets guests start without interrupt remapping. */
 export const UNSAFE_PATH = sysfs.moduleParameter(BACK_END, UNSAFE_INTERRUPTS);
 
@@ -62,6 +86,7 @@ export function stuckWrites(host: Host, claim: Claim): StuckWrite[] {
   return [
     ...claim.stuck,
     ...found.map(({ device, what, writer }) => ({ device, step: what, path: what, writer })),
+    ...holdWrites(host, [claim], claim.holds).filter(({ writer }) => !known.has(writer.pid)),
     ...(claim.unsafeInterrupts && hasCrashed(host, claim)
       ? parameterWrites(host).filter(({ writer }) => !known.has(writer.pid))
       : []),

@@ -1,3 +1,4 @@
+import { readdirSync } from 'node:fs';
 import { advice, type Hint } from '../hint.ts';
 import {
   defaultConfig,
@@ -54,6 +55,19 @@ export function loadConfig(source: ConfigSource): Config {
   const merged = (config: Config, file: ConfigText | undefined, scope: ConfigScope): Config =>
     file ? mergeConfig(config, decoder().decodeConfigFile(file.text, file.path, scope)) : config;
   return merged(merged(defaultConfig, ofAll, 'all'), own, 'guest');
+}
+
+/**
+ * Whether a guest has a configuration file of its own, by the names in `domains` alone: whether it may be read, and what
+ * it says, is for {@link loadConfig}.
+ */
+export function hasOwnConfig({ configDir, instead }: ConfigSource, guest: GuestKey): boolean {
+  if (instead) return true;
+  try {
+    return guestFiles(readdirSync(`${configDir}/domains`, { encoding: 'buffer' }), guest).length > 0;
+  } catch {
+    return false;
+  }
 }
 
 /** The configuration of one guest, and how a rule gets into it. */

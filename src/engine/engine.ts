@@ -21,6 +21,8 @@ export interface Engine {
   readonly clock: () => Date;
   /** What the configuration says for a guest; without one, for all guests. Throws VH_CONFIG. */
   readonly loadConfig: (guest?: GuestKey) => Config;
+  /** Whether a guest has a configuration file of its own; absent: none has. */
+  readonly hasOwnConfig?: (guest: GuestKey) => boolean;
   /** How rules get into the configuration of a guest; absent: as for one without a file of its own. */
   readonly placeRules?: PlaceRules;
   /** Whether the program is still on this host; absent: it is. */

@@ -1,5 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import type { StuckWrite } from '../claim/claim.ts';
+import type { ErrorCode } from '../errors.ts';
 import { asFailure } from '../failure.ts';
 import { advice, type Hint } from '../hint.ts';
 import type { Host } from '../host/host.ts';
@@ -39,7 +40,7 @@ export interface Failure {
 }
 
 /** What kept a run from its end: a step, or what belongs to none. */
-export type Trouble = Omit<Failure, 'step'>;
+export type Trouble = Omit<Failure, 'step'> & { readonly code?: ErrorCode };
 
 /** Lanes in which something is done at once: each has at most one child process in the kernel. */
 const MOST_LANES = 16;

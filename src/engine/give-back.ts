@@ -11,6 +11,7 @@ import { planRestore } from '../plan/restore.ts';
 import { describeStep } from '../steps/index.ts';
 import { AFTER_STUCK_MS, budgetOf, type Budget } from './budget.ts';
 import type { Engine } from './engine.ts';
+import { giveHoldsBack } from './holds.ts';
 import { execute } from './execute.ts';
 import type { RunLocks } from './lock.ts';
 import { withdrawUnsafeInterrupts } from './unsafe-interrupts.ts';
@@ -30,8 +31,8 @@ export type GiveBackResult =
 
 /** How devices are given back, when not all or not for good. */
 export interface GiveBackOptions {
-  /** Only these of the claim's devices; the claim keeps the others. */
-  readonly only?: readonly ClaimedDevice[];
+  /** Only this part of the claim; it keeps the rest. */
+  readonly part?: Pick<Claim, 'devices' | 'holds'>;
   /** This run undoes what it did itself: when a write of it is stuck, a whole deadline has been waited already. */
   readonly undoing?: boolean;
   /** Milliseconds that were waited for earlier writes: the kernel gets so much less, and whoever waits for the run does. */
@@ -47,12 +48,12 @@ export async function giveBack(
   engine: Engine,
   claim: Claim,
   locks: RunLocks,
-  { only = claim.devices, undoing = false, waitedMs = 0 }: GiveBackOptions = {},
+  { part = claim, undoing = false, waitedMs = 0 }: GiveBackOptions = {},
 ): Promise<GiveBackResult> {
   const { host } = engine;
   const stuck = claim.stuck.filter(({ writer }) => host.isAlive(writer));
   const blocked = stuck.flatMap(({ device }) => device ?? []);
-  const free = only.filter(({ address }) => !blocked.includes(address));
+  const free = part.devices.filter(({ address }) => !blocked.includes(address));
 
   const groups = presentGroups(
     host,
@@ -63,12 +64,16 @@ export async function giveBack(
     return { kind: 'in-use', group: open, holders: describeHolders(host.holders([sysfs.vfioGroup(open)])) };
   }
 
-  const kept = claim.devices.filter((device) => !only.includes(device));
+  const kept = {
+    devices: claim.devices.filter((device) => !part.devices.includes(device)),
+    holds: claim.holds.filter((hold) => !part.holds.includes(hold)),
+  };
+  const isWhole = kept.devices.length + kept.holds.length === 0;
   const current: Claim = {
     ...claim,
     state: 'restoring',
     writer: host.self(),
-    devices: kept.length === 0 ? claim.devices : claim.devices.map((each) => marked(each, only)),
+    devices: isWhole ? claim.devices : claim.devices.map((each) => marked(each, part.devices)),
     stuck,
     leftovers: [],
   };
@@ -90,20 +95,27 @@ export async function giveBack(
 
   // An owner that keeps some of its devices is about to use them.
   const share =
-    claim.unsafeInterrupts && kept.length === 0
+    claim.unsafeInterrupts && isWhole
       ? await withdrawUnsafeInterrupts(engine, current, locks, budget)
       : { claim: current, leftovers: [], stuck: [] };
-  const stillStuck = [...stuck, ...ended.stuck, ...share.stuck];
   const waiting = stuck.map(({ step }) => `still waiting in the kernel: ${step}`);
-  const leftovers = [...waiting, ...ended.leftovers, ...share.leftovers];
+  const others = await giveHoldsBack(engine, current, {
+    holds: part.holds,
+    locks,
+    budget,
+    deadlineMs,
+    devicesLeft: waiting.length + ended.leftovers.length > 0,
+  });
+  const stillStuck = [...stuck, ...ended.stuck, ...others.stuck, ...share.stuck];
+  const leftovers = [...waiting, ...ended.leftovers, ...others.leftovers, ...share.leftovers];
   if (leftovers.length > 0) {
     const state = stillStuck.length > 0 ? 'stuck' : 'incomplete';
     record(engine, { ...share.claim, state, stuck: stillStuck, leftovers }, locks);
     return { kind: 'incomplete', leftovers, stuck: stillStuck };
   }
-  if (kept.length > 0) engine.store.write(withDevices(claim, kept), locks);
-  else engine.store.remove(claimKey(claim.owner), locks);
-  return { kind: 'restored', notes: ended.notes };
+  if (isWhole) engine.store.remove(claimKey(claim.owner), locks);
+  else engine.store.write(rest(claim, kept), locks);
+  return { kind: 'restored', notes: [...ended.notes, ...others.notes] };
 }
 
 /**
@@ -121,14 +133,15 @@ function marked(device: ClaimedDevice, only: readonly ClaimedDevice[]): ClaimedD
   return only.includes(device) ? { ...device, returning: true } : device;
 }
 
-/** The claim with these of its devices: those that a person has detached are held as before. */
-function withDevices(claim: Claim, devices: readonly ClaimedDevice[]): Claim {
+/** The claim with this part of it: devices that a person has detached are held as before. */
+function rest(claim: Claim, { devices, holds }: Pick<Claim, 'devices' | 'holds'>): Claim {
   const settled = claim.owner.kind === 'manual' && devices.every(({ returning }) => returning === undefined);
   return {
     ...claim,
     ...(settled && { state: 'held' as const, leftovers: [], stuck: [] }),
     groups: [...new Set(devices.map(({ group }) => group))].sort((a, b) => a - b),
     devices,
+    holds,
   };
 }
 

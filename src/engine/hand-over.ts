@@ -5,10 +5,11 @@ import type { Config } from '../config/config.ts';
 import { VfioHookError } from '../errors.ts';
 import { asFailure } from '../failure.ts';
 import type { Plan } from '../plan/plan.ts';
+import type { HoldPlan } from '../resource/plan-holds.ts';
 import type { Step } from '../steps/step.ts';
 import { quoteName } from '../text.ts';
 import type { Engine } from './engine.ts';
-import { budgetOf } from './budget.ts';
+import { budgetOf, type Budget } from './budget.ts';
 import { execute, type Failure, type Trouble } from './execute.ts';
 import { giveBack, type GiveBackResult } from './give-back.ts';
 import type { RunLocks } from './lock.ts';
@@ -21,76 +22,136 @@ export interface HandOver {
   readonly earlier: Claim | undefined;
   /** With those of the claim, of the plan's groups, and of what the owner shares with others. */
   readonly locks: RunLocks;
+  /** What the owner gets besides devices; absent: nothing. */
+  readonly holds?: HoldPlan;
+  /**
+   * The holds make devices, or free some, and the plan is what is expected then: plans them anew, from what is there.
+   * Throws a VfioHookError when something is in the way.
+   */
+  readonly again?: () => Promise<Plan>;
 }
 
 /**
- * Hands the devices of a plan over to its owner: claims them, does the steps, and marks the claim as held.
- * All or nothing: throws a VfioHookError after everything that was done has been undone; what could not be
+ * Hands over to an owner what is planned: claims it, does the steps, first those of what is no device, and marks the
+ * claim as held. All or nothing: throws a VfioHookError after everything that was done has been undone; what could not be
  * undone stays in the claim and is named in a hint.
  */
-export async function handOver(
+export async function handOver(engine: Engine, plan: Plan, way: HandOver): Promise<void> {
+  const { config, earlier, locks, holds, again } = way;
+  if (plan.devices.length === 0 && (holds?.holds.length ?? 0) === 0) return;
+  refuseUninstalled(engine);
+  const budget = budgetOf(engine.host, config.timeouts);
+  let claim = intentOf(engine, again ? presentPart(plan) : plan, way);
+  recordIntent(engine, claim, locks, earlier === undefined);
+  let troubles: readonly Trouble[] = await executed(
+    engine,
+    plan.owner,
+    (holds?.changes ?? []).flatMap(({ steps }) => steps),
+    budget,
+  );
+  let devices = plan;
+  if (troubles.length === 0 && again) {
+    const second = await secondRound(engine, claim, locks, again);
+    if ('trouble' in second) troubles = [second.trouble];
+    else ({ claim, plan: devices } = second);
+  }
+  if (troubles.length === 0)
+    ({ claim, troubles } = await moveDevices(engine, devices, { claim, locks, budget }));
+  if (troubles.length === 0) troubles = recordHeld(engine, claim, locks);
+  const [trouble, ...others] = worstFirst(troubles);
+  if (!trouble) return;
+  const stuck = troubles.flatMap((each) => each.stuck ?? []);
+  throw startError(plan, trouble, others, await rollBack(engine, { ...claim, stuck }, locks));
+}
+
+/** The claim before the first change. */
+function intentOf(
+  { host, bootId, clock }: Engine,
+  { owner, groups, devices }: Plan,
+  { config, earlier, holds }: HandOver,
+): Claim {
+  return {
+    version: 3,
+    bootId,
+    owner,
+    state: 'preparing',
+    claimedAt: clock().toISOString(),
+    writer: host.self(),
+    kernelWriteTimeout: config.timeouts.kernelWrite,
+    groups,
+    devices,
+    holds: holds?.holds ?? [],
+    unsafeInterrupts: earlier?.unsafeInterrupts,
+    stuck: [],
+    leftovers: [],
+  };
+}
+
+/** What there is already of what a plan expects. */
+function presentPart(plan: Plan): Plan {
+  return { ...plan, devices: plan.devices.filter(({ group }) => group >= 0) };
+}
+
+/** Plans the devices anew, and claims what has come. */
+async function secondRound(
+  engine: Engine,
+  claim: Claim,
+  locks: RunLocks,
+  again: () => Promise<Plan>,
+): Promise<{ readonly claim: Claim; readonly plan: Plan } | { readonly trouble: Trouble }> {
+  try {
+    const plan = await again();
+    const extended: Claim = { ...claim, groups: plan.groups, devices: plan.devices };
+    engine.store.write(extended, locks);
+    return { claim: extended, plan };
+  } catch (error) {
+    const failure = asFailure(error);
+    if (!failure) throw error;
+    const { message: sentence, hints, errno, code } = failure;
+    return { trouble: { sentence, hints, code, ...(errno !== undefined && { errno }) } };
+  }
+}
+
+interface Move {
+  readonly claim: Claim;
+  readonly locks: RunLocks;
+  readonly budget: Budget;
+}
+
+/** Does the steps of a plan. Returns the claim as it is on disk then, and what went wrong. */
+async function moveDevices(
   engine: Engine,
   plan: Plan,
-  { config, earlier, locks }: HandOver,
-): Promise<void> {
-  const { host, log } = engine;
-  const { timeouts } = config;
-  if (plan.devices.length === 0) return;
-  refuseUninstalled(engine);
+  { claim, locks, budget }: Move,
+): Promise<{ readonly claim: Claim; readonly troubles: readonly Trouble[] }> {
   for (const { device, detail } of plan.verdicts.flatMap((verdict) => verdict.allowed ?? [])) {
-    log.write({
+    engine.log.write({
       severity: 'warning',
       message: `taken from the host, as it is allowed: ${detail}`,
       ...logOwner(plan.owner),
       device,
     });
   }
-  const intent: Claim = {
-    version: 3,
-    bootId: engine.bootId,
-    owner: plan.owner,
-    state: 'preparing',
-    claimedAt: engine.clock().toISOString(),
-    writer: host.self(),
-    kernelWriteTimeout: timeouts.kernelWrite,
-    groups: plan.groups,
-    devices: plan.devices,
-    holds: earlier?.holds ?? [],
-    unsafeInterrupts: earlier?.unsafeInterrupts,
-    stuck: [],
-    leftovers: [],
-  };
-  recordIntent(engine, intent, locks, earlier === undefined);
-  const budget = budgetOf(host, timeouts);
-  const executed = (steps: readonly Step[]): Promise<readonly Failure[]> =>
-    execute(steps, {
-      host,
-      log,
-      ...logOwner(plan.owner),
-      budget,
-      onFailure: 'stop',
-      interrupted: engine.interrupted,
-    });
   // What a parameter is before is known once its module is loaded, and no earlier.
   const isLoad = ({ kind }: Step): boolean => kind === 'load-module';
   const isParameter = (step: Step): boolean => step.kind === 'set' && step.attribute === 'module-parameter';
   const moves = plan.steps.filter((step) => !isLoad(step) && !isParameter(step));
-  const [failure] = await executed(plan.steps.filter(isLoad));
-  const allowed =
-    failure || !plan.unsafeInterrupts
-      ? { claim: intent, failure }
-      : await allowUnsafeInterrupts(engine, intent, locks, budget);
-  const { claim } = allowed;
-  const failures = allowed.failure ? [allowed.failure] : await executed(moves);
-  const troubles = worstFirst(failures.length > 0 ? failures : recordHeld(engine, claim, locks));
-  const [trouble, ...others] = troubles;
-  if (!trouble) return;
-  const undone = await rollBack(
-    engine,
-    { ...claim, stuck: troubles.flatMap(({ stuck }) => stuck ?? []) },
-    locks,
-  );
-  throw startError(plan, trouble, others, undone);
+  const failed = await executed(engine, plan.owner, plan.steps.filter(isLoad), budget);
+  if (failed.length > 0) return { claim, troubles: failed };
+  const allowed = plan.unsafeInterrupts
+    ? await allowUnsafeInterrupts(engine, claim, locks, budget)
+    : { claim, failure: undefined };
+  if (allowed.failure) return { claim: allowed.claim, troubles: [allowed.failure] };
+  return { claim: allowed.claim, troubles: await executed(engine, plan.owner, moves, budget) };
+}
+
+function executed(
+  { host, log, interrupted }: Engine,
+  owner: Plan['owner'],
+  steps: readonly Step[],
+  budget: Budget,
+): Promise<readonly Failure[]> {
+  return execute(steps, { host, log, ...logOwner(owner), budget, onFailure: 'stop', interrupted });
 }
 
 /**
@@ -163,7 +224,7 @@ function startError(
 ): VfioHookError {
   const complete = undone.kind === 'restored';
   return new VfioHookError(
-    failure.stuck ? 'VH_STUCK' : 'VH_KERNEL',
+    failure.code ?? (failure.stuck ? 'VH_STUCK' : 'VH_KERNEL'),
     `${failure.sentence}; ${notDone(plan.owner)}${complete ? ' and everything is as it was' : ''}`,
     {
       hints: [

@@ -24,9 +24,11 @@ export interface PlanRequest {
   readonly config: Config;
   readonly claims: readonly Claim[];
   readonly scope?: PlanInput['scope'];
+  /** What the host will be like when the plan is carried out, where something else is done before; absent: as it is. */
+  readonly expect?: ((snapshot: Snapshot) => Snapshot) | undefined;
 }
 
-/** A plan and what it was made from. */
+/** A plan and what it was made from: the host as it is, or as it is expected to be by then. */
 export interface PlannedStart {
   readonly plan: Plan;
   readonly snapshot: Snapshot;
@@ -38,11 +40,12 @@ export interface PlannedStart {
  */
 export async function makePlan(request: PlanRequest): Promise<PlannedStart> {
   const { host, owner, hostdevs, groups, config, claims, scope = 'groups' } = request;
-  const snapshot = await takeSnapshot(host, groups, {
+  const seen = await takeSnapshot(host, groups, {
     deadlineMs: config.timeouts.kernelWrite,
     drivers: [...askedDrivers(config), ...hostdevs.flatMap(({ model }) => model ?? [])],
     ask: hostdevs.map(({ address }) => address),
   });
+  const snapshot = request.expect?.(seen) ?? seen;
   const planned = plan({
     owner,
     hostdevs,

@@ -2,17 +2,27 @@ import { advice } from '../hint.ts';
 import type { Claim, GuestOwner } from '../claim/claim.ts';
 import { claimKey, guestOwner, ownerPhrase } from '../claim/owner.ts';
 import type { Config } from '../config/config.ts';
+import type { HoldId } from '../claim/hold.ts';
 import { pciHostdevs, type Domain, type PciHostdev } from '../domain/domain.ts';
 import { VfioHookError } from '../errors.ts';
 import type { Host } from '../host/host.ts';
 import { offeredVariants } from '../observe/known-drivers.ts';
-import { groupsOf } from '../observe/take-snapshot.ts';
+import { groupOf } from '../observe/read-device.ts';
+import { groupsOf, noDevice } from '../observe/take-snapshot.ts';
+import { routingOf, virtualFunctions } from '../observe/virtual-functions.ts';
+import { parsePciAddress, type PciAddress } from '../pci/address.ts';
+import { deviceAt, type Snapshot } from '../pci/snapshot.ts';
 import { VFIO_PCI } from '../plan/driver.ts';
+import type { Wish } from '../resource/kind.ts';
+import { expectAfter, type HoldPlan } from '../resource/plan-holds.ts';
+import { promisedBy, wishesOf } from '../resource/wishes.ts';
 import { quoteName } from '../text.ts';
-import { refuseBlocked } from './blocked.ts';
+import { refuseBlocked, refuseBlockedHolds } from './blocked.ts';
 import { refuseDamaged } from './claim-store.ts';
 import type { Engine } from './engine.ts';
+import { changesDevices, decideHolds, locksOf } from './holds.ts';
 import { makePlan, type PlannedStart } from './make-plan.ts';
+import type { RunLocks } from './lock.ts';
 import { sharedOfStart } from './unsafe-interrupts.ts';
 import { isHeldByYounger } from './younger.ts';
 
@@ -21,23 +31,30 @@ import { isHeldByYounger } from './younger.ts';
  * `vfio-hook plan` comes through here, too: what one of them refuses, the other one does.
  */
 
-/** A start of a guest that concerns devices of the host. */
+/** A start of a guest that concerns the host. */
 export interface Start {
   readonly owner: GuestOwner;
   readonly hostdevs: readonly PciHostdev[];
+  /** What it needs besides devices. */
+  readonly wishes: readonly Wish[];
   readonly config: Config;
 }
 
 /**
- * What the start of a guest is about; undefined when it is none of our business: no PCI device is assigned,
- * and no claim is left from an earlier run. Throws VH_CONFIG, and VH_XML for a model that is no vfio driver.
+ * What the start of a guest is about; undefined when it is none of our business: no PCI device is assigned, no claim is
+ * left from an earlier run, and no configuration of its own wants anything for it. What the configuration of all guests
+ * says alone is for guests with devices: were it broken, no other guest must be kept from its start.
+ * Throws VH_CONFIG, and VH_XML for a model that is no vfio driver.
  */
 export function startOf(engine: Engine, guest: Domain): Start | undefined {
   const hostdevs = pciHostdevs(guest);
   const owner = guestOwner(guest);
-  if (hostdevs.length === 0 && engine.store.one(claimKey(owner)).claims.length === 0) return undefined;
+  const isOurs = hostdevs.length > 0 || engine.store.one(claimKey(owner)).claims.length > 0;
+  if (!isOurs && engine.hasOwnConfig?.(guest) !== true) return undefined;
   refuseForeignModels(engine.host, owner, hostdevs);
-  return { owner, hostdevs, config: engine.loadConfig(guest) };
+  const config = engine.loadConfig(guest);
+  const wishes = wishesOf(config, guest, (card) => routingOf(engine.host, card));
+  return isOurs || wishes.length > 0 ? { owner, hostdevs, wishes, config } : undefined;
 }
 
 /**
@@ -67,7 +84,7 @@ function isForeign(model: string, offered: readonly string[]): boolean {
 
 /** What a start locks besides its claim. */
 export interface Concern {
-  /** IOMMU groups of the assigned devices. */
+  /** IOMMU groups of the assigned devices that are there. */
   readonly wanted: readonly number[];
   /** Those, and the ones of a claim that the guest has already. */
   readonly groups: readonly number[];
@@ -76,22 +93,36 @@ export interface Concern {
 }
 
 /** Looks it up; under the lock of the claim it stays so. Throws VH_NO_DEVICE, VH_NO_IOMMU. */
-export function concernOf({ host, store }: Engine, { owner, hostdevs, config }: Start): Concern {
+export function concernOf({ host, store }: Engine, start: Start): Concern {
+  const { owner, hostdevs, wishes, config } = start;
   const [before] = store.one(claimKey(owner)).claims;
+  const promised = promisedBy(wishes, (card) => routingOf(host, card));
   const wanted = groupsOf(
     host,
-    hostdevs.map(({ address }) => address),
+    hostdevs.map(({ address }) => address).filter((address) => !isYetToCome(host, address, promised)),
   );
+  const held: readonly HoldId[] = before?.holds ?? [];
   return {
     wanted,
     groups: [...wanted, ...(before?.groups ?? [])],
-    shared: sharedOfStart(host, { owner, config, before }),
+    shared: [...sharedOfStart(host, { owner, config, before }), ...locksOf([...wishes, ...held])],
   };
+}
+
+/** Whether a device is not there, and will be once the start has what it wants. */
+function isYetToCome(host: Host, address: PciAddress, promised: readonly PciAddress[]): boolean {
+  return promised.includes(address) && groupOf(host, address) === undefined;
 }
 
 /** A plan, and the claim that the guest has already. */
 export interface Planned extends PlannedStart {
   readonly own: Claim | undefined;
+  readonly holds: HoldPlan;
+  /**
+   * The holds make devices, or free some: `snapshot` is what the host is expected to be like then, and the devices are
+   * planned again from what it is.
+   */
+  readonly isExpected: boolean;
 }
 
 /**
@@ -100,22 +131,67 @@ export interface Planned extends PlannedStart {
  * VH_LOCK while another run of the same guest is at work, VH_BUSY when a younger one has its devices.
  */
 export async function planStart(engine: Engine, start: Start, groups: readonly number[]): Promise<Planned> {
-  const { host, store } = engine;
-  const { owner, hostdevs, config } = start;
+  const { host } = engine;
+  const { owner, hostdevs, wishes, config } = start;
+  const claims = trustedClaims(engine, groups);
+  const own = ownClaim(claims, owner);
+  if (own) refuseOtherRun(engine, own);
+  refuseBlockedHolds(host, claims, wishes);
+  const holds = await decideHolds(host, { owner, wishes, claims, deadlineMs: config.timeouts.kernelWrite });
+  const asked = hostdevs.map(({ address }) => address);
+  const expect = (seen: Snapshot): Snapshot => expectAfter(seen, holds, asked);
+  const planned = await makePlan({ host, owner, hostdevs, groups, config, claims, expect });
+  // What is refused makes no devices: then it is no wonder that they are not there.
+  if (holds.refusals.length === 0) refuseMissing(host, asked, planned.snapshot, wishes);
+  return { ...planned, own, holds, isExpected: changesDevices(holds) };
+}
+
+/**
+ * Decides about the devices again, once everything that they come from is there: nothing of what was expected is
+ * trusted. Takes the locks of their groups in place of those that the run has. Throws as {@link planStart}, VH_NO_DEVICE
+ * for a device that has not come, and as `groupsOf`.
+ */
+export async function planAgain(engine: Engine, start: Start, locks: RunLocks): Promise<PlannedStart> {
+  const { host } = engine;
+  const { owner, hostdevs, wishes, config } = start;
+  locks.releaseGroups();
+  const asked = hostdevs.map(({ address }) => address);
+  const missing = asked.find((address) => groupOf(host, address) === undefined);
+  if (missing !== undefined) throw notMade(host, missing, wishes);
+  const groups = groupsOf(host, asked);
+  locks.groups([...groups, ...(engine.store.one(claimKey(owner)).claims[0]?.groups ?? [])]);
+  const claims = trustedClaims(engine, groups);
+  return makePlan({ host, owner, hostdevs, groups, config, claims });
+}
+
+/** Throws VH_CLAIM for a claim that cannot be read, VH_STUCK as `refuseBlocked`. */
+function trustedClaims({ host, store }: Engine, groups: readonly number[]): readonly Claim[] {
   const stored = store.all();
   refuseDamaged(stored);
   refuseBlocked(host, stored.claims, groups);
-  const own = ownClaim(stored.claims, owner);
-  if (own) refuseOtherRun(engine, own);
-  const planned = await makePlan({
-    host,
-    owner,
-    hostdevs,
-    groups,
-    config,
-    claims: stored.claims,
-  });
-  return { ...planned, own };
+  return stored.claims;
+}
+
+function refuseMissing(
+  host: Host,
+  asked: readonly PciAddress[],
+  snapshot: Snapshot,
+  wishes: readonly Wish[],
+): void {
+  const missing = asked.find((address) => deviceAt(snapshot, address) === undefined);
+  if (missing !== undefined) throw notMade(host, missing, wishes);
+}
+
+/** Where the virtual functions really are is known only once they are there: some cards move them with their number. */
+function notMade(host: Host, address: PciAddress, wishes: readonly Wish[]): VfioHookError {
+  const there = wishes
+    .filter(({ kind }) => kind === 'vfs')
+    .flatMap(({ key }) => virtualFunctions(host, parsePciAddress(key) ?? address));
+  const hint = advice(`the virtual functions of the configuration are at ${there.join(', ')}`);
+  const error = noDevice(address);
+  return there.length === 0
+    ? error
+    : new VfioHookError(error.code, error.message, { device: address, hints: [hint] });
 }
 
 /**

@@ -4,12 +4,14 @@ import { claimKey, logOwner, ownerPhrase } from '../claim/owner.ts';
 import type { Domain } from '../domain/domain.ts';
 import { VfioHookError } from '../errors.ts';
 import type { Plan } from '../plan/plan.ts';
+import type { HoldPlan } from '../resource/plan-holds.ts';
 import type { Engine } from './engine.ts';
 import { giveBack } from './give-back.ts';
 import { describeLeft, handOver } from './hand-over.ts';
+import { holdRefusal } from './holds.ts';
 import { lockRun, type RunLocks } from './lock.ts';
-import { logVerdicts, refusalError } from './make-plan.ts';
-import { concernOf, planStart, startOf, type Start } from './plan-start.ts';
+import { logVerdicts, refusalError, type PlannedStart } from './make-plan.ts';
+import { concernOf, planAgain, planStart, startOf, type Planned, type Start } from './plan-start.ts';
 
 /**
  * Hands a guest's devices over: the whole IOMMU groups, or nothing. Returns when every device is where the
@@ -34,12 +36,16 @@ async function prepareLocked(engine: Engine, start: Start, locks: RunLocks): Pro
   const concern = concernOf(engine, start);
   locks.shared(concern.shared);
   locks.groups(concern.groups);
-  const { plan, own } = await planStart(engine, start, concern.wanted);
-  logVerdicts(log, plan);
-  const refused = refusalError(plan, engine.placeRules);
-  if (refused) throw refused;
-  const earlier = own && (await giveBackDropped(engine, own, plan, locks));
-  await handOver(engine, plan, { config, earlier, locks });
+  const planned = await planStart(engine, start, concern.wanted);
+  const { plan, holds, own } = planned;
+  refuse(engine, planned);
+  const earlier = own && (await giveBackDropped(engine, own, planned, locks));
+  const again = async (): Promise<Plan> => {
+    const second = await planAgain(engine, start, locks);
+    refuse(engine, second);
+    return second.plan;
+  };
+  await handOver(engine, plan, { config, earlier, locks, holds, ...(planned.isExpected && { again }) });
   log.write({
     severity: 'notice',
     message: plan.devices.length === 0 ? 'no device to hand over' : 'devices handed over',
@@ -49,21 +55,34 @@ async function prepareLocked(engine: Engine, start: Start, locks: RunLocks): Pro
   });
 }
 
-/** Devices that this guest's earlier, unfinished claim holds and that it is not assigned any more. Returns what is left of it. */
+/** Throws the error of a plan that is refused. What a thing besides devices is refused for may be why there is no device. */
+function refuse(
+  { log, placeRules }: Engine,
+  { plan, holds }: PlannedStart & { readonly holds?: HoldPlan },
+): void {
+  logVerdicts(log, plan);
+  const refused = (holds && holdRefusal(plan.owner, holds)) ?? refusalError(plan, placeRules);
+  if (refused) throw refused;
+}
+
+/**
+ * What this guest's earlier, unfinished claim holds and what it is not to have any more, devices and other things.
+ * Returns what is left of it.
+ */
 async function giveBackDropped(
   engine: Engine,
   own: Claim,
-  plan: Plan,
+  { plan, holds }: Planned,
   locks: RunLocks,
 ): Promise<Claim | undefined> {
   const kept = new Set(plan.devices.map(({ address }) => address));
   const dropped = own.devices.filter(({ address }) => !kept.has(address));
-  if (dropped.length === 0) return own;
-  const result = await giveBack(engine, own, locks, { only: dropped });
+  if (dropped.length + holds.dropped.length === 0) return own;
+  const result = await giveBack(engine, own, locks, { part: { devices: dropped, holds: holds.dropped } });
   if (result.kind === 'restored') return engine.store.one(claimKey(own.owner)).claims[0];
   throw new VfioHookError(
     'VH_INCOMPLETE',
-    `cannot start ${ownerPhrase(own.owner)}: devices of its earlier run are not given back (${describeLeft(result)})`,
+    `cannot start ${ownerPhrase(own.owner)}: what its earlier run had is not given back (${describeLeft(result)})`,
     { hints: [command('vfio-hook recover')] },
   );
 }

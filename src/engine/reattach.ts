@@ -51,7 +51,7 @@ async function reattachOnce(engine: Engine, request: ReattachRequest): Promise<R
     if (refused.length > 0 && !request.skipRefused) return reattachment;
     const left: string[] = [];
     for (const { claim, devices } of detached) {
-      const result = await giveBack(engine, claim, locks, { only: devices });
+      const result = await giveBack(engine, claim, locks, { part: { devices, holds: [] } });
       if (result.kind === 'restored') noteAway(engine, devices);
       else left.push(describeLeft(result));
     }

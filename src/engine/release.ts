@@ -7,6 +7,7 @@ import { refuseDamaged } from './claim-store.ts';
 import { defaultConfig } from '../config/config.ts';
 import type { Engine } from './engine.ts';
 import { giveBack, type GiveBackResult } from './give-back.ts';
+import { locksOf } from './holds.ts';
 import { lockRun } from './lock.ts';
 import { sharedOfClaim } from './unsafe-interrupts.ts';
 import { isHeldByYounger } from './younger.ts';
@@ -59,13 +60,14 @@ export async function giveBackLocked(
   try {
     const [current] = engine.store.one(claimKey(owner)).claims;
     if (!current) return undefined;
-    locks.shared(sharedOfClaim(current));
+    locks.shared([...sharedOfClaim(current), ...locksOf(current.holds)]);
     locks.groups(current.groups);
     const reason = reasonToLeave(current);
     if (reason !== undefined) return { kind: 'left', reason };
     const stuck = stuckWrites(engine.host, current);
     const waitedMs = await waitForOrphans(engine, current, stuck);
-    return await giveBack(engine, { ...current, stuck }, locks, { only: toGiveBack(current), waitedMs });
+    const part = { devices: toGiveBack(current), holds: current.holds };
+    return await giveBack(engine, { ...current, stuck }, locks, { part, waitedMs });
   } finally {
     locks.release();
   }

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ConfigEditor } from '../config/config.ts';
 import { openClaimStore } from '../engine/claim-store.ts';
-import { configHints, loadConfig, type ConfigText } from '../engine/config-file.ts';
+import { configHints, hasOwnConfig, loadConfig, type ConfigText } from '../engine/config-file.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { Host } from '../host/host.ts';
 import { fileSink, type Sink } from '../log/file.ts';
@@ -89,6 +89,7 @@ export function openEngine(options: EngineOptions): {
         trustedUid: where.trustedUid,
         store: openClaimStore({ stateDirectory: where.stateDirectory, trustedUid: where.trustedUid, bootId }),
         loadConfig: (guest) => loadConfig({ ...source, guest }),
+        hasOwnConfig: (guest) => hasOwnConfig({ ...source, guest }, guest),
         placeRules: (guest, rules, purpose) => configHints({ ...source, guest }, rules, purpose),
       };
     },

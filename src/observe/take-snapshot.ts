@@ -24,20 +24,21 @@ export function groupsOf(host: Host, addresses: readonly PciAddress[]): number[]
   const groups = new Set<number>();
   for (const address of addresses) {
     const number = groupOf(host, address);
-    if (number === undefined && host.list(sysfs.device(address)) === undefined) {
-      throw new VfioHookError('VH_NO_DEVICE', `there is no PCI device ${address} on this host`, {
-        device: address,
-        hints: [
-          advice(
-            'compare with lspci -D; addresses change when cards are added or firmware settings are changed',
-          ),
-        ],
-      });
-    }
+    if (number === undefined && host.list(sysfs.device(address)) === undefined) throw noDevice(address);
     if (number === undefined) throw noGroup(host, address);
     groups.add(number);
   }
   return [...groups].sort((a, b) => a - b);
+}
+
+/** The error of an address that the host does not have. */
+export function noDevice(address: PciAddress): VfioHookError {
+  return new VfioHookError('VH_NO_DEVICE', `there is no PCI device ${address} on this host`, {
+    device: address,
+    hints: [
+      advice('compare with lspci -D; addresses change when cards are added or firmware settings are changed'),
+    ],
+  });
 }
 
 /** As {@link groupsOf}, for the devices that are there; those that are gone are passed over. */

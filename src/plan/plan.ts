@@ -209,6 +209,7 @@ function claimedDevice({ device, verdict, bars, earlier, claimed }: Judged): Cla
       group: device.iommuGroup ?? -1,
       vendor: device.vendor,
       device: device.device,
+      ...(device.physicalFunction && { physicalFunction: device.physicalFunction }),
       ...(driver !== undefined && { driver }),
       original: originalOf(device, bars, earlier?.original),
     },

@@ -1,4 +1,4 @@
-import type { Claim, ClaimedDevice } from '../claim/claim.ts';
+import { goesWithHolds, type Claim, type ClaimedDevice } from '../claim/claim.ts';
 import { formatBarSize } from '../pci/bar.ts';
 import type { PciDevice } from '../pci/device.ts';
 import { deviceAt, type Snapshot } from '../pci/snapshot.ts';
@@ -24,10 +24,12 @@ export interface RestorePlan {
  * bound it to something else meanwhile meant it.
  */
 export function planRestore(
-  claim: Pick<Claim, 'devices'>,
+  claim: Pick<Claim, 'devices'> & Partial<Pick<Claim, 'holds'>>,
   snapshot: Pick<Snapshot, 'devices' | 'drivers'>,
 ): RestorePlan {
-  const ways = claim.devices.map((claimed) => wayBack(claimed, deviceAt(snapshot, claimed.address)));
+  const ways = claim.devices.map((claimed) =>
+    wayBack(claimed, deviceAt(snapshot, claimed.address), claim.holds ?? []),
+  );
   const modules = new Map(ways.flatMap((way) => way.binds).map((bind) => [bind.driver, bind.module]));
   return {
     steps: [
@@ -72,9 +74,14 @@ const nothing: WayBack = {
   left: [],
 };
 
-function wayBack(claimed: ClaimedDevice, device: PciDevice | undefined): WayBack {
+function wayBack(claimed: ClaimedDevice, device: PciDevice | undefined, holds: Claim['holds']): WayBack {
   const { address, original } = claimed;
-  if (!device) return { ...nothing, notes: [`${address} is gone from the bus`] };
+  if (!device) {
+    // An earlier run may have come as far as to take the virtual functions away.
+    return goesWithHolds(claimed, holds)
+      ? nothing
+      : { ...nothing, notes: [`${address} is gone from the bus`] };
+  }
   if (device.vendor !== claimed.vendor || device.device !== claimed.device) {
     return {
       ...nothing,

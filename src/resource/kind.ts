@@ -3,7 +3,7 @@ import type { HoldKind, Stated, StateOf, WishOf } from '../claim/hold.ts';
 import type { Hint } from '../hint.ts';
 import type { PciAddress } from '../pci/address.ts';
 import type { Snapshot } from '../pci/snapshot.ts';
-import type { Step } from '../steps/step.ts';
+import type { AttributeName, Step } from '../steps/step.ts';
 import type { Facts } from './facts.ts';
 
 /** The order of a start; a way back goes through it backwards. */
@@ -57,6 +57,8 @@ export interface ResourceKind<
   readonly stage: Stage;
   /** A start plans its devices anew after a change of this kind: it makes, frees or renames devices. */
   readonly changesDevices: boolean;
+  /** What is written to change it, by the rows of src/steps/attributes.ts. */
+  readonly attributes: readonly AttributeName[];
   /** Fields that the kernel changes bit by bit: a change that was cut short leaves any number on the way. */
   readonly gradual?: readonly string[];
   /** One for all keys that must not be changed side by side, as a person would name what it is about. */

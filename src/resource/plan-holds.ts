@@ -2,6 +2,8 @@ import type { Claim, ClaimOwner } from '../claim/claim.ts';
 import type { Hold, HoldId, HoldKind, Stated } from '../claim/hold.ts';
 import { claimKey, ownerPhrase } from '../claim/owner.ts';
 import { advice, command } from '../hint.ts';
+import type { PciAddress } from '../pci/address.ts';
+import type { Snapshot } from '../pci/snapshot.ts';
 import type { Step } from '../steps/step.ts';
 import { stages, type Refusal, type Seen, type Wish } from './kind.ts';
 import { kindOf } from './kinds.ts';
@@ -79,6 +81,18 @@ export function planHoldsBack(input: HoldInput, holds: readonly Hold[]): HoldWay
     notes: planned.flatMap(({ note }) => note ?? []),
     left: planned.flatMap(({ left }) => left ?? []),
   };
+}
+
+/** What a snapshot will be like once a plan is carried out, as far as it concerns the devices that are asked for. */
+export function expectAfter(
+  snapshot: Snapshot,
+  { changes }: HoldPlan,
+  asked: readonly PciAddress[],
+): Snapshot {
+  return changes.reduce(
+    (expected, { kind, ...ahead }) => kindOf(kind).expect?.(expected, ahead, asked) ?? expected,
+    snapshot,
+  );
 }
 
 /** What a thing is a matter of, in a sentence: `huge pages of 2 MiB on node 0`. */

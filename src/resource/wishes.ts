@@ -1,6 +1,6 @@
 import type { Config } from '../config/config.ts';
 import { pciHostdevs, type Domain } from '../domain/domain.ts';
-import type { PciAddress } from '../pci/address.ts';
+import { parsePciAddress, type PciAddress } from '../pci/address.ts';
 import { poolKey } from '../pci/hugepages.ts';
 import type { Wish } from './kind.ts';
 import { promisedAddresses, type Routing } from './sriov/promised.ts';
@@ -28,6 +28,18 @@ export function wishesOf(
       ? [{ kind: 'hugepages', key: poolKey(hugepages), wish: { pages } } satisfies Wish]
       : []),
   ];
+}
+
+/** The virtual functions that wishes promise, whether they are there or not. */
+export function promisedBy(
+  wishes: readonly Wish[],
+  routingOf: (card: PciAddress) => Routing | undefined,
+): readonly PciAddress[] {
+  return wishes.flatMap((wish) => {
+    const card = wish.kind === 'vfs' ? parsePciAddress(wish.key) : undefined;
+    const routing = card && routingOf(card);
+    return routing && wish.kind === 'vfs' ? promisedAddresses(card, wish.wish.count, routing) : [];
+  });
 }
 
 /** Where the XML does not say a size, it is taken for the one that the configuration has. */

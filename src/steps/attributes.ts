@@ -117,6 +117,11 @@ function ofDevice(name: string, words: string): Attribute<PciAddress> {
   };
 }
 
+/** The file of an attribute by a key that is known to be of its sort. */
+export function attributePath(attribute: AttributeName, key: string): string {
+  return (attributes[attribute] as Attribute<string>).path(key);
+}
+
 /** What the key of a `module-parameter` says. */
 export function parameterOf(key: string): { readonly module: string; readonly parameter: string } {
   const [module = '', parameter = ''] = key.split(' ');

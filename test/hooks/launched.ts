@@ -56,6 +56,8 @@ export interface Launcher {
   /** Where it looks next. */
   readonly listedNode: string;
   readonly claims: string;
+  /** Where files of guests are. */
+  readonly domains: string;
   /** Calls the hook, through another shell when one is given. */
   call(args: readonly string[], options?: CallOptions & { readonly shell?: Shell }): Launched;
 }
@@ -96,15 +98,21 @@ export function launcher({ chosen = true, listed = false }: LauncherOptions = {}
   writeFileSync(node, script, { mode: 0o755 });
   const absentNode = join(work, 'absent');
   const claims = join(work, 'claims');
+  const domains = join(work, 'domains');
   const list = join(programs, 'listed-node');
   if (listed) writeFileSync(list, script, { mode: 0o755 });
   const { hook, command, program, directory } = install({
     launcher: (text) => {
-      if (!text.includes(` ${FIXED};`) || !text.includes('/run/vfio-hook/claims/'))
+      if (
+        !text.includes(` ${FIXED};`) ||
+        !text.includes('/run/vfio-hook/claims/') ||
+        !text.includes('/etc/vfio-hook/domains/')
+      )
         throw new Error('the launcher has other paths than this test replaces');
       return choose(chosen ? node : '')(text)
         .replace(FIXED, `${absentNode} ${list}`)
-        .replaceAll('/run/vfio-hook/claims/', `${claims}/`);
+        .replaceAll('/run/vfio-hook/claims/', `${claims}/`)
+        .replaceAll('/etc/vfio-hook/domains/', `${domains}/`);
     },
   });
   chmodSync(directory, 0o755);
@@ -116,6 +124,7 @@ export function launcher({ chosen = true, listed = false }: LauncherOptions = {}
     absentNode,
     listedNode: list,
     claims,
+    domains,
     call: (args, { shell, ...options } = {}) => {
       for (const name of readdirSync(notes)) rmSync(join(notes, name));
       const called = options.program ?? hook;

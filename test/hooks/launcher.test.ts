@@ -137,6 +137,31 @@ describe('the launcher: claims', () => {
   });
 });
 
+describe('the launcher: files of guests', () => {
+  const it1 = launcher();
+  const broken = launcher({ chosen: false });
+  const configured = (on: typeof it1, ended: () => Launched): Launched => {
+    mkdirSync(on.domains, { recursive: true });
+    writeFileSync(join(on.domains, 'other.yaml'), '');
+    return ended();
+  };
+
+  it('with any, the start of a guest without host devices is for Node', () => {
+    const { node } = configured(it1, () => it1.call(['win11', 'prepare', 'begin', '-'], { input: WITHOUT }));
+    assert.equal(node?.stdin.toString().trim(), WITHOUT);
+  });
+
+  it('with any, other moments still need nothing', () => {
+    for (const moment of ['start', 'started', 'reconnect'])
+      assert.equal(configured(it1, () => it1.call(['win11', moment, 'begin', '-'])).node, undefined);
+    assert.equal(configured(it1, () => it1.call(['win11', 'release', 'end', '-'])).node, undefined);
+  });
+
+  it('without Node such a guest starts all the same', () => {
+    isQuiet(configured(broken, () => broken.call(['win11', 'prepare', 'begin', '-'], { input: WITHOUT })));
+  });
+});
+
 describe('the launcher: names', () => {
   const it1 = launcher();
   const names: readonly string[] = [

@@ -458,7 +458,7 @@ const engine: readonly Defect[] = [
   {
     name: 'writes the claim after the first change',
     file: 'engine/hand-over.ts',
-    find: '  recordIntent(engine, intent, locks, earlier === undefined);\n',
+    find: '  recordIntent(engine, claim, locks, earlier === undefined);\n',
     replace: '',
   },
   {
@@ -482,9 +482,8 @@ const engine: readonly Defect[] = [
   {
     name: 'does not undo what was done',
     file: 'engine/hand-over.ts',
-    find: 'const undone = await rollBack(',
-    replace:
-      "const undone = { kind: 'restored', notes: [] } as GiveBackResult; const not = (...args: unknown[]) => [args, rollBack]; not(",
+    find: 'await rollBack(engine, { ...claim, stuck }, locks)',
+    replace: "([claim, stuck, rollBack] && { kind: 'restored', notes: [] })",
   },
   {
     name: 'goes on after a step that failed',
@@ -495,14 +494,14 @@ const engine: readonly Defect[] = [
   {
     name: 'forgets the write that has not returned',
     file: 'engine/hand-over.ts',
-    find: 'stuck: troubles.flatMap(({ stuck }) => stuck ?? []) },',
-    replace: 'stuck: [] },',
+    find: 'const stuck = troubles.flatMap((each) => each.stuck ?? []);',
+    replace: 'const stuck: never[] = [];',
   },
   {
     name: 'records one of several writes that have not returned',
     file: 'engine/hand-over.ts',
-    find: 'stuck: troubles.flatMap(({ stuck }) => stuck ?? []) },',
-    replace: 'stuck: troubles.flatMap(({ stuck }) => stuck ?? []).slice(0, 1) },',
+    find: 'const stuck = troubles.flatMap((each) => each.stuck ?? []);',
+    replace: 'const stuck = troubles.flatMap((each) => each.stuck ?? []).slice(0, 1);',
   },
   {
     name: 'tells of one only of several things that went wrong',
@@ -519,8 +518,8 @@ const engine: readonly Defect[] = [
   {
     name: 'starts the guest on a claim that it could not finish',
     file: 'engine/hand-over.ts',
-    find: 'failures.length > 0 ? failures : recordHeld(engine, claim, locks)',
-    replace: 'failures.length > 0 ? failures : recordHeld(engine, claim, locks).slice(1e9)',
+    find: 'troubles = recordHeld(engine, claim, locks);',
+    replace: 'troubles = recordHeld(engine, claim, locks).slice(1e9);',
   },
   {
     name: 'takes no lock',
@@ -549,7 +548,7 @@ const engine: readonly Defect[] = [
   {
     name: 'forgets devices that the guest is not assigned any more',
     file: 'engine/prepare.ts',
-    find: 'own && (await giveBackDropped(engine, own, plan, locks));',
+    find: 'own && (await giveBackDropped(engine, own, planned, locks));',
     replace: 'own;',
   },
   {
@@ -565,10 +564,34 @@ const engine: readonly Defect[] = [
     replace: '',
   },
   {
+    name: 'trusts what was expected of the second round',
+    file: 'engine/hand-over.ts',
+    find: 'const plan = await again();',
+    replace: 'const plan = { ...(await again()), steps: [], devices: claim.devices };',
+  },
+  {
+    name: 'gives back first what devices come from',
+    file: 'engine/holds.ts',
+    find: 'const back = devicesLeft ? holds.filter(({ kind }) => !kindOf(kind).changesDevices) : holds;',
+    replace: 'const back = devicesLeft ? holds : holds;',
+  },
+  {
+    name: 'keeps what only an earlier start wanted besides devices',
+    file: 'engine/prepare.ts',
+    find: 'if (dropped.length + holds.dropped.length === 0) return own;',
+    replace: 'if (dropped.length === 0) return own;',
+  },
+  {
+    name: 'says that a virtual function is gone which it has taken away itself',
+    file: 'claim/claim.ts',
+    find: "hold.kind === 'vfs' && hold.key === physicalFunction",
+    replace: "hold.kind === 'vfs' && hold.key !== physicalFunction",
+  },
+  {
     name: 'ignores a signal',
     file: 'engine/hand-over.ts',
-    find: '    interrupted: engine.interrupted,\n',
-    replace: '',
+    find: ", onFailure: 'stop', interrupted }",
+    replace: ", onFailure: 'stop', ...([interrupted] && {}) }",
   },
   {
     name: 'restores a group that a guest has open',
@@ -585,8 +608,8 @@ const engine: readonly Defect[] = [
   {
     name: 'touches a device whose write still waits while it gives back',
     file: 'engine/give-back.ts',
-    find: 'only.filter(({ address }) => !blocked.includes(address))',
-    replace: 'only',
+    find: 'part.devices.filter(({ address }) => !blocked.includes(address))',
+    replace: 'part.devices',
   },
   {
     name: 'waits a whole deadline for each write that does not return',
@@ -669,8 +692,8 @@ const engine: readonly Defect[] = [
   {
     name: 'drops the claim when only some of its devices were given back',
     file: 'engine/give-back.ts',
-    find: 'if (kept.length > 0) engine.store.write(withDevices(claim, kept), locks);\n  else engine',
-    replace: 'engine',
+    find: 'if (isWhole) engine.store.remove(',
+    replace: 'if (isWhole || kept.devices.length >= 0) engine.store.remove(',
   },
   {
     name: 'does not give back because the claim cannot be updated',

@@ -1,5 +1,4 @@
 import { decideStart } from '../../engine/plan-start.ts';
-import { refusals } from '../../plan/plan.ts';
 import { quoteName } from '../../text.ts';
 import {
   configOption,
@@ -11,7 +10,7 @@ import {
 } from '../command.ts';
 import { readGuest } from '../guest-xml.ts';
 import { listOutlooks, outlookLines } from '../plan-list.ts';
-import { noPlanJson, noPlanText, planJson, planText } from '../render/plan.ts';
+import { isRefused, noPlanJson, noPlanText, planJson, planText } from '../render/plan.ts';
 
 /** `vfio-hook plan GUEST`: what prepare would do, by the hook's own code. */
 export const plan: Command = {
@@ -62,6 +61,6 @@ export const plan: Command = {
       terminal.print(
         planText(planned, { ...terminal, names: terminal.names(engine.host), place: engine.placeRules }),
       );
-    return refusals(planned.plan).length > 0 ? 2 : 0;
+    return isRefused(planned) ? 2 : 0;
   },
 };

@@ -9,13 +9,16 @@ import type { Planned } from '../../engine/plan-start.ts';
 import { formatBarSize } from '../../pci/bar.ts';
 import type { PciNames } from '../../pci/names.ts';
 import type { DeviceUse } from '../../pci/use.ts';
-import { deviceAt } from '../../pci/snapshot.ts';
+import type { PciAddress } from '../../pci/address.ts';
+import { deviceAt, type Snapshot } from '../../pci/snapshot.ts';
 import { stateAfter, type After } from '../../plan/after.ts';
 import { refusals } from '../../plan/plan.ts';
 import { allowance } from '../../engine/allowance.ts';
 import type { Verdict } from '../../plan/verdict.ts';
+import type { HoldPlan } from '../../resource/plan-holds.ts';
 import { escapeControl, safeLine } from '../../text.ts';
 import { hintForPeople, type Manner } from './for-people.ts';
+import { holdLines, holdsJson } from './holds.ts';
 import { planHeading } from '../owner.ts';
 import { stepLines, stepsJson } from './steps.ts';
 
@@ -26,14 +29,18 @@ export interface RenderOptions extends Manner {
 
 /** A plan in words: groups with a verdict on each member, then the writes in order. Glyphs, not colour alone, carry the meaning. */
 export function planText(
-  { plan, snapshot }: PlannedStart,
+  { plan, snapshot, holds, isExpected = false }: PlannedStart & Partial<Planned>,
   options: RenderOptions & { readonly place?: PlaceRules | undefined },
 ): string {
   const { names, place } = options;
   const paint = pc.createColors(options.colour);
-  const lines = [planHeading(plan.owner)];
-  for (const group of snapshot.groups) {
-    lines.push(`IOMMU group ${group.number}`);
+  const lines = [planHeading(plan.owner), ...(holds ? holdLines(holds, options) : [])];
+  for (const group of shownGroups(snapshot)) {
+    lines.push(
+      group.number === null
+        ? 'an IOMMU group of its own, known once it is there'
+        : `IOMMU group ${group.number}`,
+    );
     for (const verdict of plan.verdicts.filter(({ device }) => group.members.includes(device))) {
       const device = deviceAt(snapshot, verdict.device);
       const shown = `  ${glyph(verdict)} ${verdict.device} ${device ? names.describe(device) : ''}`;
@@ -43,19 +50,28 @@ export function planText(
     }
   }
   const refused = refusals(plan);
-  if (refused.length > 0) {
+  const refusedHolds = holds?.refusals ?? [];
+  if (refused.length + refusedHolds.length > 0) {
     const also = plan.owner.kind === 'guest' ? ', and the guest would not start' : '';
     lines.push('', paint.red(`refused: nothing would be changed${also}`));
-    const hints = uniqueHints([...refused.flatMap((verdict) => verdict.hints), ...allowance(plan, place)]);
+    const hints = uniqueHints([
+      ...refusedHolds.flatMap((refusal) => refusal.hints),
+      ...refused.flatMap((verdict) => verdict.hints),
+      ...allowance(plan, place),
+    ]);
     for (const hint of hints) lines.push(...hintForPeople('  hint: ', hint, options));
     return lines.map(safeLine).join('\n');
   }
+  const first = holds?.changes.flatMap(({ steps }) => steps) ?? [];
+  const all = [...first, ...plan.steps];
+  const shown = stepLines(all, options);
+  const expected = stepLines(first, options).length;
   lines.push(
     '',
-    plan.steps.length === 0
-      ? 'nothing to do'
-      : `${count(plan.steps.length, 'step')}, undone in full when one fails:`,
-    ...stepLines(plan.steps, options),
+    all.length === 0 ? 'nothing to do' : `${count(all.length, 'step')}, undone in full when one fails:`,
+    ...shown.slice(0, expected),
+    ...(isExpected ? ['  then it looks again at what is there, and is expected to do this:'] : []),
+    ...shown.slice(expected),
   );
   if (plan.verdicts.length > 0)
     lines.push('', 'then:', ...stateAfter(plan, snapshot).map((after) => `  ${afterText(after)}`));
@@ -63,17 +79,47 @@ export function planText(
 }
 
 /** A plan as data; docs/json.md describes it. */
-export function planJson({ plan, snapshot, own }: PlannedStart & Partial<Planned>): unknown {
+export function planJson({
+  plan,
+  snapshot,
+  own,
+  holds,
+  isExpected = false,
+}: PlannedStart & Partial<Planned>): unknown {
   const { owner } = plan;
+  const first = holds?.changes.flatMap(({ steps }) => steps) ?? [];
   return {
     ...(owner.kind === 'guest' ? { guest: guestOf(owner) } : { owner: { kind: owner.kind } }),
     running: own !== undefined && snapshot.groups.some(({ open }) => open),
-    ready: refusals(plan).length === 0,
-    groups: snapshot.groups.map(({ number, type, members }) => ({ number, type, members })),
+    ready: !isRefused({ plan, holds }),
+    groups: shownGroups(snapshot),
     verdicts: plan.verdicts,
-    steps: stepsJson(plan.steps),
-    after: refusals(plan).length > 0 ? [] : stateAfter(plan, snapshot),
+    ...(holds && { holds: holdsJson(holds), expected: isExpected }),
+    steps: [...stepsJson(first), ...stepsJson(plan.steps)],
+    after: isRefused({ plan, holds }) ? [] : stateAfter(plan, snapshot),
   };
+}
+
+/** Whether a start is refused, for its devices or for what it needs besides. */
+export function isRefused({
+  plan,
+  holds,
+}: Pick<PlannedStart, 'plan'> & { readonly holds?: HoldPlan | undefined }): boolean {
+  return refusals(plan).length + (holds?.refusals.length ?? 0) > 0;
+}
+
+/** The groups, and one without a number for each device that is only expected. */
+function shownGroups({ groups, devices }: Snapshot): {
+  readonly number: number | null;
+  readonly type?: string | undefined;
+  readonly members: readonly PciAddress[];
+}[] {
+  return [
+    ...groups.map(({ number, type, members }) => ({ number, type, members })),
+    ...devices
+      .filter(({ expected }) => expected === true)
+      .map(({ address }) => ({ number: null, members: [address] })),
+  ];
 }
 
 /** The text for a guest that is none of our business. */
@@ -89,6 +135,8 @@ export function noPlanJson({ name, uuid }: Domain): unknown {
     ready: true,
     groups: [],
     verdicts: [],
+    holds: [],
+    expected: false,
     steps: [],
     after: [],
   };

@@ -1,7 +1,9 @@
 import { plural } from '../../count.ts';
 import { describeHolders } from '../../observe/describe-holders.ts';
+import { kindOf } from '../../resource/kinds.ts';
 import { escapeControl } from '../../text.ts';
 import { ageText } from './age.ts';
+import { heldWords } from './holds.ts';
 import { ownerHeading } from '../owner.ts';
 import type { ClaimReport, StatusReport, StuckReport, UnclaimedDevice } from '../status-report.ts';
 
@@ -33,6 +35,9 @@ function claimLines(claim: ClaimReport): string[] {
     ...claim.devices.map(
       ({ address, group, now, original }) =>
         `  ${address} (IOMMU group ${group}) on ${now ?? 'no driver'}, before: ${original.driver ?? 'no driver'}`,
+    ),
+    ...claim.holds.map(
+      (hold) => `  ${heldWords(hold)}, before: ${kindOf(hold.kind).words(hold.key, hold.original)}`,
     ),
     ...claim.stuck.map((write) => `  ! ${stuckText(write)}`),
     ...claim.leftovers

@@ -23,6 +23,7 @@ import { promisedAddresses, promisedFunction } from './promised.ts';
 export const vfs: KindOf<'vfs'> = {
   stage: 'make',
   changesDevices: true,
+  attributes: ['power-control', 'vfs-autoprobe', 'vfs'],
   lock: (key) => `virtual functions of ${key}`,
   target: (original, wishes) =>
     original.count > 0 || wishes.length === 0

@@ -15,6 +15,7 @@ import type { KindOf } from '../kind.ts';
 export const hugepages: KindOf<'hugepages'> = {
   stage: 'tune',
   changesDevices: false,
+  attributes: ['hugepages'],
   gradual: ['pages'],
   // Pools of all sizes are made of one memory, and compacting it is for all of them.
   lock: () => 'huge pages',

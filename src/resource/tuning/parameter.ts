@@ -8,6 +8,7 @@ import type { KindOf, Wish } from '../kind.ts';
 export const parameter: KindOf<'parameter'> = {
   stage: 'tune',
   changesDevices: false,
+  attributes: ['module-parameter'],
   lock: (key) => `parameter ${key}`,
   target: ({ value }, wishes) => ({ value: wishes.length > 0 ? 'Y' : value }),
   steps: ({ key, seen, to }) =>

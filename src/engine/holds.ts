@@ -1,0 +1,159 @@
+import type { Claim, ClaimOwner, StuckWrite } from '../claim/claim.ts';
+import type { Hold, HoldId } from '../claim/hold.ts';
+import { logOwner, ownerPhrase } from '../claim/owner.ts';
+import { VfioHookError } from '../errors.ts';
+import { asFailure } from '../failure.ts';
+import { advice } from '../hint.ts';
+import type { Host } from '../host/host.ts';
+import type { Wish } from '../resource/kind.ts';
+import { kindOf } from '../resource/kinds.ts';
+import {
+  changeWords,
+  holdWords,
+  planHolds,
+  planHoldsBack,
+  type HoldPlan,
+  type HoldWayBack,
+} from '../resource/plan-holds.ts';
+import { readHolds } from '../resource/readers.ts';
+import { attributePath } from '../steps/attributes.ts';
+import type { Budget } from './budget.ts';
+import type { Engine } from './engine.ts';
+import { execute } from './execute.ts';
+import type { RunLocks } from './lock.ts';
+
+/** The names of the locks under which things are changed, and claims on them come and go. */
+export function locksOf(ids: readonly HoldId[]): readonly string[] {
+  return ids.map(({ kind, key }) => kindOf(kind).lock(key));
+}
+
+/** The files that are written to change something of a kind. */
+export function pathsOf({ kind, key }: HoldId): string[] {
+  return kindOf(kind).attributes.map((attribute) => attributePath(attribute, key));
+}
+
+/** What the holds of an owner are planned from, besides what is read. */
+export interface HoldRequest {
+  readonly owner: ClaimOwner;
+  readonly wishes: readonly Wish[];
+  /** Every claim on this host, this owner's own included. */
+  readonly claims: readonly Claim[];
+  /** Milliseconds that the kernel may take to tell what there is. */
+  readonly deadlineMs: number;
+}
+
+/** Looks at what an owner wants and decides. Changes nothing. Throws VH_STUCK when the kernel does not tell in time. */
+export async function decideHolds(host: Host, request: HoldRequest): Promise<HoldPlan> {
+  const { owner, wishes, claims, deadlineMs } = request;
+  return planHolds({ owner, claims, seen: await readHolds(host, wishes, deadlineMs) }, wishes);
+}
+
+/** Whether a start has to look at its devices again once its holds are there: they make devices, or free some. */
+export function changesDevices({ changes }: HoldPlan): boolean {
+  return changes.some(({ kind, steps }) => kindOf(kind).changesDevices && steps.length > 0);
+}
+
+/** The error that refused holds come to: the first reason in its message, the others as hints. */
+export function holdRefusal(owner: ClaimOwner, { refusals }: HoldPlan): VfioHookError | undefined {
+  const [first, ...others] = refusals;
+  if (!first) return undefined;
+  return new VfioHookError(
+    'VH_REFUSED',
+    `${ownerPhrase(owner)} cannot have ${holdWords(first)}: ${first.reason}`,
+    {
+      hints: [
+        ...first.hints,
+        ...others.flatMap(({ reason, hints, ...id }) => [
+          advice(`also ${holdWords(id)}: ${reason}`),
+          ...hints,
+        ]),
+      ],
+    },
+  );
+}
+
+/** How giving holds back has ended. */
+export interface HoldsBack {
+  readonly notes: readonly string[];
+  readonly leftovers: readonly string[];
+  readonly stuck: readonly StuckWrite[];
+}
+
+/** How holds are given back. */
+export interface HoldsBackOptions {
+  /** Which of the claim's. */
+  readonly holds: readonly Hold[];
+  readonly locks: RunLocks;
+  readonly budget: Budget;
+  readonly deadlineMs: number;
+  /** Devices of the claim are not back: what devices come from stays until they are. */
+  readonly devicesLeft: boolean;
+}
+
+/** As for devices, a plan made afresh has to find nothing left to do. */
+const PASSES = 2;
+
+/**
+ * Puts what a claim holds besides devices to what it must be without its wishes. Changes no claim. What cannot be read
+ * is not known to be back.
+ */
+export async function giveHoldsBack(
+  engine: Engine,
+  claim: Claim,
+  options: HoldsBackOptions,
+): Promise<HoldsBack> {
+  const { holds, devicesLeft } = options;
+  const back = devicesLeft ? holds.filter(({ kind }) => !kindOf(kind).changesDevices) : holds;
+  if (back.length === 0) return { notes: [], leftovers: [], stuck: [] };
+  refuseUnlocked(locksOf(back), options.locks);
+  try {
+    for (let pass = 1; ; pass += 1) {
+      const way = await wayBack(engine, { ...claim, holds: back }, options.deadlineMs);
+      if (way.changes.length === 0) return { notes: way.notes, leftovers: way.left, stuck: [] };
+      if (pass > PASSES) {
+        const wrong = way.changes.map((change) => `not as before: ${changeWords(change)}`);
+        return { notes: way.notes, leftovers: [...way.left, ...wrong], stuck: [] };
+      }
+      const failures = await executeAll(engine, claim, way, options.budget);
+      if (failures.length > 0) {
+        return {
+          notes: way.notes,
+          leftovers: [...way.left, ...failures.map(({ sentence }) => sentence)],
+          stuck: failures.flatMap(({ stuck }) => stuck ?? []),
+        };
+      }
+    }
+  } catch (error) {
+    const failure = asFailure(error);
+    if (!failure) throw error;
+    return { notes: [], leftovers: [failure.message], stuck: [] };
+  }
+}
+
+async function wayBack({ host, store }: Engine, claim: Claim, deadlineMs: number): Promise<HoldWayBack> {
+  const { owner, holds } = claim;
+  const { claims } = store.all();
+  return planHoldsBack({ owner, claims, seen: await readHolds(host, holds, deadlineMs) }, holds);
+}
+
+/** One thing after the other; one that fails keeps none of the others from going back. */
+async function executeAll(
+  { host, log }: Engine,
+  { owner }: Claim,
+  { changes }: HoldWayBack,
+  budget: Budget,
+): Promise<Awaited<ReturnType<typeof execute>>> {
+  const failures = [];
+  for (const { steps } of changes) {
+    failures.push(
+      ...(await execute(steps, { host, log, ...logOwner(owner), budget, onFailure: 'next-device' })),
+    );
+  }
+  return failures;
+}
+
+function refuseUnlocked(names: readonly string[], locks: RunLocks): void {
+  const missing = names.find((shared) => !locks.holds({ shared }));
+  if (missing !== undefined)
+    throw new Error(`what is shared is changed by a run without its lock: ${missing}`);
+}

@@ -1,0 +1,262 @@
+import assert from 'node:assert/strict';
+import type { MemorySpec, NodeSpec } from '../../simulator/spec.ts';
+import { defaultConfig, type Config } from '../../src/config/config.ts';
+import { failureOf, guest, pci, scenarios, type Scenario } from '../scenario.ts';
+
+/** A card without virtual functions, and two that it would have. */
+const CARD = pci('0000:17:00.1');
+const [FIRST, SECOND] = ['0000:17:0a.0', '0000:17:0a.1'] as const;
+/** A card on which the administrator has made four. */
+const MADE = pci('0000:17:00.0');
+const THERE = '0000:17:02.0';
+
+describe('virtual functions that a start makes', () => {
+  const open = scenarios();
+
+  function nic(...cards: readonly Partial<Config['sriov'][number]>[]): Scenario {
+    const sriov = (cards.length > 0 ? cards : [{}]).map((card) => ({
+      pf: CARD,
+      vfs: 4,
+      autoprobe: false,
+      ...card,
+    }));
+    return open({ host: 'sriov-nic', config: { sriov } });
+  }
+
+  const made = ['0000:17:00.1/sriov_drivers_autoprobe < 0', '0000:17:00.1/sriov_numvfs < 4'];
+  const gone = ['0000:17:00.1/sriov_numvfs < 0', '0000:17:00.1/sriov_drivers_autoprobe < 1'];
+
+  it('are there for two guests, and gone with the last', async () => {
+    const on = nic();
+    await on.prepare(guest('a', FIRST));
+    assert.equal(on.driver(FIRST), 'vfio-pci');
+    assert.deepEqual(on.writes(), [
+      ...made,
+      'load vfio-pci',
+      `${FIRST}/driver_override < vfio-pci`,
+      `vfio-pci/bind < ${FIRST}`,
+    ]);
+    await on.prepare(guest('b', SECOND));
+    assert.deepEqual(on.writes(), [`${SECOND}/driver_override < vfio-pci`, `vfio-pci/bind < ${SECOND}`]);
+    await on.release('a');
+    assert.deepEqual(on.writes(), [`vfio-pci/unbind < ${FIRST}`, `${FIRST}/driver_override < ""`]);
+    assert.equal(on.driver(SECOND), 'vfio-pci');
+    await on.release('b');
+    assert.deepEqual(on.writes().slice(-2), gone);
+    on.nothingDiffers();
+  });
+
+  it('belong to the claim with what there was before', async () => {
+    const on = nic();
+    await on.prepare(guest('a', FIRST));
+    const [claim] = on.claims();
+    assert.deepEqual(claim?.holds, [
+      {
+        kind: 'vfs',
+        key: CARD,
+        original: { count: 0, autoprobe: true, power: 'on' },
+        wish: { count: 4, autoprobe: false },
+      },
+    ]);
+    assert.deepEqual(
+      claim.devices.map(({ address, physicalFunction }) => [address, physicalFunction]),
+      [[FIRST, CARD]],
+    );
+  });
+
+  it('go to drivers of the host first where the configuration wants that', async () => {
+    const on = nic({ autoprobe: true });
+    await on.prepare(guest('a', FIRST));
+    assert.deepEqual([on.driver(FIRST), on.driver(SECOND)], ['vfio-pci', 'iavf']);
+    await on.release('a');
+    on.nothingDiffers();
+  });
+
+  it('of the administrator stay, and only have to be enough', async () => {
+    const on = nic({ pf: MADE, vfs: 2 });
+    await on.prepare(guest('a', THERE));
+    await on.release('a');
+    assert.ok(!on.writes().some((write) => write.includes('sriov')));
+    on.nothingDiffers();
+    on.config = { ...on.config, sriov: [{ pf: MADE, vfs: 5, autoprobe: false }] };
+    const { code, message } = await failureOf(on.prepare(guest('a', THERE)));
+    assert.equal(code, 'VH_REFUSED');
+    assert.match(message, /^guest "a" cannot have virtual functions of 0000:17:00.0: 4 are there already/);
+    on.nothingDiffers();
+  });
+
+  it('are not another number while a guest has one of them', async () => {
+    const on = nic();
+    await on.prepare(guest('a', FIRST));
+    on.config = { ...on.config, sriov: [{ pf: CARD, vfs: 8, autoprobe: false }] };
+    const { message } = await failureOf(on.prepare(guest('b', SECOND)));
+    assert.match(message, /guest "a" has them with 4 in all, and 8 are wanted/);
+    await on.release('a');
+    on.nothingDiffers();
+  });
+
+  it('beyond the number are no devices of this host', async () => {
+    const on = nic();
+    const { code } = await failureOf(on.prepare(guest('a', '0000:17:0a.4')));
+    assert.equal(code, 'VH_NO_DEVICE');
+    on.nothingDiffers();
+  });
+
+  it('concern no guest that is assigned none of them', async () => {
+    const on = nic();
+    await on.prepare(guest('a', THERE));
+    assert.deepEqual(on.claims()[0]?.holds, []);
+  });
+
+  it('that the card does not make leave everything as it was', async () => {
+    const on = nic();
+    on.fault({ kind: 'fail', errno: 'ENOMEM' }, { path: `/sys/bus/pci/devices/${CARD}/sriov_numvfs` });
+    const { code, message } = await failureOf(on.prepare(guest('a', FIRST)));
+    assert.equal(code, 'VH_KERNEL');
+    assert.match(message, /ENOMEM .*; guest "a" is not started and everything is as it was$/);
+    on.nothingDiffers();
+  });
+
+  it('that the vfio driver does not take go again', async () => {
+    const on = nic();
+    on.fault({ kind: 'fail', errno: 'ENODEV' }, { path: '/sys/bus/pci/drivers/vfio-pci/bind' });
+    await failureOf(on.prepare(guest('a', FIRST)));
+    on.nothingDiffers();
+  });
+
+  it('are given back by recover after a death at any write', async () => {
+    for (let nth = 0; nth < 12; nth += 1) {
+      const on = nic();
+      let writes = 0;
+      on.wrapHost = (host) => ({
+        ...host,
+        write: (...args) => {
+          if (writes++ === nth) host.die();
+          return host.write(...args);
+        },
+      });
+      await on.prepare(guest('a', FIRST)).catch(() => undefined);
+      await on.release('a').catch(() => undefined);
+      on.wrapHost = (host) => host;
+      await on.recover();
+      on.nothingDiffers();
+    }
+  });
+});
+
+describe('huge pages that a start adds', () => {
+  const open = scenarios();
+  const MIB = 1024;
+  const GIB = 1024 * MIB;
+  const POOL = '/sys/devices/system/node/node0/hugepages/hugepages-2048kB/nr_hugepages';
+
+  function host(facts: Partial<NodeSpec> = {}): Scenario {
+    const node = { totalKb: 16 * GIB, availableKb: 8 * GIB, wholeKb: 8 * GIB, pinnedKb: 0, ...facts };
+    const memory: MemorySpec = {
+      sizesKb: [2 * MIB],
+      compacts: true,
+      nodes: [{ pages: { [2 * MIB]: 256 }, ...node }],
+    };
+    const on = open({
+      host: 'sriov-nic',
+      machine: { memory },
+      config: { hugepages: { sizeKb: 2 * MIB, count: 512, node: 0 } },
+    });
+    on.hasOwnConfig = true;
+    return on;
+  }
+  const pages = (on: Scenario): number => Number(on.machine.host().read(POOL));
+
+  it('are on top of those that are there, for each guest its own', async () => {
+    const on = host();
+    await on.prepare(guest('a'));
+    assert.deepEqual(on.writes(), [`${POOL} < 768`]);
+    await on.prepare(guest('b'));
+    assert.equal(pages(on), 1280);
+    await on.release('a');
+    assert.equal(pages(on), 768);
+    await on.release('b');
+    on.nothingDiffers();
+  });
+
+  it('belong to a guest with devices, too', async () => {
+    const on = host();
+    await on.prepare(guest('a', THERE));
+    assert.deepEqual([pages(on), on.driver(THERE)], [768, 'vfio-pci']);
+    await on.release('a');
+    on.nothingDiffers();
+  });
+
+  it('are for nobody who has no configuration of its own and no devices', async () => {
+    const on = host();
+    on.hasOwnConfig = false;
+    await on.prepare(guest('a'));
+    on.nothingDiffers();
+  });
+
+  it('that the kernel does not find are given back, and no device was touched', async () => {
+    const on = host({ availableKb: 2 * GIB, wholeKb: 100 * 2 * MIB, pinnedKb: GIB + 512 * MIB });
+    const { message } = await failureOf(on.prepare(guest('a', THERE)));
+    assert.match(message, /everything is as it was$/);
+    assert.ok(!on.writes().some((write) => write.includes('bind')));
+    on.nothingDiffers();
+  });
+
+  it('that the host cannot spare are refused before anything is written', async () => {
+    const on = host({ availableKb: 100 * 2 * MIB, wholeKb: 100 * 2 * MIB });
+    const { code } = await failureOf(on.prepare(guest('a', THERE)));
+    assert.equal(code, 'VH_REFUSED');
+    assert.deepEqual(on.writes(), []);
+    on.nothingDiffers();
+  });
+
+  it('that somebody else has changed stay, and are said', async () => {
+    const on = host();
+    await on.prepare(guest('a'));
+    await on.byHand(POOL, '1000');
+    const { message } = await failureOf(on.prepare(guest('b')));
+    assert.match(message, /somebody else has made it 1000 in place of 768/);
+    await on.release('a');
+    assert.equal(pages(on), 1000);
+    assert.ok(on.log.some(({ message: line }) => line.includes('so it stays')));
+    assert.deepEqual(on.claims(), []);
+  });
+
+  it('are given back by recover after a death at any write', async () => {
+    for (let nth = 0; nth < 8; nth += 1) {
+      const on = host();
+      let writes = 0;
+      on.wrapHost = (real) => ({
+        ...real,
+        write: (...args) => {
+          if (writes++ === nth) real.die();
+          return real.write(...args);
+        },
+      });
+      await on.prepare(guest('a', THERE)).catch(() => undefined);
+      await on.release('a').catch(() => undefined);
+      on.wrapHost = (real) => real;
+      await on.recover();
+      on.nothingDiffers();
+    }
+  });
+
+  it('that an earlier start wanted and this one does not are given back first', async () => {
+    const on = host();
+    on.wrapHost = (real) => ({
+      ...real,
+      write: (path, ...rest) => {
+        if (path.endsWith('driver_override')) real.die();
+        return real.write(path, ...rest);
+      },
+    });
+    await on.prepare(guest('a', THERE)).catch(() => undefined);
+    assert.equal(pages(on), 768);
+    on.wrapHost = (real) => real;
+    on.config = defaultConfig;
+    await on.prepare(guest('a', THERE));
+    assert.equal(pages(on), 256);
+    await on.release('a');
+    on.nothingDiffers();
+  });
+});
