@@ -429,7 +429,7 @@ const steps: readonly Defect[] = [
     replace: '!makers.has(vendorOf(bridge)) && bridge.length === 0',
   },
   {
-    name: 'takes cards behind root ports of their maker for one',
+    name: 'takes cards behind a bridge at the root bus for one',
     file: 'observe/cards.ts',
     find: '.bridges.slice(1).reverse()',
     replace: '.bridges.slice(0).reverse()',

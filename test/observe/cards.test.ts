@@ -37,8 +37,8 @@ describe('cardsOf', () => {
     ]);
   });
 
-  it('takes cards behind two root ports of their maker for cards of their own', () => {
-    const behind = { '0000:03:00.0': { behind: '0000:00:01.0' }, '0000:04:00.0': { behind: '0000:00:06.0' } };
+  it('takes cards behind a bridge at the root bus for cards of their own, whoever made it', () => {
+    const behind = { '0000:03:00.0': { behind: '0000:00:01.0' }, '0000:04:00.0': { behind: '0000:00:01.0' } };
     assert.deepEqual(cards(machineSpec('intel-arc', {}, behind), '0000:03:00.0', '0000:04:00.0'), [
       ['0000:03:00.0'],
       ['0000:04:00.0'],

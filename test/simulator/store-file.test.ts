@@ -67,6 +67,24 @@ describe('a machine in a file that several processes share', () => {
     assert.deepEqual([...new Set(modules)].sort(), ['node:fs', 'node:path', 'node:timers/promises']);
   });
 
+  it('lets one process have writes to several devices under way at once, each of which returns by itself', async () => {
+    const machine = openMachineFile(file);
+    const devices = [radeon.gpu, '0000:0f:00.3'] as const;
+    for (const [index, value] of devices.entries())
+      fault({ id: `hang-${index}`, path: '*/unbind', value, effect: { kind: 'hang' } });
+    const host = machine.host();
+    const [first, second] = [
+      host.write(unbind, devices[0], 60_000),
+      host.write('/sys/bus/pci/drivers/xhci_hcd/unbind', devices[1], 60_000),
+    ];
+    assert.equal(machine.state().tasks.length, 2);
+    machine.perform({ do: 'release-fault', id: 'hang-1' });
+    assert.deepEqual(await second, { kind: 'written' });
+    assert.equal(machine.state().tasks.length, 1);
+    machine.perform({ do: 'release-fault', id: 'hang-0' });
+    assert.deepEqual(await first, { kind: 'written' });
+  });
+
   it('shows to one what another has written', () => {
     const machine = openMachineFile(file);
     const host = machine.host();
