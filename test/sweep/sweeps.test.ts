@@ -12,7 +12,7 @@ const samples: Readonly<Record<string, Sample>> = {
   'crash in lanes': { rate: 0.03, atLeast: 15 },
   'torn claim': { rate: 0.01, atLeast: 200 },
   'kernel fault': { rate: 0.02, atLeast: 100, more: [FIRST, 0.7] },
-  'read fault': { rate: 0.01, atLeast: 60, more: [FIRST, 0.2] },
+  'read fault': { rate: 0.012, atLeast: 60, more: [FIRST, 0.2] },
   'disk fault': { rate: 0.02, atLeast: 60, more: [FIRST, 0.2] },
   'log fault': { rate: 0.1, atLeast: 2 },
   lock: { rate: 0.1, atLeast: 2 },
