@@ -9,10 +9,10 @@ import { parseArgs } from 'node:util';
 import { makeControlGroup } from './control-group.ts';
 import { whyNoPlainHost } from './files/plain-host.ts';
 import { installedHook } from './launcher.ts';
-import { environment } from './measure.ts';
+import { environmentSeen } from './measure.ts';
 import { runScene } from './run-scene.ts';
 import { scenes } from './scenes/scenes.ts';
-import { markdown, type Row, type Spread } from './table.ts';
+import { tableHead, tableLine } from './table.ts';
 
 const { values: options } = parseArgs({
   options: { rounds: { type: 'string', default: '30' }, only: { type: 'string', default: '' } },
@@ -20,7 +20,8 @@ const { values: options } = parseArgs({
 const rounds = Number(options.rounds);
 const only = options.only.toLowerCase();
 
-const leaking = Object.keys(environment).filter((name) => /^(?:NODE_|SSL_|OPENSSL_|LD_)/.test(name));
+const seen = environmentSeen();
+const leaking = seen.filter((name) => /^(?:NODE_|SSL_|OPENSSL_|LD_)/.test(name));
 if (leaking.length > 0) throw new Error(`${leaking.join(', ')} would change what is measured`);
 
 // What was mounted and made is taken away again, whatever ends the run.
@@ -37,26 +38,23 @@ try {
   const missing = whyNoPlainHost();
   console.log(
     [
-      `${rounds} rounds, Node ${process.version}, environment ${Object.keys(environment).join(' ')}.`,
+      `${rounds} rounds, Node ${process.version}, environment ${seen.join(' ')}.`,
       group
         ? 'CPU is that of all processes of a call, from a control group; memory is the largest resident set of one process.'
         : 'There is no control group (version 2) to use: CPU lacks that of children that nobody waited for.',
       ...(missing === undefined ? [] : [`Without the hook on a host of plain files: ${missing}.`]),
     ].join('\n'),
   );
-  const lines: (readonly [Row, Spread])[] = [];
+  console.log(`\n${tableHead}`);
   for (const [index, scene] of scenes.entries()) {
     const rows = scene.rows.filter(({ what, against }) => `${what} ${against}`.toLowerCase().includes(only));
     if (rows.length === 0 || (scene.plainHost && missing !== undefined)) continue;
     const where = join(directory, String(index));
-    lines.push(
-      ...(await runScene(
-        { ...scene, rows },
-        { hook, directory: where, group, rounds, signal: interrupted.signal },
-      )),
-    );
+    const settings = { hook, directory: where, group, rounds, signal: interrupted.signal };
+    for (const [row, spread] of await runScene({ ...scene, rows }, settings)) {
+      console.log(tableLine(row, spread));
+    }
   }
-  console.log(`\n${markdown(lines)}`);
 } finally {
   await group?.remove();
   rmSync(directory, { recursive: true, force: true });

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import type { ControlGroup } from './control-group.ts';
 import type { Form } from './scene.ts';
@@ -34,6 +34,17 @@ printf '%s ' "$EPOCHREALTIME" >&3
 times >&3
 exit $status
 `;
+
+/** Names of the variables that a measured process finds, those of its shell among them. */
+export function environmentSeen(): string[] {
+  const [program, args] = commandOf({ command: [process.execPath, '-p', 'Object.keys(process.env).join()'] });
+  const { stdout } = spawnSync(program, args, {
+    env: environment,
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'inherit', 'pipe'],
+  });
+  return stdout.trim().split(',').sort();
+}
 
 /** Runs a form once. Throws when the form fails: a failing run is fast. */
 export async function measure(form: Form, group: ControlGroup | undefined): Promise<Sample> {
@@ -71,14 +82,19 @@ export async function measurePeak(form: Form): Promise<number> {
   return peakKib;
 }
 
-/** bash takes a socket on stdin, which is what Node makes, for a remote login, hence --norc. */
-function start({ command, enter }: Form, group: ControlGroup | undefined): ReturnType<typeof spawn> {
-  const [program = '', ...args] = [
-    ...(enter ?? []),
-    ...['bash', '--norc', '-c', stopwatch, 'bash', group?.directory ?? ''],
-    ...command,
-  ];
+function start(form: Form, group: ControlGroup | undefined): ReturnType<typeof spawn> {
+  const [program, args] = commandOf(form, group);
   return spawn(program, args, { env: environment, cwd: '/', stdio: ['pipe', 'ignore', 'pipe', 'pipe'] });
+}
+
+/** bash takes a socket on stdin, which is what Node makes, for a remote login, hence --norc. */
+function commandOf(
+  { command, enter }: Pick<Form, 'command' | 'enter'>,
+  group?: ControlGroup,
+): [program: string, args: string[]] {
+  const bash = ['bash', '--norc', '-c', stopwatch, 'bash', group?.directory ?? ''];
+  const [program = '', ...args] = [...(enter ?? []), ...bash, ...command];
+  return [program, args];
 }
 
 /** What it wrote to descriptor 3, once it has ended well. */

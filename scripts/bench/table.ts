@@ -58,28 +58,23 @@ export function medianOf(sorted: readonly number[]): number {
   return (lower + upper) / 2;
 }
 
-const HEAD = [
+/** The first two lines of the table, in Markdown, as in docs/benchmarks.md. */
+export const tableHead = [
   '| what | against | measure | median | smallest – largest | aim |',
   '|---|---|---|---|---|---|',
-];
+].join('\n');
 
-/** The table in Markdown, for docs/benchmarks.md; rows without a value are left out. */
-export function markdown(lines: readonly (readonly [row: Row, spread: Spread])[]): string {
-  return [
-    ...HEAD,
-    ...lines.map(([row, { median, smallest, largest }]) => {
-      const show = (value: number): string => shown(value, row);
-      const cells = [
-        row.what,
-        row.against,
-        row.measure,
-        show(median),
-        `${show(smallest)} – ${show(largest)}`,
-        row.aim === undefined ? '' : `<= ${row.by === undefined ? `${row.aim} ms` : row.aim}`,
-      ];
-      return `| ${cells.join(' | ')} |`;
-    }),
-  ].join('\n');
+/** A further line. */
+export function tableLine(row: Row, { median, smallest, largest }: Spread): string {
+  const cells = [
+    row.what,
+    row.against,
+    row.measure,
+    shown(median, row),
+    `${shown(smallest, row)} – ${shown(largest, row)}`,
+    row.aim === undefined ? '' : `<= ${row.aim}${row.by === undefined ? ' ms' : ''}`,
+  ];
+  return `| ${cells.join(' | ')} |`;
 }
 
 /** Two digits behind the point, three of what is small; milliseconds are named, ratios have no unit. */

@@ -6,13 +6,13 @@ import { CARD, machineOf } from '../machines.ts';
 import { simulatedMachine } from '../simulated-machine.ts';
 import { BARE_NODE, bareNode, type OpenScene, type Scene } from '../scene.ts';
 
-const NO_OP = 'no-op (started/begin)';
+const NO_OP = 'a call that needs nothing (started/begin)';
 const PLAIN_PREPARE = 'prepare/begin, no host devices';
 const PLAIN_RELEASE = 'release/end, no host devices';
 const PREPARE = 'prepare/begin of that card, simulated machine';
 const RELEASE = 'release/end of it, simulated machine';
 const DISPATCHER = 'bash dispatcher, same writes to plain files';
-const DISPATCHER_NO_OP = 'bash dispatcher, no-op';
+const DISPATCHER_NO_OP = 'bash dispatcher, nothing to do';
 
 /** Calls that need no machine, and the hook on a simulated machine. */
 export const simulated: Scene = {
