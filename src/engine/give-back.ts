@@ -105,6 +105,7 @@ export async function giveBack(
     budget,
     deadlineMs,
     devicesLeft: waiting.length + ended.leftovers.length > 0,
+    waiting: stuck,
   });
   const stillStuck = [...stuck, ...ended.stuck, ...others.stuck, ...share.stuck];
   const leftovers = [...waiting, ...ended.leftovers, ...others.leftovers, ...share.leftovers];

@@ -88,6 +88,8 @@ export interface HoldsBackOptions {
   readonly deadlineMs: number;
   /** Devices of the claim are not back: what devices come from stays until they are. */
   readonly devicesLeft: boolean;
+  /** Writes that have not returned: what they change is not touched, since they take effect after whatever is written now. */
+  readonly waiting: readonly StuckWrite[];
 }
 
 /** As for devices, a plan made afresh has to find nothing left to do. */
@@ -102,8 +104,10 @@ export async function giveHoldsBack(
   claim: Claim,
   options: HoldsBackOptions,
 ): Promise<HoldsBack> {
-  const { holds, devicesLeft } = options;
-  const back = devicesLeft ? holds.filter(({ kind }) => !kindOf(kind).changesDevices) : holds;
+  const { holds, devicesLeft, waiting } = options;
+  const back = holds
+    .filter(({ kind }) => !(devicesLeft && kindOf(kind).changesDevices))
+    .filter((hold) => !waiting.some(({ path }) => pathsOf(hold).includes(path)));
   if (back.length === 0) return { notes: [], leftovers: [], stuck: [] };
   refuseUnlocked(locksOf(back), options.locks);
   try {

@@ -572,8 +572,14 @@ const engine: readonly Defect[] = [
   {
     name: 'gives back first what devices come from',
     file: 'engine/holds.ts',
-    find: 'const back = devicesLeft ? holds.filter(({ kind }) => !kindOf(kind).changesDevices) : holds;',
-    replace: 'const back = devicesLeft ? holds : holds;',
+    find: '!(devicesLeft && kindOf(kind).changesDevices)',
+    replace: '!(devicesLeft && !kindOf(kind))',
+  },
+  {
+    name: 'changes what a write that has not returned will change as well',
+    file: 'engine/holds.ts',
+    find: 'waiting.some(({ path }) => pathsOf(hold).includes(path))',
+    replace: 'waiting.some(({ path }) => !pathsOf(hold) && path)',
   },
   {
     name: 'keeps what only an earlier start wanted besides devices',

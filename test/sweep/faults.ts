@@ -18,6 +18,9 @@ const errnos: Readonly<Record<string, readonly Errno[]>> = {
   resize: ['ENOSPC', 'EBUSY', 'EINVAL', 'ENOENT', 'EPERM', 'ENOTSUPP'],
   control: ['ENODEV', 'EIO'],
   allow_unsafe_interrupts: ['EACCES', 'EINVAL', 'ENOMEM'],
+  sriov_numvfs: ['ENOMEM', 'EBUSY'],
+  sriov_drivers_autoprobe: ['EIO'],
+  nr_hugepages: ['EINVAL'],
 };
 
 /** Milliseconds: within the deadline of 30 s for one write, and beyond. */
@@ -162,8 +165,9 @@ async function isLeftAlone(stage: Stage, { operation, path, value }: JournalEntr
   if (operation === 'write') {
     assert.equal((await failureOf(s.prepare(domain))).code, 'VH_STUCK');
     const other = await failureOf(s.prepare(guest('other', ...pciHostdevs(domain))));
-    // Where no device waits, the claim is what is in the way.
-    assert.equal(other.code, ADDRESS.test(device) ? 'VH_STUCK' : 'VH_BUSY');
+    // Where nothing waits that it wants as well, the claim is what is in the way.
+    const isWanted = ADDRESS.test(device) || attribute(path) === 'nr_hugepages';
+    assert.equal(other.code, isWanted ? 'VH_STUCK' : 'VH_BUSY');
     assert.equal((await failureOf(recoverAll(stage))).code, 'VH_INCOMPLETE');
     assert.deepEqual(
       s.writes().filter((line) => line.includes(device)),

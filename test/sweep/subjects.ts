@@ -50,8 +50,13 @@ export const subjects: readonly Subject[] = [
   },
   {
     host: 'lab-q35',
-    devices: ['0000:08:00.0', '0000:07:00.0'],
-    config: rules(rule('0000:08:00.0', { 2: 1024 })),
+    // The last one is there only once the start has made it.
+    devices: ['0000:08:00.0', '0000:07:00.0', '0000:02:10.0'],
+    config: {
+      ...rules(rule('0000:08:00.0', { 2: 1024 })),
+      hugepages: { sizeKb: 2048, count: 64, node: 0 },
+      sriov: [{ pf: pci('0000:02:00.0'), vfs: 2, autoprobe: false }],
+    },
   },
   {
     host: 'laptop-hybrid',

@@ -5,7 +5,7 @@ import { hintText } from '../../src/hint.ts';
 import type { ClaimState } from '../../src/claim/claim.ts';
 import type { ClaimStore } from '../../src/engine/claim-store.ts';
 import { differences, type Observation } from '../simulator/observe.ts';
-import { failureOf, guest } from '../scenario.ts';
+import { failureOf, guest, type Scenario } from '../scenario.ts';
 import { randomFor } from './random.ts';
 import { handOver, NAME, onStage, type Stage } from './stage.ts';
 import { subjects } from './subjects.ts';
@@ -191,7 +191,10 @@ async function putBackByHand({ s }: Stage, beginning: Observation): Promise<void
   }
   if (s.observation()['allow_unsafe_interrupts'] !== beginning['allow_unsafe_interrupts'])
     await s.byHand('/sys/module/vfio_iommu_type1/parameters/allow_unsafe_interrupts', 'N');
+  await holdsBackByHand(s, beginning);
   for (const device of [...changed].reverse()) {
+    // A virtual function that the start had made.
+    if (beginning[`${device} driver`] === undefined) continue;
     for (let bar = 0; bar < 6; bar += 1) {
       const size = was(device, `bar ${bar}`);
       if (size === (s.fact(`${device} bar ${bar}`) ?? '')) continue;
@@ -204,6 +207,22 @@ async function putBackByHand({ s }: Stage, beginning: Observation): Promise<void
     const override = was(device, 'driver override');
     if (override !== '(null)') await s.byHand(attribute(device, 'driver_override'), override);
     await s.byHand(attribute(device, 'power/control'), was(device, 'power control'));
+  }
+}
+
+/** What there was besides devices: virtual functions, then pages. */
+async function holdsBackByHand(s: Scenario, beginning: Observation): Promise<void> {
+  for (const [fact, was] of Object.entries(beginning)) {
+    if (was === s.fact(fact)) continue;
+    const [device = '', what = ''] = fact.split(/ (.*)/);
+    const [, sizeKb, node] = /^huge pages of (\d+) kB on node (\d+)$/.exec(fact) ?? [];
+    if (what === 'virtual functions') await s.byHand(`/sys/bus/pci/devices/${device}/sriov_numvfs`, was);
+    if (what === 'vf autoprobe')
+      await s.byHand(`/sys/bus/pci/devices/${device}/sriov_drivers_autoprobe`, was);
+    if (sizeKb !== undefined && node !== undefined) {
+      const pool = `/sys/devices/system/node/node${node}/hugepages/hugepages-${sizeKb}kB`;
+      await s.byHand(`${pool}/nr_hugepages`, was);
+    }
   }
 }
 
