@@ -50,10 +50,15 @@ export function readTrustedFile(tree: TrustedTree, path: string | Buffer): strin
   const { file, shown } = found;
   if (found.stats.isDirectory()) throw refusal(tree, shown, 'it is a directory');
   checkFile(tree, shown, found.stats);
-  const descriptor = attempt(tree, shown, () =>
+  let descriptor;
+  try {
     // Node adds O_CLOEXEC itself. O_NONBLOCK: should a pipe have come here since, the open returns.
-    openSync(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK),
-  );
+    descriptor = openSync(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  } catch (error) {
+    // It went away since the look at it, as a claim does that another run has given back: look again.
+    if (errnoOf(error) === 'ENOENT') return readTrustedFile(tree, path);
+    throw unreadable(tree, shown, error);
+  }
   try {
     const stats = fstatSync(descriptor);
     checkFile(tree, shown, stats);
@@ -207,15 +212,20 @@ function attempt<Result>(tree: TrustedTree, path: string, call: () => Result): R
   try {
     return call();
   } catch (error) {
-    const errno = errnoOf(error);
-    if (errno === undefined) throw error;
-    throw new VfioHookError(tree.code, `cannot read ${tree.what} ${shownPath(path)}: ${errno}`, {
-      path,
-      errno,
-      cause: error,
-      hints: errno === 'EACCES' ? [advice('run it as root')] : [],
-    });
+    throw unreadable(tree, path, error);
   }
+}
+
+/** The error of a failed system call; of anything else, itself. */
+function unreadable(tree: TrustedTree, path: string, error: unknown): unknown {
+  const errno = errnoOf(error);
+  if (errno === undefined) return error;
+  return new VfioHookError(tree.code, `cannot read ${tree.what} ${shownPath(path)}: ${errno}`, {
+    path,
+    errno,
+    cause: error,
+    hints: errno === 'EACCES' ? [advice('run it as root')] : [],
+  });
 }
 
 function outside(tree: TrustedTree, path: Buffer): VfioHookError {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
 import {
   chmodSync,
   lchownSync,
@@ -14,6 +15,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Worker } from 'node:worker_threads';
 import { hintText } from '../../src/hint.ts';
 import { VfioHookError } from '../../src/errors.ts';
 import {
@@ -292,6 +294,33 @@ describe('readTrustedFile', () => {
     const name = 'x'.repeat(300);
     const [message] = refusal(() => read(`domains/${name}`));
     assert.equal(message, `cannot read configuration /etc/domains/${name}: ENAMETOOLONG`);
+  });
+
+  it('reads a file that comes and goes, or finds none', async () => {
+    const path = join(root, 'domains/a.yaml');
+    const comesAndGoes = `
+      const { renameSync, unlinkSync, writeFileSync } = require('node:fs');
+      const [path, stop] = require('node:worker_threads').workerData;
+      while (Atomics.load(stop, 0) === 0) {
+        writeFileSync(path + '.new', 'hello', { mode: 0o644 });
+        renameSync(path + '.new', path);
+        unlinkSync(path);
+      }`;
+    const stop = new Int32Array(new SharedArrayBuffer(4));
+    const worker = new Worker(comesAndGoes, { eval: true, workerData: [path, stop] });
+    const seen = { there: 0, gone: 0 };
+    try {
+      for (const end = performance.now() + 20_000; performance.now() < end;) {
+        if (seen.there > 2000 && seen.gone > 2000) break;
+        const text = read();
+        assert.ok(text === 'hello' || text === undefined);
+        seen[text === undefined ? 'gone' : 'there'] += 1;
+      }
+    } finally {
+      Atomics.store(stop, 0, 1);
+      await once(worker, 'exit');
+    }
+    assert.ok(seen.there > 2000 && seen.gone > 2000, JSON.stringify(seen));
   });
 
   it('leaves no file open', () => {
