@@ -93,10 +93,53 @@ find_program() {
     [ -f "$program" ]
 }
 
+# The shell beside Node, which starts processes for it at a tenth of the price.
+# shellcheck disable=SC2016 # it is for another shell
+side_shell='
+# include side-shell.bash
+'
+
+# start_beside: sets `beside`, which tells Node of processes that it can write to: a shell (requests go to descriptor 4,
+# answers come from 5, those about locks from 7), and what sends lines to the journal (9). A here-document of one line is a
+# pipe, but for bash before 5.1, and /proc opens the other end of it. Where that fails, Node starts what it needs itself.
+start_beside() {
+    command -v bash >/dev/null || return
+    command exec 3<<REQUESTS 5<<ANSWERS 7<<LOCKS
+.
+REQUESTS
+.
+ANSWERS
+.
+LOCKS
+    if [ -p /proc/self/fd/3 ] && [ -p /proc/self/fd/5 ] && [ -p /proc/self/fd/7 ] &&
+        command exec 4>/proc/self/fd/3 6>/proc/self/fd/5 8>/proc/self/fd/7; then
+        read -r _ <&3
+        read -r _ <&5
+        read -r _ <&7
+        LC_ALL=C bash --norc -p -c "$side_shell" vfio-hook-side-shell <&3 >&6 3>&8 4>&- 5>&- 6>&- 7>&- 8>&- &
+        beside="VFIO_HOOK_SIDE_SHELL=$!"
+        command exec 3<&- 6>&- 8>&-
+    fi
+    [ -e /dev/log ] && command -v logger >/dev/null || return
+    command exec 3<<LINES
+.
+LINES
+    if [ -p /proc/self/fd/3 ] && command exec 9>/proc/self/fd/3; then
+        read -r _ <&3
+        {
+            trap '' HUP INT TERM
+            exec logger --tag vfio-hook --prio-prefix --size 2KiB "--id=$$"
+        } <&3 >/dev/null 3<&- 4>&- 5<&- 7<&- 9>&- &
+        beside="$beside VFIO_HOOK_LOGGER=$!"
+    fi
+    command exec 3<&-
+}
+
 # start ARGUMENT...: becomes Node. No variable of whoever called reaches it but those that say how to write to a person.
 start() {
     if [ $is_hook = yes ]; then
-        exec env -i "PATH=$PATH" LC_ALL=C "$node" "$program" "$0" "$@"
+        # shellcheck disable=SC2086 # variables for env, without spaces
+        exec env -i "PATH=$PATH" LC_ALL=C $beside "$node" "$program" "$0" "$@"
     fi
     exec env -i "PATH=$PATH" ${TERM+"TERM=$TERM"} ${COLORTERM+"COLORTERM=$COLORTERM"} ${COLUMNS+"COLUMNS=$COLUMNS"} \
         ${NO_COLOR+"NO_COLOR=$NO_COLOR"} ${FORCE_COLOR+"FORCE_COLOR=$FORCE_COLOR"} ${TZ+"TZ=$TZ"} ${LANG+"LANG=$LANG"} \
@@ -119,6 +162,10 @@ if find_node && find_program; then
         unset $vfio_hook_unset OPENSSL_CONF OPENSSL_MODULES
         exec "$@"
     fi
+    beside=
+    case $is_hook$call in
+    yesprepare/begin | yesrelease/end) start_beside 2>/dev/null ;;
+    esac
     [ -n "$xml" ] || start "$@"
     # Node has to be this very process, which libvirt waits for and sends signals to. dash and busybox feed a
     # here-document through a pipe. bash writes a large one to a file, but can be the last part of a pipeline itself.

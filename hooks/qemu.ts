@@ -10,7 +10,9 @@ import { locations, openEngine } from '../src/hook/engine.ts';
 import { parseInvocation, simulatedMachine } from '../src/hook/invocation.ts';
 import { runHook } from '../src/hook/run.ts';
 import { readStdin } from '../src/hook/stdin.ts';
-import { linuxHost } from '../src/host/linux/host.ts';
+import { linuxHostBeside } from '../src/host/linux/host.ts';
+import { sideShell } from '../src/host/linux/side-shell.ts';
+import { LOGGER_VARIABLE, startedLoggerSink } from '../src/log/started-logger.ts';
 import { partsOf } from '../src/parts.ts';
 import { errorLines, sayOnStderr } from '../src/report.ts';
 import { escapeControl } from '../src/text.ts';
@@ -44,9 +46,13 @@ async function hook(): Promise<number> {
       signal = name;
     });
   }
+  const shell = sideShell(process.env);
+  const logger = process.env[LOGGER_VARIABLE] === undefined ? undefined : startedLoggerSink();
   const engine = openEngine({
     where: locations(machine),
-    host: () => (machine === undefined ? linuxHost : parts.load('simulated.cjs').openSimulatedHost(machine)),
+    beside: { shell, logger },
+    host: () =>
+      machine === undefined ? linuxHostBeside(shell) : parts.load('simulated.cjs').openSimulatedHost(machine),
     decoder: () => parts.load('config.cjs'),
     interrupted: () => signal,
   });

@@ -1,4 +1,3 @@
-import { spawnSync } from 'node:child_process';
 import {
   closeSync,
   constants,
@@ -11,8 +10,10 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { childEnvironment } from '../child-environment.ts';
+import { childProcess } from '../child-process.ts';
 import { errnoOf, VfioHookError } from '../errors.ts';
 import { advice } from '../hint.ts';
+import type { SideShell } from '../host/linux/side-shell.ts';
 import { notStarted, options, unfit } from '../programs.ts';
 import { makePrivateDirectory } from './durable.ts';
 import { lockFile, lockSubject, type LockName } from './lock-name.ts';
@@ -49,11 +50,34 @@ const WRONG_USAGE: readonly number[] = [64, 1];
 const GRACE_MS = 5000;
 
 /**
+ * Calls flock(2) on a lock's file, which is open here, and waits so long at most. Undefined: not within the time; else
+ * what gives the lock up, beyond closing the descriptor.
+ */
+type Flock = (path: string, fd: number, waitMs: number) => (() => void) | undefined;
+
+/**
  * Takes one lock: flock(2) on a file in `<stateDirectory>/locks`, taken by flock(1) on our own descriptor. It stays with
  * the descriptor after flock(1) has ended, and the kernel frees it when this process ends, however it ends. Children do
  * not inherit it (O_CLOEXEC). Throws VH_LOCK, with who is in the way, when the time is up.
  */
-export function flockFile(name: LockName, deadline: number, options: LockOptions): GiveUp {
+export const flockFile: TakeLock = takeBy(flockHere);
+
+/**
+ * As {@link flockFile}, by the shell beside this process while it is there: the lock is that shell's, which ends when
+ * this process does.
+ */
+export function flockBeside(shell: Pick<SideShell, 'lock'>): TakeLock {
+  return takeBy((path, fd, waitMs) => {
+    const lock = shell.lock(path, waitMs);
+    return lock === 'busy' ? undefined : (lock ?? flockHere(path, fd, waitMs));
+  });
+}
+
+function takeBy(flock: Flock): TakeLock {
+  return (name, deadline, options) => take(name, deadline, options, flock);
+}
+
+function take(name: LockName, deadline: number, options: LockOptions, flock: Flock): GiveUp {
   const { stateDirectory, trustedUid } = options;
   const directory = join(stateDirectory, 'locks');
   makePrivateDirectory(stateDirectory, trustedUid);
@@ -62,20 +86,23 @@ export function flockFile(name: LockName, deadline: number, options: LockOptions
   const path = join(directory, lockFile(name));
   const fd = openLockFile(path);
   try {
-    if (!flock(fd, 0)) {
+    let unlock = flock(path, fd, 0);
+    if (!unlock) {
       options.onWait(`waiting for ${holder(path)}, which works on ${what}`);
-      if (!flock(fd, Math.max(0, deadline - options.now()))) {
-        throw new VfioHookError(
-          'VH_LOCK',
-          `${what} is being worked on by ${holder(path)}, which did not finish in ${options.timeoutMs / 1000} s`,
-          { path, hints: [advice('see what it does: vfio-hook status; then try again')] },
-        );
-      }
+      unlock = flock(path, fd, Math.max(0, deadline - options.now()));
+    }
+    if (!unlock) {
+      throw new VfioHookError(
+        'VH_LOCK',
+        `${what} is being worked on by ${holder(path)}, which did not finish in ${options.timeoutMs / 1000} s`,
+        { path, hints: [advice('see what it does: vfio-hook status; then try again')] },
+      );
     }
     sayWho(fd, options.who);
     return (forGood = false) => {
       if (forGood) removeLockFile(path);
       letGo(fd);
+      unlock();
     };
   } catch (error) {
     letGo(fd);
@@ -129,9 +156,9 @@ function sayWho(fd: number, who: string): void {
   }
 }
 
-function flock(fd: number, waitMs: number): boolean {
+function flockHere(_: string, fd: number, waitMs: number): (() => void) | undefined {
   const wait = waitMs > 0 ? ['-w', (waitMs / 1000).toFixed(3)] : ['-n'];
-  const result = spawnSync('flock', [...options.flock, ...wait, '3'], {
+  const result = childProcess().spawnSync('flock', [...options.flock, ...wait, '3'], {
     stdio: ['ignore', 'ignore', 'pipe', fd],
     cwd: '/',
     env: childEnvironment,
@@ -139,8 +166,8 @@ function flock(fd: number, waitMs: number): boolean {
     timeout: Math.ceil(waitMs) + GRACE_MS,
     killSignal: 'SIGKILL',
   });
-  if (result.status === 0) return true;
-  if (result.status === NOT_IN_TIME) return false;
+  if (result.status === 0) return () => undefined;
+  if (result.status === NOT_IN_TIME) return undefined;
   const errno = errnoOf(result.error);
   if (errno !== undefined && errno !== 'ETIMEDOUT') throw notStarted('flock', errno, result.error);
   if (result.status !== null && WRONG_USAGE.includes(result.status)) throw unfit('flock', result.stderr);

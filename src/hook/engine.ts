@@ -4,7 +4,9 @@ import type { ConfigEditor } from '../config/config.ts';
 import { openClaimStore } from '../engine/claim-store.ts';
 import { configHints, hasOwnConfig, loadConfig, type ConfigText } from '../engine/config-file.ts';
 import type { Engine } from '../engine/engine.ts';
+import { flockBeside } from '../engine/flock.ts';
 import type { Host } from '../host/host.ts';
+import type { SideShell } from '../host/linux/side-shell.ts';
 import { fileSink, type Sink } from '../log/file.ts';
 import { hasJournal, journalSink } from '../log/journal.ts';
 import { hookLog, type HookLog } from '../log/quiet.ts';
@@ -57,6 +59,15 @@ export interface EngineOptions {
   /** Stands in for the configuration file of a guest. */
   readonly config?: ConfigText;
   readonly interrupted: () => string | undefined;
+  /** What the launcher has started beside this process. */
+  readonly beside?: Beside;
+}
+
+/** Processes that the launcher has started beside Node. */
+export interface Beside {
+  readonly shell?: SideShell | undefined;
+  /** Lines for the journal. */
+  readonly logger?: Sink | undefined;
 }
 
 /** The engine of a hook call, opened when it is first needed, and the place its log lines go to. */
@@ -64,9 +75,10 @@ export function openEngine(options: EngineOptions): {
   readonly open: () => Engine & { readonly log: HookLog };
   readonly sink: Sink;
 } {
-  const { where, interrupted } = options;
+  const { where, interrupted, beside } = options;
   const clock = (): Date => new Date();
-  const sink = where.journal && hasJournal() ? journalSink() : fileSink(where.logFile, clock);
+  const sink =
+    where.journal && hasJournal() ? (beside?.logger ?? journalSink()) : fileSink(where.logFile, clock);
   const source = {
     configDir: where.configDirectory,
     trustedUid: where.trustedUid,
@@ -87,6 +99,7 @@ export function openEngine(options: EngineOptions): {
         log: hookLog(sink),
         stateDirectory: where.stateDirectory,
         trustedUid: where.trustedUid,
+        ...(beside?.shell && { takeLock: flockBeside(beside.shell) }),
         store: openClaimStore({ stateDirectory: where.stateDirectory, trustedUid: where.trustedUid, bootId }),
         loadConfig: (guest) => loadConfig({ ...source, guest }),
         hasOwnConfig: (guest) => hasOwnConfig({ ...source, guest }, guest),

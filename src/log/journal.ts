@@ -1,6 +1,7 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { childEnvironment } from '../child-environment.ts';
+import { childProcess } from '../child-process.ts';
 import { options } from '../programs.ts';
 import { severityNumber, type Sink } from './file.ts';
 import { logLine } from './line.ts';
@@ -48,7 +49,7 @@ export function journalSink(): Sink {
 }
 
 function startLogger(): ChildProcess {
-  const child = spawn('logger', [...options.logger, `--id=${process.pid}`], {
+  const child = childProcess().spawn('logger', [...options.logger, `--id=${process.pid}`], {
     stdio: ['pipe', 'ignore', 'ignore'],
     detached: true,
     cwd: '/',

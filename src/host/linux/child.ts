@@ -1,4 +1,5 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { childProcess } from '../../child-process.ts';
 import { childEnvironment } from '../../child-environment.ts';
 import { errnoOf } from '../../errors.ts';
 import { notStarted } from '../../programs.ts';
@@ -80,7 +81,7 @@ export async function runBounded(
 /** Without room for a process or its pipes Node throws, or returns a child without pipes and tells `error` later. */
 function start(command: string, args: readonly string[], { environment }: ChildOptions): ChildProcess {
   try {
-    return spawn(command, args, {
+    return childProcess().spawn(command, args, {
       stdio: ['pipe', 'pipe', 'pipe'],
       detached: true,
       cwd: '/',

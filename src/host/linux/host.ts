@@ -22,6 +22,7 @@ import { guestProcess, libvirtDaemons } from './libvirt.ts';
 import { hasEnded, isAlive, startTimeOf } from './processes.ts';
 import { blockedWrites, WRITER_VARIABLE, writerArguments } from './writers.ts';
 import { readLocked } from './locked-read.ts';
+import type { SideShell } from './side-shell.ts';
 import { openExclusive, tryOpen } from './opening.ts';
 import { wideRoutes } from './routes.ts';
 import { tryProgram } from './program-trial.ts';
@@ -56,6 +57,20 @@ export const linuxHost: Host = {
   self: () => ({ pid: process.pid, startTime: startTimeOf(process.pid) ?? -1 }),
   now,
 };
+
+/** The same, with what the shell beside this process does for it. */
+export function linuxHostBeside(shell: SideShell | undefined): Host {
+  if (!shell) return linuxHost;
+  return {
+    ...linuxHost,
+    readLocked: async (paths, deadlineMs) =>
+      (await shell.readLocked(paths, deadlineMs)) ?? linuxHost.readLocked(paths, deadlineMs),
+    readSlow: async (path, length, deadlineMs) =>
+      (await shell.readSlow(path, length, deadlineMs)) ?? linuxHost.readSlow(path, length, deadlineMs),
+    write: async (path, value, deadlineMs) =>
+      (await shell.write(path, value, deadlineMs)) ?? linuxHost.write(path, value, deadlineMs),
+  };
+}
 
 function firstBytes(path: string, length: number): Uint8Array {
   const fd = openSync(path, constants.O_RDONLY);

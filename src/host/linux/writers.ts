@@ -1,6 +1,17 @@
+import { parsePciAddress } from '../../pci/address.ts';
+import { sysfs } from '../../pci/sysfs.ts';
 import { options } from '../../programs.ts';
 import type { BlockedWrite } from '../host.ts';
-import { commandLine, isAlive, isRoots, pids, readProc, startTimeOf } from './processes.ts';
+import {
+  commandLine,
+  isAlive,
+  isRoots,
+  nameOf,
+  pids,
+  readProc,
+  readProcLink,
+  startTimeOf,
+} from './processes.ts';
 
 /** Name of the variable in a writer's environment that says what it writes: `<path> <value>`. */
 export const WRITER_VARIABLE = 'VFIO_HOOK_WRITE';
@@ -11,21 +22,33 @@ export function writerArguments(path: string): string[] {
 }
 
 /**
- * Our writers that are still there, also those of runs that have died: processes of root with exactly the arguments
- * that we give, and the variable. The variable alone says nothing: anybody can set it, and programs that make users
- * root keep it.
+ * Our writers that are still there, also those of runs that have died: processes of root that show by something that no
+ * other user can give them what they write.
  */
 export function blockedWrites(): BlockedWrite[] {
   return pids().flatMap((pid) => {
-    const path = writtenPath(commandLine(pid));
-    if (path === undefined || !isRoots(pid)) return [];
-    const start = `${WRITER_VARIABLE}=${path} `;
-    const entry = readProc(pid, 'environ')
-      ?.split('\0')
-      .find((candidate) => candidate.startsWith(start));
+    const args = commandLine(pid);
+    const write = writeOfDd(pid, args) ?? writeOfShell(pid, args);
+    if (!write || !isRoots(pid)) return [];
     const writer = { pid, startTime: startTimeOf(pid) ?? -1 };
-    return entry !== undefined && isAlive(writer) ? [{ path, value: entry.slice(start.length), writer }] : [];
+    return isAlive(writer) ? [{ ...write, writer }] : [];
   });
+}
+
+type Write = Pick<BlockedWrite, 'path' | 'value'>;
+
+/**
+ * A dd with exactly the arguments that we give, and the variable. The variable alone says nothing: anybody can set it,
+ * and programs that make users root keep it.
+ */
+function writeOfDd(pid: number, args: readonly string[]): Write | undefined {
+  const path = writtenPath(args);
+  if (path === undefined) return undefined;
+  const start = `${WRITER_VARIABLE}=${path} `;
+  const entry = readProc(pid, 'environ')
+    ?.split('\0')
+    .find((candidate) => candidate.startsWith(start));
+  return entry === undefined ? undefined : { path, value: entry.slice(start.length) };
 }
 
 /** The attribute that a process writes whose arguments end in a writer's; in front there is what it was called by. */
@@ -34,4 +57,29 @@ function writtenPath(args: readonly string[]): string | undefined {
   if (path === undefined) return undefined;
   const expected = writerArguments(path);
   return args.slice(-expected.length).every((arg, index) => arg === expected[index]) ? path : undefined;
+}
+
+/** What the shell beside a run is called, by its last argument (hooks/launcher.sh). */
+const SHELL = 'vfio-hook-side-shell';
+
+/** What it has open to write to (hooks/side-shell.bash). */
+const WRITTEN = 'fd/7';
+
+/**
+ * A process of the shell beside a run: it has the attribute open, and its name is what it writes, of which the kernel
+ * keeps 15 bytes. An address of a device is never longer.
+ */
+function writeOfShell(pid: number, args: readonly string[]): Write | undefined {
+  if (args.at(-1) !== SHELL || args.at(-3) !== '-c') return undefined;
+  const path = readProcLink(pid, WRITTEN);
+  return path?.startsWith('/') ? { path: asAsked(path), value: (nameOf(pid) ?? '').trim() } : undefined;
+}
+
+/** The name of an attribute as this program has it: a device's by its address on the bus, not by where it is plugged in. */
+function asAsked(path: string): string {
+  const steps = path.split('/');
+  const device = path.startsWith('/sys/devices/')
+    ? steps.map((step) => parsePciAddress(step) !== undefined).lastIndexOf(true)
+    : -1;
+  return device < 0 ? path : [sysfs.devices, ...steps.slice(device)].join('/');
 }
