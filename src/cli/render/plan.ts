@@ -70,7 +70,11 @@ export function planText(
     '',
     all.length === 0 ? 'nothing to do' : `${count(all.length, 'step')}, undone in full when one fails:`,
     ...shown.slice(0, expected),
-    ...(isExpected ? ['  then it looks again at what is there, and is expected to do this:'] : []),
+    ...(isExpected
+      ? [
+          `  then it looks again at what is there, and is expected to do ${plan.steps.length > 0 ? 'this:' : 'no more'}`,
+        ]
+      : []),
     ...shown.slice(expected),
   );
   if (plan.verdicts.length > 0)

@@ -68,6 +68,28 @@ describe('vfio-hook plan GUEST', () => {
     );
   });
 
+  it('virtual functions that a start makes: what is done for them, and what is expected then', () => {
+    const on = machine({}, 'sriov-nic');
+    configure(on, 'config.yaml', 'sriov: [{ pf: "0000:17:00.1", vfs: 4 }]\n');
+    const guest = guestWith(['0000:17:0a.0'], { name: 'guest', uuid: win11.uuid });
+    const managed = guest.xml
+      .replace(
+        "<hostdev mode='subsystem' type='pci' managed='no'>",
+        "<interface type='hostdev' managed='yes'>",
+      )
+      .replace('<address ', "<address type='pci' ")
+      .replace('</hostdev>', '</interface>');
+    for (const [how, xml] of [
+      ['hostdev', guest.xml],
+      // libvirt moves it: nothing is left to do in the second round.
+      ['interface', managed],
+    ] as const) {
+      const ended = run(['plan', '-', ...on.option], { input: xml });
+      isPlain(ended);
+      expectGolden(`cli/golden/plan-vfs-${how}.txt`, shown(ended, on));
+    }
+  });
+
   it('a name with control characters does not reach the terminal', () => {
     const on = machine();
     const guest = guestWith(['0000:03:00.0'], { name: 'a\u009b2J\tb', uuid: win11.uuid });
