@@ -9,6 +9,7 @@ import { appArmorCases, enforceProfile } from './apparmor.ts';
 import { commandCases } from './commands.ts';
 import { contractCases } from './contract.ts';
 import { enduranceCases } from './endurance.ts';
+import { hugepageCases } from './hugepages.ts';
 import { interruptionCases } from './interruptions.ts';
 import { lifeCycleCases } from './life-cycle.ts';
 import { refusalCases } from './refusals.ts';
@@ -30,7 +31,8 @@ export async function casesOf(order: Order): Promise<readonly LabCase[]> {
       await installAndStart();
       return [
         ...lifeCycleCases,
-        ...srIovCases,
+        ...srIovCases(order),
+        ...hugepageCases,
         ...interruptionCases,
         ...refusalCases(order),
         ...commandCases,

@@ -8,8 +8,10 @@ import { Domain } from '../guest/domain.ts';
 import { must } from '../guest/execute.ts';
 import { expectDriver } from '../guest/expect.ts';
 import { processesWith, restartLibvirtd, startLibvirtd, stopLibvirtd } from '../guest/libvirtd.ts';
-import { configure, vfioHook } from '../guest/product.ts';
-import { attribute, driverOf } from '../guest/sysfs.ts';
+import { poolPages } from '../guest/hugepages.ts';
+import { configure, configureHost, vfioHook } from '../guest/product.ts';
+import { differences, takeSnapshot } from '../guest/snapshot.ts';
+import { attribute, driverOf, read } from '../guest/sysfs.ts';
 import { devices } from '../guest/topology.ts';
 import { waitFor } from '../guest/wait.ts';
 import { card } from './life-cycle.ts';
@@ -32,6 +34,34 @@ async function interruptPrepare(domain: Domain, signal: 'SIGCONT' | 'SIGKILL'): 
   await stopLibvirtd('SIGKILL');
   for (const pid of hook) process.kill(pid, signal);
   await start;
+}
+
+/**
+ * Stops the hook when the first round of a start is done, the second not yet begun. So many huge pages are the last thing
+ * of the first one: it is stopped while the kernel makes them, which its child waits for. @returns its processes
+ */
+async function stopBetweenRounds(domain: Domain, pages: number): Promise<readonly number[]> {
+  const before = poolPages();
+  const deadline = performance.now() + 60_000;
+  const meanwhile = async (): Promise<void> => {
+    assert.ok(performance.now() < deadline, 'the hook did not come to it');
+    await setImmediate();
+  };
+  while (!existsSync(attribute(devices.igb, 'virtfn0'))) await meanwhile();
+  // Looked up while the kernel is still at work on the virtual functions: later there is no time for it.
+  const hook = processesWith(domain.name, 'prepare');
+  assert.ok(hook.length > 0, 'the hook was faster than this case');
+  while (poolPages() === before) await meanwhile();
+  for (const pid of hook) process.kill(pid, 'SIGSTOP');
+  await waitFor('the huge pages', 60, () => poolPages() === before + pages || undefined);
+  return hook;
+}
+
+/** What `vfio-hook status --json` says of a claim, as far as it matters here. */
+interface ClaimSummary {
+  readonly state: string;
+  readonly devices: readonly unknown[];
+  readonly holds: readonly { readonly kind: string; readonly original: unknown }[];
 }
 
 export const interruptionCases: readonly LabCase[] = [
@@ -99,6 +129,45 @@ export const interruptionCases: readonly LabCase[] = [
       await domain.start();
       expectDriver('vfio-pci', devices.gpu, devices.gpuAudio);
       await domain.shutdown();
+    },
+  },
+  {
+    name: 'holds: libvirtd and the hook are killed -9 between the rounds of a start, and recover takes all of it back',
+    limit: 240,
+    async run(context) {
+      const first = '0000:02:10.0';
+      const pages = 200;
+      configureHost(context, `sriov:\n  - { pf: "${devices.igb}", vfs: 2 }\n`);
+      configure(context, 'between', `hugepages: { size: 2MiB, count: ${pages} }\n`);
+      const before = takeSnapshot();
+      const domain = await Domain.define(context, 'between', [{ address: first }]);
+
+      const start = domain.tryStart().catch(() => undefined);
+      const hook = await stopBetweenRounds(domain, pages);
+      await stopLibvirtd('SIGKILL');
+      for (const pid of hook) process.kill(pid, 'SIGKILL');
+      await start;
+      assert.equal(read(attribute(devices.igb, 'sriov_numvfs')), '2');
+      expectDriver(undefined, first);
+      const { stdout } = await vfioHook('status', '--json');
+      const [claim] = (JSON.parse(stdout) as { readonly claims: readonly ClaimSummary[] }).claims;
+      assert.deepEqual(
+        [claim?.state, claim?.devices, claim?.holds.map(({ kind, original }) => [kind, original])],
+        [
+          'preparing',
+          [],
+          [
+            ['vfs', { count: 0, autoprobe: true, power: 'on' }],
+            ['hugepages', { pages: 0 }],
+          ],
+        ],
+        stdout,
+      );
+
+      const { status, stderr } = await vfioHook('recover');
+      assert.equal(status, 0, stderr);
+      assert.deepEqual(differences(before, takeSnapshot()), []);
+      await startLibvirtd();
     },
   },
   {

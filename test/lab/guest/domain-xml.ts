@@ -26,12 +26,27 @@ export function guestFiles(name: string): { readonly serial: string; readonly di
   return { serial: `/run/lab/${name}.serial`, disk: `/run/lab/${name}.img` };
 }
 
+/** What a guest is besides its devices. */
+export interface GuestSpec {
+  /** Whether its memory is huge pages of the host's default size. */
+  readonly hugepages?: boolean;
+}
+
+/** MiB of memory of every guest. */
+export const guestMemory = 64;
+
 /** A small domain that boots the boot sector, with these devices of the host. */
-export function domainXml(name: string, assignments: readonly Assignment[]): string {
+export function domainXml(
+  name: string,
+  assignments: readonly Assignment[],
+  { hugepages = false }: GuestSpec = {},
+): string {
   const { serial, disk } = guestFiles(name);
   return `<domain type='qemu'>
   <name>${name}</name>
-  <memory unit='MiB'>64</memory>
+  <memory unit='MiB'>${guestMemory}</memory>${
+    hugepages ? '\n  <memoryBacking><hugepages/></memoryBacking>' : ''
+  }
   <vcpu>1</vcpu>
   <os><type arch='x86_64' machine='q35'>hvm</type><boot dev='hd'/></os>
   <features><acpi/></features>

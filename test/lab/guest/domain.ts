@@ -3,7 +3,7 @@ import { copyFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import process from 'node:process';
 
 import type { CaseContext } from './case.ts';
-import { type Assignment, domainXml, guestFiles } from './domain-xml.ts';
+import { type Assignment, domainXml, guestFiles, type GuestSpec } from './domain-xml.ts';
 import { execute, type Execution, must } from './execute.ts';
 import { processes, processesWith, startLibvirtd } from './libvirtd.ts';
 import { read } from './sysfs.ts';
@@ -25,9 +25,10 @@ export class Domain {
     context: CaseContext,
     name: string,
     assignments: readonly Assignment[],
+    spec?: GuestSpec,
   ): Promise<Domain> {
     const domain = Domain.#prepare(context, name);
-    await must('virsh', ['-q', 'define', domain.#write(assignments)]);
+    await must('virsh', ['-q', 'define', domain.#write(assignments, spec)]);
     return domain;
   }
 
@@ -50,9 +51,9 @@ export class Domain {
     return domain;
   }
 
-  #write(assignments: readonly Assignment[]): string {
+  #write(assignments: readonly Assignment[], spec?: GuestSpec): string {
     const file = `/run/lab/${this.name}.xml`;
-    writeFileSync(file, domainXml(this.name, assignments));
+    writeFileSync(file, domainXml(this.name, assignments, spec));
     return file;
   }
 

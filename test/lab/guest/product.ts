@@ -20,11 +20,21 @@ export async function vfioHook(...args: readonly string[]): Promise<Execution> {
 
 /** Writes the configuration of one guest for the time of a case. */
 export function configure(context: CaseContext, guest: string, yaml: string): void {
-  const file = `/etc/vfio-hook/domains/${guest}.yaml`;
+  writeConfiguration(context, `domains/${guest}.yaml`, yaml);
+}
+
+/** Writes the configuration of the host for the time of a case. */
+export function configureHost(context: CaseContext, yaml: string): void {
+  writeConfiguration(context, 'config.yaml', yaml);
+}
+
+function writeConfiguration(context: CaseContext, name: string, yaml: string): void {
+  const file = `/etc/vfio-hook/${name}`;
   mkdirSync('/etc/vfio-hook/domains', { recursive: true });
   writeFileSync(file, yaml, { mode: 0o644 });
   context.afterwards(() => {
-    rmSync(file);
+    // A case may have written it more than once.
+    rmSync(file, { force: true });
   });
 }
 

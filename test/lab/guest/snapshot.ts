@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, rmSync } from 'node:fs';
 import path from 'node:path';
 
+import { poolFacts, pools, repairPools } from './hugepages.ts';
 import { attribute, bindTo, driverOf, giveBack, pciDevices, read, tryWrite, unbind } from './sysfs.ts';
 
 /** What must be the same before and after each case, by address and name of the fact. */
@@ -9,14 +10,24 @@ export type Snapshot = ReadonlyMap<string, ReadonlyMap<string, string>>;
 /** Where the product keeps its claims: one that is left behind is a difference, too. */
 const claims = '/run/vfio-hook/claims';
 
-/** Reads the facts of every PCI device; a fact that does not exist is the text `none`. */
+/** Of every PCI device; what must be first is first when they are put back. */
+const attributes = [
+  'driver_override',
+  'sriov_numvfs',
+  'sriov_drivers_autoprobe',
+  'power/control',
+  'reset_method',
+];
+
+/** Reads the facts of every PCI device and of the huge pages; a fact that does not exist is the text `none`. */
 export function takeSnapshot(): Snapshot {
   return new Map([
     [claims, new Map([['files', existsSync(claims) ? readdirSync(claims).join(' ') : '']])],
+    [pools, poolFacts()],
     ...pciDevices().map((device): readonly [string, ReadonlyMap<string, string>] => {
       const facts = new Map<string, string>();
       facts.set('driver', driverOf(device) ?? 'none');
-      for (const name of ['driver_override', 'sriov_numvfs', 'power/control', 'reset_method']) {
+      for (const name of attributes) {
         facts.set(name, read(attribute(device, name)) ?? 'none');
       }
       barSizes(device).forEach((size, bar) => facts.set(`size of BAR ${bar}`, String(size)));
@@ -54,10 +65,11 @@ export function differences(before: Snapshot, after: Snapshot): readonly string[
  */
 export function repair(before: Snapshot): readonly string[] {
   for (const name of existsSync(claims) ? readdirSync(claims) : []) rmSync(path.join(claims, name));
+  repairPools(before.get(pools));
   const after = takeSnapshot();
   for (const [device, facts] of before) {
     const now = after.get(device);
-    if (device === claims || !now) continue;
+    if (device === claims || device === pools || !now) continue;
     if ([...facts].every(([name, text]) => now.get(name) === text)) continue;
     const override = facts.get('driver_override') ?? '(null)';
     unbind(device);
@@ -70,7 +82,7 @@ export function repair(before: Snapshot): readonly string[] {
     if (facts.get('driver') === 'none') tryWrite(attribute(device, 'driver_override'), '');
     else if (override === '(null)') giveBack(device);
     else bindTo(device, override);
-    for (const name of ['sriov_numvfs', 'power/control', 'reset_method']) {
+    for (const name of attributes.slice(1)) {
       const text = facts.get(name);
       if (text !== undefined && text !== 'none') tryWrite(attribute(device, name), text);
     }
