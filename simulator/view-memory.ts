@@ -36,8 +36,7 @@ export function memoryFiles(state: MachineState): Record<'proc' | 'vm', Record<s
   const compactMemory: File = {
     kind: 'file',
     store: (data) => {
-      const value = decimalNumber(data);
-      if (typeof value === 'string' || (only1 && value !== 1)) return failed('EINVAL');
+      if (only1 && decimalNumber(data) !== 1) return failed('EINVAL');
       compact(state);
       return done;
     },
