@@ -5,6 +5,7 @@ import type { CaseContext, LabCase } from '../guest/case.ts';
 import { Domain } from '../guest/domain.ts';
 import { must } from '../guest/execute.ts';
 import { expectDriver, reportedBar2 } from '../guest/expect.ts';
+import { expectPool } from '../guest/hugepages.ts';
 import { processes, restartLibvirtd } from '../guest/libvirtd.ts';
 import { configure, installProduct, uninstallProduct } from '../guest/product.ts';
 import { read } from '../guest/sysfs.ts';
@@ -26,9 +27,13 @@ async function denials(): Promise<readonly string[]> {
   return log.split('\n').flatMap((line) => /apparmor="DENIED".*/.exec(line) ?? []);
 }
 
-/** Starts a guest whose BAR is resized: the hook loads a module, unbinds, resizes, binds, writes claims and logs. */
+/**
+ * Starts a guest whose BAR is resized and that brings huge pages: the hook loads a module, adds pages, unbinds, resizes,
+ * binds, writes claims and logs.
+ */
 async function startResized(context: CaseContext, name: string): Promise<Domain> {
-  configure(context, name, `devices:\n  - match: "${devices.gpu}"\n    bars: { 2: 2GiB }\n`);
+  const rule = `devices:\n  - match: "${devices.gpu}"\n    bars: { 2: 2GiB }\n`;
+  configure(context, name, `${rule}hugepages: { size: 2MiB, count: 4 }\n`);
   const domain = await Domain.define(context, name, card);
   await domain.start();
   expectDriver('vfio-pci', devices.gpu, devices.gpuAudio);
@@ -68,6 +73,7 @@ export const appArmorCases: readonly LabCase[] = [
       await denials();
       const domain = await startResized(context, 'confined');
       assert.equal(reportedBar2(await domain.runs()), 2n ** 31n);
+      expectPool(4, 4);
       await domain.shutdown();
       expectDriver('snd_hda_intel', devices.gpuAudio);
       assert.deepEqual(await denials(), []);
