@@ -1,13 +1,12 @@
 import assert from 'node:assert/strict';
 import { closeSync, existsSync, openSync, readdirSync, rmSync } from 'node:fs';
-import process from 'node:process';
 import { setImmediate } from 'node:timers/promises';
 
 import type { LabCase } from '../guest/case.ts';
 import { Domain } from '../guest/domain.ts';
 import { must } from '../guest/execute.ts';
 import { expectDriver } from '../guest/expect.ts';
-import { processesWith, restartLibvirtd, startLibvirtd, stopLibvirtd } from '../guest/libvirtd.ts';
+import { processesWith, restartLibvirtd, signalAll, startLibvirtd, stopLibvirtd } from '../guest/libvirtd.ts';
 import { poolPages } from '../guest/hugepages.ts';
 import { configure, configureHost, vfioHook } from '../guest/product.ts';
 import { differences, takeSnapshot } from '../guest/snapshot.ts';
@@ -30,9 +29,9 @@ async function interruptPrepare(domain: Domain, signal: 'SIGCONT' | 'SIGKILL'): 
   const hook = processesWith(domain.name, 'prepare');
   assert.ok(hook.length > 0, 'the hook was faster than this case');
   // Stopped until libvirtd is gone, so that it is in the middle of its work then.
-  for (const pid of hook) process.kill(pid, 'SIGSTOP');
+  signalAll(hook, 'SIGSTOP');
   await stopLibvirtd('SIGKILL');
-  for (const pid of hook) process.kill(pid, signal);
+  signalAll(hook, signal);
   await start;
 }
 
@@ -52,7 +51,7 @@ async function stopBetweenRounds(domain: Domain, pages: number): Promise<readonl
   const hook = processesWith(domain.name, 'prepare');
   assert.ok(hook.length > 0, 'the hook was faster than this case');
   while (poolPages() === before) await meanwhile();
-  for (const pid of hook) process.kill(pid, 'SIGSTOP');
+  signalAll(hook, 'SIGSTOP');
   await waitFor('the huge pages', 60, () => poolPages() === before + pages || undefined);
   return hook;
 }
@@ -145,7 +144,7 @@ export const interruptionCases: readonly LabCase[] = [
       const start = domain.tryStart().catch(() => undefined);
       const hook = await stopBetweenRounds(domain, pages);
       await stopLibvirtd('SIGKILL');
-      for (const pid of hook) process.kill(pid, 'SIGKILL');
+      signalAll(hook, 'SIGKILL');
       await start;
       assert.equal(read(attribute(devices.igb, 'sriov_numvfs')), '2');
       expectDriver(undefined, first);

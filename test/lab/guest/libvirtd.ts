@@ -50,7 +50,7 @@ export async function startLibvirtd(): Promise<void> {
 
 /** Ends the daemon with a signal and waits until it is gone. Guests go on running. */
 export async function stopLibvirtd(signal: 'SIGTERM' | 'SIGKILL' = 'SIGTERM'): Promise<void> {
-  for (const pid of processes('libvirtd')) process.kill(pid, signal);
+  signalAll(processes('libvirtd'), signal);
   await waitFor('the end of libvirtd', 60, () => processes('libvirtd').length === 0 || undefined);
 }
 
@@ -80,6 +80,20 @@ export function processesWith(...words: readonly string[]): readonly number[] {
       return words.every((word) => args.includes(word));
     })
     .map(Number);
+}
+
+/**
+ * Sends a signal to those of the processes that are still there. One that processesWith has found may be none of those
+ * that were meant: between fork and exec a child has the arguments of its parent.
+ */
+export function signalAll(pids: readonly number[], signal: NodeJS.Signals): void {
+  for (const pid of pids) {
+    try {
+      process.kill(pid, signal);
+    } catch (error) {
+      if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error;
+    }
+  }
 }
 
 function text(file: string): string {
