@@ -54,6 +54,7 @@ async function hook(): Promise<number> {
     host: () =>
       machine === undefined ? linuxHostBeside(shell) : parts.load('simulated.cjs').openSimulatedHost(machine),
     decoder: () => parts.load('config.cjs'),
+    build: parts.build,
     interrupted: () => signal,
   });
   return runHook({

@@ -33,6 +33,8 @@ declare const __PARTS__: string;
 export interface Parts {
   /** The launcher that was called, links and all. */
   readonly launcher: string;
+  /** The name of their directory: another build has another one. */
+  readonly build: string;
   load<Name extends keyof PartExports>(name: Name): PartExports[Name];
 }
 
@@ -44,6 +46,7 @@ export function partsOf(hook: string, launcher: string, require: (path: string) 
   const directory = join(dirname(hook), __PARTS__);
   return {
     launcher,
+    build: __PARTS__,
     load: <Name extends keyof PartExports>(name: Name) => {
       try {
         return require(join(directory, name)) as PartExports[Name];

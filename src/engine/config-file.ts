@@ -8,11 +8,13 @@ import {
   type ConfigEditor,
   type ConfigScope,
   type DeviceRule,
+  type PartialConfig,
 } from '../config/config.ts';
 import { defaultsFiles, guestFilePath, guestFiles, type GuestKey } from '../config/guest-file.ts';
 import { quoteName, shownPath } from '../text.ts';
 import { wholeFile } from '../config/rule-text.ts';
 import { VfioHookError } from '../errors.ts';
+import type { KeptConfigs } from './kept-config.ts';
 import { listTrustedDirectory, readTrustedFile, type TrustedTree } from './trusted-file.ts';
 
 /** Where the configuration of a guest comes from. */
@@ -25,6 +27,8 @@ export interface ConfigSource {
   readonly guest: GuestKey | undefined;
   /** Called when there is a file to decode and not before: what it loads costs as much as the rest of a run. */
   readonly decoder: () => ConfigDecoder;
+  /** What earlier runs have decoded; absent: nothing is kept. */
+  readonly kept?: KeptConfigs;
   /** A text that stands in for the guest's own file, for trying it before it is installed. */
   readonly instead?: ConfigText;
 }
@@ -46,15 +50,27 @@ export interface ConfigText {
  * Throws `VH_CONFIG`.
  */
 export function loadConfig(source: ConfigSource): Config {
-  const { configDir, trustedUid, guest, decoder, instead } = source;
+  const { configDir, trustedUid, guest, instead } = source;
   const tree: TrustedTree = { root: configDir, trustedUid, code: 'VH_CONFIG', what: 'configuration' };
   const entries = listTrustedDirectory(tree);
   const defaults = entries && onlyOne(tree, defaultsFiles(entries), '', 'the defaults of all guests');
   const ofAll = read(tree, defaults);
   const own = instead ?? (entries && guest && read(tree, ownFile(tree, guest)));
   const merged = (config: Config, file: ConfigText | undefined, scope: ConfigScope): Config =>
-    file ? mergeConfig(config, decoder().decodeConfigFile(file.text, file.path, scope)) : config;
+    file ? mergeConfig(config, decoded(source, file, scope)) : config;
   return merged(merged(defaultConfig, ofAll, 'all'), own, 'guest');
+}
+
+function decoded(
+  { decoder, kept, instead }: ConfigSource,
+  file: ConfigText,
+  scope: ConfigScope,
+): PartialConfig {
+  const known = file === instead ? undefined : kept?.find(file, scope);
+  if (known) return known;
+  const config = decoder().decodeConfigFile(file.text, file.path, scope);
+  if (file !== instead) kept?.keep(file, scope, config);
+  return config;
 }
 
 /**
@@ -71,7 +87,7 @@ export function hasOwnConfig({ configDir, instead }: ConfigSource, guest: GuestK
 }
 
 /** The configuration of one guest, and how a rule gets into it. */
-export interface EditableConfig extends Omit<ConfigSource, 'guest' | 'decoder'> {
+export interface EditableConfig extends Omit<ConfigSource, 'guest' | 'decoder' | 'kept'> {
   readonly guest: GuestKey;
   readonly decoder: () => ConfigEditor;
 }

@@ -5,6 +5,7 @@ import { openClaimStore } from '../engine/claim-store.ts';
 import { configHints, hasOwnConfig, loadConfig, type ConfigText } from '../engine/config-file.ts';
 import type { Engine } from '../engine/engine.ts';
 import { flockBeside } from '../engine/flock.ts';
+import { keptConfigs } from '../engine/kept-config.ts';
 import type { Host } from '../host/host.ts';
 import type { SideShell } from '../host/linux/side-shell.ts';
 import { fileSink, type Sink } from '../log/file.ts';
@@ -56,6 +57,8 @@ export interface EngineOptions {
   readonly where: Locations;
   readonly host: () => Host;
   readonly decoder: () => ConfigEditor;
+  /** The build whose decoded configurations are kept for the next run (src/parts.ts); absent: none is. */
+  readonly build?: string;
   /** Stands in for the configuration file of a guest. */
   readonly config?: ConfigText;
   readonly interrupted: () => string | undefined;
@@ -75,16 +78,19 @@ export function openEngine(options: EngineOptions): {
   readonly open: () => Engine & { readonly log: HookLog };
   readonly sink: Sink;
 } {
-  const { where, interrupted, beside } = options;
+  const { where, interrupted, beside, build } = options;
+  const { stateDirectory, configDirectory: configDir, trustedUid } = where;
   const clock = (): Date => new Date();
   const sink =
     where.journal && hasJournal() ? (beside?.logger ?? journalSink()) : fileSink(where.logFile, clock);
   const source = {
-    configDir: where.configDirectory,
-    trustedUid: where.trustedUid,
+    configDir,
+    trustedUid,
     decoder: options.decoder,
     ...(options.config && { instead: options.config }),
   };
+  const kept =
+    build === undefined ? undefined : keptConfigs({ stateDirectory, configDir, trustedUid, build });
   return {
     sink,
     open: () => {
@@ -97,11 +103,11 @@ export function openEngine(options: EngineOptions): {
         interrupted,
         isInstalled,
         log: hookLog(sink),
-        stateDirectory: where.stateDirectory,
-        trustedUid: where.trustedUid,
+        stateDirectory,
+        trustedUid,
         ...(beside?.shell && { takeLock: flockBeside(beside.shell) }),
-        store: openClaimStore({ stateDirectory: where.stateDirectory, trustedUid: where.trustedUid, bootId }),
-        loadConfig: (guest) => loadConfig({ ...source, guest }),
+        store: openClaimStore({ stateDirectory, trustedUid, bootId }),
+        loadConfig: (guest) => loadConfig({ ...source, guest, ...(kept && { kept }) }),
         hasOwnConfig: (guest) => hasOwnConfig({ ...source, guest }, guest),
         placeRules: (guest, rules, purpose) => configHints({ ...source, guest }, rules, purpose),
       };

@@ -228,7 +228,7 @@ async function shows(s: Scenario, command: Command, call: Call): Promise<void> {
     openEngine: () => s.engine(),
     ownHost: () => s.machine.host(),
     locations: () => assert.fail('it looked for files'),
-    parts: { launcher: '/nowhere', load: () => assert.fail('a part was loaded') },
+    parts: { launcher: '/nowhere', build: '', load: () => assert.fail('a part was loaded') },
   };
   try {
     await command.run(call, terminal);
