@@ -167,7 +167,7 @@ function identify({ pid, name }: Process): UnseenProcess {
 
 function holdersOf(state: MachineState, paths: readonly string[], self: ProcessIdentity): Holder[] {
   return state.processes
-    .filter(({ pid }) => pid !== self.pid)
+    .filter(({ pid, crowded }) => pid !== self.pid && crowded !== true)
     .flatMap(({ pid, name, guest, unit, program, halted, sessions = [] }) => {
       const open = new Set([
         ...state.opens.filter((each) => each.pid === pid).map(({ path }) => path),

@@ -84,14 +84,14 @@ export function holdersOf(state: MachineState, name: string): string[] {
 
 /**
  * /sys/module/X/refcnt: dependants, and users. vfio_pci counts opened devices, not bound ones
- * (drivers/vfio/vfio_main.c:vfio_df_device_first_open); other drivers count open device nodes.
+ * (drivers/vfio/vfio_main.c:vfio_df_device_first_open); for others open device nodes count, however long they are open.
  */
 export function references(state: MachineState, name: string): number {
   const devices = Object.values(state.devices).filter(
     (device) => moduleOfDriver(state, device.driver) === name,
   );
   const opened = devices.reduce((sum, device) => sum + device.users.length, 0);
-  const nodes = state.opens.filter((open) => devices.some((device) => device.uid === open.uid)).length;
+  const nodes = state.opens.filter((open) => open.module === name).length;
   const containers =
     name === 'vfio_iommu_type1'
       ? Object.values(state.groups).filter((group) => group.ownedBy !== undefined).length

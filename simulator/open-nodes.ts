@@ -16,3 +16,23 @@ export function disconnectNodes(state: MachineState, uid: number): void {
 export function closeNodes(state: MachineState, pid: number, uid: number): void {
   state.opens = state.opens.filter((open) => open.pid !== pid || open.uid !== uid);
 }
+
+/**
+ * The module that an open of a node is a use of: that of the driver, but for the nodes that another module serves
+ * (src/pci/open-counts.ts has the sources).
+ */
+export function servingModule(
+  state: MachineState,
+  driver: string | undefined,
+  path: string,
+): string | undefined {
+  const shared = /^\/dev\/(nvidia-uvm|nvidia-modeset|nvidiactl)/.exec(path)?.[1];
+  if (shared !== undefined) return shared === 'nvidiactl' ? 'nvidia' : shared.replace('-', '_');
+  if (driver === undefined) return undefined;
+  if (driver === 'nvidia' && path.startsWith('/dev/dri/')) return 'nvidia_drm';
+  if (path.startsWith('/dev/nvme')) return 'nvme_core';
+  // Disks, keyboards and the like are served by modules of their own kind, not of the controller.
+  return /^\/dev\/(?:dri\/|fb\d|snd\/(?!compr)|nvidia\d)/.test(path)
+    ? state.drivers[driver]?.spec.module
+    : undefined;
+}

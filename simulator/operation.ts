@@ -44,8 +44,8 @@ export type Operation =
       readonly touched?: number;
       readonly node?: number;
     }
-  /** A program opens so many files that nobody gets through them in time. */
-  | { readonly do: 'open-many-files'; readonly program: string }
+  /** A program opens so many files, with these nodes behind all others, that nobody gets through them in time. */
+  | { readonly do: 'open-many-files'; readonly program: string; readonly nodes?: readonly string[] }
   /** A card is pulled out. As with hot-plug hardware its driver's remove() is waited for, then it is gone for good. */
   | { readonly do: 'unplug'; readonly device: string }
   /** The card answers every read of its configuration space with ones. */

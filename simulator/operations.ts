@@ -74,9 +74,11 @@ function change(state: MachineState, operation: Operation): OperationResult {
       if (!running) endProcess(state, process);
       return { kind: 'refused', errno: 'ENOMEM' };
     }
-    case 'open-many-files':
-      startProcess(state, operation.program, { crowded: true });
-      return completed;
+    case 'open-many-files': {
+      const process = startProcess(state, operation.program, { crowded: true });
+      const opened = (operation.nodes ?? []).every((path) => openNode(state, process, path));
+      return opened ? completed : { kind: 'refused', errno: 'ENOENT' };
+    }
     case 'close-nodes':
       closeNodes(state, operation.pid, operation.uid);
       return completed;

@@ -4,6 +4,7 @@ import type { ProcessSpec, TcpSession } from './spec.ts';
 import type { MachineState, Process } from './state.ts';
 import { closeGroups } from './vfio.ts';
 import { sharedNodes } from './view-nvidia.ts';
+import { servingModule } from './open-nodes.ts';
 import { nodesOf } from './view-system.ts';
 
 /** What may be said of a process besides its name. */
@@ -49,7 +50,13 @@ export function endProcess(state: MachineState, process: Process): void {
 export function openNode(state: MachineState, process: Process, path: string): boolean {
   const device = Object.values(state.devices).find((each) => nodesOf(state, each).includes(path));
   if (!device && !sharedNodes(state).includes(path)) return false;
-  state.opens.push({ pid: process.pid, path, ...(device && { uid: device.uid }) });
+  const module = servingModule(state, device?.driver, path);
+  state.opens.push({
+    pid: process.pid,
+    path,
+    ...(device && { uid: device.uid }),
+    ...(module !== undefined && { module }),
+  });
   return true;
 }
 

@@ -159,6 +159,8 @@ export interface OpenNode {
   readonly path: string;
   /** The device behind the node; absent for a node that belongs to no single device. */
   readonly uid?: number;
+  /** The module whose use it is while it lasts, also when the device is gone from its driver. */
+  readonly module?: string;
 }
 
 /** A virtual terminal's console driver, /sys/class/vtconsole/vtconN. */

@@ -11,6 +11,7 @@ export function moduleDirectory(state: MachineState, name: string): Directory {
   return directory({
     initstate: text(() => 'live\n'),
     refcnt: text(() => `${references(state, name)}\n`),
+    taint: text(() => '\n'),
     holders: directory(
       Object.fromEntries(holdersOf(state, name).map((each) => [each, link(`/sys/module/${each}`)])),
     ),

@@ -74,6 +74,7 @@ export const sysfs = {
     node === undefined ? '/proc/sys/vm/compact_memory' : `${nodeDirectory(node)}/compact`,
   moduleParameter: (module: string, name: string): string => `/sys/module/${module}/parameters/${name}`,
   module: (name: string): string => `/sys/module/${name}`,
+  moduleFile: (module: string, name: 'refcnt' | 'taint'): string => `/sys/module/${module}/${name}`,
   modulesAlias: (release: string): string => `/lib/modules/${release}/modules.alias`,
   moduleDependencies: (release: string): string => `/lib/modules/${release}/modules.dep`,
 } as const;

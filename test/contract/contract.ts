@@ -40,6 +40,9 @@ export type Boot =
   /** The NVMe disk has swap on it. */
   | 'disk-in-use';
 
+/** What the name of a device node begins with, its directory left out. */
+export type NodeKind = 'card' | 'fb' | 'control' | 'pcm' | 'hw';
+
 export type Operation =
   /** One write(2); `create`: the file is opened with O_CREAT. */
   | { readonly write: string; readonly data: string; readonly create?: true }
@@ -49,9 +52,9 @@ export type Operation =
   /** A guest's QEMU opens the groups of these devices, and the devices. */
   | { readonly openGroup: readonly Role[]; readonly guest: string }
   | { readonly closeGroup: string }
-  /** A process opens the first device node of this device, and closes it. */
-  | { readonly holdNode: Role }
-  | { readonly releaseNode: Role }
+  /** A process opens a device node of this device, the first one or that of a kind, and closes it. */
+  | { readonly holdNode: Role; readonly node?: NodeKind }
+  | { readonly releaseNode: Role; readonly node?: NodeKind }
   /** Opens an attribute for writing and keeps it, under this name. */
   | { readonly keepOpen: string; readonly as: string }
   | { readonly writeOpen: string; readonly data: string }

@@ -1,3 +1,4 @@
+import { basename } from 'node:path';
 import { errnoOf } from '../../src/errors.ts';
 import { readDescription } from '../../simulator/description.ts';
 import { submit } from '../../simulator/kernel.ts';
@@ -38,8 +39,11 @@ export function labMachine(kernel: Kernel | '5.15', boot: Boot = 'normal'): Mach
 /** The contract's view of a simulated machine. */
 export function simulatedTarget(machine: Machine): ContractTarget {
   const host = machine.host();
-  const nodeOf = (role: Role): string =>
-    machine.state().spec.devices.find((each) => each.address === labAddresses[role])?.nodes[0] ?? 'none';
+  const nodeOf = (role: Role, kind = ''): string =>
+    machine
+      .state()
+      .spec.devices.find((each) => each.address === labAddresses[role])
+      ?.nodes.find((path) => basename(path).startsWith(kind)) ?? 'none';
 
   const perform = async (operation: Operation): Promise<Answer> => {
     if ('write' in operation) {
@@ -55,10 +59,14 @@ export function simulatedTarget(machine: Machine): ContractTarget {
     if ('closeGroup' in operation)
       return performed(machine, { do: 'close-group', guest: operation.closeGroup });
     if ('holdNode' in operation) {
-      return performed(machine, { do: 'hold-node', path: nodeOf(operation.holdNode), program: 'pipewire' });
+      const path = nodeOf(operation.holdNode, operation.node);
+      return performed(machine, { do: 'hold-node', path, program: 'pipewire' });
     }
     if ('releaseNode' in operation) {
-      return performed(machine, { do: 'release-node', path: nodeOf(operation.releaseNode) });
+      return performed(machine, {
+        do: 'release-node',
+        path: nodeOf(operation.releaseNode, operation.node),
+      });
     }
     if ('keepOpen' in operation) {
       return machine.store.update((state) => openAttribute(state, operation.keepOpen, operation.as));

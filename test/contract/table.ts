@@ -6,6 +6,7 @@ import { memoryRows } from './rows-memory.ts';
 import { overrideRows } from './rows-override.ts';
 import { powerRows } from './rows-power.ts';
 import { resourceRows } from './rows-resources.ts';
+import { userRows } from './rows-users.ts';
 import { vfioRows } from './rows-vfio.ts';
 
 /** The whole contract. */
@@ -18,4 +19,5 @@ export const table: readonly Row[] = [
   ...powerRows,
   ...resourceRows,
   ...memoryRows,
+  ...userRows,
 ];

@@ -474,7 +474,7 @@ processes: [${program('kodi', '/dev/fb1')}]`,
     name: 'a program has so many files open that nobody knows whether it has the card open',
     host: {},
     first: (s) => {
-      s.happens({ do: 'open-many-files', program: 'hog\n' });
+      s.happens({ do: 'open-many-files', program: 'hog\n', nodes: ['/dev/dri/card1', '/dev/snd/controlC1'] });
     },
     assigned: [GPU],
     device: GPU,
@@ -647,7 +647,7 @@ describe('a reason that the configuration allows', () => {
       `devices: [{match: "${GPU}", allow: [held]}, {match: "${SOUND}", allow: [held]}]`,
     );
     const s = scenario({ machine: machine(), config });
-    s.happens({ do: 'open-many-files', program: 'hog' });
+    s.happens({ do: 'open-many-files', program: 'hog', nodes: ['/dev/dri/card1'] });
     await s.prepare(guest('win11', GPU));
     await s.release('win11');
     s.nothingDiffers();
@@ -948,6 +948,14 @@ describe('a start goes on when', () => {
       s.nothingDiffers();
     });
   }
+
+  it('a program has many files open, and the kernel knows of nobody who has the card open', async () => {
+    const s = scenario({ machine: machine() });
+    s.happens({ do: 'open-many-files', program: 'hog' });
+    await s.prepare(guest('win11', GPU));
+    await s.release('win11');
+    s.nothingDiffers();
+  });
 
   it('programs use other cards on the driver nvidia, and with them the nodes that all share', async () => {
     const nodes = ['/dev/nvidiactl', '/dev/nvidia-uvm', '/dev/nvidia1'];

@@ -289,8 +289,44 @@ const guards: readonly Defect[] = [
   {
     name: 'takes a device for free when it could not see who has it open',
     file: 'observe/uses/uses.ts',
-    find: '    ...unseenHolders(nodes, held),\n',
+    find: '    ...unseenHolders(looked, held),\n',
     replace: '',
+  },
+  {
+    name: 'believes that nobody has a node open, whatever the count of its module',
+    file: 'observe/uses/closed-nodes.ts',
+    find: "?.trim() === '0'",
+    replace: ' !== undefined',
+  },
+  {
+    name: 'believes the count of a module from outside of the kernel',
+    file: 'observe/uses/closed-nodes.ts',
+    find: 'taint === undefined || NOT_OF_THE_KERNEL.test(taint)',
+    replace: 'taint === undefined',
+  },
+  {
+    name: 'believes the count of any module for any node',
+    file: 'observe/uses/closed-nodes.ts',
+    find: '!countsOpens(module, path) || ',
+    replace: '',
+  },
+  {
+    name: 'takes a kept configuration for that of another text',
+    file: 'config/kept.ts',
+    find: " && of['text'] === text",
+    replace: '',
+  },
+  {
+    name: 'takes a kept configuration of another build',
+    file: 'config/kept.ts',
+    find: "of['build'] === build && ",
+    replace: '',
+  },
+  {
+    name: 'takes a torn kept configuration',
+    file: 'engine/kept-config.ts',
+    find: 'kept !== undefined && isIntact(kept)',
+    replace: 'kept !== undefined',
   },
   {
     name: 'takes a connection for none of ssh when a server of it was not looked at to the end',

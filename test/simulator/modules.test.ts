@@ -54,6 +54,33 @@ describe('loading a module', () => {
   });
 });
 
+describe('the users of a module', () => {
+  const users = (host: { read(path: string): string | undefined }, module: string): string | undefined =>
+    host.read(`/sys/module/${module}/refcnt`)?.trim();
+
+  it('are the open nodes of its devices, also once the card is gone from the driver', async () => {
+    const machine = example('amd-rdna3-desktop');
+    const host = machine.host();
+    const before = Number(users(host, 'amdgpu'));
+    machine.perform({ do: 'hold-node', path: '/dev/dri/card1', program: 'game' });
+    assert.equal(users(host, 'amdgpu'), String(before + 1));
+    await answer(host, '/sys/bus/pci/drivers/amdgpu/unbind', radeon.gpu);
+    assert.equal(users(host, 'amdgpu'), String(before + 1));
+    machine.perform({ do: 'release-node', path: '/dev/dri/card1' });
+    assert.equal(users(host, 'amdgpu'), String(before));
+  });
+
+  it('are not those of a node that another module serves', () => {
+    const machine = example('nvidia-desktop');
+    const host = machine.host();
+    const before = users(host, 'nvidia');
+    machine.perform({ do: 'hold-node', path: '/dev/dri/card1', program: 'game' });
+    assert.equal(users(host, 'nvidia'), before);
+    machine.perform({ do: 'hold-node', path: '/dev/nvidia0', program: 'python3' });
+    assert.equal(users(host, 'nvidia'), String(Number(before) + 1));
+  });
+});
+
 describe('unloading a module', () => {
   it('takes every device off its driver', async () => {
     const machine = example('amd-rdna3-desktop');

@@ -6,6 +6,7 @@ import { useReasons, type DeviceUse } from '../../pci/use.ts';
 import type { Host } from '../../host/host.ts';
 import { graphicsUses } from './graphics.ts';
 import { diskUses } from './disks.ts';
+import { perhapsOpen } from './closed-nodes.ts';
 import { deviceNodes, heldUses } from './holders.ts';
 import { keyboardUses } from './keyboards.ts';
 import { isSshServer, networkFindings, sshUses } from './network.ts';
@@ -22,7 +23,8 @@ const NO_NETWORK = /^0[134]/;
 /**
  * What the host needs these devices for, of those that could be taken from it: no bridge, no part of the board,
  * none that is on a vfio driver or a stub already. Without a driver a device can still be what the screen shows.
- * Processes are looked at only when a device has nodes or carries connections; for the latter only servers of ssh.
+ * Processes are looked at only when a device has nodes that may be open, or carries connections; for the latter only
+ * servers of ssh.
  * `directories` is what is in those of the devices, as far as it was read already.
  * Throws VH_STUCK when the kernel does not answer within the deadline.
  */
@@ -42,7 +44,8 @@ export async function readUses(
     deadlineMs,
   );
   const nodes = await deviceNodes(host, bound, deadlineMs, directories);
-  const held = host.openFiles(nodes.map(({ path }) => path));
+  const looked = perhapsOpen(host, bound, nodes);
+  const held = host.openFiles(looked.map(({ path }) => path));
   const sessions = host.openFiles(
     network.connections.flatMap(({ sockets }) => sockets),
     isSshServer,
@@ -54,7 +57,7 @@ export async function readUses(
     ...sshUses(network.connections, sessions.holders),
     ...graphicsUses(host, takeable),
     ...heldUses({ host, nodes, holders: held.holders }),
-    ...unseenHolders(nodes, held),
+    ...unseenHolders(looked, held),
     ...unseenSessions(network.connections, sessions),
   ];
   return takeable.flatMap(({ address }) =>

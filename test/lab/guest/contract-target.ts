@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 
-import type { Answer, ContractTarget, Operation, Role } from '../../contract/contract.ts';
+import type { Answer, ContractTarget, NodeKind, Operation, Role } from '../../contract/contract.ts';
 import { execute } from './execute.ts';
 import type { KernelCaller } from './kernel-caller.ts';
 import { attribute, linkName } from './sysfs.ts';
@@ -68,7 +68,8 @@ async function perform(caller: KernelCaller, operation: Operation): Promise<Answ
     return caller.hold(operation.guest, 'open-group', `/dev/vfio/${group}`, ...members);
   }
   if ('closeGroup' in operation) return letGo(caller, operation.closeGroup);
-  if ('holdNode' in operation) return caller.hold(operation.holdNode, 'hold', nodeOf(operation.holdNode));
+  if ('holdNode' in operation)
+    return caller.hold(operation.holdNode, 'hold', nodeOf(operation.holdNode, operation.node));
   if ('releaseNode' in operation) return letGo(caller, operation.releaseNode);
   if ('keepOpen' in operation) return caller.hold(operation.as, 'keep-open', operation.keepOpen);
   if ('writeOpen' in operation) return caller.writeHeld(operation.writeOpen, hex(operation.data));
@@ -85,13 +86,26 @@ async function letGo(caller: KernelCaller, name: string): Promise<Answer> {
   return 'ok';
 }
 
-/** The control node of a sound card: the only kind of node that the table holds open. */
-function nodeOf(role: Role): string {
-  const card = readdirSync(attribute(contractAddresses[role], 'sound')).find((name) =>
-    name.startsWith('card'),
-  );
-  return `/dev/snd/controlC${card?.slice('card'.length) ?? ''}`;
+/** The first node of a device, or of a kind: of a sound card the control node, of a graphics card its own one. */
+function nodeOf(role: Role, kind: NodeKind = role === 'gpu' ? 'card' : 'control'): string {
+  const [directory, node] = nodePlaces[kind];
+  const below = (path: string): readonly string[] => readdirSync(attribute(contractAddresses[role], path));
+  const parent =
+    directory === 'sound'
+      ? `sound/${below(directory).find((name) => name.startsWith('card')) ?? ''}`
+      : directory;
+  const name = below(parent).find((each) => each.startsWith(kind) && !each.includes('-'));
+  return `/dev/${node}${name ?? 'none'}`;
 }
+
+/** Where the nodes of a kind are listed below a device, and where in /dev they are. */
+const nodePlaces: Readonly<Record<NodeKind, readonly [directory: string, node: string]>> = {
+  card: ['drm', 'dri/'],
+  fb: ['graphics', ''],
+  control: ['sound', 'snd/'],
+  pcm: ['sound', 'snd/'],
+  hw: ['sound', 'snd/'],
+};
 
 function hex(text: string): string {
   return Buffer.from(text, 'latin1').toString('hex');

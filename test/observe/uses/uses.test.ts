@@ -75,7 +75,7 @@ describe('readUses', () => {
     const { host, read } = machine();
     await readUses(host, [card, audio()], 1000);
     assert.deepEqual(
-      read.filter((path) => !/^\/sys\/(?:bus\/pci|class\/(?:graphics|vtconsole))/.test(path)),
+      read.filter((path) => !/^\/sys\/(?:bus\/pci|module|class\/(?:graphics|vtconsole))/.test(path)),
       [],
     );
   });
