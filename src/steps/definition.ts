@@ -31,6 +31,11 @@ export interface StepDefinition<S extends Step> {
   /** Whether the host is as wished, so that nothing needs to be written. */
   already(step: S, host: Host, deadlineMs: number): Promise<boolean>;
   apply(step: S, host: Host, deadlineMs: number): Promise<StepOutcome>;
+  /**
+   * The attribute that `already` and `verify` read in a child process, where one child can read those of several steps:
+   * that is, where a step can be read back when others of its kind were applied meanwhile.
+   */
+  lockedRead?(step: S): string | undefined;
   /** Reads the result back; what is wrong with it, or undefined. */
   verify(step: S, host: Host, deadlineMs: number): Promise<string | undefined>;
 }

@@ -40,20 +40,48 @@ export function stepCommand(step: Step): string {
   return definitionOf(step).command(step);
 }
 
-/**
- * Does one step: nothing when the host is so already; else the write, then the reading back that alone
- * decides. Never throws for anything that the kernel answers.
- */
-export async function doStep(step: Step, host: Host, deadlineMs: number): Promise<StepOutcome> {
+/** As `StepDefinition.lockedRead`. */
+export function lockedRead(step: Step): string | undefined {
+  return definitionOf(step).lockedRead?.(step);
+}
+
+/** What came of a write, as long as nobody has read it back. */
+export type Written = Exclude<StepOutcome, { readonly kind: 'skipped' | 'stuck' }>;
+
+/** A step that was begun: it is over, or was written and has to be read back. */
+export type BegunStep =
+  | { readonly kind: 'over'; readonly outcome: StepOutcome }
+  | { readonly kind: 'written'; readonly outcome: Written };
+
+/** Begins a step: nothing when the host is so already, else the write. */
+export async function beginStep(step: Step, host: Host, deadlineMs: number): Promise<BegunStep> {
   const definition = definitionOf(step);
-  if (await definition.already(step, host, deadlineMs)) return { kind: 'skipped' };
+  if (await definition.already(step, host, deadlineMs)) return { kind: 'over', outcome: { kind: 'skipped' } };
   const outcome = await definition.apply(step, host, deadlineMs);
-  if (outcome.kind === 'stuck') return outcome;
-  const wrong = await definition.verify(step, host, deadlineMs);
+  return outcome.kind === 'stuck' || outcome.kind === 'skipped'
+    ? { kind: 'over', outcome }
+    : { kind: 'written', outcome };
+}
+
+/** Ends a step that was begun: the reading back alone decides. */
+export async function endStep(
+  step: Step,
+  begun: BegunStep,
+  host: Host,
+  deadlineMs: number,
+): Promise<StepOutcome> {
+  const { outcome } = begun;
+  if (begun.kind === 'over') return outcome;
+  const wrong = await definitionOf(step).verify(step, host, deadlineMs);
   if (outcome.kind === 'failed') {
     // Refused, yet as wished: another process did the same in the same moment.
     return wrong === undefined && outcome.errno !== undefined ? { kind: 'done' } : outcome;
   }
   if (wrong === undefined) return outcome;
   return { kind: 'failed', reason: `the kernel reported success, but ${wrong}` };
+}
+
+/** Does one step. Never throws for anything that the kernel answers. */
+export async function doStep(step: Step, host: Host, deadlineMs: number): Promise<StepOutcome> {
+  return endStep(step, await beginStep(step, host, deadlineMs), host, deadlineMs);
 }

@@ -23,6 +23,11 @@ export const set: StepDefinition<SetAttribute> = {
     const sentences = { ENOENT: absent, ENODEV: absent, ...errnos };
     return outcomeOf(await host.write(path, step.to, deadlineMs), path, sentences);
   },
+  // What has a hindrance is looked at right before the write, and in between nothing else is written.
+  lockedRead: (step) => {
+    const row = attributes[step.attribute];
+    return row.locked && row.hindrance === undefined ? rowOf(step).path : undefined;
+  },
   verify: async (step, host, deadlineMs) => {
     const { name, absent, otherwise } = rowOf(step);
     const now = await readBack(step, host, deadlineMs);

@@ -376,13 +376,13 @@ const steps: readonly Defect[] = [
   {
     name: 'reads back after a write that has not returned',
     file: 'steps/index.ts',
-    find: "  if (outcome.kind === 'stuck') return outcome;\n",
-    replace: '',
+    find: "outcome.kind === 'stuck' || outcome.kind === 'skipped'",
+    replace: "outcome.kind === 'skipped'",
   },
   {
     name: 'writes what is so already',
     file: 'steps/index.ts',
-    find: "if (await definition.already(step, host, deadlineMs)) return { kind: 'skipped' };",
+    find: "if (await definition.already(step, host, deadlineMs)) return { kind: 'over', outcome: { kind: 'skipped' } };",
     replace: 'await definition.already(step, host, deadlineMs);',
   },
   {
@@ -655,15 +655,15 @@ const engine: readonly Defect[] = [
   },
   {
     name: 'waits a whole deadline for each write that does not return',
-    file: 'engine/execute.ts',
-    find: '  budget.writeIsStuck();\n',
+    file: 'engine/lane.ts',
+    find: "  if (state.outcome.kind === 'stuck') budget.writeIsStuck();\n",
     replace: '',
   },
   {
     name: 'lets a lane go on after a failure in another one',
-    file: 'engine/execute.ts',
-    find: '      if (isOver()) return;\n',
-    replace: '',
+    file: 'engine/lane.ts',
+    find: "onFailure === 'stop' && failures.length > 0",
+    replace: 'false',
   },
   {
     name: 'has as many lanes at once as there are cards',
@@ -679,13 +679,13 @@ const engine: readonly Defect[] = [
   },
   {
     name: 'begins a step although the time of the whole run is over',
-    file: 'engine/execute.ts',
+    file: 'engine/lane.ts',
     find: "onFailure === 'stop' ? budget.exceeded() : undefined",
     replace: 'undefined',
   },
   {
     name: 'leaves out what is to be given back when the time is over',
-    file: 'engine/execute.ts',
+    file: 'engine/lane.ts',
     find: "onFailure === 'stop' ? budget.exceeded() : undefined",
     replace: 'onFailure && budget.exceeded()',
   },
@@ -709,7 +709,7 @@ const engine: readonly Defect[] = [
   },
   {
     name: 'names nobody who has the device open that a write waits for',
-    file: 'engine/execute.ts',
+    file: 'engine/lane.ts',
     find: "step.kind === 'unbind' ? await nodesOf(host, step.device, deadlineMs) : []",
     replace: '[]',
   },
@@ -985,15 +985,33 @@ const engine: readonly Defect[] = [
   },
   {
     name: 'gives a step no deadline of its own',
-    file: 'engine/execute.ts',
-    find: 'const outcome = await attempt(step, host, deadlineMs);',
-    replace: 'const outcome = await attempt(step, host, deadlineMs * 1000);',
+    file: 'engine/lane.ts',
+    find: 'beginStep(step, host, deadlineMs)',
+    replace: 'beginStep(step, host, deadlineMs * 1000)',
   },
   {
     name: 'goes on with a device after one of its steps failed',
-    file: 'engine/execute.ts',
-    find: '      given.add(subject);\n',
+    file: 'engine/lane.ts',
+    find: '  given.add(subjectName(subjectOf(failure.step)));\n',
     replace: '',
+  },
+  {
+    name: 'takes what attributes were before the writes for what they are after them',
+    file: 'engine/lane.ts',
+    find: 'await end(each, { ...options, host: after }, longest)',
+    replace: 'await end(each, { ...options, host: before }, longest)',
+  },
+  {
+    name: 'writes on after a write that was refused',
+    file: 'engine/lane.ts',
+    find: "    if (kind !== 'done' && kind !== 'skipped') break;\n",
+    replace: '',
+  },
+  {
+    name: 'takes what kept the kernel from telling for what it told of all',
+    file: 'engine/read-ahead.ts',
+    find: 'return [[read.path, read]]',
+    replace: 'return paths.map((path) => [path, read])',
   },
 ];
 

@@ -74,7 +74,7 @@ describe('the users of a module', () => {
     const machine = example('nvidia-desktop');
     const host = machine.host();
     const before = users(host, 'nvidia');
-    machine.perform({ do: 'hold-node', path: '/dev/dri/card1', program: 'game' });
+    machine.perform({ do: 'hold-node', path: '/dev/dri/card0', program: 'game' });
     assert.equal(users(host, 'nvidia'), before);
     machine.perform({ do: 'hold-node', path: '/dev/nvidia0', program: 'python3' });
     assert.equal(users(host, 'nvidia'), String(Number(before) + 1));
