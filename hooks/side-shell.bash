@@ -41,10 +41,19 @@ leave_locks() {
 
 # These run in processes of their own.
 
+# A write that has not returned is known by its process: what by its name, where by descriptor 7.
 write() {
     leave_locks
+    printf %s "${2:- }" >/proc/self/comm
     answer "begun $BASHPID"
-    if try_to write_line "$1"; then answer written; else answer "failed $said"; fi
+    # It would open with O_CREAT, for which sysfs has another answer.
+    if [[ ! -e $1 ]]; then
+        answer "failed No such file or directory"
+    elif try_to open_for_writing "$1" && try_to write_line "$2"; then
+        answer written
+    else
+        answer "failed $said"
+    fi
 }
 
 first_lines() {
@@ -68,17 +77,7 @@ while IFS= read -r number && IFS= read -r request; do
     write)
         IFS= read -r path
         IFS= read -r value
-        # A write that has not returned is known by its process: what by its name, where by descriptor 7.
-        printf %s "${value:- }" >/proc/self/comm
-        # It would open with O_CREAT, for which sysfs has another answer.
-        if [[ ! -e $path ]]; then
-            answer "failed No such file or directory"
-        elif ! try_to open_for_writing "$path"; then
-            answer "failed $said"
-        else
-            write "$value" </dev/null &
-            exec 7>&-
-        fi
+        write "$path" "$value" </dev/null &
         ;;
     read)
         IFS= read -r count

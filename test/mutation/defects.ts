@@ -932,8 +932,38 @@ const engine: readonly Defect[] = [
   {
     name: 'goes on without the lock when the time is up',
     file: 'engine/flock.ts',
-    find: 'if (result.status === NOT_IN_TIME) return false;',
-    replace: 'if (result.status === NOT_IN_TIME) return waitMs > 0;',
+    find: 'if (result.status === NOT_IN_TIME) return undefined;',
+    replace: 'if (result.status === NOT_IN_TIME) return waitMs > 0 ? () => undefined : undefined;',
+  },
+  {
+    name: 'goes on without the lock that the shell beside did not get',
+    file: 'engine/flock.ts',
+    find: "return lock === 'busy' ? undefined : (lock ?? flockHere(path, fd, waitMs));",
+    replace: "return lock === 'busy' ? () => undefined : (lock ?? flockHere(path, fd, waitMs));",
+  },
+  {
+    name: 'goes on when the shell that had its locks is gone',
+    file: 'host/linux/side-shell.ts',
+    find: '        if (locks.size > 0) throw lost();\n',
+    replace: '',
+  },
+  {
+    name: 'takes a write that was never begun for one that failed',
+    file: 'host/linux/side-shell.ts',
+    find: "          if (!answer && writer === undefined) return 'none';\n",
+    replace: '',
+  },
+  {
+    name: 'waits for the answer of a write that it has given up',
+    file: 'host/linux/side-pipes.ts',
+    find: '      if (waiting.size === 0) wake();\n',
+    replace: '',
+  },
+  {
+    name: 'waits for an answer when it ends by a fault',
+    file: 'host/linux/side-pipes.ts',
+    find: "    process.once('exit', wake);\n",
+    replace: '',
   },
   {
     name: 'follows a link in place of a lock file',
@@ -1274,8 +1304,8 @@ const hostDefects: readonly Defect[] = [
   {
     name: 'believes any user’s process that says it is a writer',
     file: 'host/linux/writers.ts',
-    find: 'if (path === undefined || !isRoots(pid)) return [];',
-    replace: 'if (path === undefined) return [];',
+    find: 'if (!write || !isRoots(pid)) return [];',
+    replace: 'if (!write) return [];',
   },
   {
     name: 'reads "(null)" as the name of a driver',

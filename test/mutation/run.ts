@@ -14,7 +14,7 @@ import { defects, type Defect } from './defects.ts';
 
 const repository = fileURLToPath(new URL('../..', import.meta.url));
 /** What the tests below need; the rest of test/ spawns the compiled file. */
-const COPIED = ['src', 'simulator', 'test', 'examples', 'schema', 'package.json', 'tsconfig.json'];
+const COPIED = ['src', 'hooks', 'simulator', 'test', 'examples', 'schema', 'package.json', 'tsconfig.json'];
 const SUITES = [
   ...['plan', 'steps', 'claim', 'resource', 'resource/tuning', 'resource/sriov', 'engine'],
   ...['host', 'host/linux', 'observe', 'observe/uses', 'sweep', 'model'],

@@ -47,13 +47,14 @@ export function answersFrom(fd: number): Answers {
   const wake = (): void => {
     if (isReading) sayNothing(fd);
   };
-  process.once('exit', wake);
 
   const listen = (): void => {
     if (isReading || waiting.size === 0) return;
     isReading = true;
+    process.once('exit', wake);
     read(fd, buffer, 0, ROOM, null, (error, length) => {
       isReading = false;
+      process.off('exit', wake);
       if (error || length === 0) {
         for (const take of [...waiting.values()]) take(undefined);
         return;

@@ -18,8 +18,11 @@ const script = readFileSync(new URL('../../../hooks/side-shell.bash', import.met
 /** What the launcher starts it with. */
 export const shellArguments = ['--norc', '-p', '-c', script, 'vfio-hook-side-shell'];
 
-/** Starts hooks/side-shell.bash as the launcher does. `directory` is for its pipes, which have names here. */
-export function startShell(directory: string): StartedShell {
+/**
+ * Starts hooks/side-shell.bash as the launcher does. `directory` is for its pipes, which have names here. `unref`: this
+ * process need not wait for its end.
+ */
+export function startShell(directory: string, how?: 'unref'): StartedShell {
   const pipe = (name: string): { readonly read: number; readonly write: number } => {
     const path = join(directory, name);
     execFileSync('mkfifo', [path]);
@@ -35,6 +38,7 @@ export function startShell(directory: string): StartedShell {
     env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C' },
   });
   for (const fd of [requests.read, answers.write, locks.write]) closeSync(fd);
+  if (how === 'unref') process.unref();
   const ended = once(process, 'close');
   let isOpen = true;
   return {
