@@ -1,5 +1,5 @@
 import { command } from '../hint.ts';
-import type { Claim } from '../claim/claim.ts';
+import { goesWithHolds, type Claim } from '../claim/claim.ts';
 import { claimKey, logOwner, ownerPhrase } from '../claim/owner.ts';
 import type { Domain } from '../domain/domain.ts';
 import { VfioHookError } from '../errors.ts';
@@ -36,7 +36,12 @@ async function prepareLocked(engine: Engine, start: Start, locks: RunLocks): Pro
   const concern = concernOf(engine, start);
   locks.shared(concern.shared);
   locks.groups(concern.groups);
-  const planned = await planStart(engine, start, concern.wanted);
+  const planned = await withoutOtherHolds(
+    engine,
+    start,
+    await planStart(engine, start, concern.wanted),
+    locks,
+  );
   const { plan, holds, own } = planned;
   refuse(engine, planned);
   const earlier = own && (await giveBackDropped(engine, own, planned, locks));
@@ -55,10 +60,31 @@ async function prepareLocked(engine: Engine, start: Start, locks: RunLocks): Pro
   });
 }
 
+/**
+ * The plan once nothing is held any more that an earlier, unfinished start wanted and this one does not, or otherwise.
+ * Devices may come from that, it may stand in the way of what is wanted now, and what is to be done begins at another
+ * state: so it is given back, and the plan is made anew.
+ */
+async function withoutOtherHolds(
+  engine: Engine,
+  start: Start,
+  first: Planned,
+  locks: RunLocks,
+): Promise<Planned> {
+  const { plan, holds, own } = first;
+  if (!own || holds.dropped.length === 0) return first;
+  refuse(engine, { plan });
+  await giveBackDropped(engine, own, first, locks);
+  locks.releaseGroups();
+  const { wanted, groups } = concernOf(engine, start);
+  locks.groups(groups);
+  return planStart(engine, start, wanted);
+}
+
 /** Throws the error of a plan that is refused. What a thing besides devices is refused for may be why there is no device. */
 function refuse(
   { log, placeRules }: Engine,
-  { plan, holds }: PlannedStart & { readonly holds?: HoldPlan },
+  { plan, holds }: Pick<PlannedStart, 'plan'> & { readonly holds?: HoldPlan },
 ): void {
   logVerdicts(log, plan);
   const refused = (holds && holdRefusal(plan.owner, holds)) ?? refusalError(plan, placeRules);
@@ -66,8 +92,8 @@ function refuse(
 }
 
 /**
- * What this guest's earlier, unfinished claim holds and what it is not to have any more, devices and other things.
- * Returns what is left of it.
+ * What this guest's earlier, unfinished claim holds and what it is not to have any more, devices and other things, and
+ * the devices that come from these. Returns what is left of it.
  */
 async function giveBackDropped(
   engine: Engine,
@@ -76,9 +102,11 @@ async function giveBackDropped(
   locks: RunLocks,
 ): Promise<Claim | undefined> {
   const kept = new Set(plan.devices.map(({ address }) => address));
-  const dropped = own.devices.filter(({ address }) => !kept.has(address));
-  if (dropped.length + holds.dropped.length === 0) return own;
-  const result = await giveBack(engine, own, locks, { part: { devices: dropped, holds: holds.dropped } });
+  const devices = own.devices.filter(
+    (device) => !kept.has(device.address) || goesWithHolds(device, holds.dropped),
+  );
+  if (devices.length + holds.dropped.length === 0) return own;
+  const result = await giveBack(engine, own, locks, { part: { devices, holds: holds.dropped } });
   if (result.kind === 'restored') return engine.store.one(claimKey(own.owner)).claims[0];
   throw new VfioHookError(
     'VH_INCOMPLETE',

@@ -8,7 +8,7 @@ const CARD = pci('0000:17:00.1');
 const [FIRST, SECOND] = ['0000:17:0a.0', '0000:17:0a.1'] as const;
 /** A card on which the administrator has made four. */
 const MADE = pci('0000:17:00.0');
-const THERE = '0000:17:02.0';
+const [THERE, OTHER] = ['0000:17:02.0', '0000:17:02.1'] as const;
 
 describe('virtual functions that a start makes', () => {
   const open = scenarios();
@@ -124,6 +124,60 @@ describe('virtual functions that a start makes', () => {
     on.nothingDiffers();
   });
 
+  for (const [what, card] of Object.entries({
+    'fewer than': { vfs: 2 },
+    'more than': { vfs: 8 },
+    'with drivers of the host, and not as': { autoprobe: true },
+  })) {
+    for (const died of ['sriov_numvfs', 'driver_override', 'vfio-pci/bind']) {
+      it(`are ${what} an earlier start wanted that died before ${died}`, async () => {
+        const on = nic();
+        await diesAt(on, died, FIRST);
+        on.config = { ...on.config, sriov: [{ pf: CARD, vfs: 4, autoprobe: false, ...card }] };
+        await on.prepare(guest('a', FIRST));
+        assert.equal(on.driver(FIRST), 'vfio-pci');
+        assert.equal(on.fact(`${CARD} virtual functions`), String(on.config.sriov[0]?.vfs));
+        await on.release('a');
+        on.nothingDiffers();
+      });
+    }
+  }
+
+  it('that an earlier start wanted are another guest’s number, too', async () => {
+    const on = nic();
+    await diesAt(on, 'driver_override', FIRST);
+    await on.prepare(guest('b', SECOND));
+    on.config = { ...on.config, sriov: [{ pf: CARD, vfs: 2, autoprobe: false }] };
+    const { message } = await failureOf(on.prepare(guest('a', FIRST)));
+    assert.match(message, /guest "b" has them with 4 in all, and 2 are wanted/);
+    assert.equal(on.driver(SECOND), 'vfio-pci');
+    await on.release('a');
+    await on.release('b');
+    on.nothingDiffers();
+  });
+
+  it('that an earlier start wanted are gone when the guest has no virtual function any more', async () => {
+    const on = nic();
+    await diesAt(on, 'vfio-pci/bind', FIRST);
+    on.config = defaultConfig;
+    await on.prepare(guest('a', THERE));
+    assert.equal(on.fact(`${CARD} virtual functions`), '0');
+    assert.equal(on.driver(THERE), 'vfio-pci');
+    await on.release('a');
+    on.nothingDiffers();
+  });
+
+  it('that an earlier start wanted are no devices when nobody wants them any more', async () => {
+    for (const died of ['driver_override', 'vfio-pci/bind']) {
+      const on = nic();
+      await diesAt(on, died, FIRST);
+      on.config = defaultConfig;
+      const { code } = await failureOf(on.prepare(guest('a', FIRST)));
+      assert.equal(code, 'VH_NO_DEVICE');
+      on.nothingDiffers();
+    }
+  });
+
   it('are given back by recover after a death at any write', async () => {
     for (let nth = 0; nth < 12; nth += 1) {
       const on = nic();
@@ -143,6 +197,19 @@ describe('virtual functions that a start makes', () => {
     }
   });
 });
+
+/** A start that dies before its first write to a file of this name. */
+async function diesAt(on: Scenario, file: string, ...devices: readonly string[]): Promise<void> {
+  on.wrapHost = (real) => ({
+    ...real,
+    write: (path, ...rest) => {
+      if (path.endsWith(file)) real.die();
+      return real.write(path, ...rest);
+    },
+  });
+  await on.prepare(guest('a', ...devices)).catch(() => undefined);
+  on.wrapHost = (real) => real;
+}
 
 describe('huge pages that a start adds', () => {
   const open = scenarios();
@@ -165,6 +232,10 @@ describe('huge pages that a start adds', () => {
     on.hasOwnConfig = true;
     return on;
   }
+  const wanting = (on: Scenario, count: number): Config => ({
+    ...on.config,
+    hugepages: { sizeKb: 2 * MIB, count, node: 0 },
+  });
   const pages = (on: Scenario): number => Number(on.machine.host().read(POOL));
 
   it('are on top of those that are there, for each guest its own', async () => {
@@ -243,20 +314,74 @@ describe('huge pages that a start adds', () => {
 
   it('that an earlier start wanted and this one does not are given back first', async () => {
     const on = host();
-    on.wrapHost = (real) => ({
-      ...real,
-      write: (path, ...rest) => {
-        if (path.endsWith('driver_override')) real.die();
-        return real.write(path, ...rest);
-      },
-    });
-    await on.prepare(guest('a', THERE)).catch(() => undefined);
+    await diesAt(on, 'driver_override', THERE);
     assert.equal(pages(on), 768);
-    on.wrapHost = (real) => real;
     on.config = defaultConfig;
     await on.prepare(guest('a', THERE));
     assert.equal(pages(on), 256);
     await on.release('a');
     on.nothingDiffers();
+  });
+
+  for (const count of [100, 512 + 100]) {
+    it(`are ${count} after an earlier start wanted 512`, async () => {
+      const on = host();
+      await diesAt(on, 'driver_override', THERE);
+      on.config = wanting(on, count);
+      await on.prepare(guest('a', THERE));
+      assert.equal(pages(on), 256 + count);
+      assert.deepEqual(
+        on.claims()[0]?.holds.map(({ wish }) => wish),
+        [{ pages: count }],
+      );
+      await on.release('a');
+      on.nothingDiffers();
+    });
+  }
+
+  it('are there when an earlier start that wanted more was cut short at just as many', async () => {
+    const on = host();
+    await diesAt(on, 'nr_hugepages', THERE);
+    await on.byHand(POOL, String(256 + 100));
+    on.config = wanting(on, 100);
+    await on.prepare(guest('a', THERE));
+    assert.equal(pages(on), 256 + 100);
+    await on.release('a');
+    on.nothingDiffers();
+  });
+
+  it('that an earlier start wanted are other ones where the host cannot spare both', async () => {
+    const on = host({ availableKb: 600 * 2 * MIB, wholeKb: 600 * 2 * MIB });
+    await diesAt(on, 'driver_override', THERE);
+    on.config = wanting(on, 600);
+    await on.prepare(guest('a', THERE));
+    assert.equal(pages(on), 256 + 600);
+    await on.release('a');
+    on.nothingDiffers();
+  });
+
+  it('that an earlier start wanted are of another pool now', async () => {
+    const on = host();
+    await diesAt(on, 'driver_override', THERE);
+    on.config = { ...on.config, hugepages: { sizeKb: 2 * MIB, count: 64 } };
+    await on.prepare(guest('a', THERE));
+    assert.equal(pages(on), 256 + 64);
+    assert.deepEqual(
+      on.claims()[0]?.holds.map(({ key }) => key),
+      ['2048kB'],
+    );
+    await on.release('a');
+    on.nothingDiffers();
+  });
+
+  it('that an earlier start wanted stay as they are when a device is refused', async () => {
+    const on = host();
+    await diesAt(on, 'driver_override', THERE);
+    on.config = wanting(on, 100);
+    await on.prepare(guest('b', OTHER));
+    on.writes();
+    const { code } = await failureOf(on.prepare(guest('a', OTHER)));
+    assert.equal(code, 'VH_BUSY');
+    assert.deepEqual(on.writes(), []);
   });
 });

@@ -620,8 +620,20 @@ const engine: readonly Defect[] = [
   {
     name: 'keeps what only an earlier start wanted besides devices',
     file: 'engine/prepare.ts',
-    find: 'if (dropped.length + holds.dropped.length === 0) return own;',
-    replace: 'if (dropped.length === 0) return own;',
+    find: 'if (devices.length + holds.dropped.length === 0) return own;',
+    replace: 'if (devices.length === 0) return own;',
+  },
+  {
+    name: 'plans from what an earlier start has left of what is given back first',
+    file: 'engine/prepare.ts',
+    find: 'if (!own || holds.dropped.length === 0) return first;',
+    replace: 'if (holds.dropped.length >= 0) return first;',
+  },
+  {
+    name: 'keeps devices that come from what is given back first',
+    file: 'engine/prepare.ts',
+    find: ' || goesWithHolds(device, holds.dropped)',
+    replace: ' || goesWithHolds(device, [])',
   },
   {
     name: 'says that a virtual function is gone which it has taken away itself',
