@@ -54,6 +54,7 @@ export function askingEngine(program: Program, ask: (question: Question) => unkn
     trustedUid: 0,
     clock: () => new Date(NOW + program.pid),
     loadConfig: () => ({ ...defaultConfig, ...program.config }),
+    hasOwnConfig: () => true,
     interrupted: () => undefined,
   };
 }

@@ -1,13 +1,21 @@
-import { claimKey } from '../../src/claim/owner.ts';
 import { claimedBy } from '../scenario.ts';
-import assert from 'node:assert/strict';
-import type { StoredClaims } from '../../src/engine/claim-store.ts';
-import type { Engine } from '../../src/engine/engine.ts';
-import type { GiveUp } from '../../src/engine/flock.ts';
-import type { LockName } from '../../src/engine/lock-name.ts';
-import type { Program } from './questions.ts';
 import type { Tamper } from './runs.ts';
+import { holdDefects } from './hold-defects.ts';
 import { setting } from './settings.ts';
+import {
+  anyGroupFree,
+  as,
+  asYoungest,
+  claimGoneEarly,
+  claimLate,
+  forgetful,
+  groupsFirst,
+  only,
+  reading,
+  staleClaims,
+  tooEarly,
+  without,
+} from './tampers.ts';
 import type { Setting } from './world.ts';
 
 /** A fault of the protocol that could be made, put around the real engine. */
@@ -20,125 +28,12 @@ export interface Defect {
   readonly finds: RegExp;
 }
 
-/** Changes the engine of one kind of run, or of all. */
-function only(kind: Program['kind'] | 'all', change: (engine: Engine, program: Program) => Engine): Tamper {
-  return (engine, program) => (kind === 'all' || program.kind === kind ? change(engine, program) : engine);
-}
-
-/** The engine as it is. */
-const as: Tamper = (engine) => engine;
-
-/** Every read of the claims gives what the first one gave. */
-function staleClaims(engine: Engine): Engine {
-  let first: StoredClaims | undefined;
-  return { ...engine, store: { ...engine.store, all: () => (first ??= engine.store.all()) } };
-}
-
-type Rank = 'claim' | 'shared' | 'group';
-
-/** A run that asks for no lock of this rank, and believes that it has them. */
-const without =
-  (rank: Rank) =>
-  (engine: Engine): Engine =>
-    taking(engine, (name, take) => (rank in name ? () => undefined : take()));
-
-/** How a run comes by its locks: `take` takes the one that it asks for. */
-function taking(engine: Engine, how: (name: LockName, take: () => GiveUp) => GiveUp): Engine {
-  const { takeLock } = engine;
-  assert.ok(takeLock);
-  return { ...engine, takeLock: (name, ...rest) => how(name, () => takeLock(name, ...rest)) };
-}
-
-/** A run that takes the lock of its claim when it has the first one of a group. */
-function groupsFirst(engine: Engine): Engine {
-  let later: (() => GiveUp) | undefined;
-  let giveUp: GiveUp | undefined;
-  return taking(engine, (name, take) => {
-    if ('claim' in name) {
-      later = take;
-      return () => giveUp?.();
-    }
-    const taken = take();
-    giveUp ??= later?.();
-    return taken;
-  });
-}
-
-/** A run that gives a lock of this rank up when it asks for the next one, or, if there is none, before its first write. */
-const tooEarly =
-  (rank: Rank) =>
-  (engine: Engine): Engine => {
-    const held = new Set<GiveUp>();
-    const giveUp = (): void => {
-      for (const each of held) each();
-      held.clear();
-    };
-    const wrapped = taking(engine, (name, take) => {
-      giveUp();
-      const taken = take();
-      if (!(rank in name)) return taken;
-      held.add(taken);
-      return () => {
-        if (held.delete(taken)) taken();
-      };
-    });
-    const write: Engine['host']['write'] = (...args) => {
-      giveUp();
-      return engine.host.write(...args);
-    };
-    return { ...wrapped, host: { ...engine.host, write } };
-  };
-
-/** Every claim was written by a process that is older than this one. */
-const asYoungest = (engine: Engine): Engine => ({
-  ...engine,
-  store: {
-    ...engine.store,
-    all: () => {
-      const stored = engine.store.all();
-      const claims = stored.claims.map((claim) => ({ ...claim, writer: { ...claim.writer, startTime: 0 } }));
-      return { ...stored, claims };
-    },
-  },
-});
-
-const anyGroupFree = (engine: Engine): Engine => ({
-  ...engine,
-  host: { ...engine.host, tryOpen: () => 'free' },
-});
-
+/** What the explorer must find. */
 export const defects: readonly Defect[] = [
   {
     name: 'the claim is written after the first kernel write',
     setting: setting('alone'),
-    tamper: only('prepare', (engine) => {
-      let late: (() => void) | undefined;
-      const writeLate = (): void => {
-        late?.();
-        late = undefined;
-      };
-      return {
-        ...engine,
-        store: {
-          ...engine.store,
-          write: (...args) => {
-            const write = (): void => {
-              engine.store.write(...args);
-            };
-            if (args[0].state === 'preparing') late = write;
-            else write();
-          },
-        },
-        host: {
-          ...engine.host,
-          write: async (...args) => {
-            const result = await engine.host.write(...args);
-            writeLate();
-            return result;
-          },
-        },
-      };
-    }),
+    tamper: only('prepare', claimLate),
     finds: /^it is in no claim that 0000:03:00\.0 driver override: \(null\) -> vfio-pci$/,
   },
   {
@@ -150,50 +45,28 @@ export const defects: readonly Defect[] = [
   {
     name: 'the claim is removed before the devices are back',
     setting: setting('alone'),
-    tamper: only('all', (engine) => ({
-      ...engine,
-      store: {
-        ...engine.store,
-        write: (claim, by) => {
-          if (claim.state === 'restoring') engine.store.remove(claimKey(claim.owner), by);
-          else engine.store.write(claim, by);
-        },
-      },
-    })),
+    tamper: only('all', claimGoneEarly),
     finds: /^it is in no claim that 0000:03:00\.0 driver: amdgpu -> vfio-pci$/,
   },
   {
     name: 'a second prepare takes what the first has done for the originals',
     setting: setting('alone', { daemonDeaths: 1 }),
-    tamper: only('prepare', (engine, { guest }) => ({
-      ...engine,
-      store: {
-        ...engine.store,
-        all: () => {
-          const stored = engine.store.all();
-          return { ...stored, claims: stored.claims.filter((claim) => claimedBy(claim) !== guest) };
-        },
-      },
-    })),
+    tamper: only('prepare', (engine, { guest }) =>
+      reading(engine, (claims) => claims.filter((claim) => claimedBy(claim) !== guest)),
+    ),
     finds: /^the claim of A has "vfio-pci" as an original of 0000:03:00\.0, which was "amdgpu"$/,
   },
   {
     name: 'a release gives back what other guests hold, open group or not',
     setting: setting('brief'),
-    tamper: only('release', (engine, program) => ({
-      ...anyGroupFree(engine),
-      store: {
-        ...engine.store,
-        all: () => {
-          const stored = engine.store.all();
-          const claims = stored.claims.map((claim) => ({
-            ...claim,
-            owner: { kind: 'guest', name: program.guest ?? '', uuid: claim.owner.uuid } as const,
-          }));
-          return { ...stored, claims };
-        },
-      },
-    })),
+    tamper: only('release', (engine, { guest: name = '' }) =>
+      reading(anyGroupFree(engine), (claims) =>
+        claims.map((claim) => ({
+          ...claim,
+          owner: { kind: 'guest', name, uuid: claim.owner.uuid },
+        })),
+      ),
+    ),
     finds: /^A is starting and no claim of it has 0000:03:00\.0$/,
   },
   {
@@ -302,10 +175,8 @@ export const defects: readonly Defect[] = [
   {
     name: 'a write that hangs is forgotten',
     setting: setting('alone', { hangs: 1 }),
-    tamper: only('all', (engine) => ({
-      ...engine,
-      host: { ...engine.host, isAlive: () => false, blockedWrites: () => [] },
-    })),
+    tamper: only('all', forgetful),
     finds: /^it is in no claim that 0000:03:00\.0 driver override: \(null\) -> vfio-pci$/,
   },
+  ...holdDefects,
 ];

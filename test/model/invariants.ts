@@ -1,6 +1,8 @@
 import { claimedBy } from '../scenario.ts';
 import type { Claim, ClaimedDevice } from '../../src/claim/claim.ts';
+import type { Device, MachineState } from '../../simulator/state.ts';
 import { observe } from '../simulator/observe.ts';
+import { isHeldBack, missingWish, wrongHold } from './hold-invariants.ts';
 import type { Runs } from './runs.ts';
 import { domainOf, type Setting, type World } from './world.ts';
 
@@ -27,7 +29,7 @@ export class Invariants {
       const wrong =
         machines.faults(world.machine)[0] ??
         this.#wrongClaims(world) ??
-        lostDevice(machines.drift(world.machine), this.#runs.stored(world).claims);
+        lost(machines.drift(world.machine), this.#runs.stored(world).claims, machines.state(world.machine));
       this.#known.set(key, wrong);
     }
     return this.#known.get(key);
@@ -47,24 +49,24 @@ export class Invariants {
       const wrong = this.#wrongOriginal(device);
       if (wrong !== undefined) return `the claim of ${guest} ${wrong}`;
     }
+    const { machines } = this.#runs;
+    for (const claim of claims) {
+      const [wrong] = claim.holds.flatMap((hold) => wrongHold(machines.state(machines.booted), hold) ?? []);
+      if (wrong !== undefined) return `the claim of ${claimedBy(claim)} ${wrong}`;
+    }
     return undefined;
   }
 
   #wrongOriginal({ address, original }: ClaimedDevice): string | undefined {
     const { machines } = this.#runs;
-    const device = machines.state(machines.booted).devices[address];
+    const device = machines.state(machines.booted).devices[address] ?? MADE;
     const said = [
       original.driver,
       original.driverOverride,
       original.powerControl,
       original.resetMethods?.join(' '),
     ];
-    const was = [
-      device?.driver,
-      device?.driverOverride,
-      device?.powerControl,
-      device?.resetMethods.join(' '),
-    ];
+    const was = [device.driver, device.driverOverride, device.powerControl, device.resetMethods.join(' ')];
     const at = said.findIndex((fact, index) => (fact ?? '') !== (was[index] ?? ''));
     if (at < 0) return undefined;
     return `has ${JSON.stringify(said[at] ?? 'nothing')} as an original of ${address}, which was ${JSON.stringify(was[at] ?? 'nothing')}`;
@@ -84,8 +86,9 @@ export class Invariants {
         if (!claim?.devices.some((each) => each.address === address)) {
           return `${name} is ${phase} and no claim of it has ${address}`;
         }
-        if (device?.driver !== 'vfio-pci' || !device.linked) {
-          return `${name} is ${phase} and its ${address} is on ${device?.driver ?? 'no driver'}`;
+        if (!device) return `${name} is ${phase} and its ${address} is gone`;
+        if (device.driver !== 'vfio-pci' || !device.linked) {
+          return `${name} is ${phase} and its ${address} is on ${device.driver ?? 'no driver'}`;
         }
         const other = taken.get(device.group ?? -1);
         if (other !== undefined && other !== name)
@@ -96,18 +99,26 @@ export class Invariants {
       if (isAllowed && observe(state)[PARAMETER] !== 'Y')
         return `${name} is ${phase} and ${PARAMETER} is off`;
     }
-    return undefined;
+    const { machines } = this.#runs;
+    return missingWish(this.#setting, machines.state(machines.booted), state, world);
   }
 }
+
+/** A virtual function as it comes (simulator/sriov.ts:vfSpec); the only device that no machine of the model boots with. */
+const MADE: Pick<Device, 'driver' | 'driverOverride' | 'powerControl' | 'resetMethods'> = {
+  powerControl: 'on',
+  resetMethods: ['flr'],
+};
 
 /** The parameter that owners share, as an observation calls it. */
 const PARAMETER = 'allow_unsafe_interrupts';
 
 /** What is not as at the boot must be in a claim: without it nobody would put it back. */
-function lostDevice(drift: readonly string[], claims: readonly Claim[]): string | undefined {
+function lost(drift: readonly string[], claims: readonly Claim[], state: MachineState): string | undefined {
   const claimed = new Set<string>(claims.flatMap(({ devices }) => devices.map(({ address }) => address)));
   if (claims.some(({ unsafeInterrupts }) => unsafeInterrupts)) claimed.add(PARAMETER);
+  const holds = claims.flatMap((claim) => claim.holds);
   return drift
-    .filter((line) => !claimed.has(line.split(/:? /)[0] ?? ''))
+    .filter((line) => !claimed.has(line.split(/:? /)[0] ?? '') && !isHeldBack(line, holds, state))
     .map((line) => `it is in no claim that ${line}`)[0];
 }

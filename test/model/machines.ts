@@ -17,7 +17,10 @@ export type MachineEvent =
   /** Every write that hangs in a driver goes on. */
   | { readonly do: 'unhang' }
   | { readonly do: 'start-libvirt' }
-  | Extract<Operation, { readonly do: 'open-group' | 'close-group' | 'stop-libvirt' | 'reboot' }>;
+  | Extract<
+      Operation,
+      { readonly do: 'open-group' | 'map-pages' | 'close-group' | 'stop-libvirt' | 'reboot' }
+    >;
 
 /**
  * Where a write stays until much later: before it has done anything, such as for a lock that somebody else has,
@@ -152,6 +155,7 @@ export class Machines {
         Object.assign(state, { daemon: this.state(this.booted).daemon });
         return 'ok';
       case 'open-group':
+      case 'map-pages':
       case 'close-group':
       case 'stop-libvirt': {
         const done = perform(state, event);

@@ -144,7 +144,8 @@ function wrongEnd(
   const { kind, guest, name } = point.program;
   if (outcome.kind === 'fault') return `${name} ends with a fault of its own: ${outcome.message}`;
   if (locks.length > 0) return `${name} ends with a lock`;
-  const refused = outcome.kind === 'failed' && ['VH_BUSY', 'VH_LOCK'].includes(outcome.code);
+  const refused =
+    outcome.kind === 'failed' && ['VH_BUSY', 'VH_LOCK'].includes(outcome.code) && !isSecondRound(outcome);
   if (kind === 'prepare' && refused && point.writes > 0) {
     return `${name} was refused and has written to the kernel`;
   }
@@ -155,6 +156,11 @@ function wrongEnd(
     if (own) return `${name} reports success and its claim is there`;
   }
   return undefined;
+}
+
+/** What a second round is refused has been undone, and that is said. */
+function isSecondRound({ message }: Outcome & { readonly kind: 'failed' }): boolean {
+  return message.includes(' is not started');
 }
 
 /** The run when one of its calls waits no longer. */

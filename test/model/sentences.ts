@@ -1,5 +1,6 @@
 import { claimedBy } from '../scenario.ts';
 import { decodeClaim } from '../../src/claim/decode.ts';
+import { holdWords } from '../../src/resource/plan-holds.ts';
 import { lockSubject, type LockName } from '../../src/engine/lock-name.ts';
 import type { Action } from './questions.ts';
 
@@ -11,8 +12,9 @@ export function sentenceOf(action: Action, given: unknown): string {
     case 'write-claim': {
       const decoded = decodeClaim(action.text);
       if (!('claim' in decoded)) return 'writes a claim that cannot be read';
-      const { state, devices } = decoded.claim;
-      return `writes the claim of ${claimedBy(decoded.claim)}: ${state}, ${devices.map(({ address }) => address).join(' ')}`;
+      const { state, devices, holds } = decoded.claim;
+      const what = [...devices.map(({ address }) => address), ...holds.map(holdWords)];
+      return `writes the claim of ${claimedBy(decoded.claim)}: ${state}, ${what.join(' ')}`;
     }
     case 'remove-claim':
       return 'removes the claim';
@@ -23,7 +25,7 @@ export function sentenceOf(action: Action, given: unknown): string {
     case 'modprobe':
       return `loads ${action.module}`;
     case 'write': {
-      const path = action.path.replace(/^\/sys\/bus\/pci\/(devices|drivers)\//, '');
+      const path = action.path.replace(/^\/sys\/(bus\/pci\/(devices|drivers)|devices\/system)\//, '');
       return `writes ${action.value === '' ? 'a newline' : action.value} to ${path}${answerText(given)}`;
     }
   }

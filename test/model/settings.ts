@@ -1,5 +1,5 @@
-import type { DeviceSpec, MachineSpec } from '../../simulator/spec.ts';
-import { guest, machineSpec } from '../scenario.ts';
+import { guest } from '../scenario.ts';
+import { cardConfig, cardMachine, FUNCTIONS, guestOf, machine, poolConfig, poolMachine } from './cut-down.ts';
 import type { Bounds, Setting } from './world.ts';
 
 const GPU = '0000:03:00.0';
@@ -7,36 +7,6 @@ const SOUND = '0000:03:00.1';
 const NIC = '0000:05:00.0';
 const AUDIO = '0000:0f:00.1';
 const USB = '0000:0f:00.3';
-
-/** The host's own graphics and keyboard stay on the machine: without them the GPU would be needed by the host. */
-const OTHERS = ['0000:06:00.0', '0000:0f:00.0'];
-
-/** Little more than the devices that are handed over: every state of it is compared with every other. */
-function machine(
-  kernel: MachineSpec['kernel'],
-  devices: readonly string[],
-  facts: Partial<MachineSpec> = {},
-): MachineSpec {
-  const spec = machineSpec('amd-rdna3-desktop');
-  const kept = spec.devices
-    .filter(({ address }) => [...devices, ...OTHERS].includes(address))
-    .map(simplified);
-  const drivers = spec.drivers.filter(
-    ({ name }) => name === 'vfio-pci' || kept.some(({ driver }) => driver === name),
-  );
-  const modules = spec.modules.filter(
-    ({ name }) => /vfio|irqbypass/.test(name) || drivers.some(({ module }) => module === name),
-  );
-  return { ...spec, kernel, devices: kept, drivers, modules, ...facts };
-}
-
-/** On the root bus, and with no network that the host needs: a guest would be refused the card. */
-function simplified(device: DeviceSpec): DeviceSpec {
-  const entries = Object.entries(device.entries).filter(([name]) => !name.startsWith('net/'));
-  const copy = { ...device, entries: Object.fromEntries(entries) };
-  Reflect.deleteProperty(copy, 'behind');
-  return copy;
-}
 
 const none: Bounds = {
   daemonDeaths: 0,
@@ -111,6 +81,47 @@ const lives = {
     machine: machine('5.15', [GPU, SOUND]),
     guests: { A: [guest('A', GPU)], B: [guest('B', SOUND)] },
   },
+  /** What each of them needs is on top of what was there, and of what the other one needs. */
+  pool: {
+    name: 'two guests, one pool of huge pages',
+    machine: poolMachine(),
+    guests: { A: [guestOf('A', 2)], B: [guestOf('B', 3)] },
+    config: poolConfig,
+  },
+  /** It needs another number when it is started again, and then none. */
+  poolChanging: {
+    name: 'one guest, its huge pages change',
+    machine: poolMachine(),
+    guests: { A: [guestOf('A', 2), guestOf('A', 1), guestOf('A', 0)] },
+    config: poolConfig,
+  },
+  /** The virtual function is there only once a start has made it. */
+  made: {
+    name: 'one guest, a virtual function that is made for it, twice',
+    machine: cardMachine(),
+    guests: { A: [guest('A', FUNCTIONS[0]), guest('A', FUNCTIONS[0])] },
+    config: cardConfig,
+  },
+  madeOnce: {
+    name: 'one guest, a virtual function that is made for it',
+    machine: cardMachine(),
+    guests: { A: [guest('A', FUNCTIONS[0])] },
+    config: cardConfig,
+  },
+  /** The other virtual function, and then none. */
+  madeChanging: {
+    name: 'one guest, its virtual function changes',
+    machine: cardMachine(),
+    guests: { A: [guest('A', FUNCTIONS[0]), guest('A', FUNCTIONS[1]), guest('A')] },
+    config: cardConfig,
+  },
+  /** Made with the first of them, and gone with the last. */
+  functions: {
+    name: 'two guests, one card, a virtual function each',
+    machine: cardMachine(),
+    guests: { A: [guest('A', FUNCTIONS[0])], B: [guest('B', FUNCTIONS[1])] },
+    config: cardConfig,
+  },
 } as const;
 
 /** One of the lives with these bounds; what is left out never happens. */
@@ -129,6 +140,12 @@ export const reduced: readonly Setting[] = [
   setting('sharing'),
   setting('cards', { hangs: 1 }),
   setting('changingAlone', { daemonDeaths: 1, recoveries: 1 }),
+  setting('pool'),
+  setting('poolChanging', { deaths: 1, daemonDeaths: 1 }),
+  setting('made', { deaths: 1, recoveries: 1 }),
+  setting('madeOnce', { deaths: 1, hangs: 1 }),
+  setting('madeChanging', { deaths: 1 }),
+  setting('functions'),
 ];
 
 /** What `npm run test:model` explores. */
@@ -155,4 +172,16 @@ export const full: readonly Setting[] = [
   setting('cards', { deaths: 1, hangs: 1, recoveries: 1 }),
   setting('cards', { hangs: 2 }),
   setting('cardsTwice', { deaths: 1, daemonDeaths: 1 }),
+  setting('pool', { deaths: 1 }),
+  setting('pool', { recoveries: 1 }),
+  setting('pool', { daemonDeaths: 1, lockTimeouts: 1 }),
+  setting('poolChanging', { deaths: 1, daemonDeaths: 1, recoveries: 1 }),
+  setting('made', { deaths: 2, daemonDeaths: 1, recoveries: 1 }),
+  setting('made', { deaths: 1, recoveries: 1, reboots: 1 }),
+  setting('made', { deaths: 1, hangs: 1, recoveries: 1 }),
+  setting('madeChanging', { deaths: 1, daemonDeaths: 1, recoveries: 1 }),
+  setting('functions', { deaths: 1 }),
+  setting('functions', { recoveries: 1 }),
+  setting('functions', { daemonDeaths: 1, lockTimeouts: 1 }),
+  setting('functions', { hangs: 1 }),
 ];

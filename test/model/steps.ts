@@ -1,3 +1,4 @@
+import type { Domain } from '../../src/domain/domain.ts';
 import { NOW } from './asking-engine.ts';
 import type { Change, MachineEvent } from './machines.ts';
 import { resume, start, stepsOfRun, type Context, type Step } from './run-steps.ts';
@@ -39,15 +40,15 @@ async function stepsOfGuest(context: Context, name: string): Promise<Step[]> {
       const devices = (domain?.hostdevs ?? []).flatMap((each) => ('address' in each ? [each.address] : []));
       const pid = 10 + world.guests.indexOf(guest);
       const opened = await happen(context, { do: 'open-group', devices, guest: name, pid });
+      const mapped = domain && (await mapPages({ ...context, world: opened.world }, domain));
       const failed: Step = {
         sentence: `libvirt cannot start QEMU for ${name}`,
         world: withGuest(world, name, 'failed'),
       };
-      if (opened.result === 'ok') {
-        const sentence = `the QEMU of ${name} opens its groups and devices`;
-        return [{ sentence, world: withGuest(opened.world, name, 'running') }, failed];
-      }
-      return [failed];
+      if (opened.result !== 'ok' || mapped?.result !== 'ok') return [failed];
+      const what = devices.length > 0 ? 'opens its groups and devices' : 'maps its pages';
+      const running = withGuest(mapped.world, name, 'running');
+      return [{ sentence: `the QEMU of ${name} ${what}`, world: running }, failed];
     }
     case 'running': {
       const closed = await happen(context, { do: 'close-group', guest: name });
@@ -62,6 +63,18 @@ async function stepsOfGuest(context: Context, name: string): Promise<Step[]> {
     case 'releasing':
       return [];
   }
+}
+
+/** A QEMU takes the huge pages that its guest's memory is made of. */
+async function mapPages(
+  context: Context,
+  { name: guest, hugepages = [] }: Domain,
+): Promise<{ world: World; result: Change['result'] }> {
+  const { sizeKb } = context.setting.config?.hugepages ?? {};
+  const bytes = hugepages.reduce((sum, need) => sum + need.bytes, 0);
+  if (sizeKb === undefined || bytes === 0) return { world: context.world, result: 'ok' };
+  const pages = bytes / 1024 / sizeKb;
+  return happen(context, { do: 'map-pages', program: 'qemu', guest, sizeKb, pages });
 }
 
 async function stepsOfHost(context: Context): Promise<Step[]> {

@@ -31,10 +31,9 @@ export function trespass({ runs, world }: Surroundings, run: Run, action: Action
       if (hasLock(run, { claim: action.key })) return undefined;
       return `${name} ${sentenceOf(action, undefined)} without the lock of it`;
     case 'write': {
-      const [address, group] = deviceOf(runs.machines.state(world.machine), action);
-      const shared = address === undefined && run.locks.some((lock) => 'shared' in lock);
-      if (shared || (group !== undefined && hasLock(run, { group }))) return undefined;
-      return `${name} writes to ${address ?? action.path} without a lock of it`;
+      const subject = subjectOf(runs.machines.state(world.machine), action);
+      if (subject.locks.some((lock) => hasLock(run, lock))) return undefined;
+      return `${name} writes to ${subject.address ?? action.path} without a lock of it`;
     }
     case 'claims':
     case 'modprobe':
@@ -43,24 +42,45 @@ export function trespass({ runs, world }: Surroundings, run: Run, action: Action
   }
 }
 
-/** The device that a write is for, and its group; neither for a parameter. */
-function deviceOf(
-  state: MachineState,
-  { value, path }: Action & { readonly ask: 'write' },
-): readonly [address?: string, group?: number | undefined] {
-  const address = /[0-9a-f]{4}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]/.exec(value + path)?.[0];
-  return address === undefined ? [] : [address, state.devices[address]?.group];
+interface Subject {
+  /** The device that a write is for; absent: none. */
+  readonly address?: string;
+  /** Whoever has one of them may write. */
+  readonly locks: readonly LockName[];
 }
 
-/** A write to a device that a guest has open: whatever it is, it reaches into a running guest. */
+/** What a write is for. */
+function subjectOf(state: MachineState, { value, path }: Action & { readonly ask: 'write' }): Subject {
+  const address = /[0-9a-f]{4}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]/.exec(value + path)?.[0];
+  if (address === undefined) {
+    const parameter = /\/sys\/module\/(.*)\/parameters\/(.*)/.exec(path);
+    return {
+      locks: [{ shared: parameter ? `parameter ${parameter[1] ?? ''} ${parameter[2] ?? ''}` : 'huge pages' }],
+    };
+  }
+  const device = state.devices[address];
+  const functions: LockName = { shared: `virtual functions of ${address}` };
+  if (/\/sriov_[a-z_]+$/.test(path)) return { address, locks: [functions] };
+  const group = device?.group === undefined ? [] : [{ group: device.group }];
+  const isAwake = device?.spec.sriov !== undefined && path.endsWith('/power/control');
+  return { address, locks: isAwake ? [...group, functions] : group };
+}
+
+/**
+ * A write to a device that a guest has open: whatever it is, it reaches into a running guest. So does one to the number
+ * of a card's virtual functions while one of them is open.
+ */
 export function intrusion({ runs, world }: Surroundings, action: Action): string | undefined {
   if (action.ask !== 'write') return undefined;
   const state = runs.machines.state(world.machine);
-  const [address] = deviceOf(state, action);
+  const { address } = subjectOf(state, action);
+  const isNumber = action.path.endsWith('/sriov_numvfs');
   const open = Object.values(state.groups).find(
     (group) =>
       group.openedBy !== undefined &&
-      groupMembers(state, group.number).some(({ spec }) => spec.address === address),
+      groupMembers(state, group.number).some(
+        ({ spec }) => spec.address === address || (isNumber && spec.physicalFunction === address),
+      ),
   );
   return open && `${address ?? ''} is written to while a guest has its group ${open.number} open`;
 }

@@ -8,6 +8,11 @@ import { programOf, type Setting, type World } from './world.ts';
 /** More than any setting has runs, so that these have pids of their own. */
 const FRESH = 9;
 
+/** Whether a program is one of those that ways back are tried with. */
+export function isOfWayBack({ name }: Program): boolean {
+  return name.endsWith(` (${FRESH})`) || name.endsWith(` (${FRESH + 1})`);
+}
+
 /**
  * Ways to the original machine without any claim, from every world in which nothing is in progress and after
  * all guests have ended: `recover`, also when it was run once in vain while a driver hung; the releases of both

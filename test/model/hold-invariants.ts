@@ -1,0 +1,98 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { MachineState } from '../../simulator/state.ts';
+import type { Hold, Stated } from '../../src/claim/hold.ts';
+import { domainOf, type Setting, type World } from './world.ts';
+
+/** Which original in a claim is not what there was at the boot, which is what all claims on one thing have to say. */
+export function wrongHold(booted: MachineState, { kind, key, original }: Hold): string | undefined {
+  const was = stateOf(booted, kind, key);
+  if (isDeepStrictEqual(original, was)) return undefined;
+  return `has ${JSON.stringify(original)} as an original of ${key}, which was ${JSON.stringify(was)}`;
+}
+
+/**
+ * Whether one of these holds has to put back what a line of a drift says. A virtual function goes as it came: what its
+ * guest has made of it is for a claim on the device.
+ */
+export function isHeldBack(line: string, holds: readonly Hold[], state: MachineState): boolean {
+  const [name = '', after] = line.split(/: .* -> /);
+  const [address = ''] = /[0-9a-f:]+\.[0-7]/.exec(name) ?? [];
+  const physical = state.devices[address]?.spec.physicalFunction;
+  const isMoved =
+    (name.endsWith(' driver') && after !== 'none') || (name.endsWith('override') && after !== '(null)');
+  return holds.some((hold) => factsOf(hold).includes(name) || (hold.key === physical && !isMoved));
+}
+
+/** What an observation calls that which a hold is about. */
+function factsOf({ kind, key }: Hold): readonly string[] {
+  switch (kind) {
+    case 'hugepages': {
+      const { sizeKb, node } = poolOf(key);
+      return [`huge pages of ${sizeKb} kB on node ${node}`];
+    }
+    case 'vfs':
+      return ['virtual functions', 'vf autoprobe', 'power control'].map((fact) => `${key} ${fact}`);
+    case 'parameter':
+      return ['allow_unsafe_interrupts'];
+  }
+}
+
+/**
+ * Who was told that it may start has what it wants of the host, besides what there was and what others were told that
+ * they have, until its QEMU is gone.
+ */
+export function missingWish(
+  setting: Setting,
+  booted: MachineState,
+  state: MachineState,
+  { guests }: World,
+): string | undefined {
+  let pages = 0;
+  for (const { name, phase, starts } of guests) {
+    if (phase !== 'starting' && phase !== 'running') continue;
+    const { hostdevs, hugepages = [] } = domainOf(setting, name, starts);
+    const pool = setting.config?.hugepages;
+    for (const { bytes } of pool ? hugepages : []) pages += bytes / (pool?.sizeKb ?? 0) / 1024;
+    const wanted = pool && poolPages(booted, pool.sizeKb, pool.node ?? 0) + pages;
+    const found = pool && poolPages(state, pool.sizeKb, pool.node ?? 0);
+    if (wanted !== undefined && found !== undefined && found < wanted)
+      return `${name} is ${phase} and the pool has ${found} pages in place of ${wanted}`;
+    for (const { pf, vfs, autoprobe } of setting.config?.sriov ?? []) {
+      const isOf = (address: string): boolean => state.devices[address]?.spec.physicalFunction === pf;
+      if (!hostdevs.some((each) => 'address' in each && isOf(each.address))) continue;
+      const is = stateOf(state, 'vfs', pf);
+      if (!isDeepStrictEqual(is, { count: vfs, autoprobe, power: 'on' }))
+        return `${name} is ${phase} and ${pf} is ${JSON.stringify(is)}`;
+    }
+  }
+  return undefined;
+}
+
+/** Read from the machine by code of its own, so that a fault of the product's readers cannot hide here. */
+function stateOf(machine: MachineState, kind: Hold['kind'], key: string): Stated | undefined {
+  switch (kind) {
+    case 'hugepages': {
+      const { sizeKb, node } = poolOf(key);
+      return { pages: poolPages(machine, sizeKb, node) };
+    }
+    case 'vfs': {
+      const card = machine.devices[key];
+      return card && { count: card.numVfs, autoprobe: card.vfAutoprobe, power: card.powerControl };
+    }
+    case 'parameter': {
+      const [module = '', name = ''] = key.split(' ');
+      return { value: machine.modules[module]?.parameters[name] ?? '' };
+    }
+  }
+}
+
+/** Without those that are only lent to the pool. */
+function poolPages({ memory }: MachineState, sizeKb: number, node: number): number {
+  const pool = memory?.pools.find((each) => each.sizeKb === sizeKb)?.nodes[node];
+  return pool ? pool.nr - pool.surplus : NaN;
+}
+
+function poolOf(key: string): { readonly sizeKb: number; readonly node: number } {
+  const [, size, node] = /^(\d+)kB node(\d+)$/.exec(key) ?? [];
+  return { sizeKb: Number(size), node: Number(node) };
+}
