@@ -9,7 +9,7 @@ import { sysfs } from '../pci/sysfs.ts';
 import { BACK_END, UNSAFE_INTERRUPTS } from '../pci/vfio-state.ts';
 import { logOwner, ownerPhrase } from '../claim/owner.ts';
 import type { Engine } from './engine.ts';
-import { pathsOf } from './holds.ts';
+import { pathsOf } from './hold-files.ts';
 import { quoteName } from '../text.ts';
 
 /** A device that a kernel write of an earlier run still waits for. */
@@ -52,18 +52,26 @@ function parameterWrites(host: Host): StuckWrite[] {
     .map(({ path, value, writer }) => ({ step: `writing ${quoteName(value)} to ${path}`, path, writer }));
 }
 
-/** Writes of runs that have died to what is held: they would take effect behind the back of whoever writes after them. */
-function holdWrites(host: Host, claims: readonly Claim[], ids: readonly HoldId[]): StuckWrite[] {
-  if (ids.length === 0 || !claims.some((claim) => hasCrashed(host, claim))) return [];
+/**
+ * Writes to what is held that have not returned: they would take effect behind the back of whoever writes after them.
+ * Known as {@link blockedDevices} are. Each write once.
+ */
+export function holdWrites(host: Host, claims: readonly Claim[], ids: readonly HoldId[]): StuckWrite[] {
   const paths = new Map(ids.flatMap((id) => pathsOf(id).map((path) => [path, id])));
-  return host.blockedWrites().flatMap(({ path, value, writer }) => {
+  const recorded = claims
+    .flatMap(({ stuck }) => stuck)
+    .filter(({ path, writer }) => paths.has(path) && host.isAlive(writer));
+  const crashed = paths.size > 0 && claims.some((claim) => hasCrashed(host, claim));
+  const found = (crashed ? host.blockedWrites() : []).flatMap(({ path, value, writer }) => {
     const hold = paths.get(path);
     const step = `writing ${quoteName(value)} to ${path}`;
     return hold ? [{ hold: { kind: hold.kind, key: hold.key }, step, path, writer }] : [];
   });
+  const known = new Set(recorded.map(({ writer }) => writer.pid));
+  return [...recorded, ...found.filter(({ writer }) => !known.has(writer.pid))];
 }
 
-/** Throws VH_STUCK when a write of a run that has died still changes one of these. */
+/** Throws VH_STUCK while a write to one of these has not returned. */
 export function refuseBlockedHolds(host: Host, claims: readonly Claim[], ids: readonly HoldId[]): void {
   const [waiting] = holdWrites(host, claims, ids);
   if (!waiting) return;

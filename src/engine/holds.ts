@@ -16,20 +16,16 @@ import {
   type HoldWayBack,
 } from '../resource/plan-holds.ts';
 import { readHolds } from '../resource/readers.ts';
-import { attributePath } from '../steps/attributes.ts';
+import { holdWrites } from './blocked.ts';
 import type { Budget } from './budget.ts';
 import type { Engine } from './engine.ts';
 import { execute } from './execute.ts';
+import { pathsOf } from './hold-files.ts';
 import type { RunLocks } from './lock.ts';
 
 /** The names of the locks under which things are changed, and claims on them come and go. */
 export function locksOf(ids: readonly HoldId[]): readonly string[] {
   return ids.map(({ kind, key }) => kindOf(kind).lock(key));
-}
-
-/** The files that are written to change something of a kind. */
-export function pathsOf({ kind, key }: HoldId): string[] {
-  return kindOf(kind).attributes.map((attribute) => attributePath(attribute, key));
 }
 
 /** What the holds of an owner are planned from, besides what is read. */
@@ -88,7 +84,10 @@ export interface HoldsBackOptions {
   readonly deadlineMs: number;
   /** Devices of the claim are not back: what devices come from stays until they are. */
   readonly devicesLeft: boolean;
-  /** Writes that have not returned: what they change is not touched, since they take effect after whatever is written now. */
+  /**
+   * The claim's writes that have not returned: what they change is not touched, since they take effect after whatever is
+   * written now. Those that other owners of the same thing have left are looked for.
+   */
   readonly waiting: readonly StuckWrite[];
 }
 
@@ -105,24 +104,28 @@ export async function giveHoldsBack(
   options: HoldsBackOptions,
 ): Promise<HoldsBack> {
   const { holds, devicesLeft, waiting } = options;
-  const back = holds
+  const due = holds
     .filter(({ kind }) => !(devicesLeft && kindOf(kind).changesDevices))
     .filter((hold) => !waiting.some(({ path }) => pathsOf(hold).includes(path)));
-  if (back.length === 0) return { notes: [], leftovers: [], stuck: [] };
-  refuseUnlocked(locksOf(back), options.locks);
+  if (due.length === 0) return { notes: [], leftovers: [], stuck: [] };
+  refuseUnlocked(locksOf(due), options.locks);
   try {
+    const late = holdWrites(engine.host, engine.store.all().claims, due);
+    const back = due.filter((hold) => !late.some(({ path }) => pathsOf(hold).includes(path)));
+    const others = late.map(({ step }) => `still waiting in the kernel: ${step}`);
     for (let pass = 1; ; pass += 1) {
       const way = await wayBack(engine, { ...claim, holds: back }, options.deadlineMs);
-      if (way.changes.length === 0) return { notes: way.notes, leftovers: way.left, stuck: [] };
+      if (way.changes.length === 0)
+        return { notes: way.notes, leftovers: [...others, ...way.left], stuck: [] };
       if (pass > PASSES) {
         const wrong = way.changes.map((change) => `not as before: ${changeWords(change)}`);
-        return { notes: way.notes, leftovers: [...way.left, ...wrong], stuck: [] };
+        return { notes: way.notes, leftovers: [...others, ...way.left, ...wrong], stuck: [] };
       }
       const failures = await executeAll(engine, claim, way, options.budget);
       if (failures.length > 0) {
         return {
           notes: way.notes,
-          leftovers: [...way.left, ...failures.map(({ sentence }) => sentence)],
+          leftovers: [...others, ...way.left, ...failures.map(({ sentence }) => sentence)],
           stuck: failures.flatMap(({ stuck }) => stuck ?? []),
         };
       }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import type { MemorySpec, NodeSpec } from '../../simulator/spec.ts';
 import { defaultConfig, type Config } from '../../src/config/config.ts';
+import { release } from '../../src/engine/release.ts';
 import { failureOf, guest, pci, scenarios, type Scenario } from '../scenario.ts';
 
 /** A card without virtual functions, and two that it would have. */
@@ -143,6 +144,20 @@ describe('virtual functions that a start makes', () => {
     }
   }
 
+  it('are no other guest’s while the write that takes them away has not returned', async () => {
+    const on = nic();
+    await on.prepare(guest('a', FIRST));
+    const goOn = await stuckRelease(on, 'a', `/sys/bus/pci/devices/${CARD}/sriov_numvfs`, '0');
+    on.writes();
+    const { code, message } = await failureOf(on.prepare(guest('b', SECOND)));
+    assert.equal(code, 'VH_STUCK');
+    assert.match(message, /sriov_numvfs cannot be touched: an earlier kernel write has not returned/);
+    assert.deepEqual(on.writes(), []);
+    goOn();
+    await on.recover();
+    on.nothingDiffers();
+  });
+
   it('that an earlier start wanted are another guest’s number, too', async () => {
     const on = nic();
     await diesAt(on, 'driver_override', FIRST);
@@ -209,6 +224,15 @@ async function diesAt(on: Scenario, file: string, ...devices: readonly string[])
   });
   await on.prepare(guest('a', ...devices)).catch(() => undefined);
   on.wrapHost = (real) => real;
+}
+
+/** A process that has not ended when the next one begins, so that a claim of it is not taken for one of a run that died. */
+async function stuckRelease(on: Scenario, name: string, path: string, value: string): Promise<() => void> {
+  on.machine.perform({ do: 'fault', rule: { id: 'slow', path, value, effect: { kind: 'hang' } } });
+  assert.equal((await failureOf(release(on.engine(), name))).code, 'VH_INCOMPLETE');
+  return () => {
+    on.happens({ do: 'release-fault', id: 'slow' });
+  };
 }
 
 describe('huge pages that a start adds', () => {
@@ -310,6 +334,33 @@ describe('huge pages that a start adds', () => {
       await on.recover();
       on.nothingDiffers();
     }
+  });
+
+  it('are not counted on while a write to the pool has not returned', async () => {
+    const on = host();
+    await on.prepare(guest('a'));
+    const goOn = await stuckRelease(on, 'a', POOL, '256');
+    on.writes();
+    assert.equal((await failureOf(on.prepare(guest('b')))).code, 'VH_STUCK');
+    assert.deepEqual(on.writes(), []);
+    goOn();
+    await on.recover();
+    on.nothingDiffers();
+  });
+
+  it('go back after a write of another guest that has not returned', async () => {
+    const on = host();
+    await on.prepare(guest('a'));
+    await on.prepare(guest('b'));
+    const goOn = await stuckRelease(on, 'a', POOL, '768');
+    on.writes();
+    const { code, message } = await failureOf(on.release('b'));
+    assert.equal(code, 'VH_INCOMPLETE');
+    assert.match(message, /still waiting in the kernel: set huge pages of 2 MiB on node 0 to 768$/);
+    assert.deepEqual(on.writes(), []);
+    goOn();
+    await on.recover();
+    on.nothingDiffers();
   });
 
   it('that an earlier start wanted and this one does not are given back first', async () => {

@@ -175,6 +175,7 @@ export const full: readonly Setting[] = [
   setting('pool', { deaths: 1 }),
   setting('pool', { recoveries: 1 }),
   setting('pool', { daemonDeaths: 1, lockTimeouts: 1 }),
+  setting('pool', { hangs: 1 }),
   setting('poolChanging', { deaths: 1, daemonDeaths: 1, recoveries: 1 }),
   setting('made', { deaths: 2, daemonDeaths: 1, recoveries: 1 }),
   setting('made', { deaths: 1, recoveries: 1, reboots: 1 }),

@@ -618,6 +618,30 @@ const engine: readonly Defect[] = [
     replace: 'waiting.some(({ path }) => !pathsOf(hold) && path)',
   },
   {
+    name: 'gives back what a write of another owner will change as well',
+    file: 'engine/holds.ts',
+    find: 'due.filter((hold) => !late.some(({ path }) => pathsOf(hold).includes(path)))',
+    replace: 'due.filter((hold) => pathsOf(hold).length > 0 || late.length > 0)',
+  },
+  {
+    name: 'says that something is back which another owner’s write will change',
+    file: 'engine/holds.ts',
+    find: 'const others = late.map(({ step }) => `still waiting in the kernel: ${step}`);',
+    replace: 'const others: string[] = [];',
+  },
+  {
+    name: 'starts on what a write that has not returned will change as well',
+    file: 'engine/plan-start.ts',
+    find: '  refuseBlockedHolds(host, claims, wishes);\n',
+    replace: '',
+  },
+  {
+    name: 'knows of writes to what is held only when their run has died',
+    file: 'engine/blocked.ts',
+    find: 'paths.has(path) && host.isAlive(writer)',
+    replace: 'paths.has(path) && path.length === 0 && host.isAlive(writer)',
+  },
+  {
     name: 'keeps what only an earlier start wanted besides devices',
     file: 'engine/prepare.ts',
     find: 'if (devices.length + holds.dropped.length === 0) return own;',
