@@ -11,7 +11,15 @@ import { describeLeft, handOver } from './hand-over.ts';
 import { holdRefusal } from './holds.ts';
 import { lockRun, type RunLocks } from './lock.ts';
 import { logVerdicts, refusalError, type PlannedStart } from './make-plan.ts';
-import { concernOf, planAgain, planStart, startOf, type Planned, type Start } from './plan-start.ts';
+import {
+  concernOf,
+  planAgain,
+  planStart,
+  startOf,
+  type Concern,
+  type Planned,
+  type Start,
+} from './plan-start.ts';
 
 /**
  * Hands a guest's devices over: the whole IOMMU groups, or nothing. Returns when every device is where the
@@ -33,8 +41,7 @@ async function prepareLocked(engine: Engine, start: Start, locks: RunLocks): Pro
   const { host, log } = engine;
   const { owner, config } = start;
   const started = host.now();
-  const concern = concernOf(engine, start);
-  locks.shared(concern.shared);
+  const concern = concernShared(engine, start, locks);
   locks.groups(concern.groups);
   const planned = await withoutOtherHolds(
     engine,
@@ -58,6 +65,17 @@ async function prepareLocked(engine: Engine, start: Start, locks: RunLocks): Pro
     result: 'held',
     durationMs: host.now() - started,
   });
+}
+
+/**
+ * What a start is about, with the locks of what it shares. Devices that come from it may have come, or gone, with another
+ * owner while this run waited for these: so it is looked up again.
+ */
+function concernShared(engine: Engine, start: Start, locks: RunLocks): Concern {
+  const first = concernOf(engine, start);
+  if (first.shared.length === 0) return first;
+  locks.shared(first.shared);
+  return concernOf(engine, start);
 }
 
 /**

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import type { MemorySpec, NodeSpec } from '../../simulator/spec.ts';
 import { defaultConfig, type Config } from '../../src/config/config.ts';
+import type { Engine } from '../../src/engine/engine.ts';
+import { prepare } from '../../src/engine/prepare.ts';
 import { release } from '../../src/engine/release.ts';
 import { failureOf, guest, pci, scenarios, type Scenario } from '../scenario.ts';
 
@@ -143,6 +145,20 @@ describe('virtual functions that a start makes', () => {
       });
     }
   }
+
+  it('may come while a start waits for the lock of the card', async () => {
+    const on = nic();
+    const none = on.save();
+    await on.prepare(guest('a', FIRST));
+    const made = on.save();
+    none();
+    const takeLock: Engine['takeLock'] = (name) => {
+      if ('shared' in name) made();
+      return () => undefined;
+    };
+    await prepare({ ...on.engine(), takeLock }, guest('b', SECOND));
+    assert.deepEqual([on.driver(FIRST), on.driver(SECOND)], ['vfio-pci', 'vfio-pci']);
+  });
 
   it('are no other guest’s while the write that takes them away has not returned', async () => {
     const on = nic();

@@ -110,11 +110,12 @@ export function succeeds(on: Stage, guest: Guest, moment: keyof typeof moments):
 
 /** What the machine is like: all that a guest could change, nothing that only counts up. */
 export function picture({ machine }: Stage): unknown {
-  const { devices, groups, drivers, autoprobe, mdevs } = machine.state();
+  const { devices, groups, drivers, autoprobe, mdevs, memory } = machine.state();
   return {
     autoprobe,
     mdevs,
     groups,
+    pools: memory?.pools.map(({ sizeKb, nodes }) => ({ sizeKb, nodes })),
     dynamicIds: Object.values(drivers).flatMap(({ dynamicIds }) => dynamicIds),
     devices: Object.values(devices).map((device) => ({
       address: device.spec.address,
@@ -123,6 +124,7 @@ export function picture({ machine }: Stage): unknown {
       driverOverride: device.driverOverride,
       bars: device.bars,
       numVfs: device.numVfs,
+      vfAutoprobe: device.vfAutoprobe,
       powerControl: device.powerControl,
       d3coldAllowed: device.d3coldAllowed,
       resetMethods: device.resetMethods,

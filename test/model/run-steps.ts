@@ -144,6 +144,9 @@ function wrongEnd(
   const { kind, guest, name } = point.program;
   if (outcome.kind === 'fault') return `${name} ends with a fault of its own: ${outcome.message}`;
   if (locks.length > 0) return `${name} ends with a lock`;
+  const isSmooth = Object.values(setting.bounds).every((bound) => bound === 0);
+  if (setting.isForAll === true && isSmooth && outcome.kind === 'failed')
+    return `${name} fails: ${outcome.message}`;
   const refused =
     outcome.kind === 'failed' && ['VH_BUSY', 'VH_LOCK'].includes(outcome.code) && !isSecondRound(outcome);
   if (kind === 'prepare' && refused && point.writes > 0) {

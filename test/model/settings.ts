@@ -43,12 +43,14 @@ const lives = {
   },
   disjoint: {
     name: 'two guests, disjoint groups',
+    isForAll: true,
     machine: machine('6.12', [AUDIO, USB]),
     guests: { A: [guest('A', AUDIO)], B: [guest('B', USB)] },
   },
   /** Both need a parameter of the host's that is on as long as one of them has its devices. */
   sharing: {
     name: 'two guests, disjoint groups, one parameter',
+    isForAll: true,
     machine: machine('6.12', [AUDIO, USB], { interruptRemapping: false }),
     guests: { A: [guest('A', AUDIO)], B: [guest('B', USB)] },
     config: { allowUnsafeInterrupts: true },
@@ -84,6 +86,7 @@ const lives = {
   /** What each of them needs is on top of what was there, and of what the other one needs. */
   pool: {
     name: 'two guests, one pool of huge pages',
+    isForAll: true,
     machine: poolMachine(),
     guests: { A: [guestOf('A', 2)], B: [guestOf('B', 3)] },
     config: poolConfig,
@@ -118,6 +121,7 @@ const lives = {
   /** Made with the first of them, and gone with the last. */
   functions: {
     name: 'two guests, one card, a virtual function each',
+    isForAll: true,
     machine: cardMachine(),
     guests: { A: [guest('A', FUNCTIONS[0])], B: [guest('B', FUNCTIONS[1])] },
     config: cardConfig,

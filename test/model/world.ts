@@ -19,6 +19,8 @@ export interface Setting {
   readonly bounds: Bounds;
   /** What the configuration says besides the defaults. */
   readonly config?: Partial<Config>;
+  /** No guest is in the way of another one: as long as nothing goes wrong, every run succeeds. */
+  readonly isForAll?: boolean;
   /** Locks that keep nobody out, to seed a defect: those of claims, of what is shared, or of groups. */
   readonly unkept?: 'claim' | 'shared' | 'group';
 }

@@ -648,6 +648,43 @@ const engine: readonly Defect[] = [
     replace: 'if (devices.length === 0) return own;',
   },
   {
+    name: 'goes by what it saw of a card before it had its lock',
+    file: 'engine/prepare.ts',
+    find: '  locks.shared(first.shared);\n  return concernOf(engine, start);',
+    replace: '  locks.shared(first.shared);\n  return first;',
+  },
+  {
+    name: 'takes no locks of groups for its second round',
+    file: 'engine/plan-start.ts',
+    find: '  locks.groups([...groups, ...(engine.store.one(claimKey(owner)).claims[0]?.groups ?? [])]);\n',
+    replace: '',
+  },
+  {
+    name: 'keeps the locks of the first round in the second',
+    file: 'engine/plan-start.ts',
+    find: '  locks.releaseGroups();\n',
+    replace: '',
+  },
+  {
+    name: 'moves devices in the second round before they are in the claim',
+    file: 'engine/hand-over.ts',
+    find: '    engine.store.write(extended, locks);\n',
+    replace: '',
+  },
+  {
+    name: 'makes virtual functions before the claim says so',
+    file: 'engine/hand-over.ts',
+    find: 'holds: holds?.holds ?? [],',
+    replace: 'holds: [],',
+  },
+  {
+    name: 'takes virtual functions away before they are back from their guest',
+    file: 'engine/give-back.ts',
+    find: '  const ended = await restore(',
+    replace:
+      '  await giveHoldsBack(engine, current, { holds: part.holds, locks, budget, deadlineMs, devicesLeft: false, waiting: stuck });\n  const ended = await restore(',
+  },
+  {
     name: 'plans from what an earlier start has left of what is given back first',
     file: 'engine/prepare.ts',
     find: 'if (!own || holds.dropped.length === 0) return first;',
@@ -860,7 +897,7 @@ const engine: readonly Defect[] = [
   {
     name: 'changes what is shared without its lock',
     file: 'engine/prepare.ts',
-    find: '  locks.shared(concern.shared);\n',
+    find: '  locks.shared(first.shared);\n',
     replace: '',
   },
   {
@@ -1105,6 +1142,12 @@ const sharing: readonly Defect[] = [
     file: 'resource/plan-holds.ts',
     find: '[...others.map(counted), { wish, settled: false }]',
     replace: '[...others.map(counted).filter(({ settled }) => settled), { wish, settled: false }]',
+  },
+  {
+    name: 'takes its own wish for one that is in force on every way back',
+    file: 'resource/plan-holds.ts',
+    find: '[...others.map(counted), { wish, settled: false }]',
+    replace: '[...others.map(counted), { wish, settled: true }]',
   },
   {
     name: 'takes every claim for one that is in force',

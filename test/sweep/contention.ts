@@ -1,11 +1,7 @@
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { MACHINE_FILE } from '../../simulator/entry.ts';
-import { createMachineFile } from '../../simulator/machine.ts';
-import type { MachineSpec } from '../../simulator/spec.ts';
 import type { JournalEntry } from '../../simulator/state.ts';
-import { installation, startHook, type Running } from '../hook/compiled.ts';
 import {
   begin,
   call,
@@ -17,9 +13,10 @@ import {
   type Guest,
   type Stage,
 } from '../hook/stage.ts';
-import { machineSpec, stateDirectory, claimedBy } from '../scenario.ts';
+import { machineSpec, claimedBy } from '../scenario.ts';
+import { holdsMachine, recoverBesideEnd, shareCard, sharePool } from './contention-holds.ts';
+import { atOnce, beginCommand, eachRound } from './rounds.ts';
 import type { Sweep } from './sweep.ts';
-import type { Tally } from './tally.ts';
 
 const HOST = 'amd-rdna3-desktop';
 const GPU = '0000:03:00.0';
@@ -49,69 +46,59 @@ export const contention: Sweep = {
     'parts of one detach',
     'disjoint groups',
     'parameter of all guests',
+    'one pool of huge pages',
+    'virtual functions of one card',
+    'recover beside an end',
     'stopped hook',
   ],
   alone: true,
   run: async (part, tally) => {
+    const desktop = machineSpec(HOST);
     switch (part) {
       case 'two starts':
-        await eachRound(tally, 200, (on) => onlyOneStarts(on, rivals.slice(0, 2)), 2);
+        await eachRound(tally, { rounds: 200, machine: desktop, lanes: 2 }, (on) =>
+          onlyOneStarts(on, rivals.slice(0, 2)),
+        );
         return;
       case 'four starts':
-        await eachRound(tally, 200, (on) => onlyOneStarts(on, rivals), 2);
+        await eachRound(tally, { rounds: 200, machine: desktop, lanes: 2 }, (on) =>
+          onlyOneStarts(on, rivals),
+        );
         return;
       case 'start and release':
-        await eachRound(tally, 100, startsAndReleases);
+        await eachRound(tally, { rounds: 100, machine: desktop }, startsAndReleases);
         return;
       case 'start during release':
-        await eachRound(tally, 50, waitsForRelease);
+        await eachRound(tally, { rounds: 50, machine: desktop }, waitsForRelease);
         return;
       case 'ends of one guest':
-        await eachRound(tally, 50, endsOnce, 2);
+        await eachRound(tally, { rounds: 50, machine: desktop, lanes: 2 }, endsOnce);
         return;
       case 'parts of one detach':
-        await eachRound(tally, 50, givesPartsBack, 2);
+        await eachRound(tally, { rounds: 50, machine: desktop, lanes: 2 }, givesPartsBack);
         return;
       case 'disjoint groups':
-        await eachRound(tally, 20, doNotWait);
+        await eachRound(tally, { rounds: 20, machine: desktop }, doNotWait);
         return;
-      case 'parameter of all guests':
-        await eachRound(tally, 50, shareParameter, 2, { interruptRemapping: false });
+      case 'parameter of all guests': {
+        const machine = machineSpec(HOST, { interruptRemapping: false });
+        await eachRound(tally, { rounds: 50, machine, lanes: 2 }, shareParameter);
+        return;
+      }
+      case 'one pool of huge pages':
+        await eachRound(tally, { rounds: 50, machine: holdsMachine(), lanes: 2 }, sharePool);
+        return;
+      case 'virtual functions of one card':
+        await eachRound(tally, { rounds: 50, machine: holdsMachine(), lanes: 2 }, shareCard);
+        return;
+      case 'recover beside an end':
+        await eachRound(tally, { rounds: 50, machine: holdsMachine(), lanes: 2 }, recoverBesideEnd);
         return;
       case 'stopped hook':
-        await eachRound(tally, 5, givesUpOnStopped);
+        await eachRound(tally, { rounds: 5, machine: desktop }, givesUpOnStopped);
     }
   },
 };
-
-/** Rounds one after the other, or `lanes` of them side by side, each on a machine of its own. */
-async function eachRound(
-  tally: Tally,
-  rounds: number,
-  round: (on: Stage) => Promise<void>,
-  lanes = 1,
-  facts?: Partial<MachineSpec>,
-): Promise<void> {
-  let next = 1;
-  const lane = async (): Promise<void> => {
-    while (next <= rounds) {
-      await tally.point(`round ${next++}`, async () => {
-        await onMachine(round, facts);
-      });
-    }
-  };
-  await Promise.all(Array.from({ length: lanes }, lane));
-}
-
-async function onMachine(round: (on: Stage) => Promise<void>, facts?: Partial<MachineSpec>): Promise<void> {
-  const directory = stateDirectory();
-  try {
-    const machine = createMachineFile(join(directory, MACHINE_FILE), machineSpec(HOST, facts));
-    await round({ directory, machine, option: ['--simulated-machine', directory] });
-  } finally {
-    rmSync(directory, { recursive: true });
-  }
-}
 
 /** Of guests that start at the same moment on one group, one gets it, and the others are told which. */
 async function onlyOneStarts(on: Stage, guests: readonly Guest[]): Promise<void> {
@@ -204,10 +191,6 @@ async function givesPartsBack(on: Stage): Promise<void> {
   assert.ok(locks.length <= 3, `locks are left: ${locks.join(' ')}`);
 }
 
-function beginCommand({ option }: Stage, args: readonly string[]): Running {
-  return startHook([...args, ...option], { program: installation().command });
-}
-
 /** The processes that wrote, in order, each once for every time that it followed another one. */
 function runsOf(journal: readonly JournalEntry[]): number[] {
   return journal.map(({ pid }) => pid).filter((pid, index, all) => pid !== all[index - 1]);
@@ -267,18 +250,14 @@ async function shareParameter(on: Stage): Promise<void> {
   configure(on, 'config.yaml', 'allowUnsafeInterrupts: true\n');
   const parameter = (): string | undefined =>
     on.machine.host().read('/sys/module/vfio_iommu_type1/parameters/allow_unsafe_interrupts')?.trim();
-  const atOnce = async (...calls: readonly (readonly [Guest, 'prepare' | 'release'])[]): Promise<void> => {
-    const ends = await Promise.all(calls.map(([guest, operation]) => begin(on, guest, operation).ended));
-    for (const { status, stderr } of ends) assert.deepEqual([status, stderr], [0, '']);
-  };
-  await atOnce([first, 'prepare'], [elsewhere, 'prepare']);
+  await atOnce(on, [first, 'prepare'], [elsewhere, 'prepare']);
   assert.equal(parameter(), 'Y');
-  await atOnce([first, 'release'], [elsewhere, 'release']);
+  await atOnce(on, [first, 'release'], [elsewhere, 'release']);
   assert.equal(parameter(), 'N');
-  await atOnce([first, 'prepare']);
-  await atOnce([first, 'release'], [elsewhere, 'prepare']);
+  await atOnce(on, [first, 'prepare']);
+  await atOnce(on, [first, 'release'], [elsewhere, 'prepare']);
   assert.equal(parameter(), 'Y');
-  await atOnce([elsewhere, 'release']);
+  await atOnce(on, [elsewhere, 'release']);
   assert.deepEqual([parameter(), claims(on)], ['N', {}]);
 }
 
