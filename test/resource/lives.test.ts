@@ -4,19 +4,12 @@ import type { MachineSpec } from '../../simulator/spec.ts';
 import type { Claim } from '../../src/claim/claim.ts';
 import type { Hold } from '../../src/claim/hold.ts';
 import { guestOwner } from '../../src/claim/owner.ts';
-import { groupsOf, takeSnapshot } from '../../src/observe/take-snapshot.ts';
-import { routingOf } from '../../src/observe/virtual-functions.ts';
-import type { PciAddress } from '../../src/pci/address.ts';
-import type { PciDevice } from '../../src/pci/device.ts';
-import type { Snapshot } from '../../src/pci/snapshot.ts';
 import type { Wish } from '../../src/resource/kind.ts';
-import { kindOf } from '../../src/resource/kinds.ts';
 import { planHolds, planHoldsBack, type HoldChange } from '../../src/resource/plan-holds.ts';
 import { readHolds } from '../../src/resource/readers.ts';
-import { promisedAddresses } from '../../src/resource/sriov/promised.ts';
 import { doStep } from '../../src/steps/index.ts';
 import { claimOf } from '../plan/snapshots.ts';
-import { machineSpec, pci } from '../scenario.ts';
+import { machineSpec } from '../scenario.ts';
 import { inconsistencies } from '../simulator/consistency.ts';
 import { attribute, toVfio } from '../simulator/machines.ts';
 import { differences, observe } from '../simulator/observe.ts';
@@ -261,51 +254,3 @@ describe('virtual functions on a simulated machine', () => {
     assert.equal(host.read(attribute(PF, 'power/control')), 'auto');
   });
 });
-
-describe('what is expected of virtual functions', () => {
-  const cards: readonly (readonly [machine: string, card: PciAddress, count: number])[] = [
-    ['lab-q35', PF, 7],
-    ['lab-q35', PF, 1],
-    ['sriov-nic', pci('0000:17:00.1'), 16],
-  ];
-  for (const [name, card, count] of cards) {
-    it(`of ${card} on ${name} is what is there when ${count} of them are`, async () => {
-      const machine = createMachine(machineSpec(name));
-      const host = machine.host();
-      const routing = routingOf(host, card);
-      assert.ok(routing);
-      const asked = promisedAddresses(card, count, routing);
-      const take = (addresses: readonly PciAddress[]): Promise<Snapshot> =>
-        takeSnapshot(host, groupsOf(host, addresses), { deadlineMs: 1000 });
-
-      const wish: Wish = { kind: 'vfs', key: card, wish: { count, autoprobe: false } };
-      const seen = await readHolds(host, [wish], 1000);
-      const planned = planHolds({ owner: ownerOf('a'), seen, claims: [] }, [wish]);
-      const [change] = planned.changes;
-      assert.ok(change);
-      const expected = kindOf(change.kind).expect?.(await take([card]), change, asked);
-      assert.ok(expected);
-      for (const step of change.steps) assert.deepEqual(await doStep(step, host, 1000), { kind: 'done' });
-
-      const real = await take([card, ...asked]);
-      assert.deepEqual(
-        expected.devices.map(({ address }) => address),
-        real.devices.map(({ address }) => address),
-      );
-      for (const device of expected.devices) {
-        const found = real.devices.find(({ address }) => address === device.address);
-        assert.deepEqual(told(device, found), device);
-      }
-    });
-  }
-});
-
-/** Of a device that is there, what could be told of one that was only expected. */
-function told(expected: PciDevice, { bars, ...real }: Partial<PciDevice> = {}): object {
-  if (!expected.expected) return { ...real, bars };
-  const names = Object.keys(expected) as (keyof PciDevice)[];
-  const same = names.flatMap((name) =>
-    name === 'bars' || name === 'expected' ? [] : [[name, real[name]] as const],
-  );
-  return { ...Object.fromEntries(same), bars: [], expected: true };
-}
