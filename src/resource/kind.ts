@@ -76,8 +76,14 @@ export interface ResourceKind<
   ): Refusal | undefined;
   /** Why the kernel would refuse a change, or what the host would lose by it. */
   guard?(ahead: Ahead<State, Known>, claims: readonly Claim[]): readonly Refusal[];
-  /** On the way back: how far it can go now, and what is in the way of the rest. Absent, or undefined: all the way. */
-  reach?(ahead: Ahead<State, Known>): { readonly to: State; readonly left: string } | undefined;
+  /**
+   * On the way back, with the claims of others: how far it can go now, and what is in the way of the rest. Absent, or
+   * undefined: all the way.
+   */
+  reach?(
+    ahead: Ahead<State, Known>,
+    claims: readonly Claim[],
+  ): { readonly to: State; readonly left: string } | undefined;
   /** From what is seen to what it must be, in order; empty when they are the same. */
   steps(ahead: Ahead<State, Known>): readonly Step[];
   /** What the snapshot will be like after a change, as far as it concerns the devices that are asked for. */

@@ -199,7 +199,7 @@ function planBack(input: HoldInput, { kind, key, original, wish }: Hold): Planne
       };
     }
     case 'change': {
-      const reached = rule.reach?.({ key, seen, to: decided.to });
+      const reached = rule.reach?.({ key, seen, to: decided.to }, withoutOwn(input));
       const ahead = { key, seen, to: reached?.to ?? decided.to };
       const steps = rule.steps(ahead);
       return {

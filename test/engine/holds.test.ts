@@ -111,6 +111,30 @@ describe('virtual functions that a start makes', () => {
     assert.deepEqual(on.claims()[0]?.holds, []);
   });
 
+  it('stay while somebody has one of them who does not hold them', async () => {
+    const others: Readonly<Record<string, (on: Scenario) => Promise<unknown>>> = {
+      // The configuration does not know the card any more.
+      'guest "b"': (on) => {
+        on.config = defaultConfig;
+        return on.prepare(guest('b', SECOND));
+      },
+      'vfio-hook detach': (on) => on.detach([SECOND]),
+    };
+    for (const [who, takes] of Object.entries(others)) {
+      const on = nic();
+      await on.prepare(guest('a', FIRST));
+      await takes(on);
+      const { code, message } = await failureOf(on.release('a'));
+      assert.equal(code, 'VH_INCOMPLETE');
+      assert.ok(message.includes(`${SECOND} is held by ${who}`), message);
+      assert.deepEqual([on.driver(FIRST), on.driver(SECOND)], ['none', 'vfio-pci']);
+      if (who.startsWith('guest')) await on.release('b');
+      else await on.reattach([SECOND]);
+      await on.recover();
+      on.nothingDiffers();
+    }
+  });
+
   it('that the card does not make leave everything as it was', async () => {
     const on = nic();
     on.fault({ kind: 'fail', errno: 'ENOMEM' }, { path: `/sys/bus/pci/devices/${CARD}/sriov_numvfs` });

@@ -1283,8 +1283,14 @@ const sharing: readonly Defect[] = [
   {
     name: 'takes virtual functions away while one is open',
     file: 'resource/sriov/vfs.ts',
-    find: "to.count < state.count && facts.open !== ''",
-    replace: 'to.count < 0',
+    find: 'to.count < state.count && left !== undefined',
+    replace: 'to.count < 0 && left !== undefined',
+  },
+  {
+    name: 'takes virtual functions away that somebody else was handed',
+    file: 'resource/sriov/vfs.ts',
+    find: 'heldFunction(key, claims) : facts.open',
+    replace: 'heldFunction(key, []) : facts.open',
   },
   {
     name: 'writes 0 virtual functions while one is open',

@@ -50,8 +50,10 @@ export const vfs: KindOf<'vfs'> = {
     }
     return to.count === 0 ? [] : hindrances(ahead, claims);
   },
-  reach: ({ seen: { state, facts }, to }) =>
-    to.count < state.count && facts.open !== '' ? { to: state, left: facts.open } : undefined,
+  reach: ({ key, seen: { state, facts }, to }, claims) => {
+    const left = facts.open === '' ? heldFunction(key, claims) : facts.open;
+    return to.count < state.count && left !== undefined ? { to: state, left } : undefined;
+  },
   steps: ({ key, seen: { state }, to }) => {
     const device = addressOf(key);
     const power: Step[] =
@@ -71,6 +73,15 @@ export const vfs: KindOf<'vfs'> = {
   subject: (key) => `virtual functions of ${key}`,
   words: (_key, { count }) => counted(count, 'virtual function'),
 };
+
+/** Who was handed one of the virtual functions without holding them: they were there already, by whatever way. */
+function heldFunction(key: string, claims: readonly Claim[]): string | undefined {
+  return claims.flatMap(({ owner, devices }) =>
+    devices
+      .filter(({ physicalFunction }) => physicalFunction === key)
+      .map(({ address }) => `${address} is held by ${ownerPhrase(owner)}`),
+  )[0];
+}
 
 function hindrances(
   { key, seen: { facts }, to }: Ahead<StateOf<'vfs'>, PhysicalFunctionFacts>,

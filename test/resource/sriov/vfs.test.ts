@@ -28,8 +28,10 @@ const change = (
   to,
 });
 
-const reached = (ahead: ReturnType<typeof change>): ReturnType<NonNullable<typeof vfs.reach>> =>
-  vfs.reach?.(ahead);
+const reached = (
+  ahead: ReturnType<typeof change>,
+  claims: readonly Claim[] = [],
+): ReturnType<NonNullable<typeof vfs.reach>> => vfs.reach?.(ahead, claims);
 
 describe('virtual functions', () => {
   it('that are the administrator’s stay as they are', () => {
@@ -130,6 +132,18 @@ describe('virtual functions', () => {
     assert.deepEqual(reached(change(made(4), none, { open })), { to: made(4), left: open });
     assert.equal(reached(change(made(4), none)), undefined);
     assert.equal(reached(change(made(4), { ...made(4), power: 'auto' }, { open })), undefined);
+  });
+
+  it('stay while somebody was handed one of them', () => {
+    const ids = { group: 1, vendor: '8086', device: '10ca', original: { bars: [] } };
+    const others = [PF, pci('0000:03:00.0')].map((physicalFunction, index) =>
+      claimOf([{ ...ids, address: pci(`0000:02:10.${index}`), physicalFunction }], {
+        owner: { kind: 'manual', uuid: 'u' },
+      }),
+    );
+    const left = '0000:02:10.0 is held by vfio-hook detach';
+    assert.deepEqual(reached(change(made(4), none), others), { to: made(4), left });
+    assert.equal(reached(change(made(4), none), others.slice(1)), undefined);
   });
 
   describe('expect', () => {
