@@ -16,7 +16,8 @@ const change = (from: number, to: number, facts: Partial<PoolFacts> = {}, key = 
 const steps = (ahead: Change): string[] => hugepages.steps(ahead).map(describeStep);
 
 const guarded = (ahead: Change): readonly Refusal[] => hugepages.guard?.(ahead, []) ?? [];
-const reached = (ahead: Change): ReturnType<NonNullable<typeof hugepages.reach>> => hugepages.reach?.(ahead, []);
+const reached = (ahead: Change): ReturnType<NonNullable<typeof hugepages.reach>> =>
+  hugepages.reach?.(ahead, []);
 
 describe('huge pages', () => {
   it('are the sum of all wishes on top of what was there', () => {
