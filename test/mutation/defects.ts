@@ -1168,6 +1168,24 @@ const sharing: readonly Defect[] = [
     replace: "isAmong(rule, expected, now) ? { kind: 'change', to } : { kind: 'change', to: { ...to } }",
   },
   {
+    name: 'takes any smaller number for one on its way',
+    file: 'resource/share.ts',
+    find: 'Math.min(...numbers) <= Number(value) && ',
+    replace: '',
+  },
+  {
+    name: 'takes any number between for its own, also of what the kernel changes at once',
+    file: 'resource/share.ts',
+    find: '    if (!gradual.includes(name)) return false;\n',
+    replace: '',
+  },
+  {
+    name: 'takes what is as it is to be already for somebody else’s',
+    file: 'resource/share.ts',
+    find: "  if (isSame(now, to)) return { kind: 'there' };\n",
+    replace: '',
+  },
+  {
     name: 'takes a pool that is on its way for somebody else’s',
     file: 'resource/tuning/hugepages.ts',
     find: "  gradual: ['pages'],\n",
