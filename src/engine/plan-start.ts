@@ -14,6 +14,7 @@ import { parsePciAddress, type PciAddress } from '../pci/address.ts';
 import { deviceAt, type Snapshot } from '../pci/snapshot.ts';
 import { VFIO_PCI } from '../plan/driver.ts';
 import type { Wish } from '../resource/kind.ts';
+import { kindOf } from '../resource/kinds.ts';
 import { expectAfter, type HoldPlan } from '../resource/plan-holds.ts';
 import { promisedBy, wishesOf } from '../resource/wishes.ts';
 import { quoteName } from '../text.ts';
@@ -90,6 +91,8 @@ export interface Concern {
   readonly groups: readonly number[];
   /** What others share with it. */
   readonly shared: readonly string[];
+  /** Devices come and go with some of that. */
+  readonly makesDevices: boolean;
 }
 
 /** Looks it up; under the lock of the claim it stays so. Throws VH_NO_DEVICE, VH_NO_IOMMU. */
@@ -101,11 +104,12 @@ export function concernOf({ host, store }: Engine, start: Start): Concern {
     host,
     hostdevs.map(({ address }) => address).filter((address) => !isYetToCome(host, address, promised)),
   );
-  const held: readonly HoldId[] = before?.holds ?? [];
+  const ids: readonly HoldId[] = [...wishes, ...(before?.holds ?? [])];
   return {
     wanted,
     groups: [...wanted, ...(before?.groups ?? [])],
-    shared: [...sharedOfStart(host, { owner, config, before }), ...locksOf([...wishes, ...held])],
+    shared: [...sharedOfStart(host, { owner, config, before }), ...locksOf(ids)],
+    makesDevices: ids.some(({ kind }) => kindOf(kind).changesDevices),
   };
 }
 

@@ -73,9 +73,8 @@ async function prepareLocked(engine: Engine, start: Start, locks: RunLocks): Pro
  */
 function concernShared(engine: Engine, start: Start, locks: RunLocks): Concern {
   const first = concernOf(engine, start);
-  if (first.shared.length === 0) return first;
   locks.shared(first.shared);
-  return concernOf(engine, start);
+  return first.makesDevices ? concernOf(engine, start) : first;
 }
 
 /**

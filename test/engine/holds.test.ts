@@ -111,6 +111,18 @@ describe('virtual functions that a start makes', () => {
     assert.deepEqual(on.claims()[0]?.holds, []);
   });
 
+  it('stay until the device of the guest is back', async () => {
+    const on = nic();
+    await on.prepare(guest('a', FIRST));
+    on.fault({ kind: 'fail', errno: 'EIO' }, { path: '/sys/bus/pci/drivers/vfio-pci/unbind' });
+    on.writes();
+    const { code } = await failureOf(on.release('a'));
+    assert.equal(code, 'VH_INCOMPLETE');
+    assert.ok(!on.writes().some((write) => write.includes('sriov')));
+    await on.recover();
+    on.nothingDiffers();
+  });
+
   it('stay while somebody has one of them who does not hold them', async () => {
     const others: Readonly<Record<string, (on: Scenario) => Promise<unknown>>> = {
       // The configuration does not know the card any more.

@@ -650,8 +650,8 @@ const engine: readonly Defect[] = [
   {
     name: 'goes by what it saw of a card before it had its lock',
     file: 'engine/prepare.ts',
-    find: '  locks.shared(first.shared);\n  return concernOf(engine, start);',
-    replace: '  locks.shared(first.shared);\n  return first;',
+    find: 'return first.makesDevices ? concernOf(engine, start) : first;',
+    replace: 'return first;',
   },
   {
     name: 'takes no locks of groups for its second round',
