@@ -394,6 +394,11 @@ describe('huge pages that a start adds', () => {
     const goOn = await stuckRelease(on, 'a', POOL, '256');
     on.writes();
     assert.equal((await failureOf(on.prepare(guest('b')))).code, 'VH_STUCK');
+    // It is its own, and said once.
+    assert.match(
+      (await failureOf(on.release('a'))).message,
+      /given back: still waiting in the kernel: set huge pages of 2 MiB on node 0 to 256$/,
+    );
     assert.deepEqual(on.writes(), []);
     goOn();
     await on.recover();
