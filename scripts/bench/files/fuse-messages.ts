@@ -103,11 +103,10 @@ function attributes({ file, mode }: FileAttributes): Buffer {
   return body;
 }
 
-/** struct fuse_entry_out. */
+/** struct fuse_entry_out: of the name, nothing is kept. */
 export function foundEntry(of: FileAttributes): Buffer {
   const body = Buffer.alloc(40);
   body.writeBigUInt64LE(BigInt(of.file), 0);
-  body.writeBigUInt64LE(FOR_EVER, 16);
   body.writeBigUInt64LE(FOR_EVER, 24);
   return Buffer.concat([body, attributes(of)]);
 }

@@ -33,29 +33,31 @@ const FIRST = 2;
 
 /**
  * Serves files over FUSE, named by their index in the list, in a directory that the caller mounts with the descriptor
- * that it gets. Answers until the file system is unmounted.
+ * that it gets. Answers until the file system is unmounted. Whoever looks a file up gets another inode than everybody
+ * else: FUSE has a lock for each, which an open with O_TRUNC waits for while a write is under way; sysfs has none.
  */
 export function serveFiles(files: readonly ServedFile[]): {
   readonly fd: number;
   readonly serve: () => void;
 } {
   const fd = openSync('/dev/fuse', 'r+');
+  const found: ServedFile[] = [];
   const attributes = (file: number): FileAttributes =>
     file === ROOT
       ? { file, mode: S_IFDIR | 0o755 }
-      : { file, mode: S_IFREG | (files[file - FIRST]?.mode ?? 0) };
+      : { file, mode: S_IFREG | (found[file - FIRST]?.mode ?? 0) };
   const answer = (request: Request, body: Buffer, errno?: number): void => {
     writeSync(fd, reply(request.unique, body, errno));
   };
   const handle = async (request: Request): Promise<void> => {
-    const file = files[request.file - FIRST];
+    const file = found[request.file - FIRST];
     switch (request.operation) {
       case operations.initialise:
         answer(request, initialised());
         return;
       case operations.lookup: {
-        const index = Number(nameIn(request.body));
-        if (files[index]) answer(request, foundEntry(attributes(index + FIRST)));
+        const named = files[Number(nameIn(request.body))];
+        if (named) answer(request, foundEntry(attributes(found.push(named) - 1 + FIRST)));
         else answer(request, NOTHING, constants.errno.ENOENT);
         return;
       }

@@ -5,7 +5,15 @@
  * namespaces. Prints `ready`, and ends with its standard input.
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { unescapeMountText } from '../../../src/observe/uses/mounts.ts';
 import { serveFiles } from './fuse.ts';
@@ -54,6 +62,11 @@ function overlay(path: string): void {
   run('mount', '-t', 'overlay', '-o', layers, 'overlay', path);
 }
 
+/** Written for several devices at once, so that each write is to have an inode of its own: see fuse.ts. */
+function isOfDriver(path: string): boolean {
+  return path.startsWith('/sys/bus/pci/drivers/');
+}
+
 /** Lays out everything. */
 async function start(): Promise<void> {
   refuseWithoutNamespaces();
@@ -77,6 +90,12 @@ async function start(): Promise<void> {
   if (status !== 0) throw new Error('FUSE cannot be mounted');
   serve();
 
+  bind(attributes, made('root/dev/attributes'));
+  for (const [index, { path }] of kernel.attributes.entries()) {
+    if (!isOfDriver(path)) continue;
+    rmSync(join(root, path));
+    symlinkSync(`/dev/attributes/${index}`, join(root, path));
+  }
   /** The machine's own table of mounts has nodes as sources, which a tmpfs can say, too. */
   const mounted = (setting.spec.files['/proc/self/mountinfo'] ?? '')
     .split('\n')
@@ -86,8 +105,8 @@ async function start(): Promise<void> {
   writeFileSync(
     table,
     [
-      ...kernel.attributes.map(
-        ({ path }, index) => `${join(attributes, String(index))} ${join(root, path)} none bind 0 0\n`,
+      ...kernel.attributes.flatMap(({ path }, index) =>
+        isOfDriver(path) ? [] : [`${join(attributes, String(index))} ${join(root, path)} none bind 0 0\n`],
       ),
       ...mounted.map((source, index) => `${source} ${made('mounted', String(index))} tmpfs size=4k 0 0\n`),
     ].join(''),
