@@ -649,10 +649,13 @@ uninstall_all() {
   remove "$lib/hook.cjs"
   remove_each "$(listed f)"
   remove_each "$(listed o)"
+  # What the hook keeps of its compiled code (src/code-cache.ts).
+  for path in "$DESTDIR"/var/cache/vfio-hook/*/*; do remove "${path#"$DESTDIR"}"; done
   directories=$(listed d)
   remove "$manifest"
   summarize
   if [ "$dry_run" = no ]; then
+    rmdir "$DESTDIR"/var/cache/vfio-hook/* "$DESTDIR/var/cache/vfio-hook" 2>/dev/null || :
     # Only those that are empty go: yours may hold other things by now.
     printf '%s\n' "$directories" | while IFS= read -r path; do
       if [ -n "$path" ] && rmdir "$DESTDIR$path" 2>/dev/null; then say "removed $DESTDIR$path"; fi

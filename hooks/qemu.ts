@@ -1,84 +1,24 @@
 /**
- * What the launcher starts: wires the parts together and sets the exit status. Its first argument is the name by
- * which the launcher was called. Under the name `vfio-hook` it is the command, whose code lies in a file of its
- * own, so that the hook is not read past what it needs.
+ * What the launcher starts: loads the code of the run, as it was compiled by an earlier one where that is kept, and sets
+ * the exit status. Its first argument is the name by which the launcher was called.
  */
-import { writeSync } from 'node:fs';
-import { basename } from 'node:path';
-import { openClaimStore } from '../src/engine/claim-store.ts';
-import { locations, openEngine } from '../src/hook/engine.ts';
-import { parseInvocation, simulatedMachine } from '../src/hook/invocation.ts';
-import { runHook } from '../src/hook/run.ts';
-import { readStdin } from '../src/hook/stdin.ts';
-import { linuxHostBeside } from '../src/host/linux/host.ts';
-import { sideShell } from '../src/host/linux/side-shell.ts';
-import { LOGGER_VARIABLE, startedLoggerSink } from '../src/log/started-logger.ts';
+import { codeCache, codeDirectory } from '../src/code-cache.ts';
 import { partsOf } from '../src/parts.ts';
 import { errorLines, sayOnStderr } from '../src/report.ts';
-import { escapeControl } from '../src/text.ts';
 
 const [, , called = '', ...args] = process.argv;
-const parts = partsOf(__filename, called, require);
+const directory = codeDirectory(called, args);
+const cache = directory === undefined ? undefined : codeCache(directory, require);
+const parts = partsOf(__filename, called, cache?.load ?? require);
 
-/** In place of a name, which is a path: what install.sh asks before it puts this version over another. */
-const ASK_FOR_CLAIMS = '--unreadable-claims';
-
-/** Prints the claims below a state directory that this version cannot read, one a line. Returns 1 if there are any. */
-function unreadableClaims([stateDirectory = '']: readonly string[]): number {
-  const { damaged } = openClaimStore({
-    stateDirectory,
-    trustedUid: process.geteuid?.() ?? 0,
-    bootId: '',
-  }).all();
-  for (const { path, reason } of damaged) writeSync(1, `${escapeControl(`${path}: ${reason}`)}\n`);
-  return damaged.length === 0 ? 0 : 1;
-}
-
-async function hook(): Promise<number> {
-  const invocation = parseInvocation(args);
-  const machine = simulatedMachine(args);
-  // qemu:///session runs the very same hook as the user, who has no say over host devices.
-  if (!invocation || (machine === undefined && process.geteuid?.() !== 0)) return 0;
-
-  let signal: string | undefined;
-  for (const name of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
-    process.on(name, () => {
-      signal = name;
-    });
-  }
-  const shell = sideShell(process.env);
-  const logger = process.env[LOGGER_VARIABLE] === undefined ? undefined : startedLoggerSink();
-  const engine = openEngine({
-    where: locations(machine),
-    beside: { shell, logger },
-    host: () =>
-      machine === undefined ? linuxHostBeside(shell) : parts.load('simulated.cjs').openSimulatedHost(machine),
-    decoder: () => parts.load('config.cjs'),
-    build: parts.build,
-    interrupted: () => signal,
-  });
-  return runHook({
-    invocation,
-    openEngine: engine.open,
-    readStdin,
-    loadParser: () => parts.load('domain.cjs').parseDomain,
-    loudLog: (level) => parts.load('log.cjs').winstonLog(level, engine.sink),
-    say: sayOnStderr,
-  });
-}
-
-function run(): number | Promise<number> {
-  if (called === ASK_FOR_CLAIMS) return unreadableClaims(args);
-  return basename(called) === 'vfio-hook' ? parts.load('cli.cjs').main(args, parts) : hook();
-}
-
-async function main(): Promise<void> {
+async function run(): Promise<void> {
   try {
-    process.exitCode = await run();
+    process.exitCode = await parts.load('main.cjs').main(called, args, parts);
   } catch (error) {
     for (const line of errorLines(error)) sayOnStderr(line);
     process.exitCode = 1;
   }
+  if (process.exitCode === 0) cache?.keep();
 }
 
-void main();
+void run();

@@ -52,6 +52,7 @@ rmSync(out, { recursive: true, force: true });
 mkdirSync(out);
 
 const entries = {
+  main: 'src/hook/main.ts',
   cli: 'src/cli/main.ts',
   domain: 'src/domain/parse.ts',
   config: 'src/config/part.ts',

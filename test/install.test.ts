@@ -332,6 +332,19 @@ describe('install.sh', () => {
       assert.match(succeeds(['--uninstall']).out, /there is nothing to remove/);
     });
 
+    it('removes what the hook has kept of its code, with --uninstall, and nothing else there', () => {
+      succeeds();
+      for (const operation of ['prepare', 'release'])
+        put(`/var/cache/vfio-hook/${operation}/0.1.0-x-main.cjs`, '');
+      succeeds(['--uninstall']);
+      assert.deepEqual(tree(), {});
+      succeeds();
+      put('/var/cache/vfio-hook/prepare/0.1.0-x-main.cjs', '');
+      put('/var/cache/other/file', '');
+      succeeds(['--uninstall']);
+      assert.deepEqual(Object.keys(tree()), ['/var/cache/other/file']);
+    });
+
     it('makes DESTDIR itself', () => {
       rmSync(root, { recursive: true });
       succeeds();

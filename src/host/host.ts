@@ -17,8 +17,8 @@ import type { OptionedProgram } from '../programs.ts';
 export interface Host {
   readonly kind: 'linux' | 'simulated';
   /**
-   * A file's text; undefined when there is no such file (ENOENT, ENOTDIR) or its device is gone (ENODEV). `large` is a
-   * hint: a file of a megabyte is read in another way than one of a few bytes.
+   * A file's text; undefined when there is no such file (ENOENT, ENOTDIR) or its device is gone (ENODEV). `large` is for
+   * a file of a megabyte, of which ASCII matters: what else is in it may come as other characters.
    */
   read(path: string, size?: 'large'): string | undefined;
   /** The first `length` bytes of a file; undefined as in `read`. Never of a device's `config`: see `readSlow`. */

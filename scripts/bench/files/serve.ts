@@ -119,6 +119,7 @@ async function start(): Promise<void> {
   bind(made('etc'), '/etc/vfio-hook');
   bind(made('run'), '/run');
   bind(made('log'), '/var/log');
+  bind(made('cache'), '/var/cache');
   bind(join(root, 'lib/modules'), '/lib/modules');
   for (const path of PROC) if (existsSync(join(root, path)) && existsSync(path)) bind(join(root, path), path);
   bind(join(root, 'sys'), '/sys');
