@@ -102,7 +102,16 @@ export function choose(node: string): (launcher: string) => string {
   return (launcher) => launcher.replace("chosen_node=''", `chosen_node='${node}'`);
 }
 
-/** A copy of dist/ of its own, the text of the launcher changed, and that of the hook. */
+/** The hook's own code, below dist/. */
+export function codeOf(dist: string): string[] {
+  const [, parts = ''] = /^\/\/ parts: (.+)$/m.exec(readFileSync(join(dist, 'hook.cjs'), 'utf8')) ?? [];
+  return [join(dist, 'hook.cjs'), join(dist, parts, 'main.cjs')];
+}
+
+/**
+ * A copy of dist/ of its own, the text of the launcher changed, and that of the hook's own code. It keeps what it compiles
+ * beside itself, since what is at this place of the host belongs to what is installed there.
+ */
 export function install(change: {
   readonly launcher: (text: string) => string;
   readonly program?: (text: string) => string;
@@ -115,7 +124,10 @@ export function install(change: {
   const command = join(dist, 'vfio-hook');
   const program = join(dist, 'hook.cjs');
   rewrite(command, change.launcher);
-  if (change.program) rewrite(program, change.program);
+  rewrite(program, (text) => text.replace('/var/cache/vfio-hook', join(directory, 'cache')));
+  for (const path of change.program ? codeOf(dist) : []) {
+    writeFileSync(path, change.program?.(readFileSync(path, 'utf8')) ?? '');
+  }
   const hook = join(directory, 'qemu');
   symlinkSync(command, hook);
   return { directory, hook, command, program };

@@ -126,7 +126,7 @@ describe('names, by the compiled hook', () => {
         ]),
         [[`${guest.uuid}.json`, name]],
       );
-      assert.deepEqual(readdirSync(on.directory).sort(), ['machine.json', 'run', 'vfio-hook.log']);
+      assert.deepEqual(readdirSync(on.directory).sort(), ['cache', 'machine.json', 'run', 'vfio-hook.log']);
       assert.deepEqual(call(on, guest, 'release'), quiet);
       assert.deepEqual([picture(on), claims(on)], [before, {}]);
       const log = readFileSync(join(on.directory, 'vfio-hook.log'), 'utf8');

@@ -125,7 +125,8 @@ function comesBack(on: Stage, moment: 'prepare' | 'release', names: string, dead
   const started = performance.now();
   const ended = call(on, win11, moment);
   const took = performance.now() - started;
-  assert.ok(took < deadlineMs + 1000, `it took ${took.toFixed(0)} ms`);
+  // A run is late by one deadline (test/engine/execute.test.ts, by the simulated clock); the rest is for a busy computer.
+  assert.ok(took < deadlineMs + 5000, `it took ${took.toFixed(0)} ms`);
   assert.equal(ended.status, 1, ended.stderr);
   const [first = ''] = ended.stderr.split('\n');
   assert.ok(first.startsWith('vfio-hook: error: '), first);
