@@ -13,8 +13,8 @@
 const DISPLAY = /^(?:dri\/(?:card|renderD|controlD)\d|fb\d)/;
 
 /**
- * Modules with the names, below /dev, of those nodes of their devices that count while they are open. Read in Linux 5.15
- * to 7.2; measured where test/contract has a row. Not here, since an open counts for another module or for none:
+ * Modules with the names, below /dev, of those nodes of their devices that count while they are open. Read in the source of
+ * kernels between 5.15 and 7.2, not of each of them; measured where test/contract has a row. Not here, since an open counts for another module or for none:
  *
  * - nvidia: its DRM nodes count for nvidia_drm, others for nvidia_uvm and nvidia_modeset, which pin nvidia itself.
  * - Video capture: one card's nodes are of several modules (saa7134 and its _alsa and _empress).
