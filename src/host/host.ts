@@ -18,9 +18,10 @@ export interface Host {
   readonly kind: 'linux' | 'simulated';
   /**
    * A file's text; undefined when there is no such file (ENOENT, ENOTDIR) or its device is gone (ENODEV). `large` is for
-   * a file of a megabyte, of which ASCII matters: what else is in it may come as other characters.
+   * a file of a megabyte, of which ASCII matters: what else is in it may come as other characters. Where only the lines that
+   * begin with a text matter, the others may be left out.
    */
-  read(path: string, size?: 'large'): string | undefined;
+  read(path: string, size?: 'large' | { readonly linesWith: string }): string | undefined;
   /** The first `length` bytes of a file; undefined as in `read`. Never of a device's `config`: see `readSlow`. */
   readBytes(path: string, length: number): Uint8Array | undefined;
   /** A link's target as stored (relative in sysfs); undefined when there is no such link, or something else has its name. */

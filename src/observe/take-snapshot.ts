@@ -150,7 +150,8 @@ function readGroup(host: Host, number: number): IommuGroup {
 
 /** Only what serves one of the devices: the general vfio-pci needs no alias. */
 function variantsFor(host: Host, release: string, devices: readonly PciDevice[]): VfioAlias[] {
-  const aliases = parseVfioAliases(host.read(sysfs.modulesAlias(release), 'large') ?? '');
+  const lines = host.read(sysfs.modulesAlias(release), { linesWith: 'alias vfio_pci:' });
+  const aliases = parseVfioAliases(lines ?? '');
   const best = devices.map((device) => bestVfioAlias(device.modalias, aliases));
   return aliases.filter((alias) => alias.module !== 'vfio_pci' && best.includes(alias));
 }

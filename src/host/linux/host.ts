@@ -21,6 +21,7 @@ import { openFilesAmong } from './holders.ts';
 import { guestProcess, libvirtDaemons } from './libvirt.ts';
 import { hasEnded, isAlive, startTimeOf } from './processes.ts';
 import { blockedWrites, WRITER_VARIABLE, writerArguments } from './writers.ts';
+import { linesWith } from './large-file.ts';
 import { readLocked } from './locked-read.ts';
 import type { SideShell } from './side-shell.ts';
 import { openExclusive, tryOpen } from './opening.ts';
@@ -31,10 +32,7 @@ import { tryProgram } from './program-trial.ts';
 export const linuxHost: Host = {
   kind: 'linux',
   // Of 1.1 MiB: 4 to 8 ms in one call, which reads 8 KiB at a time and decodes; 1.5 ms in two, 1 ms without decoding.
-  read: (path, size) =>
-    orAbsent(path, () =>
-      size === 'large' ? readFileSync(path).toString('latin1') : readFileSync(path, 'utf8'),
-    ),
+  read: (path, size) => orAbsent(path, () => textOf(path, size)),
   readBytes: (path, length) => orAbsent(path, () => firstBytes(path, length)),
   // What is no link is EINVAL (fs/stat.c:do_readlinkat).
   readLink: (path) => orAbsent(path, () => readlinkSync(path), 'EINVAL'),
@@ -72,6 +70,11 @@ export function linuxHostBeside(shell: SideShell | undefined): Host {
     write: async (path, value, deadlineMs) =>
       (await shell.write(path, value, deadlineMs)) ?? linuxHost.write(path, value, deadlineMs),
   };
+}
+
+function textOf(path: string, size: Parameters<Host['read']>[1]): string {
+  if (size === undefined) return readFileSync(path, 'utf8');
+  return size === 'large' ? readFileSync(path).toString('latin1') : linesWith(size.linesWith, path);
 }
 
 function firstBytes(path: string, length: number): Uint8Array {
