@@ -13,6 +13,8 @@ import {
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { Script } from 'node:vm';
+import { attempt } from './attempt.ts';
+import { actionOf, parseInvocation, simulatedMachine } from './hook/invocation.ts';
 
 /** Loads parts, and keeps for the next run what V8 made of them: compiling them is a fifth of what a start takes. */
 export interface CodeCache {
@@ -22,19 +24,17 @@ export interface CodeCache {
   readonly keep: () => void;
 }
 
-/** Operations that have something to do, and other functions each. */
-const OPERATIONS = ['prepare', 'release'];
-
 /**
- * Where the code of a run is kept, for each operation by itself: of the hook, when root calls it, and on simulated
+ * Where the code of a run is kept, for each action by itself, since each needs other functions: of the hook, when root calls it, and on simulated
  * machines; undefined for every other run, and for the command.
  */
 export function codeDirectory(called: string, args: readonly string[]): string | undefined {
-  const [, operation = '', , , option, machine] = args;
-  if (basename(called) === 'vfio-hook' || !OPERATIONS.includes(operation)) return undefined;
-  const isSimulated = args.length === 6 && option === '--simulated-machine' && machine !== undefined;
-  if (isSimulated) return join(machine, 'cache', operation);
-  return process.geteuid?.() === 0 ? join('/var/cache/vfio-hook', operation) : undefined;
+  const invocation = basename(called) === 'vfio-hook' ? undefined : parseInvocation(args);
+  const action = invocation ? actionOf(invocation) : 'nothing';
+  if (action === 'nothing') return undefined;
+  const machine = simulatedMachine(args);
+  if (machine !== undefined) return join(machine, 'cache', action);
+  return process.geteuid?.() === 0 ? join('/var/cache/vfio-hook', action) : undefined;
 }
 
 /** Bytes before the code: of which Node it is. V8 itself looks at its version and its flags, too. */
@@ -45,9 +45,10 @@ const MOST_BYTES = 8 * 1024 * 1024;
 
 /**
  * V8 does not verify what it is given, and damaged code crashes Node. So a file is taken only when it is of the same user
- * as this process, as are its directory and the one above, and none is another's to write to; when it is of this very Node; and when its two
- * halves are equal: the code is in it twice, since a comparison takes a tenth of what a checksum does. It belongs to the
- * very part by the name of the part's directory, which has a hash of the content. Anything else is as good as no file.
+ * as this process, as are its directory and the one above, and none is another's to write to; when it is of this very
+ * Node; and when its two halves are equal: the code is in it twice, since a comparison takes a tenth of what a checksum
+ * does. It belongs to the very part by the name of the part's directory, which has a hash of the content. Anything else
+ * is as good as no file.
  */
 export function codeCache(directory: string, require: (path: string) => unknown): CodeCache {
   const loaded = new Map<string, unknown>();
@@ -149,13 +150,4 @@ function write(directory: string, name: string, code: Buffer): void {
 function isOutdated(other: string, name: string): boolean {
   const part = name.slice(name.lastIndexOf('-'));
   return other !== name && (other.endsWith(part) || other.startsWith('.'));
-}
-
-/** Whatever goes wrong, there is the text of the part. */
-function attempt<Value>(action: () => Value): Value | undefined {
-  try {
-    return action();
-  } catch {
-    return undefined;
-  }
 }

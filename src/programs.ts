@@ -34,6 +34,9 @@ export const options = {
   ip: ['-4', '-json', '-batch', '-'],
 } as const satisfies Readonly<Record<string, readonly string[]>>;
 
+/** flock(1)'s status for "not within the time", by our own choice (-E). */
+export const NOT_IN_TIME = Number(options.flock[2]);
+
 /** A program that is started with options of its own. */
 export type OptionedProgram = keyof typeof options;
 

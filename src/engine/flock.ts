@@ -14,7 +14,7 @@ import { childProcess } from '../child-process.ts';
 import { errnoOf, VfioHookError } from '../errors.ts';
 import { advice } from '../hint.ts';
 import type { SideShell } from '../host/linux/side-shell.ts';
-import { notStarted, options, unfit } from '../programs.ts';
+import { NOT_IN_TIME, notStarted, options, unfit } from '../programs.ts';
 import { makePrivateDirectory } from './durable.ts';
 import { lockFile, lockSubject, type LockName } from './lock-name.ts';
 
@@ -39,9 +39,6 @@ export type GiveUp = (forGood?: boolean) => void;
  * VH_LOCK when the time is up.
  */
 export type TakeLock = (name: LockName, deadline: number, options: LockOptions) => GiveUp;
-
-/** flock(1)'s status for "not within the time", by our own choice (-E). */
-const NOT_IN_TIME = Number(options.flock[2]);
 
 /** Statuses of a flock that does not know an option: EX_USAGE (util-linux, sys-utils/flock.c), and busybox's. */
 const WRONG_USAGE: readonly number[] = [64, 1];

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
+import { attempt } from '../attempt.ts';
 import { isIntact, withChecksum } from '../claim/checksum.ts';
 import type { ConfigScope, PartialConfig } from '../config/config.ts';
 import { decodeKept, encodeKept, type Decoded } from '../config/kept.ts';
@@ -83,12 +84,3 @@ export function keptConfigs({
 }
 
 const DIRECTORY = 'config';
-
-/** Whatever goes wrong, there is the file itself to decode; a fault in that is reported. */
-function attempt<Value>(action: () => Value): Value | undefined {
-  try {
-    return action();
-  } catch {
-    return undefined;
-  }
-}

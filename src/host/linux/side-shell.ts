@@ -1,6 +1,7 @@
 import { VfioHookError } from '../../errors.ts';
 import { readFailure } from '../../failure.ts';
 import { advice } from '../../hint.ts';
+import { NOT_IN_TIME } from '../../programs.ts';
 import type { LockedRead, ProcessIdentity, SlowRead, WriteResult } from '../host.ts';
 import { isAbsence } from '../reading.ts';
 import { errnoFromMessage } from './errno-text.ts';
@@ -46,9 +47,6 @@ export function sideShell(environment: NodeJS.ProcessEnv): SideShell | undefined
   const pid = Number(environment[SIDE_SHELL_VARIABLE]);
   return Number.isSafeInteger(pid) && pid > 0 ? shellAt(pid, PIPES) : undefined;
 }
-
-/** What flock(1) is told to end with when the lock is not to be had within the time. */
-const NOT_IN_TIME = 75;
 
 /** A shell with hooks/side-shell.bash at the other end of these pipes. */
 export function shellAt(pid: number, pipes: SidePipes): SideShell {
@@ -101,15 +99,15 @@ export function shellAt(pid: number, pipes: SidePipes): SideShell {
       if (paths.length === 0) return { kind: 'read', texts: new Map() };
       const number = ask('read', String(paths.length), ...paths);
       if (number === undefined) return undefined;
-      const answers: Answer[] = [];
+      const lines: Answer[] = [];
       const end = await until<'all' | 'none' | 'late'>(number, deadlineMs, {
         take: (answer) => {
           if (!answer) return 'none';
-          return answers.push(answer) === paths.length ? 'all' : undefined;
+          return lines.push(answer) === paths.length ? 'all' : undefined;
         },
         late: () => 'late',
       });
-      return end === 'none' ? undefined : textsOf(paths, answers);
+      return end === 'none' ? undefined : textsOf(paths, lines);
     },
     readSlow: async (path, length, deadlineMs) => {
       const number = ask('bytes', String(length), path);
