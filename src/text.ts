@@ -6,12 +6,16 @@
 const UNSAFE = /[\p{C}\p{Zl}\p{Zp}]/u;
 const EACH_UNSAFE = new RegExp(UNSAFE, 'gu');
 
+/** Most texts are no more than this: making the sets of Unicode takes longer than a start's other texts together. */
+const PLAIN = /^[ -~]*$/;
+
 /** The colours that this program sets itself, as picocolors writes them; none of them moves or hides anything. */
 // eslint-disable-next-line no-control-regex -- the escape character is what colours begin with
 const COLOUR = /(\u001b\[(?:0|1|2|22|3\d|39)m)/;
 
 /** Every unsafe character as `\u{…}`. What is safe stays as it is, and so does what was escaped before. */
 export function escapeControl(text: string): string {
+  if (PLAIN.test(text)) return text;
   return text.replace(EACH_UNSAFE, (char) => `\\u{${(char.codePointAt(0) ?? 0).toString(16)}}`);
 }
 
@@ -68,7 +72,7 @@ export function shownPath(path: string): string {
  * name cannot be shown in a way that is safe to copy.
  */
 export function shellWord(path: string): string | undefined {
-  if (UNSAFE.test(path)) return undefined;
+  if (!PLAIN.test(path) && UNSAFE.test(path)) return undefined;
   return /^[\w./%+@:=,-]+$/.test(path) ? path : `'${path.replaceAll("'", `'\\''`)}'`;
 }
 

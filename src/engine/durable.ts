@@ -7,7 +7,6 @@ import {
   mkdirSync,
   openSync,
   renameSync,
-  rmSync,
   unlinkSync,
   writeSync,
 } from 'node:fs';
@@ -42,7 +41,7 @@ export function replaceFile(path: string, text: string): void {
   const directory = dirname(path);
   const temporary = join(directory, `.${basename(path)}.new`);
   try {
-    rmSync(temporary, { force: true });
+    unlinkIfThere(temporary);
     const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
     const fd = openSync(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
     try {
@@ -72,6 +71,15 @@ export function removeFile(path: string): void {
       hints: [advice('what it records is given back already; when the cause is gone: vfio-hook recover')],
       cause: error,
     });
+  }
+}
+
+/** Node's own removal with `force` is a module by itself, which takes as long as all of this function's user. */
+function unlinkIfThere(path: string): void {
+  try {
+    unlinkSync(path);
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOENT') throw error;
   }
 }
 

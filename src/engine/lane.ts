@@ -1,7 +1,7 @@
-import { setImmediate as turn } from 'node:timers/promises';
 import { asFailure } from '../failure.ts';
 import { advice, type Hint } from '../hint.ts';
 import type { DeviceNode } from '../observe/uses/holders.ts';
+import { turn } from '../pause.ts';
 import type { StepOutcome } from '../steps/definition.ts';
 import { beginStep, describeStep, endStep, lockedRead, type BegunStep } from '../steps/index.ts';
 import { subjectName, subjectOf, type Step } from '../steps/step.ts';

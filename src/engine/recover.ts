@@ -1,9 +1,9 @@
-import { setImmediate as turn } from 'node:timers/promises';
 import { toGiveBack, type Claim, type ClaimOwner, type GuestOwner } from '../claim/claim.ts';
 import { claimKey } from '../claim/owner.ts';
 import { VfioHookError } from '../errors.ts';
 import { asFailure } from '../failure.ts';
 import { describeHolders } from '../observe/describe-holders.ts';
+import { turn } from '../pause.ts';
 import { sysfs } from '../pci/sysfs.ts';
 import type { Engine } from './engine.ts';
 import type { Host } from '../host/host.ts';

@@ -12,6 +12,7 @@ import {
 import type { Stats } from 'node:fs';
 import { errnoOf, VfioHookError, type ErrorCode } from '../errors.ts';
 import { shellWord, shownPath } from '../text.ts';
+import { decodeUtf8 } from '../utf8.ts';
 
 /** A tree of files that only one user may have written. */
 export interface TrustedTree {
@@ -64,7 +65,9 @@ export function readTrustedFile(tree: TrustedTree, path: string | Buffer): strin
     checkFile(tree, shown, stats);
     const bytes = attempt(tree, shown, () => readAll(descriptor, stats.size));
     if (bytes.length > MOST_BYTES) throw refusal(tree, shown, 'it is larger than 1 MiB');
-    return decodeUtf8(tree, shown, bytes);
+    const text = decodeUtf8(bytes);
+    if (text === undefined) throw refusal(tree, shown, 'it is not written in UTF-8');
+    return text;
   } finally {
     closeSync(descriptor);
   }
@@ -199,14 +202,6 @@ function readAll(descriptor: number, size: number): Buffer {
   }
 }
 
-function decodeUtf8(tree: TrustedTree, path: string, bytes: Buffer): string {
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-  } catch (error) {
-    throw refusal(tree, path, 'it is not written in UTF-8', undefined, error);
-  }
-}
-
 /** Runs a system call; its failure becomes an error with the errno and the path. */
 function attempt<Result>(tree: TrustedTree, path: string, call: () => Result): Result {
   try {
@@ -236,19 +231,12 @@ function below(tree: TrustedTree, path: Buffer): string {
   return text(join(Buffer.from(tree.root), components(path)));
 }
 
-function refusal(
-  tree: TrustedTree,
-  path: string,
-  why: string,
-  repair?: string,
-  cause?: unknown,
-): VfioHookError {
+function refusal(tree: TrustedTree, path: string, why: string, repair?: string): VfioHookError {
   const word = shellWord(path);
   const hints = repair !== undefined && word !== undefined ? [command(`${repair} ${word}`)] : [];
   return new VfioHookError(tree.code, `cannot trust ${tree.what} ${shownPath(path)}: ${why}`, {
     path,
     hints,
-    cause,
   });
 }
 

@@ -1,6 +1,7 @@
 import { readSync } from 'node:fs';
 import { errnoOf, VfioHookError } from '../errors.ts';
 import { pause } from '../pause.ts';
+import { decodeUtf8 } from '../utf8.ts';
 
 /** Bytes of XML that are read at most: a usual guest has a few thousand. The launcher passes one byte more. */
 export const MOST_BYTES = 16 * 2 ** 20;
@@ -35,11 +36,9 @@ export function readStdin(fd = 0): string {
     }
     chunks.push(chunk.subarray(0, count));
   }
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(chunks));
-  } catch (cause) {
-    throw new VfioHookError('VH_XML', 'cannot read the domain XML: it is not UTF-8', { cause });
-  }
+  const text = decodeUtf8(Buffer.concat(chunks));
+  if (text === undefined) throw new VfioHookError('VH_XML', 'cannot read the domain XML: it is not UTF-8');
+  return text;
 }
 
 /** Bytes read, 0 at the end; undefined when a pipe that does not block has nothing just now. */

@@ -8,9 +8,9 @@ import {
   readlinkSync,
   readSync,
 } from 'node:fs';
-import { setTimeout as delay } from 'node:timers/promises';
 import { readFailure } from '../../failure.ts';
 import type { Host, ModuleOptions, ModuleResult, SlowRead, WriteResult } from '../host.ts';
+import { delay } from '../../pause.ts';
 import { options, unfit } from '../../programs.ts';
 import { sysfs } from '../../pci/sysfs.ts';
 import { isAbsence, orAbsent } from '../reading.ts';

@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
-import { setTimeout as delay } from 'node:timers/promises';
+import { delay } from '../../pause.ts';
 import type { ProcessIdentity } from '../host.ts';
 
 /** Start time of a process in clock ticks after boot, or undefined when it is gone. */

@@ -119,9 +119,7 @@ export function shellAt(pid: number, pipes: SidePipes): SideShell {
       if (answer === 'none') return undefined;
       if (answer === 'late') return { kind: 'stuck', path };
       const bytes = textOf(path, answer);
-      return bytes === undefined
-        ? { kind: 'read' }
-        : { kind: 'read', bytes: Buffer.from(bytes.replaceAll(' ', ''), 'hex') };
+      return bytes === undefined ? { kind: 'read' } : { kind: 'read', bytes: bytesOf(bytes) };
     },
     lock: (path, waitMs) => {
       const number = ask('lock', path, String(Math.ceil(waitMs) / 1000));
@@ -152,6 +150,12 @@ function textsOf(paths: readonly string[], answers: readonly Answer[]): LockedRe
     if (text !== undefined) texts.set(path, text);
   }
   return { kind: 'read', texts };
+}
+
+/** ` 86 80 02` */
+function bytesOf(dump: string): Buffer {
+  const digits = dump.split(' ').filter(Boolean);
+  return Buffer.from(digits.map((each) => parseInt(each, 16)));
 }
 
 /** The text, or undefined for a file that is not there. Throws VH_KERNEL for one that cannot be read. */
