@@ -14,8 +14,9 @@ link=$hooks/qemu
 kept=$hooks/qemu.kept-by-vfio-hook
 # What libvirt (6.5 and later) runs after hooks/qemu; it calls the hook that was kept.
 wrapper=$hooks/qemu.d/00-kept-by-vfio-hook
-# Outside of hooks/: says that the kept hook is ours to put back.
+# Outside of hooks/: says that the kept hook is ours to put back, and in a second line whose its scripts are.
 marker=/var/lib/vfio-hook/kept-hook
+ours='its scripts are run by vfio-hook'
 config=/etc/vfio-hook
 # Runs `vfio-hook recover` before each start of libvirt's daemon.
 unit=vfio-hook-recover.service
@@ -26,10 +27,13 @@ newline='
 
 usage() {
   cat <<'END'
-Usage: ./install.sh [--uninstall [--force]] [--dry-run]
+Usage: ./install.sh [--scripts] [--dry-run]
+       ./install.sh --uninstall [--force] [--dry-run]
 
 Installs vfio-hook and makes it libvirt's hook for QEMU guests.
 
+  --scripts    where the earlier hook does nothing but run scripts in qemu.d/GUEST/OPERATION/SUB-OPERATION:
+               run them in its place (at a terminal you are asked)
   --uninstall  remove what was installed; your configuration stays
   --force      with --uninstall: also while guests hold devices
   --dry-run    say what would be done and change nothing
@@ -297,6 +301,49 @@ plan_hook() {
   fi
 }
 
+# is_dispatcher PATH: whether a hook runs scripts by guest, operation and sub-operation, as the one of many guides does
+is_dispatcher() {
+  [ -f "$1" ] || return 1
+  one='\$\{?(1|GUEST_NAME|GUEST|VM_NAME|DOMAIN)\}?'
+  two='\$\{?(2|HOOK_NAME|OPERATION)\}?'
+  three='\$\{?(3|STATE_NAME|SUB_OPERATION)\}?'
+  grep -Eq "qemu\.d/$one/$two/$three" "$1"
+}
+
+# plan_scripts: sets `scripts` to whose the tree of scripts is: ours, where an earlier hook did nothing but run it, and
+# whoever installs wants that
+plan_scripts() {
+  scripts=theirs
+  if [ "$hook" = keep ]; then
+    earlier=$link
+  elif exists "$DESTDIR$kept"; then
+    earlier=$kept
+    if [ -f "$DESTDIR$marker" ] && grep -qx "$ours" "$DESTDIR$marker"; then
+      scripts=ours
+      return
+    fi
+  else
+    if [ "$take_scripts" = yes ]; then fail 'there is no earlier hook whose scripts could be run: those in qemu.d are run anyway'; fi
+    return
+  fi
+  if ! is_dispatcher "$DESTDIR$earlier"; then
+    if [ "$take_scripts" = yes ]; then fail "$DESTDIR$earlier is no hook that only runs scripts: it goes on by itself"; fi
+    return
+  fi
+  if [ "$take_scripts" = no ] && [ "$dry_run" = no ] && [ -t 0 ] && [ -t 1 ]; then
+    printf '%s\n' "$DESTDIR$earlier runs the scripts in $DESTDIR$hooks/qemu.d/GUEST. vfio-hook can do that in its place:" \
+      'before devices are taken and after they are back, with a time limit, their output in the log.'
+    printf 'Shall it? [y/N] '
+    IFS= read -r answer || answer=
+    case $answer in [yY] | [yY][eE][sS]) take_scripts=yes ;; esac
+  fi
+  if [ "$take_scripts" = yes ]; then
+    scripts=ours
+  else
+    say "$DESTDIR$earlier goes on with its scripts after vfio-hook; to run them in its place: ./install.sh --scripts"
+  fi
+}
+
 # stage_hook: the link, and what makes an earlier hook run on, as finished files under other names. libvirt runs
 # every executable in qemu.d, so nothing is prepared there.
 stage_hook() {
@@ -305,9 +352,12 @@ stage_hook() {
     make_directory "$hooks/qemu.d"
     if [ "$dry_run" = no ] && [ ! -w "$DESTDIR$hooks/qemu.d" ]; then fail "cannot write to $DESTDIR$hooks/qemu.d"; fi
     printf '%s\n' "$kept" >"$work/marker"
-    write_wrapper >"$work/wrapper"
+    if [ "$scripts" = ours ]; then printf '%s\n' "$ours" >>"$work/marker"; fi
     stage "$work/marker" "$marker" 644
-    stage "$work/wrapper" "$wrapper" 755 "$hooks"
+    if [ "$scripts" = theirs ]; then
+      write_wrapper >"$work/wrapper"
+      stage "$work/wrapper" "$wrapper" 755 "$hooks"
+    fi
   fi
   if [ "$hook" = nothing ]; then return; fi
   if [ "$dry_run" = yes ]; then
@@ -339,6 +389,12 @@ END
 
 # commit_hook: there is a hook in hooks/qemu at every moment, the old one or the new one
 commit_hook() {
+  if [ "$scripts" = ours ] && { [ "$hook" = keep ] || exists "$DESTDIR$wrapper"; }; then
+    remove "$wrapper"
+    verb=are
+    if [ "$dry_run" = yes ]; then verb='would be'; fi
+    say "the scripts in $DESTDIR$hooks/qemu.d/GUEST $verb run by vfio-hook from now on"
+  fi
   if [ "$hook" = nothing ] || [ "$dry_run" = yes ]; then return; fi
   if [ "$hook" = keep ]; then
     undo_hook=yes
@@ -547,8 +603,8 @@ stage_all() {
   for file in "$source"/*.md "$source"/LICENSE "$source"/dist/*.txt; do
     if [ -f "$file" ]; then stage_file "$file" "$documents/${file##*/}"; fi
   done
-  for file in "$source"/docs/*.md; do
-    if [ -f "$file" ]; then stage_file "$file" "$documents/docs/${file##*/}"; fi
+  for file in "$source"/docs/*.md "$source"/docs/*/*.md; do
+    if [ -f "$file" ]; then stage_file "$file" "$documents/${file#"$source/"}"; fi
   done
   for file in "$source"/examples/*/*; do
     kind=${file%/*}
@@ -584,6 +640,7 @@ install_all() {
   work=$(mktemp -d) || fail 'cannot make a temporary directory'
   write_launcher "$work/vfio-hook"
   plan_hook
+  plan_scripts
   say "Node.js: $node (version $version)"
   if [ "$dry_run" = no ] && [ ! -d "$DESTDIR/" ]; then
     mkdir -p "$DESTDIR" 2>/dev/null || fail "cannot make the directory $DESTDIR"
@@ -760,9 +817,11 @@ action=install
 dry_run=no
 force=no
 locked=no
+take_scripts=no
 for argument in "$@"; do
   case $argument in
     --uninstall) action=uninstall ;;
+    --scripts) take_scripts=yes ;;
     --dry-run) dry_run=yes ;;
     --force) force=yes ;;
     # Only this script itself says so: see under_locks.
@@ -779,6 +838,11 @@ for argument in "$@"; do
 done
 if [ "$force" = yes ] && [ "$action" = install ]; then
   printf 'install.sh: error: --force goes with --uninstall only\n' >&2
+  exit 2
+fi
+
+if [ "$take_scripts" = yes ] && [ "$action" = uninstall ]; then
+  printf 'install.sh: error: --scripts does not go with --uninstall\n' >&2
   exit 2
 fi
 

@@ -34,6 +34,14 @@ configured_guests() {
     return 1
 }
 
+# Scripts of a guest, in the tree of the usual dispatchers: beside hooks/qemu, unless an earlier hook was kept, which goes on
+# with them. A guest is called by any name, but none with a slash.
+has_scripts() {
+    [ "$0" = /etc/libvirt/hooks/qemu ] || return 1
+    case $guest in '' | . | .. | */*) return 1 ;; esac
+    [ -e "$0.d/$guest/$call" ] && [ ! -e "$0.d/00-kept-by-vfio-hook" ]
+}
+
 is_hook=yes
 case $0 in
 vfio-hook | *[/]vfio-hook) is_hook=no ;;
@@ -41,6 +49,7 @@ esac
 
 xml=
 without_devices=no
+needs='may be assigned host devices'
 if [ $is_hook = yes ] && [ $# -eq 4 ]; then
     case $call in
     prepare/begin)
@@ -50,15 +59,17 @@ if [ $is_hook = yes ] && [ $# -eq 4 ]; then
         case $xml in
         *hostdev* | *nvme* | *vfio* | *'&#'* | *'<!'* | *'<?'* | *'\u'*) ;;
         '<domain'*'</domain>')
-            if ! held_claims; then
+            if has_scripts; then
+                needs='has scripts'
+            elif ! held_claims; then
                 configured_guests || exit 0
                 without_devices=yes
             fi
             ;;
         esac
         ;;
-    release/end) held_claims || exit 0 ;;
-    *) exit 0 ;;
+    release/end) held_claims || has_scripts || exit 0 ;;
+    *) has_scripts || exit 0 ;;
     esac
 fi
 
@@ -181,7 +192,7 @@ fi
 # A guest of a user's own session (qemu:///session) is none of our business, nor is one that takes nothing from the host.
 if [ $is_hook = no ] || { [ "$call" = prepare/begin ] && [ $without_devices = no ] && is_root; }; then
     what='cannot run'
-    [ $is_hook = yes ] && what="cannot start guest \"$(printf %s "$guest" | LC_ALL=C tr -c '[:alnum:]._ -' '?')\", which may be assigned host devices"
+    [ $is_hook = yes ] && what="cannot start guest \"$(printf %s "$guest" | LC_ALL=C tr -c '[:alnum:]._ -' '?')\", which $needs"
     printf 'vfio-hook: error: %s: %s\n' "$what" "$problem" >&2
     printf 'vfio-hook: hint: %s\n' "$hint" >&2
     exit 1

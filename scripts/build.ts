@@ -56,6 +56,7 @@ const entries = {
   cli: 'src/cli/main.ts',
   domain: 'src/domain/parse.ts',
   config: 'src/config/part.ts',
+  scripts: 'src/hook/scripts.ts',
   log: 'src/log/winston.ts',
   simulated: 'simulator/entry.ts',
   described: 'simulator/described.ts',

@@ -17,6 +17,7 @@ export type ErrorCode =
   | 'VH_STUCK'
   | 'VH_INCOMPLETE'
   | 'VH_INSTALLATION'
+  | 'VH_SCRIPT'
   | 'VH_INTERNAL';
 
 /** What a {@link VfioHookError} is about, besides its sentence. */

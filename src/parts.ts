@@ -6,6 +6,7 @@ import { VfioHookError } from './errors.ts';
 import type { Host } from './host/host.ts';
 import type * as described from '../simulator/described.ts';
 import type * as main from './hook/main.ts';
+import type * as scripts from './hook/scripts.ts';
 import type { Sink } from './log/file.ts';
 import type { Log, Severity } from './log/log.ts';
 
@@ -17,6 +18,7 @@ export interface PartExports {
     readonly parseDomain: (xml: string, expected: { readonly name: string }) => Domain;
   };
   readonly 'config.cjs': typeof config;
+  readonly 'scripts.cjs': typeof scripts;
   readonly 'log.cjs': {
     winstonLog(level: Severity, sink: Sink): Log;
     verboseLog(sink: Sink, say: (line: string) => void): Log;

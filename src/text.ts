@@ -101,3 +101,8 @@ export function withoutQuotation(sentence: string): string {
     'it cannot be read'
   );
 }
+
+/** Permissions as people write them: `0755`. */
+export function octal(mode: number): string {
+  return mode.toString(8).padStart(4, '0');
+}

@@ -57,7 +57,7 @@ describe('the build', () => {
 
   it('makes one executable file, the hook, and its parts in a directory of the version and their hash', () => {
     assert.equal(statSync(join(built, 'vfio-hook')).mode & 0o777, 0o755);
-    const parts = ['cli', 'config', 'described', 'domain', 'log', 'main', 'simulated'].map(
+    const parts = ['cli', 'config', 'described', 'domain', 'log', 'main', 'scripts', 'simulated'].map(
       (part) => `${part}.cjs`,
     );
     assert.deepEqual(Object.keys(contents(built)), [

@@ -55,6 +55,8 @@ export interface Setting {
   /** Configuration: a file of examples/configs for the guest, or a text for all guests. */
   readonly config?: string;
   readonly mode?: string;
+  /** Scripts of the guest, by their paths below its directory. */
+  readonly scripts?: Readonly<Record<string, string>>;
   readonly faults?: readonly FaultDescription[];
   /** Guests of examples/domains that were started before; what came of it is not looked at. */
   readonly started?: readonly string[];
@@ -137,6 +139,11 @@ function prepareMachine(directory: string, setting: Setting): void {
   };
   const machine = createMachineFile(join(directory, MACHINE_FILE), spec);
   if (setting.config !== undefined) configure(directory, setting.config, setting);
+  for (const [name, text] of Object.entries(setting.scripts ?? {})) {
+    const path = join(directory, 'qemu.d', domainOf(setting).name, name);
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(path, text, { mode: 0o755 });
+  }
   for (const rule of setting.faults ?? []) machine.perform({ do: 'fault', rule });
   for (const domain of setting.started ?? []) {
     run(directory, `qemu ${domainOf({ domain }).name} prepare begin -`, { domain });

@@ -11,7 +11,7 @@ import { check, examplesOf, printed, type Setting } from './docs-examples.ts';
 const repository = fileURLToPath(new URL('..', import.meta.url));
 const documents = [
   ...readdirSync(repository),
-  ...readdirSync(join(repository, 'docs')).map((name) => `docs/${name}`),
+  ...readdirSync(join(repository, 'docs'), { recursive: true }).map((name) => `docs/${name.toString()}`),
 ].filter((name) => name.endsWith('.md'));
 
 const read = (path: string): string => readFileSync(join(repository, path), 'utf8');
@@ -41,6 +41,7 @@ describe('the documents', () => {
       'docs/doctor.md',
       'docs/errors.md',
       'docs/failure-modes.md',
+      'docs/guides/scripts.md',
       'docs/json.md',
       'docs/kernel-notes.md',
       'docs/other-vmms.md',

@@ -26,6 +26,8 @@ export interface Timeouts {
   readonly run: number;
   /** How long one run of this program waits, in all, for others that work on the same guest or IOMMU group. */
   readonly lock: number;
+  /** How long one script of a guest may take. */
+  readonly script: number;
 }
 
 /** What to do with the devices that `match` names. */
@@ -96,7 +98,7 @@ export interface ConfigEditor extends ConfigDecoder {
 
 /** What holds where no configuration says otherwise. */
 export const defaultConfig: Config = {
-  timeouts: { kernelWrite: 30_000, run: 120_000, lock: 30_000 },
+  timeouts: { kernelWrite: 30_000, run: 120_000, lock: 30_000, script: 120_000 },
   devices: [],
   log: { level: 'info' },
   sriov: [],

@@ -110,9 +110,10 @@ export const configSchema = v.pipe(
           kernelWrite: v.exactOptional(duration),
           run: v.exactOptional(duration),
           lock: v.exactOptional(duration),
+          script: v.exactOptional(duration),
         }),
         v.description(
-          'kernelWrite: how long one kernel write may take. run: how long all of a start may take together. lock: how long to wait, in all, for other runs on the same guest or group.',
+          'kernelWrite: how long one kernel write may take. run: how long all of a start may take together. lock: how long to wait, in all, for other runs on the same guest or group. script: how long one script of a guest may take.',
         ),
       ),
     ),

@@ -68,8 +68,3 @@ export function programPath(host: Host, name: string): string | undefined {
 export function word(path: string): string {
   return shellWord(path) ?? `'${escapeControl(path).replaceAll("'", '?')}'`;
 }
-
-/** Permissions as people write them: `0755`. */
-export function octal(mode: number): string {
-  return mode.toString(8).padStart(4, '0');
-}

@@ -1,10 +1,11 @@
 import type { Host } from '../host/host.ts';
 import type { Check } from './examination.ts';
-import { head, isExecutable, linkTarget, octal, programPath, realPath, target, word } from './files.ts';
+import { head, isExecutable, linkTarget, programPath, realPath, target, word } from './files.ts';
 import { failure, ok, warning, type Found } from './finding.ts';
 import { advice, command } from '../hint.ts';
 import { dropIns, isOurs, launcherOf, ourEntries, programOf } from './installed.ts';
-import { openingFor, type Opening } from './only-root.ts';
+import { openingFor, type Opening } from '../observe/only-root.ts';
+import { octal } from '../text.ts';
 import { places } from './places.ts';
 import { install, options, packagesOf, unfitSentence, type OptionedProgram } from '../programs.ts';
 

@@ -12,6 +12,7 @@ import { fileSink, type Sink } from '../log/file.ts';
 import { hasJournal, journalSink } from '../log/journal.ts';
 import { hookLog, type HookLog } from '../log/quiet.ts';
 import { sysfs } from '../pci/sysfs.ts';
+import type { ScriptTree } from './script-tree.ts';
 
 /** Where a run keeps and finds what is not the kernel's. */
 export interface Locations {
@@ -24,10 +25,20 @@ export interface Locations {
   readonly journal: boolean;
   /** Owner of everything that is trusted. */
   readonly trustedUid: number;
+  /** The scripts of guests; undefined where another hook runs them. */
+  readonly scripts: ScriptTree | undefined;
 }
 
-/** The places on a real host, or those of a simulated machine: all below its directory. */
-export function locations(machine: string | undefined): Locations {
+/** Where libvirt calls a hook whose scripts lie in `qemu.d` beside it. */
+const HOOK = '/etc/libvirt/hooks/qemu';
+/** What install.sh makes where it has kept an earlier hook: that one, which may have run the scripts, goes on with it. */
+const KEPT = '/etc/libvirt/hooks/qemu.d/00-kept-by-vfio-hook';
+
+/**
+ * The places on a real host, or those of a simulated machine: all below its directory. `called` is the path by which
+ * libvirt calls the hook: as one of several in `qemu.d` it runs no scripts.
+ */
+export function locations(machine: string | undefined, called = ''): Locations {
   if (machine === undefined) {
     return {
       stateDirectory: '/run/vfio-hook',
@@ -35,6 +46,7 @@ export function locations(machine: string | undefined): Locations {
       logFile: '/var/log/libvirt/vfio-hook.log',
       journal: true,
       trustedUid: 0,
+      scripts: called === HOOK && !existsSync(KEPT) ? { directory: `${HOOK}.d`, uid: 0 } : undefined,
     };
   }
   return {
@@ -43,6 +55,7 @@ export function locations(machine: string | undefined): Locations {
     logFile: join(machine, 'vfio-hook.log'),
     journal: false,
     trustedUid: process.geteuid?.() ?? 0,
+    scripts: { directory: join(machine, 'qemu.d'), uid: process.geteuid?.() ?? 0, granted: machine },
   };
 }
 

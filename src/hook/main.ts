@@ -2,10 +2,11 @@
  * Wires the parts of the hook together. The command's code lies in a file of its own, so that the hook is not read past
  * what it needs.
  */
-import { writeSync } from 'node:fs';
+import { writeFileSync, writeSync } from 'node:fs';
 import { basename } from 'node:path';
 import { openClaimStore } from '../engine/claim-store.ts';
 import { locations, openEngine } from './engine.ts';
+import { guestScripts } from './guest-scripts.ts';
 import { parseInvocation, simulatedMachine } from './invocation.ts';
 import { runHook } from './run.ts';
 import { readStdin } from './stdin.ts';
@@ -30,22 +31,25 @@ function unreadableClaims([stateDirectory = '']: readonly string[]): number {
   return damaged.length === 0 ? 0 : 1;
 }
 
-async function hook(args: readonly string[], parts: Parts): Promise<number> {
+async function hook(called: string, args: readonly string[], parts: Parts): Promise<number> {
   const invocation = parseInvocation(args);
   const machine = simulatedMachine(args);
   // qemu:///session runs the very same hook as the user, who has no say over host devices.
   if (!invocation || (machine === undefined && process.geteuid?.() !== 0)) return 0;
 
   let signal: string | undefined;
+  const listeners = new Set<() => void>();
   for (const name of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
     process.on(name, () => {
       signal = name;
+      for (const told of listeners) told();
     });
   }
   const shell = sideShell(process.env);
   const logger = process.env[LOGGER_VARIABLE] === undefined ? undefined : startedLoggerSink();
+  const where = locations(machine, called);
   const engine = openEngine({
-    where: locations(machine),
+    where,
     beside: { shell, logger },
     host: () =>
       machine === undefined ? linuxHostBeside(shell) : parts.load('simulated.cjs').openSimulatedHost(machine),
@@ -60,6 +64,18 @@ async function hook(args: readonly string[], parts: Parts): Promise<number> {
     loadParser: () => parts.load('domain.cjs').parseDomain,
     loudLog: (level) => parts.load('log.cjs').winstonLog(level, engine.sink),
     say: sayOnStderr,
+    scripts: guestScripts({
+      tree: where.scripts,
+      load: () => parts.load('scripts.cjs'),
+      whenTold: (told) => {
+        listeners.add(told);
+        return () => listeners.delete(told);
+      },
+      say: sayOnStderr,
+      answer: (xml) => {
+        writeFileSync(1, xml);
+      },
+    }),
   });
 }
 
@@ -69,5 +85,7 @@ async function hook(args: readonly string[], parts: Parts): Promise<number> {
  */
 export async function main(called: string, args: readonly string[], parts: Parts): Promise<number> {
   if (called === ASK_FOR_CLAIMS) return unreadableClaims(args);
-  return basename(called) === 'vfio-hook' ? parts.load('cli.cjs').main(args, parts) : hook(args, parts);
+  return basename(called) === 'vfio-hook'
+    ? parts.load('cli.cjs').main(args, parts)
+    : hook(called, args, parts);
 }

@@ -8,6 +8,7 @@ import { release } from '../engine/release.ts';
 import type { HookLog } from '../log/quiet.ts';
 import type { Log } from '../log/log.ts';
 import { errorLines } from '../report.ts';
+import type { GuestScripts } from './guest-scripts.ts';
 import { actionOf, type Invocation } from './invocation.ts';
 
 /** What a run of the hook needs from outside. */
@@ -21,40 +22,85 @@ export interface HookRun {
   readonly loudLog: (level: LogLevel) => Log;
   /** Writes one line to stderr. */
   readonly say: (line: string) => void;
+  /** The scripts of this guest for this call; the code that runs them is loaded when there are any. */
+  readonly scripts: GuestScripts;
 }
 
 /**
  * One call of libvirt. Returns the exit status: 0, or 1 for a start that must not go on and for devices that
- * are not back (which libvirt ignores, but logs). Never throws; nothing is written to stdout.
+ * are not back (which libvirt ignores, but logs). Never throws; nothing is written to stdout but what scripts answer to
+ * libvirt.
+ *
+ * Scripts of the guest run before a start takes anything, so that they can free what it needs, and after an end has
+ * given it back: the way in which they were written for a dispatcher and `managed='yes'`.
  */
 export async function runHook(run: HookRun): Promise<0 | 1> {
-  const action = actionOf(run.invocation);
-  if (action === 'nothing') return 0;
+  const { invocation, scripts } = run;
+  const action = actionOf(invocation);
+  const isScripted = scripts.are(invocation);
+  if (action === 'nothing' && !isScripted) return 0;
   let log: HookLog | undefined;
   try {
     const engine = run.openEngine();
     log = engine.log;
-    // Releasing never looks at the XML: see src/engine/release.ts.
-    if (action === 'prepare') await prepare(listening(engine, run), readDomain(run));
-    else await release(engine, run.invocation.guest);
+    const input = remembered(run.readStdin);
+    const script = async (): Promise<void> => {
+      if (isScripted) await scripts.run(invocation, engine, input);
+    };
+    switch (action) {
+      case 'prepare':
+        await script();
+        await prepare(listening(engine, run), readDomain(run, input()));
+        break;
+      case 'release':
+        // Releasing never looks at the XML: see src/engine/release.ts.
+        return either(
+          await ended(run, log, () => release(engine, invocation.guest)),
+          await ended(run, log, script),
+        );
+      case 'nothing':
+        await script();
+    }
     return 0;
   } catch (error) {
-    for (const line of errorLines(error)) run.say(line);
-    const failure = asFailure(error);
-    log?.write({
-      severity: 'err',
-      message: failure?.message ?? String(error),
-      guest: run.invocation.guest,
-      result: failure?.code ?? 'VH_INTERNAL',
-    });
-    return 1;
+    return failed(run, log, error);
   } finally {
     log?.close();
   }
 }
 
-function readDomain(run: HookRun): Domain {
-  const xml = run.readStdin();
+async function ended(run: HookRun, log: HookLog, action: () => Promise<void>): Promise<0 | 1> {
+  try {
+    await action();
+    return 0;
+  } catch (error) {
+    return failed(run, log, error);
+  }
+}
+
+function failed(run: HookRun, log: HookLog | undefined, error: unknown): 1 {
+  for (const line of errorLines(error)) run.say(line);
+  const failure = asFailure(error);
+  log?.write({
+    severity: 'err',
+    message: failure?.message ?? String(error),
+    guest: run.invocation.guest,
+    result: failure?.code ?? 'VH_INTERNAL',
+  });
+  return 1;
+}
+
+function either(a: 0 | 1, b: 0 | 1): 0 | 1 {
+  return a === 0 ? b : a;
+}
+
+/** What it says the first time: stdin can be read once. */
+function remembered(read: () => string): () => string {
+  let text: string | undefined;
+  return () => (text ??= read());
+}
+
+function readDomain(run: HookRun, xml: string): Domain {
   return run.loadParser()(xml, { name: run.invocation.guest });
 }
 

@@ -21,7 +21,7 @@ describe('mergeConfig', () => {
       { timeouts: { kernelWrite: 7, run: 9 } },
     ];
     const merged = files.reduce(mergeConfig, defaultConfig);
-    assert.deepEqual(merged.timeouts, { kernelWrite: 7, run: 9, lock: 5 });
+    assert.deepEqual(merged.timeouts, { kernelWrite: 7, run: 9, lock: 5, script: 120_000 });
     assert.deepEqual(merged.log, { level: 'err' });
   });
 
@@ -46,7 +46,7 @@ describe('mergeConfig', () => {
   it('leaves the defaults as they were', () => {
     mergeConfig(defaultConfig, { timeouts: { lock: 1 }, devices: [rule('vga')], log: { level: 'err' } });
     assert.deepEqual(defaultConfig, {
-      timeouts: { kernelWrite: 30_000, run: 120_000, lock: 30_000 },
+      timeouts: { kernelWrite: 30_000, run: 120_000, lock: 30_000, script: 120_000 },
       devices: [],
       log: { level: 'info' },
       sriov: [],

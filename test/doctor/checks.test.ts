@@ -793,7 +793,7 @@ const table: Readonly<Record<Id, readonly Row[]>> = {
     [
       'one that hangs',
       {
-        config: { timeouts: { kernelWrite: 50, run: 100, lock: 50 } },
+        config: { timeouts: { kernelWrite: 50, run: 100, lock: 50, script: 50 } },
         happened: async (s) => {
           s.fault({ kind: 'hang' }, { path: '*/snd_hda_intel/unbind' });
           await s.prepare(domainOf(card)).catch(() => undefined);
@@ -1209,7 +1209,7 @@ describe('doctor', () => {
     it(`a write that waits is said once, with what helps: ${held ? 'who has the device open' : 'nobody is known'}`, async () => {
       const situation = {
         guests: { win11: card, other: card },
-        config: { timeouts: { kernelWrite: 50, run: 100, lock: 50 } },
+        config: { timeouts: { kernelWrite: 50, run: 100, lock: 50, script: 50 } },
       };
       const s = scenario(machineOf(situation));
       s.fault({ kind: 'hang' }, { path: '*/snd_hda_intel/unbind' });

@@ -188,7 +188,7 @@ describe('inspectGroups', () => {
   });
 
   it('a device whose write hangs is shown without asking it, and refused', async () => {
-    const on = scenario({ config: { timeouts: { kernelWrite: 50, run: 100, lock: 1000 } } });
+    const on = scenario({ config: { timeouts: { kernelWrite: 50, run: 100, lock: 1000, script: 1000 } } });
     on.fault({ kind: 'hang' }, { path: '*/snd_hda_intel/unbind' });
     await failureOf(on.prepare(win11));
     const { verdict, devices } = await groupWith(on, GPU);

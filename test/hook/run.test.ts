@@ -46,6 +46,7 @@ async function run(
     loadParser: () => note('parser', parseDomain),
     loudLog: () => note('loud log', noLog),
     say: (line) => said.push(line),
+    scripts: { are: () => false, run: () => Promise.resolve() },
     ...changed,
   });
   return { status, said, touched };
@@ -134,7 +135,16 @@ describe('locations', () => {
       logFile: '/var/log/libvirt/vfio-hook.log',
       journal: true,
       trustedUid: 0,
+      scripts: undefined,
     });
+  });
+
+  it('have scripts beside libvirt’s own hook, and beside no other', () => {
+    assert.deepEqual(locations(undefined, '/etc/libvirt/hooks/qemu').scripts, {
+      directory: '/etc/libvirt/hooks/qemu.d',
+      uid: 0,
+    });
+    assert.equal(locations(undefined, '/etc/libvirt/hooks/qemu.d/50-vfio-hook').scripts, undefined);
   });
 
   it('are all below the directory of a simulated machine, and its log goes to no journal', () => {

@@ -80,12 +80,17 @@ export interface LauncherOptions {
   readonly chosen?: boolean;
   /** Whether the first place of the fixed list has it. */
   readonly listed?: boolean;
+  /** Whether it is called as libvirt's own hook, and not as one of several. */
+  readonly alone?: boolean;
 }
 
 const FIXED = '/usr/bin/node /usr/bin/nodejs /bin/node /usr/local/bin/node';
 
+/** How it asks whether it is. */
+const AS_HOOK = '[ "$0" = /etc/libvirt/hooks/qemu ]';
+
 /** Makes one. */
-export function launcher({ chosen = true, listed = false }: LauncherOptions = {}): Launcher {
+export function launcher({ chosen = true, listed = false, alone = false }: LauncherOptions = {}): Launcher {
   const work = temporaryDirectory();
   // Everybody may write here: a call may be another user's.
   chmodSync(work, 0o777);
@@ -106,11 +111,13 @@ export function launcher({ chosen = true, listed = false }: LauncherOptions = {}
       if (
         !text.includes(` ${FIXED};`) ||
         !text.includes('/run/vfio-hook/claims/') ||
-        !text.includes('/etc/vfio-hook/domains/')
+        !text.includes('/etc/vfio-hook/domains/') ||
+        !text.includes(AS_HOOK)
       )
         throw new Error('the launcher has other paths than this test replaces');
       return choose(chosen ? node : '')(text)
         .replace(FIXED, `${absentNode} ${list}`)
+        .replace(AS_HOOK, alone ? '[ "$0" = "$0" ]' : AS_HOOK)
         .replaceAll('/run/vfio-hook/claims/', `${claims}/`)
         .replaceAll('/etc/vfio-hook/domains/', `${domains}/`);
     },

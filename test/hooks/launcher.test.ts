@@ -162,6 +162,67 @@ describe('the launcher: files of guests', () => {
   });
 });
 
+describe('the launcher: scripts of guests', () => {
+  const it1 = launcher({ alone: true });
+  const other = launcher();
+  const broken = launcher({ alone: true, chosen: false });
+  const calls = [
+    ['prepare', 'begin'],
+    ['start', 'begin'],
+    ['started', 'begin'],
+    ['stopped', 'end'],
+    ['release', 'end'],
+    ['reconnect', 'begin'],
+    ['migrate', 'begin'],
+    ['restore', 'begin'],
+  ] as const;
+  const scripted = (on: typeof it1, place: string, ended: () => Launched): Launched => {
+    const directory = join(`${on.hook}.d`, place);
+    mkdirSync(directory, { recursive: true });
+    try {
+      return ended();
+    } finally {
+      rmSync(`${on.hook}.d`, { recursive: true });
+    }
+  };
+  const call = (on: typeof it1, name: string, [operation, sub]: readonly [string, string]): Launched =>
+    on.call([name, operation, sub, '-'], { input: WITHOUT });
+
+  it('with a place for them, each moment is for Node, which gets the XML', () => {
+    for (const moment of calls) {
+      const { node } = scripted(it1, `win11/${moment.join('/')}`, () => call(it1, 'win11', moment));
+      assert.equal(node?.stdin.toString().trim(), WITHOUT, moment.join('/'));
+    }
+  });
+
+  it('another moment, another guest and a guest whose name leads elsewhere still need nothing', () => {
+    isQuiet(scripted(it1, 'win11/prepare/begin', () => call(it1, 'win11', ['start', 'begin'])));
+    isQuiet(scripted(it1, 'win11/start/begin', () => call(it1, 'win10', ['start', 'begin'])));
+    isQuiet(scripted(it1, 'start/begin', () => call(it1, '.', ['start', 'begin'])));
+    isQuiet(scripted(it1, 'a/b/start/begin', () => call(it1, 'a/b', ['start', 'begin'])));
+  });
+
+  it('beside an earlier hook that was kept, and as one of several hooks, they are not ours', () => {
+    const moment = ['start', 'begin'] as const;
+    isQuiet(
+      scripted(it1, 'win11/start/begin', () => {
+        writeFileSync(`${it1.hook}.d/00-kept-by-vfio-hook`, '');
+        return call(it1, 'win11', moment);
+      }),
+    );
+    isQuiet(scripted(other, 'win11/start/begin', () => call(other, 'win11', moment)));
+  });
+
+  it('without Node the start of such a guest is refused: it would start without them', function () {
+    if (process.geteuid?.() !== 0) this.skip();
+    const { status, stderr } = scripted(broken, 'win11/prepare/begin', () =>
+      call(broken, 'win11', ['prepare', 'begin']),
+    );
+    assert.equal(status, 1);
+    assert.match(stderr, /cannot start guest "win11", which has scripts: there is no Node/);
+  });
+});
+
 describe('the launcher: names', () => {
   const it1 = launcher();
   const names: readonly string[] = [

@@ -72,7 +72,7 @@ describe('install.sh runs nothing that somebody else than root can replace', () 
   it('takes a place that is not there yet, by what is above it', () => {
     const { status, out, err } = installer().run(['--dry-run'], { DESTDIR: '', PREFIX: '/not-there/at/all' });
     if (status !== 0) assert.match(err, /^install\.sh: error: vfio-hook is installed with PREFIX=/);
-    else assert.match(out, /would install 7 files in \/not-there\/at\/all\/lib\/vfio-hook\//);
+    else assert.match(out, /would install \d files in \/not-there\/at\/all\/lib\/vfio-hook\//);
   }).timeout(20_000);
 
   it('refuses a place for the program that is not root’s alone, before anything is there', function () {

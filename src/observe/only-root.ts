@@ -1,13 +1,21 @@
 import type { Host } from '../host/host.ts';
-import { octal } from './files.ts';
+import { octal } from '../text.ts';
 
-/** What lets somebody else than root put another file in the place of one. */
+/** What lets somebody else put another file in the place of one. */
 export interface Opening {
   /** The directory, link or file of the path that is to blame. */
   readonly path: string;
   readonly kind: 'owner' | 'mode';
   /** In words, the same as those of hooks/only-root.sh. */
   readonly found: string;
+}
+
+/** Whose files are trusted. */
+export interface Trusted {
+  /** Their owner: 0 on a real host. */
+  readonly uid: number;
+  /** A directory that is taken for granted, with all above it: whatever lies above the whole of a simulated machine. */
+  readonly granted?: string;
 }
 
 /** Links that Linux follows on the way to one file (MAXSYMLINKS, include/linux/namei.h). */
@@ -18,11 +26,15 @@ const MOST_LINKS = 40;
  * path, from /, and every link on the way belongs to root, and neither group nor others may write to it; a sticky bit
  * does not excuse. Returns the first component that breaks it. What is not there breaks nothing.
  */
-export function openingFor(host: Host, path: string): Opening | undefined {
+export function openingFor(
+  host: Pick<Host, 'status' | 'readLink'>,
+  path: string,
+  trusted: Trusted = { uid: 0 },
+): Opening | undefined {
   let ahead = steps(path);
   let at = '';
   let links = 0;
-  const root = opening(host, '/');
+  const root = opening(host, '/', trusted);
   if (root) return root;
   for (let step = ahead.shift(); step !== undefined; step = ahead.shift()) {
     at = `${at}/${step}`;
@@ -30,7 +42,7 @@ export function openingFor(host: Host, path: string): Opening | undefined {
       at = at.split('/').slice(0, -2).join('/');
       continue;
     }
-    const found = opening(host, at);
+    const found = opening(host, at, trusted);
     if (found) return found;
     if (host.status(at)?.kind !== 'link') continue;
     links += 1;
@@ -46,10 +58,15 @@ function steps(path: string): string[] {
   return path.split('/').filter((step) => step !== '' && step !== '.');
 }
 
-function opening(host: Host, path: string): Opening | undefined {
+function opening(host: Pick<Host, 'status'>, path: string, { uid, granted }: Trusted): Opening | undefined {
+  if (granted !== undefined && `${granted}/`.startsWith(path === '/' ? path : `${path}/`)) return undefined;
   const status = host.status(path);
   if (!status) return undefined;
-  if (status.uid !== 0) return { path, kind: 'owner', found: `${path} belongs to uid ${status.uid}` };
+  if (status.uid !== uid) return { path, kind: 'owner', found: `${path} belongs to uid ${status.uid}` };
   if (status.kind === 'link' || (status.mode & 0o022) === 0) return undefined;
-  return { path, kind: 'mode', found: `others than root may write to ${path} (mode ${octal(status.mode)})` };
+  return {
+    path,
+    kind: 'mode',
+    found: `others than ${uid === 0 ? 'root' : 'its owner'} may write to ${path} (mode ${octal(status.mode)})`,
+  };
 }

@@ -1,0 +1,97 @@
+import { defaultConfig } from '../config/config.ts';
+import type { Engine } from '../engine/engine.ts';
+import { VfioHookError } from '../errors.ts';
+import type { Log } from '../log/log.ts';
+import { errorLines } from '../report.ts';
+import type { Invocation } from './invocation.ts';
+import { refuseUntrusted, scriptsFor, type Script, type ScriptTree } from './script-tree.ts';
+import type { ScriptCall, WhenTold } from './scripts.ts';
+
+/** The scripts that a guest has for the moments of its life. */
+export interface GuestScripts {
+  /** Whether there are any for a call. */
+  readonly are: (call: Invocation) => boolean;
+  /**
+   * Runs them, one after the other. Throws VH_SCRIPT where libvirt heeds it: then the operation does not go on, nor do
+   * the scripts behind the one that failed. Elsewhere each is run, and what failed is said and logged.
+   */
+  readonly run: (call: Invocation, engine: ScriptEngine, input: () => string) => Promise<void>;
+}
+
+type ScriptEngine = Pick<Engine, 'loadConfig'> & { readonly log: Log };
+
+/** What scripts need of the run that they are part of. */
+export interface ScriptRun {
+  /** Undefined: another hook runs them. */
+  readonly tree: ScriptTree | undefined;
+  readonly load: () => { readonly runScript: (script: Script, call: ScriptCall) => Promise<string> };
+  readonly whenTold: WhenTold;
+  /** Writes one line to stderr. */
+  readonly say: (line: string) => void;
+  /** Writes to libvirt what a script makes of the XML. */
+  readonly answer: (xml: string) => void;
+}
+
+/**
+ * Operations that libvirt gives up when the hook fails (src/qemu/qemu_process.c, qemu_migration.c, qemu_driver.c). Not
+ * `reconnect`, where a failure ends a guest that is well.
+ */
+const HEEDED: readonly string[] = ['prepare', 'start', 'started', 'migrate', 'restore'];
+/** Operations in which libvirt takes the XML that the hook writes in place of its own. */
+const ANSWERED: readonly string[] = ['migrate', 'restore'];
+
+/** The scripts of the guest that libvirt calls the hook for. */
+export function guestScripts({ tree, load, whenTold, say, answer }: ScriptRun): GuestScripts {
+  const of = (call: Invocation): readonly Script[] => (tree ? scriptsFor(tree, call) : []);
+  return {
+    are: (call) => of(call).length > 0,
+    run: async (call, engine, input) => {
+      const { guest, operation, subOperation, extra } = call;
+      const { runScript } = load();
+      const isHeeded = HEEDED.includes(operation);
+      const answers = ANSWERED.includes(operation);
+      const given = isHeeded ? input() : orNothing(input);
+      const deadlineMs = deadlineFor(engine, guest, given);
+      let xml = given;
+      for (const script of of(call)) {
+        const line = (message: string): void => {
+          engine.log.write({ severity: 'info', message, guest, step: script.name });
+        };
+        try {
+          if (tree) refuseUntrusted(tree, script);
+          const args = [guest, operation, subOperation, extra];
+          const said = await runScript(script, { args, input: xml, deadlineMs, answers, line, whenTold });
+          // What it leaves as it is it need not write.
+          if (said.trim() !== '') xml = said;
+          line('done');
+        } catch (error) {
+          if (isHeeded || !(error instanceof VfioHookError)) throw error;
+          for (const each of errorLines(error)) say(each);
+          engine.log.write({ severity: 'err', message: error.message, guest, result: error.code });
+        }
+      }
+      if (xml !== given) answer(xml);
+    },
+  };
+}
+
+/** The XML for those that run whatever happens: an end does not wait for one that cannot be read. */
+function orNothing(input: () => string): string {
+  try {
+    return input();
+  } catch (error) {
+    if (!(error instanceof VfioHookError)) throw error;
+    return '';
+  }
+}
+
+/** By the configuration of the guest; the usual one while that is broken, which is said where devices depend on it. */
+function deadlineFor({ loadConfig }: ScriptEngine, name: string, xml: string): number {
+  const uuid = /<uuid>([0-9a-f-]{36})<\/uuid>/i.exec(xml)?.[1]?.toLowerCase();
+  try {
+    return loadConfig({ name, ...(uuid !== undefined && { uuid }) }).timeouts.script;
+  } catch (error) {
+    if (!(error instanceof VfioHookError)) throw error;
+    return defaultConfig.timeouts.script;
+  }
+}
