@@ -1,6 +1,6 @@
 # The rule for what root runs: every component of its path, from /, and every link on the way belongs to root, and
 # neither group nor others may write to it; a sticky bit does not excuse. Else somebody could put another program there.
-# The build puts these lines into the launcher, install.sh reads them, src/observe/only-root.ts says the same.
+# The build puts these lines into the launcher, install.sh reads them, src/host/only-root.ts says the same.
 
 # only_root_can_replace PATH: if not, `fault` says because of what
 only_root_can_replace() {

@@ -8,6 +8,7 @@ import { startAtBoot } from './processes.ts';
 import type { MachineSpec } from './spec.ts';
 import type { Device, MachineState } from './state.ts';
 import { makeVfs, vfsOf } from './sriov.ts';
+import { vfInterfaceUp } from './vf-network.ts';
 
 /** The daemon's pid on every machine. */
 const LIBVIRTD = 812;
@@ -82,6 +83,7 @@ function bindOne(state: MachineState, device: Device, name: string): void {
   const driver = state.drivers[name];
   if (!driver) return;
   Object.assign(device, { driver: name, linked: true, enabled: driver.spec.vfio ? 0 : 1 });
+  vfInterfaceUp(state, device);
   if (!driver.spec.vfio) return;
   Object.assign(device, { powerControl: 'auto', powerState: 'D3hot' });
   // Without an override it was taken by its ids (vfio-pci.ids=…), which take others of the kind as well.

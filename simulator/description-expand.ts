@@ -127,7 +127,7 @@ function expandModules(description: Description, drivers: readonly DriverSpec[])
 function expandDevice(device: DeviceDescription, service: Service): DeviceSpec {
   const [vendor = '', id = ''] = device.id.split(':');
   const [subsystemVendor = '', subsystemDevice = ''] = device.subsystem.split(':');
-  const { link, sriov } = device;
+  const { link, sriov, net } = device;
   return {
     address: device.address,
     ...(device.name !== undefined && { name: device.name }),
@@ -159,6 +159,7 @@ function expandDevice(device: DeviceDescription, service: Service): DeviceSpec {
         vfDevice: sriov.vfDevice,
         vfBars: expandBars(sriov.vfBars),
         ...(sriov.vgpuType !== undefined && { vgpuType: sriov.vgpuType }),
+        ...(net && { net: { interface: net.name, up: net.up, refuses: sriov.refuses } }),
       },
     }),
     nodes: [...service.nodes, ...device.nodes],

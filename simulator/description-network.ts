@@ -9,6 +9,8 @@ export function interfaceFiles(net: {
 }): Record<string, string> {
   return {
     operstate: net.up ? 'up\n' : 'down\n',
+    // IFF_UP is the lowest bit (net/core/net-sysfs.c:flags_show).
+    flags: net.up ? '0x1003\n' : '0x1002\n',
     // An interface that is down does not know (net/core/net-sysfs.c:carrier_show).
     carrier: net.up ? '1\n' : '! EINVAL',
     ...(net.master !== undefined && {

@@ -1,6 +1,6 @@
 import * as v from 'valibot';
 import { diskSchema } from './description-disk.ts';
-import { kernelVersions, linkSpeeds, linkWidths } from './spec.ts';
+import { kernelVersions, linkSpeeds, linkWidths, vfSettings } from './spec.ts';
 
 /**
  * What a file in examples/hosts/ may say. Numbers that are written in hexadecimal are texts in YAML, in
@@ -71,6 +71,8 @@ const sriov = v.strictObject({
   vfBars: bars,
   /** NVIDIA's vendor framework: fresh VFs have this vGPU type, 0 for none. */
   vgpuType: v.optional(v.number()),
+  /** Of a network card: what its driver does not set for a virtual function. */
+  refuses: v.optional(v.array(v.picklist(vfSettings)), []),
 });
 
 const speed = v.picklist(linkSpeeds, 'a link has 2.5, 5, 8, 16, 32 or 64 GT/s');

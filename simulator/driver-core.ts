@@ -4,6 +4,7 @@ import { faultDelay, nextFault } from './faults.ts';
 import { disconnectNodes } from './open-nodes.ts';
 import { profileOf } from './profile.ts';
 import { deviceByUid, driverOf, logLine, type Device, type Driver, type MachineState } from './state.ts';
+import { vfInterfaceUp } from './vf-network.ts';
 import { logRequest, vfioBound, vfioProbeError, vfioUnbound } from './vfio.ts';
 import { deviceLock, done, failed, then, type Attach, type Outcome, type Work } from './work.ts';
 
@@ -99,6 +100,7 @@ export function removed(state: MachineState, uid: number, driver: string): Outco
   if (reason !== undefined) return { kind: 'wait', for: reason };
   const spec = driverOf(state, device)?.spec;
   delete device.driver;
+  delete device.mac;
   device.enabled = 0;
   if (spec?.vfio) vfioUnbound(device);
   if (device.powerState === 'D0') device.powerState = profileOf(state.spec.kernel).powerStateAfterDriver;
@@ -144,4 +146,5 @@ function bound(state: MachineState, device: Device, driver: Driver): void {
   device.enabled = driver.spec.name === 'pci-stub' ? 0 : 1;
   if (driver.spec.vfio) vfioBound(state, device);
   if (driver.spec.console) consoleDriverBound(state, device);
+  vfInterfaceUp(state, device);
 }

@@ -20,6 +20,9 @@ const numbers = {
   EDEADLK: 35,
   ENOTSUPP: 524,
   EUSERS: 87,
+  EOPNOTSUPP: 95,
+  EADDRNOTAVAIL: 99,
+  ECANCELED: 125,
   ETIMEDOUT: 110,
 } as const;
 

@@ -6,14 +6,18 @@ import type {
   ModuleOptions,
   ModuleResult,
   ProcessIdentity,
+  RunResult,
   UnseenProcess,
   WriteResult,
 } from '../src/host/host.ts';
+import { openingFor } from '../src/host/only-root.ts';
+import { acting, notStarted, replaceable } from '../src/programs.ts';
 import { submit, type Call } from './kernel.ts';
 import { processAlive, thisProcess } from './process.ts';
 import { readLabel } from './read.ts';
+import { programPath } from './programs.ts';
 import { passTime, simulatedReads } from './reads.ts';
-import type { MachineState, Process } from './state.ts';
+import type { MachineState, Process, ProgramOutput } from './state.ts';
 import type { Store } from './store.ts';
 import type { Work } from './work.ts';
 
@@ -62,6 +66,8 @@ export function simulatedHost(store: Store, options: SimulatedHostOptions = {}):
     return store.read(see);
   };
 
+  const reads = simulatedReads(store, look);
+
   const call = async (request: Call, deadlineMs: number): Promise<CallResult> => {
     alive();
     const deadline = store.now() + deadlineMs;
@@ -106,14 +112,32 @@ export function simulatedHost(store: Store, options: SimulatedHostOptions = {}):
       : { kind: 'failed', reason: moduleReason(operation, name, result.errno) };
   };
 
+  const run: Host['run'] = async (program, args, deadlineMs): Promise<RunResult> => {
+    const { path, unfit } = look((state) => programPath(state, program));
+    if (path === undefined) throw notStarted(acting[program], 'ENOENT');
+    if (path.startsWith('/')) {
+      const opening = openingFor(reads, path);
+      if (opening) throw replaceable(path, opening.found);
+    }
+    if (unfit !== undefined) return { kind: 'exited', status: 1, stdout: '', stderr: `${unfit}\n` };
+    const work = { do: 'run', program, args } as const;
+    const result = await call(
+      { operation: 'run', path: program, value: args.join(' '), pid: self.pid, work },
+      deadlineMs,
+    );
+    if (result.kind === 'stuck') return result;
+    return { kind: 'exited', ...(result.output ?? { status: 0, stdout: '', stderr: '' }) };
+  };
+
   return {
     kind: 'simulated',
-    ...simulatedReads(store, look),
+    ...reads,
     securityLabel: (path) => Promise.resolve(look((state) => readLabel(state, path))),
     wideRoutes: () => Promise.resolve(look(({ spec }) => spec.wideRoutes)),
     write: (path, value, deadlineMs) => writeRaw(path, `${value}\n`, deadlineMs),
     writeRaw,
     loadModule: (name, deadlineMs, how) => moduleCall('load', name, deadlineMs, how),
+    run,
     tryProgram: (program) => Promise.resolve(look(({ spec }) => spec.unfitPrograms?.[program])),
     unloadModule: (name, deadlineMs) => moduleCall('unload', name, deadlineMs),
     holders: (paths) => look((state) => holdersOf(state, paths, self)),
@@ -147,13 +171,14 @@ export function simulatedHost(store: Store, options: SimulatedHostOptions = {}):
 }
 
 type CallResult =
-  | { readonly kind: 'returned'; readonly errno?: string }
+  | { readonly kind: 'returned'; readonly errno?: string; readonly output?: ProgramOutput }
   | { readonly kind: 'stuck'; readonly writer: ProcessIdentity };
 
 function resultNow(state: MachineState, task: number): CallResult | undefined {
-  const result = state.journal.find((entry) => entry.id === task)?.result;
+  const { result, output } = state.journal.find((entry) => entry.id === task) ?? {};
   if (result === undefined) return undefined;
-  return result === 'ok' ? { kind: 'returned' } : { kind: 'returned', errno: result };
+  const said = output && { output };
+  return result === 'ok' ? { kind: 'returned', ...said } : { kind: 'returned', errno: result, ...said };
 }
 
 function stuckResult(state: MachineState, id: number): CallResult {

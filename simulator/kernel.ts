@@ -2,19 +2,20 @@ import { attach, detach, probe, removed } from './driver-core.ts';
 import { faultDelay, nextFault } from './faults.ts';
 import { deleteDevice, removeTree, rescan } from './hotplug.ts';
 import { load, moduleName, unload, unregister } from './modules.ts';
+import { failedOutput, runProgram } from './programs.ts';
 import { resetDevice, setEnabled, setPowerControl } from './power.ts';
 import { resize } from './resize.ts';
 import { dropVfs, makeVfs, setNumVfs } from './sriov.ts';
-import { deviceByUid, type JournalEntry, type MachineState, type Task } from './state.ts';
+import { deviceByUid, type JournalEntry, type MachineState, type ProgramOutput, type Task } from './state.ts';
 import { storeAttribute, storeOpenAttribute } from './write.ts';
-import { busLock, done, failed, type Outcome, type Work } from './work.ts';
+import { busLock, done, failed, then, type Outcome, type Work } from './work.ts';
 
 const JOURNAL_LENGTH = 2000;
 
 /** A call that a process makes. */
 export interface Call {
   readonly operation: JournalEntry['operation'];
-  /** Attribute, or name of the module. */
+  /** Attribute, or name of the module, or of the program. */
   readonly path: string;
   readonly value: string;
   /** The process that makes it. */
@@ -41,6 +42,7 @@ export function submit(state: MachineState, call: Call): Submission {
     return { task: id, kill: true };
   }
   if (effect?.kind === 'fail' || effect?.kind === 'lie') {
+    if (operation === 'run' && effect.kind === 'fail') say(state, id, failedOutput(effect.errno));
     settle(state, id, effect.kind === 'fail' ? effect.errno : 'ok');
     return { task: id, kill: false };
   }
@@ -49,6 +51,7 @@ export function submit(state: MachineState, call: Call): Submission {
     id,
     writer,
     ...(operation === 'write' && { write: { path, value } }),
+    ...(operation === 'run' && { write: { path: `${path} ${value}`, value: '' } }),
     todo: [...faultDelay(state, fault), call.work],
     locks: [],
   });
@@ -96,7 +99,14 @@ function finish(state: MachineState, task: Task, result: string): void {
   for (const key of [...task.locks]) unlock(state, task, key);
   for (const lock of Object.values(state.locks)) lock.queue = lock.queue.filter((id) => id !== task.id);
   state.tasks = state.tasks.filter((each) => each !== task);
+  const output = result === 'ok' ? task.output : failedOutput(result);
+  if (output) say(state, task.id, output);
   settle(state, task.id, result);
+}
+
+function say(state: MachineState, id: number, output: ProgramOutput): void {
+  const entry = state.journal.find((each) => each.id === id);
+  if (entry?.operation === 'run') entry.output = output;
 }
 
 function settle(state: MachineState, id: number, result: string): void {
@@ -163,7 +173,13 @@ function perform(state: MachineState, task: Task, work: Work): Outcome {
     case 'vfs-gone': {
       const device = deviceByUid(state, work.uid);
       if (device) device.numVfs = 0;
+      delete device?.vfSettings;
       return done;
+    }
+    case 'run': {
+      const { todo, ...output } = runProgram(state, work.program, work.args);
+      task.output = output;
+      return then(...todo);
     }
     case 'load':
       return load(state, moduleName(work.module), work.obeyBlacklist);

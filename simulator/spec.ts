@@ -239,7 +239,31 @@ export interface SriovSpec {
   readonly vfBars: readonly BarSpec[];
   /** current_vgpu_type of fresh VFs; absent when it is no such card. */
   readonly vgpuType?: number;
+  /** The network interface of the physical function; absent: it is no network card. */
+  readonly net?: SriovNetSpec;
 }
+
+/** A network card that keeps addresses, tags and limits for its virtual functions (legacy mode). */
+export interface SriovNetSpec {
+  readonly interface: string;
+  readonly up: boolean;
+  /** What its driver has no function for, or will not take. */
+  readonly refuses: readonly VfSetting[];
+}
+
+/** What `ip link set dev CARD vf N` may set; `no-mac` is the address of zeros. */
+export const vfSettings = [
+  'mac',
+  'no-mac',
+  'vlan',
+  'qos',
+  'spoofchk',
+  'trust',
+  'state',
+  'max_tx_rate',
+] as const;
+
+export type VfSetting = (typeof vfSettings)[number];
 
 /** A program of the host. */
 export interface ProcessSpec {

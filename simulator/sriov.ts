@@ -4,6 +4,7 @@ import { addDevice, detachAndDelete } from './hotplug.ts';
 import { profileOf } from './profile.ts';
 import type { DeviceSpec, SriovSpec } from './spec.ts';
 import { deviceByUid, driverOf, type Device, type MachineState } from './state.ts';
+import { newVfSettings } from './vf-network.ts';
 import { busLock, done, failed, then, type Outcome, type Work } from './work.ts';
 
 /** Where the BARs of virtual functions are: in the room that the firmware gave the physical one for them. */
@@ -30,6 +31,7 @@ export function makeVfs(state: MachineState, uid: number, count: number): Outcom
   const sriov = device?.spec.sriov;
   if (!device || !sriov) return failed('ENODEV');
   device.numVfs = count;
+  if (sriov.net) device.vfSettings = newVfSettings(count);
   const added: Device[] = [];
   for (let index = 0; index < count; index += 1) {
     const vf = addDevice(state, vfSpec(device.spec, sriov, index));

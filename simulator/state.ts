@@ -78,9 +78,26 @@ export interface Device {
   /** sriov_drivers_autoprobe. */
   vfAutoprobe: boolean;
   vgpuType?: number;
+  /** What a network card keeps for each of its virtual functions. */
+  vfSettings?: VfSettings[];
+  /** Address of its own network interface, of a virtual function. */
+  mac?: string;
   /** Processes that opened the device through VFIO. */
   users: number[];
   resets: number;
+}
+
+/** What `ip link set dev PF vf N …` sets. */
+export interface VfSettings {
+  mac: string;
+  /** Somebody has set the address through the card: then the function's own driver may not change it. */
+  macIsSet: boolean;
+  vlan: number;
+  qos: number;
+  spoofchk: boolean;
+  trust: boolean;
+  state: 'auto' | 'enable' | 'disable';
+  maxTxRate: number;
 }
 
 /** A card in its slot that the kernel has forgotten. */
@@ -132,6 +149,8 @@ export interface Task {
   readonly writer: number;
   /** The write that it is, when it is one: attribute and bytes. */
   readonly write?: { readonly path: string; readonly value: string };
+  /** What a program says when everything that it has to do is done. */
+  output?: ProgramOutput;
   todo: Work[];
   locks: string[];
   /** What it waits for, in words. */
@@ -223,15 +242,24 @@ export interface JournalEntry {
   readonly at: number;
   /** The process that asked for it; the writer of a blocked call is a child of its own. */
   readonly pid: number;
-  readonly operation: 'write' | 'load' | 'unload';
-  /** Attribute, or name of the module. */
+  readonly operation: 'write' | 'load' | 'unload' | 'run';
+  /** Attribute, or name of the module, or of the program. */
   readonly path: string;
-  /** The bytes written, with their newline. */
+  /** The bytes written, with their newline; the arguments of a program. */
   readonly value: string;
   /** `ok`, `killed` (the caller died before the call) or the errno; absent while the call has not returned. */
   result?: string;
+  /** What a program said, and how it ended. */
+  output?: ProgramOutput;
   /** Milliseconds until it returned. */
   took?: number;
+}
+
+/** How a program ended. */
+export interface ProgramOutput {
+  readonly status: number;
+  readonly stdout: string;
+  readonly stderr: string;
 }
 
 /** The device with this uid, while it is there. */

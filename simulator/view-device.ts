@@ -5,6 +5,7 @@ import { devicePath, driverOf, isBridge, type Device, type MachineState } from '
 import { barAttributes, sriovAttributes } from './view-resources.ts';
 import { cString, kernelNumber, writtenName } from './text.ts';
 import { directory, link, overlay, text, textTree, type Directory, type File, type Node } from './tree.ts';
+import { vfInterfaceFiles } from './vf-network.ts';
 import { busLock, deviceLock, done, failed, then, type Outcome, type Work } from './work.ts';
 
 const PAGE = 4096;
@@ -13,6 +14,12 @@ const PAGE = 4096;
 export function isInService(state: MachineState, device: Device): boolean {
   const driver = driverOf(state, device)?.spec;
   return device.linked && driver?.dma === 'native';
+}
+
+/** What a driver of the host shows of a device, as in a spec: also of what it has made itself. */
+export function serviceEntries(state: MachineState, device: Device): Readonly<Record<string, string>> {
+  if (device.spec.physicalFunction === undefined) return device.spec.entries;
+  return { ...device.spec.entries, ...vfInterfaceFiles(state, device) };
 }
 
 /** A device's directory with its attributes, and the devices behind it. */
@@ -35,7 +42,7 @@ export function deviceDirectory(state: MachineState, device: Device): Directory 
     }
   }
   const own = directory(entries);
-  return isInService(state, device) ? overlay(own, textTree(device.spec.entries)) : own;
+  return isInService(state, device) ? overlay(own, textTree(serviceEntries(state, device))) : own;
 }
 
 function identity(state: MachineState, device: Device): Record<string, Node> {

@@ -18,7 +18,7 @@ import {
 import { mapValues, pciBus } from './view-bus.ts';
 import { moduleDirectory } from './view-module.ts';
 import { swapsText, virtualDevices, volumeClasses, volumeNodes } from './view-block.ts';
-import { deviceDirectory, isInService } from './view-device.ts';
+import { deviceDirectory, isInService, serviceEntries } from './view-device.ts';
 import { memoryFiles, memoryNodes, wholePools } from './view-memory.ts';
 import { inputDevicesText } from './view-input.ts';
 import { sessionTables } from './view-network.ts';
@@ -145,7 +145,7 @@ function classDirectory(state: MachineState): Directory {
   };
   for (const device of Object.values(state.devices)) {
     if (!isInService(state, device)) continue;
-    for (const path of Object.keys(device.spec.entries)) {
+    for (const path of Object.keys(serviceEntries(state, device))) {
       for (const { kind, name, end } of classEntries(path)) {
         (classes[kind] ??= {})[name] = link(`${devicePath(state, device)}/${path.slice(0, end)}`);
       }

@@ -1,3 +1,4 @@
+import type { ActingProgram } from '../src/programs.ts';
 import type { Errno } from './errno.ts';
 
 /**
@@ -38,6 +39,8 @@ export type Work =
   | { readonly do: 'make-vfs'; readonly uid: number; readonly count: number }
   | { readonly do: 'drop-vfs'; readonly uid: number }
   | { readonly do: 'vfs-gone'; readonly uid: number }
+  /** What a program does, as far as it does it at once; the rest is work that it leaves. */
+  | { readonly do: 'run'; readonly program: ActingProgram; readonly args: readonly string[] }
   | { readonly do: 'load'; readonly module: string; readonly obeyBlacklist?: boolean }
   | { readonly do: 'unload'; readonly module: string }
   | { readonly do: 'unregister'; readonly module: string };

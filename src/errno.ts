@@ -13,6 +13,7 @@ const names: Readonly<Record<string, string>> = {
   'Device or resource busy': 'EBUSY',
   'File exists': 'EEXIST',
   'No such device': 'ENODEV',
+  'Cannot assign requested address': 'EADDRNOTAVAIL',
   'Not a directory': 'ENOTDIR',
   'Is a directory': 'EISDIR',
   'Invalid argument': 'EINVAL',
@@ -58,4 +59,9 @@ export function errnoPhrase(errno: string): string {
   const [text] = Object.entries(names).find(([, name]) => name === errno) ?? [];
   if (text === undefined || /\d/.test(text)) return errno;
   return `${errno} (${text.charAt(0).toLowerCase()}${text.slice(1)})`;
+}
+
+/** The text of an errno, as programs print it; the errno itself where it has none that is known. */
+export function errnoText(errno: string): string {
+  return Object.entries(names).find(([, name]) => name === errno)?.[0] ?? errno;
 }

@@ -13,6 +13,7 @@ const packages: Readonly<Record<string, string>> = {
   flock: 'util-linux',
   logger: 'bsdutils (Debian, Ubuntu) or util-linux',
   ip: 'iproute2 (Debian, Ubuntu) or iproute',
+  'sriov-manage': 'that has NVIDIA’s vGPU host driver',
 };
 
 /**
@@ -40,6 +41,19 @@ export const NOT_IN_TIME = Number(options.flock[2]);
 /** A program that is started with options of its own. */
 export type OptionedProgram = keyof typeof options;
 
+/**
+ * Programs that are run for what they do to the host (`Host.run`), and how each is started: by its name, from where a
+ * distribution keeps its programs, or by a path that its vendor has chosen. Whoever may replace what lies there would be
+ * root: see src/host/only-root.ts.
+ */
+export const acting = {
+  ip: 'ip',
+  'sriov-manage': '/usr/lib/nvidia/sriov-manage',
+} as const satisfies Readonly<Record<string, string>>;
+
+/** A program that is run for what it does. */
+export type ActingProgram = keyof typeof acting;
+
 /** The packages that have these programs, each once: `coreutils, kmod`. */
 export function packagesOf(programs: readonly string[]): string {
   return [...new Set(programs.map((program) => packages[program] ?? program))].join(', ');
@@ -49,12 +63,13 @@ export function packagesOf(programs: readonly string[]): string {
 export function notStarted(program: string, errno: string, cause?: unknown): VfioHookError {
   if (errno !== 'ENOENT' && errno !== 'EACCES')
     return systemFailure(`cannot start the program ${program}`, errno, { cause });
+  const place = program.startsWith('/') ? '' : ' in /usr/sbin, /usr/bin, /sbin and /bin';
   return new VfioHookError(
     'VH_INSTALLATION',
     errno === 'ENOENT'
-      ? `there is no program ${program} in /usr/sbin, /usr/bin, /sbin and /bin`
+      ? `there is no program ${program}${place}`
       : `the program ${program} may not be run: ${errno}`,
-    { hints: [install(program)], cause },
+    { hints: [install(program.split('/').pop() ?? program)], cause },
   );
 }
 
@@ -68,6 +83,15 @@ export function unfitSentence(program: OptionedProgram, said: string): string {
   const words = said.trim().split('\n')[0] ?? '';
   const need = options[program].filter((option) => /^(?:-|conv|status|bs)/.test(option)).join(' ');
   return `the program ${program} of this host does not do what is needed (${need})${words === '' ? '' : `: ${words}`}`;
+}
+
+/** The error of a program that root must not run, since others can replace it. */
+export function replaceable(program: string, found: string): VfioHookError {
+  return new VfioHookError(
+    'VH_INSTALLATION',
+    `${program} is not run: somebody else than root can replace it: ${found}`,
+    { hints: [advice('give it back to root, and take the right to write from all others')] },
+  );
 }
 
 /** What to do about a program that is missing or unfit. */

@@ -4,7 +4,7 @@ import { head, isExecutable, linkTarget, programPath, realPath, target, word } f
 import { failure, ok, warning, type Found } from './finding.ts';
 import { advice, command } from '../hint.ts';
 import { dropIns, isOurs, launcherOf, ourEntries, programOf } from './installed.ts';
-import { openingFor, type Opening } from '../observe/only-root.ts';
+import { openingFor, type Opening } from '../host/only-root.ts';
 import { octal } from '../text.ts';
 import { places } from './places.ts';
 import { install, options, packagesOf, unfitSentence, type OptionedProgram } from '../programs.ts';

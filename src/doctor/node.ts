@@ -4,7 +4,7 @@ import { isExecutable, realPath, target } from './files.ts';
 import { failure, ok, warning } from './finding.ts';
 import { advice, command } from '../hint.ts';
 import { launcherOf, writtenInto } from './installed.ts';
-import { openingFor } from '../observe/only-root.ts';
+import { openingFor } from '../host/only-root.ts';
 import { nodePaths } from './places.ts';
 
 /** The oldest Node.js that the compiled files are made for: major version times a thousand, and minor. */

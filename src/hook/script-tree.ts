@@ -4,7 +4,7 @@ import { VfioHookError, errnoOf } from '../errors.ts';
 import { advice, command, type Hint } from '../hint.ts';
 import { fileStatus } from '../host/linux/file-status.ts';
 import { orAbsent } from '../host/reading.ts';
-import { openingFor, type Trusted } from '../observe/only-root.ts';
+import { openingFor, type Trusted } from '../host/only-root.ts';
 import { shellWord, shownPath } from '../text.ts';
 import type { Invocation } from './invocation.ts';
 

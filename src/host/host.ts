@@ -1,4 +1,4 @@
-import type { OptionedProgram } from '../programs.ts';
+import type { ActingProgram, OptionedProgram } from '../programs.ts';
 
 /**
  * The port to the kernel. Low on purpose: attributes, links and lists, so that the choreography of writes
@@ -65,6 +65,11 @@ export interface Host {
    * loaded for. That it is `loaded` proves nothing: see `ModuleOptions`.
    */
   loadModule(name: string, deadlineMs: number, options?: ModuleOptions): Promise<ModuleResult>;
+  /**
+   * Runs a program for what it does, or tells. Arguments are passed as they are, no shell is involved, its input is empty.
+   * One that does not end in time is left alone, and may still do what it was started for.
+   */
+  run(program: ActingProgram, args: readonly string[], deadlineMs: number): Promise<RunResult>;
   /**
    * Tries whether a program knows the options that this one gives it: undefined when it does, else what it says. For
    * the doctor.
@@ -182,6 +187,17 @@ export type WriteResult =
       readonly kind: 'stuck';
       readonly writer: ProcessIdentity;
     };
+
+/** What came of a program that was run. */
+export type RunResult =
+  | {
+      readonly kind: 'exited';
+      /** -1 when a signal ended it. */
+      readonly status: number;
+      readonly stdout: string;
+      readonly stderr: string;
+    }
+  | { readonly kind: 'stuck'; readonly writer: ProcessIdentity };
 
 /** What opening a device node came to. */
 export type Opening = 'free' | 'busy' | 'absent' | 'denied';

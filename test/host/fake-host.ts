@@ -63,6 +63,7 @@ export function fakeHost({
     },
     write: refuse,
     loadModule: refuse,
+    run: refuse,
     tryProgram: () => Promise.resolve(undefined),
     holders: () => [],
     openFiles: () => ({ holders: [], unseen: [] }),

@@ -79,6 +79,7 @@ function askingHost(program: Program, asked: (question: Question) => unknown): H
     | 'readLocked'
     | 'write'
     | 'loadModule'
+    | 'run'
     | 'isAlive'
     | 'hasEnded'
     | 'self'
@@ -101,6 +102,8 @@ function askingHost(program: Program, asked: (question: Question) => unknown): H
     },
     write: openWrites(ask, () => asks),
     loadModule: (module) => Promise.resolve(ask({ ask: 'modprobe', module }) as ModuleResult),
+    // No machine of the model has anything that a program is run for.
+    run: () => Promise.resolve({ kind: 'exited', status: 1, stdout: '', stderr: '' }),
     isAlive: ({ pid, startTime }) => ask({ ask: 'alive', pid, startTime }) as boolean,
     // Either it has ended by then, or the run gives up waiting for it.
     hasEnded: ({ pid, startTime }) => Promise.resolve(ask({ ask: 'alive', pid, startTime }) !== true),

@@ -32,7 +32,13 @@ describe('a network interface of a description', () => {
     assert.equal(host.readLink('/sys/class/net/eno1'), `../../devices/pci0000:01/${NIC}/net/eno1`);
     assert.equal(host.read('/sys/class/net/eno1/carrier'), '1\n');
     assert.equal(host.readLink('/sys/class/net/eno1/master')?.split('/').pop(), 'br0');
-    assert.deepEqual(host.list('/sys/class/net/br0/'), ['bridge', 'carrier', 'lower_eno1', 'operstate']);
+    assert.deepEqual(host.list('/sys/class/net/br0/'), [
+      'bridge',
+      'carrier',
+      'flags',
+      'lower_eno1',
+      'operstate',
+    ]);
     assert.match(host.readLink('/sys/class/net/br0') ?? '', /devices\/virtual\/net\/br0$/);
   });
 

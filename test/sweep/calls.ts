@@ -71,6 +71,10 @@ export function aroundHost(host: SimulatedHost, around: Around): SimulatedHost {
       around({ kind: 'kernel', name: writeName(path, value) }, () => host.write(path, value, deadlineMs)),
     loadModule: (name, deadlineMs, how) =>
       around({ kind: 'kernel', name: `load ${name}` }, () => host.loadModule(name, deadlineMs, how)),
+    run: (program, args, deadlineMs) =>
+      around({ kind: 'kernel', name: [program, ...args].join(' ') }, () =>
+        host.run(program, args, deadlineMs),
+      ),
     readLocked: (paths, deadlineMs) =>
       around({ kind: 'child', name: `read ${paths.length} attributes` }, () =>
         host.readLocked(paths, deadlineMs),

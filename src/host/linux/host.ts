@@ -27,6 +27,7 @@ import type { SideShell } from './side-shell.ts';
 import { openExclusive, tryOpen } from './opening.ts';
 import { wideRoutes } from './routes.ts';
 import { tryProgram } from './program-trial.ts';
+import { run } from './run.ts';
 
 /** The real kernel of this machine. */
 export const linuxHost: Host = {
@@ -46,6 +47,7 @@ export const linuxHost: Host = {
   wideRoutes,
   write,
   loadModule,
+  run,
   tryProgram,
   holders: (paths) => openFilesAmong(paths).holders,
   openFiles: (paths, ofProgram) => openFilesAmong(paths, { ofProgram }),

@@ -1,6 +1,6 @@
 import { parsePciAddress } from '../../pci/address.ts';
 import { sysfs } from '../../pci/sysfs.ts';
-import { options } from '../../programs.ts';
+import { acting, options, type ActingProgram } from '../../programs.ts';
 import type { BlockedWrite } from '../host.ts';
 import {
   commandLine,
@@ -16,6 +16,9 @@ import {
 /** Name of the variable in a writer's environment that says what it writes: `<path> <value>`. */
 export const WRITER_VARIABLE = 'VFIO_HOOK_WRITE';
 
+/** The same for a program that is run for what it does: its name and arguments, as a person would type them. */
+export const RUN_VARIABLE = 'VFIO_HOOK_RUN';
+
 /** Arguments with which dd makes one write(2) to an attribute; the value comes on its stdin. */
 export function writerArguments(path: string): string[] {
   return [`of=${path}`, ...options.dd];
@@ -28,7 +31,7 @@ export function writerArguments(path: string): string[] {
 export function blockedWrites(): BlockedWrite[] {
   return pids().flatMap((pid) => {
     const args = commandLine(pid);
-    const write = writeOfDd(pid, args) ?? writeOfShell(pid, args);
+    const write = writeOfDd(pid, args) ?? writeOfShell(pid, args) ?? writeOfProgram(pid, args);
     if (!write || !isRoots(pid)) return [];
     const writer = { pid, startTime: startTimeOf(pid) ?? -1 };
     return isAlive(writer) ? [{ ...write, writer }] : [];
@@ -73,6 +76,22 @@ function writeOfShell(pid: number, args: readonly string[]): Write | undefined {
   if (args.at(-1) !== SHELL || args.at(-3) !== '-c') return undefined;
   const path = readProcLink(pid, WRITTEN);
   return path?.startsWith('/') ? { path: asAsked(path), value: (nameOf(pid) ?? '').trim() } : undefined;
+}
+
+/**
+ * A program that was run for what it does: its name, and exactly the arguments that its variable says. What it does is
+ * known by that line, where a write is known by its path. A script stands behind its interpreter.
+ */
+function writeOfProgram(pid: number, args: readonly string[]): Write | undefined {
+  const start = `${RUN_VARIABLE}=`;
+  const line = readProc(pid, 'environ')
+    ?.split('\0')
+    .find((candidate) => candidate.startsWith(start))
+    ?.slice(start.length);
+  const program = (Object.keys(acting) as ActingProgram[]).find((name) => line?.startsWith(`${name} `));
+  if (line === undefined || program === undefined) return undefined;
+  const run = args.join(' ').trimEnd();
+  return run === line || run.endsWith(`/${line}`) ? { path: line, value: '' } : undefined;
 }
 
 /** The name of an attribute as this program has it: a device's by its address on the bus, not by where it is plugged in. */

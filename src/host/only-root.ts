@@ -1,4 +1,4 @@
-import type { Host } from '../host/host.ts';
+import type { Host } from './host.ts';
 import { octal } from '../text.ts';
 
 /** What lets somebody else put another file in the place of one. */
