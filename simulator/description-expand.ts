@@ -160,6 +160,7 @@ function expandDevice(device: DeviceDescription, service: Service): DeviceSpec {
         vfBars: expandBars(sriov.vfBars),
         ...(sriov.vgpuType !== undefined && { vgpuType: sriov.vgpuType }),
         ...(net && { net: { interface: net.name, up: net.up, refuses: sriov.refuses } }),
+        ...(sriov.vgpu && { vgpu: sriov.vgpu }),
       },
     }),
     nodes: [...service.nodes, ...device.nodes],

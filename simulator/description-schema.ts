@@ -73,6 +73,14 @@ const sriov = v.strictObject({
   vgpuType: v.optional(v.number()),
   /** Of a network card: what its driver does not set for a virtual function. */
   refuses: v.optional(v.array(v.picklist(vfSettings)), []),
+  /** The vGPU types of such a card, with the memory that they share. */
+  vgpu: v.exactOptional(
+    v.strictObject({
+      memory: size,
+      mixed: v.optional(v.boolean(), false),
+      types: v.array(v.strictObject({ id: v.number(), name, memory: size })),
+    }),
+  ),
 });
 
 const speed = v.picklist(linkSpeeds, 'a link has 2.5, 5, 8, 16, 32 or 64 GT/s');

@@ -101,6 +101,7 @@ export function removed(state: MachineState, uid: number, driver: string): Outco
   const spec = driverOf(state, device)?.spec;
   delete device.driver;
   delete device.mac;
+  if (device.vgpuType !== undefined) Object.assign(device, { vgpuType: 0, vgpuLost: true });
   device.enabled = 0;
   if (spec?.vfio) vfioUnbound(device);
   if (device.powerState === 'D0') device.powerState = profileOf(state.spec.kernel).powerStateAfterDriver;

@@ -1,5 +1,6 @@
 import { profileOf } from './profile.ts';
 import type { DeviceSpec } from './spec.ts';
+import { isVendorFunction } from './vgpu.ts';
 import { driverOf, groupMembers, isBridge, type Device, type Group, type MachineState } from './state.ts';
 
 /** The IOMMU group that a device joins: the one of its key when it exists, else a new one. */
@@ -37,7 +38,12 @@ export function dropEmptyGroup(state: MachineState, number: number | undefined):
 
 /** Members that a vfio driver holds, also those whose remove() is still running: they keep /dev/vfio/N there. */
 export function vfioMembers(state: MachineState, number: number): Device[] {
-  return groupMembers(state, number).filter((device) => driverOf(state, device)?.spec.vfio);
+  return groupMembers(state, number).filter((device) => hasVfioDevice(state, device));
+}
+
+/** Whether a device can be opened through VFIO: a vfio driver has it, or NVIDIA's that is one, too. */
+export function hasVfioDevice(state: MachineState, device: Device): boolean {
+  return driverOf(state, device)?.spec.vfio === true || isVendorFunction(device);
 }
 
 /**
@@ -49,7 +55,7 @@ export function isViable(state: MachineState, number: number): boolean {
   const oldRule = profileOf(state.spec.kernel).nativeBindIntoOwnedGroup === 'BUG';
   return groupMembers(state, number).every((device) => {
     const driver = driverOf(state, device)?.spec;
-    if (!driver) return true;
+    if (!driver || isVendorFunction(device)) return true;
     if (oldRule) return isBridge(device.spec) || driver.name === 'pci-stub' || driver.vfio;
     return driver.dma === 'managed';
   });

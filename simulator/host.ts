@@ -164,6 +164,11 @@ export function simulatedHost(store: Store, options: SimulatedHostOptions = {}):
       }
       return true;
     },
+    pause: async (ms) => {
+      alive();
+      const end = store.now() + ms;
+      for (let left = ms; left > 0; left = end - store.now()) await passTime(store, left);
+    },
     self: () => self,
     now: () => store.now(),
     die,

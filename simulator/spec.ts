@@ -241,6 +241,23 @@ export interface SriovSpec {
   readonly vgpuType?: number;
   /** The network interface of the physical function; absent: it is no network card. */
   readonly net?: SriovNetSpec;
+  /** What the vGPUs of such a card can be; absent: anything. */
+  readonly vgpu?: VgpuSpec;
+}
+
+/** The vGPU types of a card. Sizes in bytes. */
+export interface VgpuSpec {
+  /** What all vGPUs of the card have together. */
+  readonly memory: number;
+  /** Whether types of different sizes go together (heterogeneous mode). */
+  readonly mixed: boolean;
+  readonly types: readonly VgpuTypeSpec[];
+}
+
+export interface VgpuTypeSpec {
+  readonly id: number;
+  readonly name: string;
+  readonly memory: number;
 }
 
 /** A network card that keeps addresses, tags and limits for its virtual functions (legacy mode). */

@@ -82,6 +82,10 @@ export interface Device {
   vfSettings?: VfSettings[];
   /** Address of its own network interface, of a virtual function. */
   mac?: string;
+  /** Parameters of the vGPU; absent: none. They go with it. */
+  vgpuParams?: string;
+  /** Its driver was taken off once: NVIDIA's framework knows it no more until the card's functions are made again. */
+  vgpuLost?: true;
   /** Processes that opened the device through VFIO. */
   users: number[];
   resets: number;

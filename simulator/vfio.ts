@@ -1,8 +1,9 @@
 import type { Errno } from './errno.ts';
-import { isViable, vfioMembers } from './groups.ts';
+import { hasVfioDevice, isViable, vfioMembers } from './groups.ts';
 import { profileOf } from './profile.ts';
-import { driverOf, groupMembers, isBridge, logLine, type Device, type MachineState } from './state.ts';
+import { groupMembers, isBridge, logLine, type Device, type MachineState } from './state.ts';
 import { evictConsole } from './consoles.ts';
+import { isVendorFunction } from './vgpu.ts';
 
 /** Where opening a group failed, as QEMU goes about it, and with which errno. */
 export interface OpenFailure {
@@ -17,6 +18,8 @@ export interface OpenFailure {
 export function vfioProbeError(device: Device): Errno | undefined {
   if (isBridge(device.spec)) return 'EINVAL';
   if (device.numVfs > 0) return 'EBUSY';
+  // A virtual function of NVIDIA's own framework.
+  if (device.spec.vgpuType !== undefined && device.spec.physicalFunction !== undefined) return 'EINVAL';
   return device.group === undefined ? 'EINVAL' : undefined;
 }
 
@@ -55,8 +58,12 @@ export function openGroup(
   // vfio_iommu_type1.c:vfio_iommu_type1_attach_group.
   if (state.spec.interruptRemapping === false && backEnd.parameters['allow_unsafe_interrupts'] !== 'Y')
     return { stage: 'iommu', errno: 'EPERM' };
-  if (!request.devices.every((device) => device.linked && driverOf(state, device)?.spec.vfio)) {
+  if (!request.devices.every((device) => device.linked && hasVfioDevice(state, device))) {
     return { stage: 'device', errno: 'ENODEV' };
+  }
+  // There is nothing to give on a virtual function without a vGPU.
+  if (request.devices.some((device) => isVendorFunction(device) && device.vgpuType === 0)) {
+    return { stage: 'device', errno: 'EIO' };
   }
   group.openedBy = request.pid;
   group.ownedBy = request.pid;

@@ -1,3 +1,4 @@
+import { hasVfioDevice } from './groups.ts';
 import { profileOf } from './profile.ts';
 import { setResetMethods } from './power.ts';
 import type { LinkSpec } from './spec.ts';
@@ -6,6 +7,7 @@ import { barAttributes, sriovAttributes } from './view-resources.ts';
 import { cString, kernelNumber, writtenName } from './text.ts';
 import { directory, link, overlay, text, textTree, type Directory, type File, type Node } from './tree.ts';
 import { vfInterfaceFiles } from './vf-network.ts';
+import { isVendorFunction, vgpuDirectory } from './vgpu.ts';
 import { busLock, deviceLock, done, failed, then, type Outcome, type Work } from './work.ts';
 
 const PAGE = 4096;
@@ -124,12 +126,11 @@ function binding(state: MachineState, device: Device): Record<string, Node> {
   };
   if (device.linked && device.driver !== undefined) {
     entries['driver'] = link(`/sys/bus/pci/drivers/${device.driver}`);
-    if (driverOf(state, device)?.spec.vfio && profileOf(state.spec.kernel).vfioDev) {
+    if (hasVfioDevice(state, device) && profileOf(state.spec.kernel).vfioDev) {
       entries['vfio-dev'] = directory({ [`vfio${uid}`]: directory({}) });
     }
   }
-  const vgpu = device.spec.vgpuType !== undefined && device.driver === 'nvidia' && device.linked;
-  if (vgpu) entries['nvidia'] = vgpuDirectory(device);
+  if (isVendorFunction(device)) entries['nvidia'] = vgpuDirectory(state, device);
   if (device.spec.physicalFunction === undefined) {
     const rescans: File = { kind: 'file', uid, store: (data) => storeOne(data, [{ do: 'rescan' }]) };
     entries['rescan'] = rescans;
@@ -158,25 +159,6 @@ export function storeOne(data: string, work: readonly Work[]): Outcome {
   const value = kernelNumber(data, Number.MAX_SAFE_INTEGER);
   if (typeof value === 'string') return failed('EINVAL');
   return value === 0 ? done : then({ do: 'lock', key: busLock }, ...work);
-}
-
-/** NVIDIA's vendor framework: one type at a time, 0 deletes it. */
-function vgpuDirectory(device: Device): Directory {
-  const { uid } = device;
-  return directory({
-    current_vgpu_type: {
-      kind: 'file',
-      uid,
-      text: () => `${device.vgpuType ?? 0}\n`,
-      store: (data) => {
-        const value = kernelNumber(data, 0xffffffff);
-        if (typeof value === 'string') return failed('EINVAL');
-        if (value !== 0 && (device.vgpuType ?? 0) !== 0) return failed('EBUSY');
-        device.vgpuType = value;
-        return done;
-      },
-    },
-  });
 }
 
 function power(state: MachineState, device: Device): Record<string, Node> {

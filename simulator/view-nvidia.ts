@@ -22,6 +22,7 @@ export function nvidiaProc(state: MachineState): Directory {
 
 function cards(state: MachineState): Device[] {
   return Object.values(state.devices).filter(
-    (device) => device.driver === 'nvidia' && isInService(state, device),
+    (device) =>
+      device.driver === 'nvidia' && device.spec.physicalFunction === undefined && isInService(state, device),
   );
 }

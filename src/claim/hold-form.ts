@@ -17,6 +17,8 @@ const MOST_PAGES = 2 ** 40;
 const isPages = within(MOST_PAGES);
 /** sriov_numvfs is a number of 16 bits (drivers/pci/iov.c:sriov_numvfs_store). */
 const isVfCount = within(0xffff);
+/** current_vgpu_type is a decimal number of 32 bits. */
+const isVgpuType = within(0xffffffff);
 
 /** A kind that is missing does not compile. */
 const forms: { readonly [K in HoldKind]: Form<K> } = {
@@ -29,6 +31,11 @@ const forms: { readonly [K in HoldKind]: Form<K> } = {
     key: (text) => parsePciAddress(text) === text,
     original: { count: isVfCount, autoprobe: isBoolean, power: oneOf('auto', 'on') },
     wish: { count: isVfCount, autoprobe: isBoolean },
+  },
+  vgpu: {
+    key: (text) => parsePciAddress(text) === text,
+    original: { type: isVgpuType },
+    wish: { type: isVgpuType, name: matching(/^[\w .()+-]{0,80}$/), params: matching(/^[\w.,:=+-]{0,512}$/) },
   },
   parameter: {
     key: (text) => /^[a-z0-9_]{1,64} [a-z0-9_]{1,64}$/.test(text),
@@ -69,6 +76,10 @@ function within(most: number): Check {
 
 function isBoolean(value: unknown): boolean {
   return typeof value === 'boolean';
+}
+
+function matching(pattern: RegExp): Check {
+  return (value) => typeof value === 'string' && pattern.test(value);
 }
 
 function oneOf(...words: readonly string[]): Check {

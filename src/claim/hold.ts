@@ -43,6 +43,19 @@ export interface Forms {
     };
     readonly wish: { readonly count: number; readonly autoprobe: boolean };
   };
+  /** What lives on a virtual function that stays on NVIDIA's own VFIO driver, by its address. */
+  readonly vgpu: {
+    /** Id of the vGPU type; 0: none. */
+    readonly state: { readonly type: number };
+    readonly wish: {
+      /** 0 until the host was asked what the name means. */
+      readonly type: number;
+      /** Empty where it is not known. */
+      readonly name: string;
+      /** As the driver takes them, `name=value,name=value`; empty: none. They go with the type. */
+      readonly params: string;
+    };
+  };
   /** A parameter of a module that is true or false: `MODULE PARAMETER`. */
   readonly parameter: {
     /** As the kernel prints it. */

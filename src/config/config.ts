@@ -14,6 +14,8 @@ export interface Config {
   readonly hugepages?: GuestHugepages;
   /** Cards whose virtual functions are made for guests: {@link ConfigScope} `all` only. */
   readonly sriov: readonly CardRule[];
+  /** vGPUs on virtual functions that stay on NVIDIA's driver; a later one for the same function wins. */
+  readonly vgpu: readonly VgpuRule[];
   /** Whether guests may start where the IOMMU does not check interrupts: {@link ConfigScope} `all` only. */
   readonly allowUnsafeInterrupts: boolean;
 }
@@ -59,6 +61,18 @@ export interface CardRule {
   readonly autoprobe: boolean;
 }
 
+/** What lives on a virtual function that stays on NVIDIA's driver while a guest has it. */
+export interface VgpuRule {
+  /** `auto`: the one that the guest is assigned and no other rule names. */
+  readonly vf: PciAddress | 'auto';
+  /** With `auto`: of this card only. */
+  readonly pf?: PciAddress;
+  /** Number or name of the vGPU type. */
+  readonly type: number | string;
+  /** As the driver takes them: `name=value,name=value`. */
+  readonly params?: string;
+}
+
 /** Syslog severities, least first. */
 export type LogLevel = (typeof logLevels)[number];
 
@@ -72,6 +86,7 @@ export interface PartialConfig {
   readonly log?: Partial<Config['log']>;
   readonly hugepages?: GuestHugepages;
   readonly sriov?: readonly CardRule[];
+  readonly vgpu?: readonly VgpuRule[];
   readonly allowUnsafeInterrupts?: boolean;
 }
 
@@ -102,6 +117,7 @@ export const defaultConfig: Config = {
   devices: [],
   log: { level: 'info' },
   sriov: [],
+  vgpu: [],
   allowUnsafeInterrupts: false,
 };
 
@@ -114,6 +130,7 @@ export function mergeConfig(base: Config, file: PartialConfig): Config {
     log: { ...base.log, ...file.log },
     ...(pages && { hugepages: pages }),
     sriov: file.sriov ?? base.sriov,
+    vgpu: [...base.vgpu, ...(file.vgpu ?? [])],
     allowUnsafeInterrupts: file.allowUnsafeInterrupts ?? base.allowUnsafeInterrupts,
   };
 }

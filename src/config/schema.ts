@@ -6,6 +6,7 @@ import { logLevels } from './config.ts';
 import { DURATION, parseDuration } from './duration.ts';
 import { hugepages } from './areas/hugepages.ts';
 import { sriov } from './areas/sriov.ts';
+import { vgpu } from './areas/vgpu.ts';
 import { ADDRESS, closed, expected, HEX, read } from './forms.ts';
 import { classWords, formatDeviceMatch, parseDeviceMatch } from './match.ts';
 
@@ -135,6 +136,7 @@ export const configSchema = v.pipe(
     ),
     hugepages: v.exactOptional(hugepages),
     sriov: v.exactOptional(sriov),
+    vgpu: v.exactOptional(vgpu),
     allowUnsafeInterrupts: v.exactOptional(
       v.pipe(
         v.boolean(expected('true or false')),
@@ -145,12 +147,15 @@ export const configSchema = v.pipe(
     ),
   }),
   v.description('Configuration of vfio-hook: of all guests, or of one.'),
-  v.transform(({ timeouts, devices, log, hugepages: pages, sriov: cards, allowUnsafeInterrupts }) => ({
-    ...(timeouts && { timeouts }),
-    ...(devices && { devices }),
-    ...(log && { log }),
-    ...(pages && { hugepages: pages }),
-    ...(cards && { sriov: cards }),
-    ...(allowUnsafeInterrupts !== undefined && { allowUnsafeInterrupts }),
-  })),
+  v.transform(
+    ({ timeouts, devices, log, hugepages: pages, sriov: cards, vgpu: slices, allowUnsafeInterrupts }) => ({
+      ...(timeouts && { timeouts }),
+      ...(devices && { devices }),
+      ...(log && { log }),
+      ...(pages && { hugepages: pages }),
+      ...(cards && { sriov: cards }),
+      ...(slices && { vgpu: slices }),
+      ...(allowUnsafeInterrupts !== undefined && { allowUnsafeInterrupts }),
+    }),
+  ),
 );

@@ -10,6 +10,7 @@ import { offeredVariants } from '../observe/known-drivers.ts';
 import { groupOf } from '../observe/read-device.ts';
 import { groupsOf, noDevice } from '../observe/take-snapshot.ts';
 import { routingOf, virtualFunctions } from '../observe/virtual-functions.ts';
+import { vgpuCardOf } from './vgpu-cards.ts';
 import { parsePciAddress, type PciAddress } from '../pci/address.ts';
 import { deviceAt, type Snapshot } from '../pci/snapshot.ts';
 import { VFIO_PCI } from '../plan/driver.ts';
@@ -54,7 +55,13 @@ export function startOf(engine: Engine, guest: Domain): Start | undefined {
   if (!isOurs && engine.hasOwnConfig?.(guest) !== true) return undefined;
   refuseForeignModels(engine.host, owner, hostdevs);
   const config = engine.loadConfig(guest);
-  const wishes = wishesOf(config, guest, (card) => routingOf(engine.host, card));
+  const { host } = engine;
+  const wishes = wishesOf(
+    config,
+    guest,
+    (card) => routingOf(host, card),
+    (address) => vgpuCardOf(host, address, config.sriov),
+  );
   return isOurs || wishes.length > 0 ? { owner, hostdevs, wishes, config } : undefined;
 }
 

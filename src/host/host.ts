@@ -97,6 +97,8 @@ export interface Host {
   isAlive(process: ProcessIdentity): boolean;
   /** Waits for a process that may be nobody's child to end, at most so long; whether it has ended. */
   hasEnded(process: ProcessIdentity, deadlineMs: number): Promise<boolean>;
+  /** Lets time pass between two looks at something; whoever asks bounds their number. */
+  pause(milliseconds: number): Promise<void>;
   /** This process. */
   self(): ProcessIdentity;
   /** Monotonic milliseconds. */

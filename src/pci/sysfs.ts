@@ -60,6 +60,11 @@ export const sysfs = {
   frameBuffers: '/sys/class/graphics',
   /** What the driver nvidia says of a card (kernel-open/nvidia/nv-procfs.c). */
   nvidiaCard: (address: PciAddress): string => `/proc/driver/nvidia/gpus/${address}/information`,
+  /** NVIDIA's own VFIO framework: what a virtual function is for (driver branch 550 and later). */
+  vgpu: (address: PciAddress, name: 'current_vgpu_type' | 'creatable_vgpu_types' | 'vgpu_params'): string =>
+    `/sys/bus/pci/devices/${address}/nvidia/${name}`,
+  /** A VFIO device's own node, by its name in `vfio-dev`. */
+  vfioDevice: (name: string): string => `/dev/vfio/devices/${name}`,
   /** One file of a pool of huge pages, such as `nr_hugepages`. */
   hugepages: ({ sizeKb, node }: HugepagePool, file: string): string =>
     `${node === undefined ? '/sys/kernel/mm' : nodeDirectory(node)}/hugepages/hugepages-${sizeKb}kB/${file}`,

@@ -1,4 +1,4 @@
-import { advice, uniqueHints, type Hint } from '../hint.ts';
+import { advice, command, uniqueHints, type Hint } from '../hint.ts';
 import { isHeld, type BarSize, type Claim, type ClaimedDevice, type ClaimOwner } from '../claim/claim.ts';
 import { ownerPhrase } from '../claim/owner.ts';
 import type { PciHostdev } from '../domain/domain.ts';
@@ -148,14 +148,40 @@ function judgeNature(current: Case, snapshot: Snapshot): Judgement | undefined {
   if (unnamed !== undefined) {
     return refuse(current, 'driver', `it is bound to ${quoteName(unnamed)}, which is no driver's name`, []);
   }
-  if (device.vgpuType !== undefined && device.vgpuType > 0) {
-    return leave(
+  return judgeVgpu(current);
+}
+
+/**
+ * A virtual function of NVIDIA's own VFIO framework: its driver is a VFIO driver, and forgets the function for good when
+ * it is taken off, until the card makes all of them again. So it is never bound to another one, by nobody.
+ */
+function judgeVgpu(current: Case): Judgement | undefined {
+  const { device, hostdev } = current;
+  if (device.vgpuType === undefined) return undefined;
+  const driver = device.driver ?? 'its driver';
+  if (hostdev?.managed === true) {
+    return refuse(
       current,
       'vgpu',
-      `vGPU type ${device.vgpuType} lives on it, so it stays with ${device.driver ?? 'its driver'}`,
+      `its XML says managed='yes': libvirt would take it from ${driver}, which breaks its vGPU until the card makes all its virtual functions again`,
+      [advice(`write managed='no' into the <hostdev> of ${device.address}`)],
     );
   }
-  return undefined;
+  if (device.vgpuType > 0) {
+    return leave(current, 'vgpu', `vGPU type ${device.vgpuType} lives on it, so it stays with ${driver}`);
+  }
+  if (!hostdev) return leave(current, 'vgpu', `it has no vGPU, and stays with ${driver}`);
+  return refuse(
+    current,
+    'vgpu',
+    `there is no vGPU on it, and no configuration says which: it stays with ${driver}, and would be nothing for a guest`,
+    [
+      current.for === 'guest'
+        ? advice(`name its type in the configuration: vgpu: [{ vf: "${device.address}", type: … }]`)
+        : advice('name its type: --vgpu TYPE'),
+      command('vfio-hook vgpu'),
+    ],
+  );
 }
 
 /**
@@ -188,7 +214,9 @@ function judgeNeed(current: Case, snapshot: Snapshot): Judgement {
   const { device, hostdev, rule } = current;
   if ((device.sriov?.numVfs ?? 0) > 0 && !device.onVfio) {
     return refuse(current, 'virtual-functions', `it has ${device.sriov?.numVfs ?? 0} virtual functions`, [
-      advice(`remove them first: echo 0 > /sys/bus/pci/devices/${device.address}/sriov_numvfs`),
+      device.driver === 'nvidia'
+        ? advice(`remove them first: /usr/lib/nvidia/sriov-manage -d ${device.address}`)
+        : advice(`remove them first: echo 0 > /sys/bus/pci/devices/${device.address}/sriov_numvfs`),
     ]);
   }
   const sizes = barChanges(device, wishedSizes(current));

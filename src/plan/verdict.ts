@@ -32,7 +32,7 @@ export type LeaveCode =
   | 'system'
   /** A managed network function: libvirt saves its MAC address and moves it itself */
   | 'libvirt'
-  /** A virtual function with an NVIDIA vGPU on it: it stays on the vendor's driver */
+  /** A virtual function of NVIDIA's own VFIO framework: it stays on the vendor's driver */
   | 'vgpu';
 
 /** The device stays as it is. */
@@ -60,6 +60,8 @@ export type RefuseCode =
   | 'in-use'
   /** A member of the group is no PCI device */
   | 'other-bus'
+  /** A virtual function of NVIDIA's own VFIO framework without a vGPU, or one that libvirt would take from its driver */
+  | 'vgpu'
   /** Virtual functions exist below the device */
   | 'virtual-functions'
   /** The host uses the device, and the configuration does not allow to take it away */

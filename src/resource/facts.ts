@@ -34,9 +34,26 @@ export type PhysicalFunctionFacts = Readonly<{
   class: string;
 }>;
 
+/** What a virtual function of NVIDIA's own VFIO framework is like. Lists have a line for each. */
+export type VgpuFacts = Readonly<{
+  /** The card. */
+  physical: string;
+  /** What it could be made now: `1152 NVIDIA L40S-8Q`. */
+  creatable: string;
+  /** Types whose names are known, by it or another one of the card. */
+  known: string;
+  /** The other ones of the card that are something: `0000:41:00.5 1152`. */
+  taken: string;
+  /** Who has it open, in words; empty: nobody. */
+  open: string;
+  /** It is not there yet, so nothing of this is known. */
+  expected: boolean;
+}>;
+
 /** What there is to know of something of a kind. */
 export interface Facts {
   readonly hugepages: PoolFacts;
   readonly vfs: PhysicalFunctionFacts;
+  readonly vgpu: VgpuFacts;
   readonly parameter: Readonly<Record<string, never>>;
 }

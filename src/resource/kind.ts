@@ -38,6 +38,11 @@ export interface OthersWish<Wanted extends Stated = Stated> {
   readonly owner: string;
 }
 
+/** A change that is planned, of whatever kind. */
+export interface Change extends Ahead {
+  readonly kind: HoldKind;
+}
+
 /** A change that is about to be planned. */
 export interface Ahead<State extends Stated = Stated, Known extends Stated = Stated> {
   readonly key: string;
@@ -61,10 +66,23 @@ export interface ResourceKind<
   readonly attributes: readonly AttributeName[];
   /** Fields that the kernel changes bit by bit: a change that was cut short leaves any number on the way. */
   readonly gradual?: readonly string[];
+  /** Values that a change passes through on its way from one to another: a change that was cut short leaves them. */
+  readonly passing?: Partial<State>;
   /** One for all keys that must not be changed side by side, as a person would name what it is about. */
   lock(key: string): string;
   /** Whether another key is about the same thing in another way, so that both cannot be held at once. */
   overlaps?(key: string, other: string): boolean;
+  /** Why there is none of a key that is wanted; absent: the host has none. */
+  absent?(key: string): Refusal;
+  /** What something will be like that is not there, once these changes of the same start are done; undefined: not there. */
+  promised?(key: string, changes: readonly Change[]): Seen<State, Known> | undefined;
+  /** What a wish comes to on this host, where it names what only the host can tell. The same when it is asked again. */
+  resolve?(
+    key: string,
+    wish: Wanted,
+    seen: Seen<State, Known>,
+    claims: readonly Claim[],
+  ): { readonly wish: Wanted } | Refusal;
   /** What it must be. No wishes: the original. Whatever the order of the wishes is. */
   target(original: State, wishes: readonly Wanted[]): State;
   /** Why a wish cannot be had with these others; undefined when it can. */
@@ -86,6 +104,11 @@ export interface ResourceKind<
   ): { readonly to: State; readonly left: string } | undefined;
   /** From what is seen to what it must be, in order; empty when they are the same. */
   steps(ahead: Ahead<State, Known>): readonly Step[];
+  /**
+   * What else an owner wants of the thing once it is as it must be. It is not put back: it goes with the state that the
+   * thing had not before.
+   */
+  settings?(key: string, wish: Wanted, original: State): readonly Step[];
   /** What the snapshot will be like after a change, as far as it concerns the devices that are asked for. */
   expect?(snapshot: Snapshot, ahead: Ahead<State, Known>, asked: readonly PciAddress[]): Snapshot;
   /** A state in a sentence: `4 virtual functions`, `4352 pages`. */

@@ -56,12 +56,17 @@ export interface HoldWayBack {
  */
 export function planHolds(input: HoldInput, wishes: readonly Wish[]): HoldPlan {
   const own = ownClaim(input);
-  const planned = inOrder(wishes).map((wish) => planWish(input, wish));
+  const planned: PlannedWish[] = [];
+  for (const wish of inOrder(wishes)) {
+    const changes = planned.flatMap(({ change }) => change ?? []);
+    planned.push(planWish(input, wish, changes));
+  }
   const refusals = planned.flatMap((each) => each.refusals);
+  const wanted = planned.map(({ wish }) => wish);
   return {
     refusals,
     dropped: (own?.holds ?? []).filter(
-      (hold) => !wishes.some((wish) => isOf(wish)(hold) && isSame(wish.wish, hold.wish)),
+      (hold) => !wanted.some((wish) => isOf(wish)(hold) && isSame(wish.wish, hold.wish)),
     ),
     holds: refusals.length > 0 ? [] : planned.flatMap(({ hold }) => hold ?? []),
     changes: refusals.length > 0 ? [] : planned.flatMap(({ change }) => change ?? []),
@@ -107,19 +112,26 @@ export function changeWords({ kind, key, seen, to }: HoldChange): string {
 }
 
 interface PlannedWish {
+  /** As it came to on this host. */
+  readonly wish: HoldId & { readonly wish: Stated };
   readonly refusals: readonly HoldRefusal[];
   readonly hold?: Hold;
   readonly change?: HoldChange;
 }
 
-function planWish(input: HoldInput, wanted: Wish): PlannedWish {
-  const { kind, key, wish } = wanted;
+function planWish(input: HoldInput, wanted: Wish, changes: readonly HoldChange[]): PlannedWish {
+  const { kind, key } = wanted;
   const rule = kindOf(kind);
+  const seen = input.seen(wanted) ?? rule.promised?.(key, changes);
+  const resolved = (seen && rule.resolve?.(key, wanted.wish, seen, input.claims)) ?? wanted;
+  const isResolved = 'wish' in resolved;
+  const wish: Stated = isResolved ? resolved.wish : wanted.wish;
   const refuse = (...refusals: readonly Refusal[]): PlannedWish => ({
+    wish: { kind, key, wish },
     refusals: refusals.map((refusal) => ({ kind, key, ...refusal })),
   });
-  const seen = input.seen(wanted);
-  if (!seen) return refuse({ reason: 'this host has none', hints: [] });
+  if (!seen) return refuse(rule.absent?.(key) ?? { reason: 'this host has none', hints: [] });
+  if (!isResolved) return refuse(resolved);
 
   const everybody = holders(input.claims, kind);
   const mixed = everybody.find(({ hold }) => rule.overlaps?.(key, hold.key));
@@ -147,9 +159,13 @@ function planWish(input: HoldInput, wanted: Wish): PlannedWish {
   });
   // Sound, though not proven by the type: state and wish are of this kind.
   const hold = { kind, key, original, wish } as unknown as Hold;
+  const settings = rule.settings?.(key, wish, original) ?? [];
+  const planned = { wish: { kind, key, wish }, refusals: [], hold };
   switch (decided.kind) {
-    case 'there':
-      return { refusals: [], hold };
+    case 'there': {
+      const change = { kind, key, seen, to: seen.state, steps: settings };
+      return settings.length === 0 ? planned : { ...planned, change };
+    }
     case 'foreign':
       return refuse({
         reason: `${foreignWords(wanted, seen.state, decided.expected)}, and what it was before could not come back`,
@@ -162,7 +178,7 @@ function planWish(input: HoldInput, wanted: Wish): PlannedWish {
       const ahead = { key, seen, to: decided.to };
       const hindered = rule.guard?.(ahead, withoutOwn(input)) ?? [];
       if (hindered.length > 0) return refuse(...hindered);
-      return { refusals: [], hold, change: { kind, ...ahead, steps: rule.steps(ahead) } };
+      return { ...planned, change: { kind, ...ahead, steps: [...rule.steps(ahead), ...settings] } };
     }
   }
 }

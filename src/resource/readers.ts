@@ -4,6 +4,7 @@ import type { Seen, SeenOf } from './kind.ts';
 import { readVfs } from './sriov/read-vfs.ts';
 import { readHugepages } from './tuning/read-hugepages.ts';
 import { readParameters } from './tuning/read-parameters.ts';
+import { readVgpus } from './vgpu/read-vgpu.ts';
 
 /**
  * Looks at things of one kind, all at once; what is not there is left out. Throws VH_STUCK when the kernel does not
@@ -18,6 +19,7 @@ export type Reader<K extends HoldKind> = (
 /** How each kind is read. One that is missing does not compile. */
 const readers: { readonly [K in HoldKind]: Reader<K> } = {
   vfs: readVfs,
+  vgpu: readVgpus,
   hugepages: readHugepages,
   parameter: readParameters,
 };

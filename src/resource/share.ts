@@ -8,7 +8,7 @@ import type { ResourceKind } from './kind.ts';
  */
 
 /** The part of a kind that the law goes by. */
-export type ShareRule = Pick<ResourceKind, 'target' | 'gradual'>;
+export type ShareRule = Pick<ResourceKind, 'target' | 'gradual' | 'passing'>;
 
 /** One claim's wish for a thing. */
 export interface Counted {
@@ -56,7 +56,10 @@ export function way(rule: ShareRule, { original, now, after, before }: Shared): 
   const to = rule.target(original, after);
   if (isSame(now, to)) return { kind: 'there' };
   const expected = left(rule, original, before);
-  return isAmong(rule, expected, now) ? { kind: 'change', to } : { kind: 'foreign', expected };
+  const underWay = before.some(({ settled }) => !settled);
+  return isAmong(underWay ? rule : { ...rule, passing: {} }, expected, now)
+    ? { kind: 'change', to }
+    : { kind: 'foreign', expected };
 }
 
 /** Whether two flat records say the same. */
@@ -66,10 +69,10 @@ export function isSame(a: Stated, b: Stated): boolean {
 }
 
 /** Field by field, since a run may die between the writes of two: each is as in one of those states, or on the way. */
-function isAmong({ gradual = [] }: ShareRule, states: readonly Stated[], now: Stated): boolean {
+function isAmong({ gradual = [], passing = {} }: ShareRule, states: readonly Stated[], now: Stated): boolean {
   return Object.entries(now).every(([name, value]) => {
     const values = states.map((state) => state[name]);
-    if (values.includes(value)) return true;
+    if (values.includes(value) || passing[name] === value) return true;
     if (!gradual.includes(name)) return false;
     const numbers = values.map(Number);
     return Math.min(...numbers) <= Number(value) && Number(value) <= Math.max(...numbers);

@@ -4,15 +4,17 @@ import { parsePciAddress, type PciAddress } from '../pci/address.ts';
 import { poolKey } from '../pci/hugepages.ts';
 import type { Wish } from './kind.ts';
 import { promisedAddresses, type Routing } from './sriov/promised.ts';
+import { vgpuWishes, type CardOf } from './vgpu/wishes.ts';
 
 /**
  * What a guest needs besides its devices: what its configuration asks for, and of the host's cards those that it is
- * assigned a virtual function of. `routingOf` says where a card has them; undefined for a card that has none.
+ * assigned a virtual function of. `routingOf` says where a card has them; undefined for a card that has none. Throws VH_CONFIG as {@link vgpuWishes}.
  */
 export function wishesOf(
-  { hugepages, sriov }: Pick<Config, 'hugepages' | 'sriov'>,
+  { hugepages, sriov, vgpu = [] }: Pick<Config, 'hugepages' | 'sriov'> & Partial<Pick<Config, 'vgpu'>>,
   domain: Domain,
   routingOf: (card: PciAddress) => Routing | undefined,
+  vgpuCardOf: CardOf = () => undefined,
 ): readonly Wish[] {
   const assigned = pciHostdevs(domain).map(({ address }) => address);
   const cards = sriov.flatMap(({ pf, vfs: count, autoprobe }): Wish[] => {
@@ -24,6 +26,7 @@ export function wishesOf(
   const pages = hugepages ? pagesFor(hugepages, domain) : 0;
   return [
     ...cards,
+    ...vgpuWishes(vgpu, assigned, vgpuCardOf),
     ...(hugepages && pages > 0
       ? [{ kind: 'hugepages', key: poolKey(hugepages), wish: { pages } } satisfies Wish]
       : []),

@@ -1,8 +1,10 @@
 import type { Host } from '../host/host.ts';
 import { readPoolPages } from '../observe/hugepages.ts';
+import { openVgpu, readOfVgpu } from '../observe/vgpu.ts';
 import { openFunction } from '../observe/virtual-functions.ts';
 import type { PciAddress } from '../pci/address.ts';
 import { poolOf, poolWords } from '../pci/hugepages.ts';
+import { command, type Hint } from '../hint.ts';
 import { sysfs } from '../pci/sysfs.ts';
 import type { AttributeKey, AttributeName } from './step.ts';
 
@@ -29,6 +31,10 @@ export interface Attribute<Key> {
   absent(key: Key): string;
   /** What further errnos of the write mean here. */
   readonly errnos?: Readonly<Record<string, string>>;
+  /** Those that pass by themselves: the write is made again, a few times. */
+  readonly passing?: readonly string[];
+  /** Where more is to be found when a write is refused. */
+  readonly hint?: Hint;
 }
 
 /**
@@ -106,6 +112,36 @@ export const attributes: { readonly [A in AttributeName]: Attribute<AttributeKey
   },
   /** Off, a virtual function is for a driver that its override names, and for no other (pci-driver.c:pci_device_can_probe). */
   'vfs-autoprobe': ofDevice('sriov_drivers_autoprobe', 'automatic drivers of virtual functions'),
+  /**
+   * NVIDIA's own VFIO framework. A type becomes another one by way of 0. While the guest that had it ends, 0 is EPERM:
+   * its end clears the type as well, a moment later.
+   */
+  'vgpu-type': {
+    ...ofDevice('nvidia/current_vgpu_type', 'vGPU type'),
+    hindrance: openVgpu,
+    absent: () => 'it is not on the driver nvidia any more',
+    passing: ['EPERM', 'EBUSY'],
+    errnos: {
+      EIO: 'the card cannot make this type now, or its driver failed',
+      EPERM: 'the driver is not done with the guest that had it',
+      EBUSY: 'it has another type, or the driver is at work on it',
+      EINVAL: 'the driver knows no such type',
+      ENXIO: 'the driver has lost it: its card has to make its virtual functions again',
+    },
+    hint: command('journalctl -b -u nvidia-vgpu-mgr -u nvidia-vgpud'),
+  },
+  /** After the type, and before the guest has it. Reading it is ENXIO without a type. */
+  'vgpu-params': {
+    ...ofDevice('nvidia/vgpu_params', 'vGPU parameters'),
+    value: (host, device) => readOfVgpu(host, device, 'vgpu_params'),
+    hindrance: openVgpu,
+    absent: () => 'the driver has no such file, or there is no vGPU on it',
+    errnos: {
+      EINVAL: 'the driver does not know one of them',
+      EPERM: 'a guest has the vGPU already',
+      ENXIO: 'there is no vGPU on it',
+    },
+  },
 };
 
 function ofDevice(name: string, words: string): Attribute<PciAddress> {

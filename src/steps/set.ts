@@ -1,4 +1,4 @@
-import type { Host } from '../host/host.ts';
+import type { Host, WriteResult } from '../host/host.ts';
 import { attributes, type Attribute } from './attributes.ts';
 import { outcomeOf, type StepDefinition } from './definition.ts';
 import type { AttributeKey, AttributeName, SetAttribute } from './step.ts';
@@ -17,11 +17,12 @@ export const set: StepDefinition<SetAttribute> = {
   },
   already: async (step, host, deadlineMs) => (await readBack(step, host, deadlineMs)).kind === 'as-wished',
   apply: async (step, host, deadlineMs) => {
-    const { path, absent, errnos, hindrance } = rowOf(step);
-    const reason = hindrance(host, step.to);
-    if (reason !== undefined) return { kind: 'failed', reason };
+    const { path, absent, errnos, hint } = rowOf(step);
+    const result = await write(step, host, deadlineMs);
+    if ('reason' in result) return { kind: 'failed', reason: result.reason };
     const sentences = { ENOENT: absent, ENODEV: absent, ...errnos };
-    return outcomeOf(await host.write(path, step.to, deadlineMs), path, sentences);
+    const outcome = outcomeOf(result, path, sentences);
+    return outcome.kind === 'failed' && hint ? { ...outcome, hints: [hint] } : outcome;
   },
   // What has a hindrance is looked at right before the write, and in between nothing else is written.
   lockedRead: (step) => {
@@ -44,6 +45,28 @@ export const set: StepDefinition<SetAttribute> = {
   },
 };
 
+/** As many times a write is made whose refusal passes by itself, and as long is waited in between. */
+const MOST_TIMES = 10;
+const BETWEEN_MS = 1000;
+
+/** What the kernel answers in the end, or why it is not asked: that is looked at right before each write. */
+async function write(
+  step: SetAttribute,
+  host: Host,
+  deadlineMs: number,
+): Promise<WriteResult | { readonly reason: string }> {
+  const { path, hindrance, passing = [] } = rowOf(step);
+  const end = host.now() + deadlineMs;
+  for (let time = 1; ; time += 1) {
+    const reason = hindrance(host, step.to);
+    if (reason !== undefined) return { reason };
+    const result = await host.write(path, step.to, Math.max(0, end - host.now()));
+    const passes = result.kind === 'refused' && passing.includes(result.errno);
+    if (!passes || time === MOST_TIMES || host.now() + BETWEEN_MS >= end) return result;
+    await host.pause(BETWEEN_MS);
+  }
+}
+
 /** The row of a step's attribute, filled in with its key. */
 function rowOf<A extends AttributeName>({ attribute, key }: SetAttribute<A>): Row {
   const row: Attribute<AttributeKey<A>> = attributes[attribute];
@@ -58,7 +81,9 @@ function rowOf<A extends AttributeName>({ attribute, key }: SetAttribute<A>): Ro
   };
 }
 
-interface Row extends Pick<Attribute<string>, 'name' | 'locked' | 'unset' | 'list' | 'errnos' | 'otherwise'> {
+type Plain = 'name' | 'locked' | 'unset' | 'list' | 'errnos' | 'otherwise' | 'passing' | 'hint';
+
+interface Row extends Pick<Attribute<string>, Plain> {
   readonly path: string;
   readonly what: string;
   readonly absent: string;

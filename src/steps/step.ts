@@ -37,6 +37,10 @@ const belongsTo = {
   vfs: 'device',
   /** `1` or `0`: whether drivers of the host take new virtual functions of a physical one. */
   'vfs-autoprobe': 'device',
+  /** Id of the vGPU type on a virtual function of NVIDIA's own framework; `0`: none. */
+  'vgpu-type': 'device',
+  /** `name=value,name=value`: parameters of the vGPU on it. */
+  'vgpu-params': 'device',
 } as const;
 
 /** The type of a key: a device's address, or a name that the attribute gives a meaning. */

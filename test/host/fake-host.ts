@@ -71,6 +71,7 @@ export function fakeHost({
     guestProcess: () => undefined,
     blockedWrites: () => [],
     isAlive: () => false,
+    pause: () => Promise.resolve(),
     hasEnded: () => Promise.resolve(true),
     self: () => ({ pid: 1, startTime: 1 }),
     now: () => 0,

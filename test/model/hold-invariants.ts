@@ -32,6 +32,8 @@ function factsOf({ kind, key }: Hold): readonly string[] {
     }
     case 'vfs':
       return ['virtual functions', 'vf autoprobe', 'power control'].map((fact) => `${key} ${fact}`);
+    case 'vgpu':
+      return [`${key} vgpu type`];
     case 'parameter':
       return ['allow_unsafe_interrupts'];
   }
@@ -78,6 +80,10 @@ function stateOf(machine: MachineState, kind: Hold['kind'], key: string): Stated
     case 'vfs': {
       const card = machine.devices[key];
       return card && { count: card.numVfs, autoprobe: card.vfAutoprobe, power: card.powerControl };
+    }
+    case 'vgpu': {
+      const type = machine.devices[key]?.vgpuType;
+      return type === undefined ? undefined : { type };
     }
     case 'parameter': {
       const [module = '', name = ''] = key.split(' ');

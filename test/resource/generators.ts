@@ -14,6 +14,8 @@ export interface Generated<K extends HoldKind> {
   readonly facts: Facts[K];
   /** What the kernel changes bit by bit. */
   readonly gradual: readonly string[];
+  /** One owner has it: whoever else wants it is refused. */
+  readonly exclusive?: true;
   /** What a step makes of a state. */
   apply(state: StateOf<K>, step: Step): StateOf<K>;
 }
@@ -41,6 +43,15 @@ const plain = <T>(entries: { readonly [Name in keyof T]: fc.Arbitrary<T[Name]> }
   fc.record<T>(entries, { noNullPrototype: true });
 
 const three = <W>(wish: fc.Arbitrary<W>): fc.Arbitrary<readonly [W, W, W]> => fc.tuple(wish, wish, wish);
+
+export const freeVgpu: Facts['vgpu'] = {
+  physical: '0000:41:00.0',
+  creatable: '1147 NVIDIA L40S-1Q\n1152 NVIDIA L40S-8Q\n1153 NVIDIA L40S-12Q',
+  known: '1147 NVIDIA L40S-1Q\n1152 NVIDIA L40S-8Q\n1153 NVIDIA L40S-12Q',
+  taken: '',
+  open: '',
+  expected: false,
+};
 
 /** One for each kind; a kind that is missing does not compile. */
 export const generated: { readonly [K in HoldKind]: Generated<K> } = {
@@ -78,6 +89,22 @@ export const generated: { readonly [K in HoldKind]: Generated<K> } = {
         : state;
     },
   },
+  vgpu: {
+    key: '0000:41:00.4',
+    original: plain({ type: fc.constantFrom(0, 0, 0, 1147, 1152) }),
+    wishes: three(
+      fc.constantFrom(
+        { type: 1147, name: 'NVIDIA L40S-1Q', params: '' },
+        { type: 1152, name: 'NVIDIA L40S-8Q', params: '' },
+        { type: 1153, name: 'NVIDIA L40S-12Q', params: '' },
+      ),
+    ),
+    facts: freeVgpu,
+    gradual: [],
+    exclusive: true,
+    apply: (state, step) =>
+      step.kind === 'set' && step.attribute === 'vgpu-type' ? { type: Number(step.to) } : state,
+  },
   parameter: {
     key: 'vfio_iommu_type1 allow_unsafe_interrupts',
     original: plain({ value: fc.constantFrom('Y', 'N') }),
@@ -98,6 +125,7 @@ export interface AnyGenerated {
   readonly wishes: fc.Arbitrary<readonly [Stated, Stated, Stated]>;
   readonly facts: Stated;
   readonly gradual: readonly string[];
+  readonly exclusive?: true;
   apply(state: Stated, step: Step): Stated;
 }
 

@@ -64,7 +64,13 @@ class World {
   #start(guest: number, wish: Stated): void {
     const { key } = generatedOf(this.#kind);
     const wanted = { kind: this.#kind, key, wish } as unknown as Wish;
-    const { dropped } = planHolds(this.#input(guest), [wanted]);
+    const first = planHolds(this.#input(guest), [wanted]);
+    const isTaken = [...this.#claims].some(([other, { holds }]) => other !== guest && holds.length > 0);
+    if (generatedOf(this.#kind).exclusive && isTaken) {
+      assert.equal(first.refusals.length, 1, 'two have what is for one');
+      return;
+    }
+    const { dropped } = first;
     if (dropped.length > 0) this.#giveBack(guest, dropped);
     const planned = planHolds(this.#input(guest), [wanted]);
     assert.deepEqual(planned.refusals, [], 'it was refused');

@@ -1,5 +1,5 @@
 import { barSpec, bridgeAbove } from '../../simulator/bars.ts';
-import { isViable } from '../../simulator/groups.ts';
+import { hasVfioDevice, isViable } from '../../simulator/groups.ts';
 import { driverOf, groupMembers, type Device, type MachineState } from '../../simulator/state.ts';
 
 /** What cannot be true of a real machine, a sentence each; empty for every state that calls can lead to. */
@@ -22,7 +22,7 @@ function aboutDevice(state: MachineState, device: Device): string[] {
     found.push(`${address} has a driver link without a driver`);
   if (device.group !== undefined && !state.groups[device.group])
     found.push(`${address} is in a group that is not there`);
-  if (device.users.length > 0 && !driver?.spec.vfio)
+  if (device.users.length > 0 && !hasVfioDevice(state, device))
     found.push(`${address} is open in a guest without a vfio driver`);
   if (device.users.some((pid) => !state.processes.some((each) => each.pid === pid))) {
     found.push(`${address} is open in a process that is not there`);

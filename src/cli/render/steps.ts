@@ -41,5 +41,9 @@ function setJson({ attribute, key, to }: SetAttribute): object {
       return { kind, device: key, to: Number(to) };
     case 'vfs-autoprobe':
       return { kind, device: key, to: to === '1' };
+    case 'vgpu-type':
+      return { kind, device: key, to: Number(to) };
+    case 'vgpu-params':
+      return { kind, device: key, to };
   }
 }

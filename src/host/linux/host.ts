@@ -56,6 +56,7 @@ export const linuxHost: Host = {
   blockedWrites,
   isAlive,
   hasEnded,
+  pause: (milliseconds) => delay(milliseconds),
   self: () => ({ pid: process.pid, startTime: startTimeOf(process.pid) ?? -1 }),
   now,
 };

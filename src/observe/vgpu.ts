@@ -1,0 +1,77 @@
+import { errnoOf } from '../errors.ts';
+import type { Host } from '../host/host.ts';
+import { parsePciAddress, type PciAddress } from '../pci/address.ts';
+import { sysfs } from '../pci/sysfs.ts';
+import { parseVgpuTypes, type VgpuType } from '../pci/vgpu.ts';
+import { describeHolders } from './describe-holders.ts';
+import { notAnswering } from './not-answering.ts';
+import { groupOf } from './read-device.ts';
+import { virtualFunctions } from './virtual-functions.ts';
+
+/** A virtual function that stays on NVIDIA's driver, which is its VFIO driver, too (branch 550 and later). */
+export interface VgpuFunction {
+  readonly address: PciAddress;
+  /** The card. */
+  readonly physical: PciAddress;
+  /** Id of the type that lives on it; 0: none. */
+  readonly type: number;
+}
+
+/** What is known of one; undefined for every other device. */
+export function vgpuFunction(host: Host, address: PciAddress): VgpuFunction | undefined {
+  const text = read(host, sysfs.vgpu(address, 'current_vgpu_type'));
+  const physical = parsePciAddress(host.readLink(sysfs.attribute(address, 'physfn'))?.split('/').pop() ?? '');
+  return text === undefined || !physical ? undefined : { address, physical, type: Number(text) || 0 };
+}
+
+/** Those of a card, in their order. */
+export function vgpuFunctions(host: Host, physical: PciAddress): readonly VgpuFunction[] {
+  return virtualFunctions(host, physical).flatMap((address) => vgpuFunction(host, address) ?? []);
+}
+
+/**
+ * What a virtual function could be made now. The driver asks the card for it, which may take its time: so it is read
+ * under a deadline. Throws VH_STUCK when that is over.
+ */
+export async function creatableTypes(
+  host: Host,
+  address: PciAddress,
+  deadlineMs: number,
+): Promise<readonly VgpuType[]> {
+  const answer = await host.readSlow(sysfs.vgpu(address, 'creatable_vgpu_types'), PAGE, deadlineMs);
+  if (answer.kind === 'stuck') throw notAnswering(answer);
+  return parseVgpuTypes(new TextDecoder().decode(answer.bytes));
+}
+
+/** An attribute is at most as long (fs/sysfs/file.c). */
+const PAGE = 4096;
+
+/** Who has a virtual function open, in words; undefined: nobody. By its group, or by its own node where iommufd is used. */
+export function openVgpu(host: Host, address: PciAddress): string | undefined {
+  const group = groupOf(host, address);
+  const node = group === undefined ? undefined : sysfs.vfioGroup(group);
+  if (node !== undefined && host.tryOpen(node) === 'busy') {
+    return `${address} is open in ${describeHolders(host.holders([node]))}`;
+  }
+  const nodes = (host.list(sysfs.attribute(address, 'vfio-dev')) ?? [])
+    .map(sysfs.vfioDevice)
+    .filter((path) => host.status(path) !== undefined);
+  const holders = host.holders(nodes);
+  return holders.length === 0 ? undefined : `${address} is open in ${describeHolders(holders)}`;
+}
+
+/** What a vGPU has, and nothing where there is none: then the driver answers ENXIO. */
+export function readOfVgpu(host: Host, address: PciAddress, name: VgpuFile): string | undefined {
+  return read(host, sysfs.vgpu(address, name));
+}
+
+type VgpuFile = Parameters<typeof sysfs.vgpu>[1];
+
+function read(host: Host, path: string): string | undefined {
+  try {
+    return host.read(path)?.trim();
+  } catch (error) {
+    if (errnoOf(error) === 'ENXIO') return undefined;
+    throw error;
+  }
+}
