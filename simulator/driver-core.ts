@@ -100,6 +100,7 @@ export function removed(state: MachineState, uid: number, driver: string): Outco
   if (reason !== undefined) return { kind: 'wait', for: reason };
   const spec = driverOf(state, device)?.spec;
   delete device.driver;
+  delete device.unbindLock;
   delete device.mac;
   if (device.vgpuType !== undefined) Object.assign(device, { vgpuType: 0, vgpuLost: true });
   device.enabled = 0;

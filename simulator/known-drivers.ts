@@ -28,8 +28,8 @@ const drivers: Readonly<Record<string, KnownDriver>> = {
   ast: { ...display, module: 'ast' },
   mgag200: { ...display, module: 'mgag200' },
   'bochs-drm': { ...display, module: 'bochs' },
-  // Its remove() loops until the usage count is zero (kernel-open/nvidia/nv-pci.c).
-  nvidia: { ...plain, module: 'nvidia', removeWaits: 'nodes', sriov: true },
+  // Its remove() loops until the usage count is zero; it has no callback for sriov_numvfs (kernel-open/nvidia/nv-pci.c).
+  nvidia: { ...plain, module: 'nvidia', removeWaits: 'nodes' },
   snd_hda_intel: { ...sound, module: 'snd_hda_intel' },
   snd_intel8x0: { ...sound, module: 'snd_intel8x0' },
   'nvidia-gpu': { ...plain, module: 'i2c_nvidia_gpu' },

@@ -64,7 +64,10 @@ function change(state: MachineState, operation: Operation): OperationResult {
       const process = startProcess(state, operation.program, operation);
       if (openNode(state, process, operation.path)) return completed;
       endProcess(state, process);
-      return { kind: 'refused', errno: 'ENOENT' };
+      const isLocked = Object.values(state.devices).some(
+        ({ unbindLock, spec }) => unbindLock && spec.nodes.includes(operation.path),
+      );
+      return { kind: 'refused', errno: isLocked ? 'ENODEV' : 'ENOENT' };
     }
     case 'map-pages': {
       const running = operation.guest === undefined ? undefined : guestProcess(state, operation.guest);

@@ -50,6 +50,7 @@ export function endProcess(state: MachineState, process: Process): void {
 export function openNode(state: MachineState, process: Process, path: string): boolean {
   const device = Object.values(state.devices).find((each) => nodesOf(state, each).includes(path));
   if (!device && !sharedNodes(state).includes(path)) return false;
+  if (device?.unbindLock) return false;
   const module = servingModule(state, device?.driver, path);
   state.opens.push({
     pid: process.pid,

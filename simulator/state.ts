@@ -78,6 +78,8 @@ export interface Device {
   /** sriov_drivers_autoprobe. */
   vfAutoprobe: boolean;
   vgpuType?: number;
+  /** NVIDIA's vGPU host driver: nobody can open the card until it is given up. */
+  unbindLock?: true;
   /** What a network card keeps for each of its virtual functions. */
   vfSettings?: VfSettings[];
   /** Address of its own network interface, of a virtual function. */

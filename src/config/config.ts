@@ -56,7 +56,8 @@ export interface GuestHugepages {
 export interface CardRule {
   /** The physical function. */
   readonly pf: PciAddress;
-  readonly vfs: number;
+  /** `all`: as many as the card can have. */
+  readonly vfs: number | 'all';
   /** Whether drivers of the host take those that no guest has. */
   readonly autoprobe: boolean;
 }

@@ -34,7 +34,7 @@ function cardRemarks({ pf, vfs }: CardRule, path: ValuePath, host: Host): ValueR
     return [warning([...path, 'pf'], text, advice('compare with: lspci -nn'))];
   }
   const total = Number(host.read(sysfs.attribute(pf, 'sriov_totalvfs')) ?? 0);
-  if (total >= vfs) return [];
+  if (vfs === 'all' ? total > 0 : total >= vfs) return [];
   const text = `${pf} can have ${count(total, 'virtual function')}: a guest that is assigned one cannot start`;
   const fix =
     total === 0

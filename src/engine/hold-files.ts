@@ -2,7 +2,11 @@ import type { HoldId } from '../claim/hold.ts';
 import { kindOf } from '../resource/kinds.ts';
 import { attributePath } from '../steps/attributes.ts';
 
-/** The files that are written to change something of a kind. */
+/** The files that are written, and the programs that are run, to change something of a kind. */
 export function pathsOf({ kind, key }: HoldId): string[] {
-  return kindOf(kind).attributes.map((attribute) => attributePath(attribute, key));
+  const rule = kindOf(kind);
+  return [
+    ...rule.attributes.map((attribute) => attributePath(attribute, key)),
+    ...(rule.programs?.(key) ?? []),
+  ];
 }

@@ -1,10 +1,10 @@
 import type { CardRule } from '../config/config.ts';
 import type { Host } from '../host/host.ts';
-import { boundDriver } from '../observe/bound-driver.ts';
 import { vgpuFunction } from '../observe/vgpu.ts';
 import { routingOf } from '../observe/virtual-functions.ts';
 import type { PciAddress } from '../pci/address.ts';
 import { promisedAddresses } from '../resource/sriov/promised.ts';
+import { countOf } from '../resource/wishes.ts';
 
 /**
  * The card of a virtual function that stays on NVIDIA's driver, also of one that is not there yet: then that of the
@@ -18,7 +18,7 @@ export function vgpuCardOf(
   const there = vgpuFunction(host, address);
   if (there) return there.physical;
   return cards.find(({ pf, vfs }) => {
-    const routing = boundDriver(host, pf) === 'nvidia' ? routingOf(host, pf) : undefined;
-    return routing && promisedAddresses(pf, vfs, routing).includes(address);
+    const routing = routingOf(host, pf);
+    return routing?.byProgram && promisedAddresses(pf, countOf(vfs, routing), routing).includes(address);
   })?.pf;
 }

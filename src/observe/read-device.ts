@@ -17,12 +17,13 @@ export function groupOf(host: Host, address: PciAddress): number | undefined {
 
 /**
  * The attributes of devices whose read takes the device's lock: readDevice() takes their texts. Only physical functions
- * have the second one (drivers/pci/iov.c:sriov_pf_attrs_are_visible).
+ * have the second one (drivers/pci/iov.c:sriov_pf_attrs_are_visible), only cards on nvidia, whose names are `nvidia`, the third.
  */
-export function lockedAttributes(addresses: readonly PciAddress[]): string[] {
+export function lockedAttributes(addresses: readonly PciAddress[], nvidia: readonly string[] = []): string[] {
   return addresses.flatMap((address) => [
     sysfs.driverOverride(address),
     sysfs.attribute(address, 'sriov_numvfs'),
+    ...(nvidia.includes(address) ? [sysfs.unbindLock(address)] : []),
   ]);
 }
 
@@ -57,6 +58,7 @@ export function readDevice(
   const d3cold = ifThere('d3cold_allowed');
   const bootVga = ifThere('boot_vga');
   const totalVfs = ifThere('sriov_totalvfs');
+  const unbindLock = locked.get(sysfs.unbindLock(address))?.trim();
   const vgpuType = there.has('nvidia') ? text('nvidia/current_vgpu_type') : undefined;
 
   return {
@@ -73,7 +75,8 @@ export function readDevice(
     ...(driver !== undefined && { driver }),
     ...(driverModule !== undefined && { driverModule }),
     ...(driverOverride !== undefined && { driverOverride }),
-    onVfio: driver !== undefined && (isVfioName(driver) || there.has('vfio-dev')),
+    // NVIDIA's driver is a VFIO driver of its own virtual functions, and nobody's to move them from.
+    onVfio: driver !== undefined && vgpuType === undefined && (isVfioName(driver) || there.has('vfio-dev')),
     bars: parseBars(text('resource') ?? '', resizeMasks(host, address, names)),
     ...(methods !== undefined && { resetMethods: methods.split(' ').filter(Boolean) }),
     ...((powerControl === 'auto' || powerControl === 'on') && { powerControl }),
@@ -86,6 +89,9 @@ export function readDevice(
       },
     }),
     ...(physicalFunction && { physicalFunction }),
+    ...(unbindLock !== undefined && {
+      unbindLock: unbindLock === '1' ? ('taken' as const) : ('free' as const),
+    }),
     ...(vgpuType !== undefined && { vgpuType: Number(vgpuType) }),
   };
 }
@@ -104,10 +110,12 @@ export function overrideText(text: string | undefined): string | undefined {
   return line === undefined || line === '(null)' || line === '' ? undefined : line;
 }
 
-/** Since Linux 6.1 a device on any vfio driver has a `vfio-dev` directory (drivers/vfio/vfio_main.c); before, the name tells. */
+/** Since Linux 6.1 a device on any vfio driver has a `vfio-dev` directory (drivers/vfio/vfio_main.c); before, the name tells. Not a virtual function of NVIDIA's own framework. */
 export function isOnVfio(host: Host, address: PciAddress, driver: string | undefined): boolean {
   if (driver === undefined) return false;
-  return isVfioName(driver) || host.list(sysfs.attribute(address, 'vfio-dev')) !== undefined;
+  if (isVfioName(driver)) return true;
+  const names = host.list(sysfs.device(address)) ?? [];
+  return names.includes('vfio-dev') && !names.includes('nvidia');
 }
 
 /**

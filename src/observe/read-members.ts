@@ -30,7 +30,8 @@ export async function readMembers(
   { deadlineMs, without = [] }: MemberOptions,
 ): Promise<Members> {
   const addresses = members.filter((address) => !without.includes(address)).sort(comparePciAddresses);
-  const texts = await host.readLocked(lockedAttributes(addresses), deadlineMs);
+  const attributes = lockedAttributes(addresses, host.list(sysfs.nvidiaCards));
+  const texts = await host.readLocked(attributes, deadlineMs);
   if (texts.kind === 'stuck') throw notAnswering(texts);
   // Not before the wait for the locks: what is bound meanwhile would not be seen.
   const directories = new Map(

@@ -1,6 +1,7 @@
 import type { Host } from '../host/host.ts';
 import { parsePciAddress, type PciAddress } from '../pci/address.ts';
 import { sysfs } from '../pci/sysfs.ts';
+import { boundDriver } from './bound-driver.ts';
 import { describeHolders } from './describe-holders.ts';
 import { groupOf } from './read-device.ts';
 
@@ -8,13 +9,25 @@ import { groupOf } from './read-device.ts';
 export function routingOf(
   host: Host,
   physical: PciAddress,
-): { readonly offset: number; readonly stride: number } | undefined {
-  const [offset, stride] = ['sriov_offset', 'sriov_stride'].map((name) =>
+):
+  | {
+      readonly offset: number;
+      readonly stride: number;
+      readonly total: number;
+      /** NVIDIA's driver has no callback for their number (kernel-open/nvidia/nv-pci.c): sriov-manage makes all of them. */
+      readonly byProgram?: true;
+    }
+  | undefined {
+  const [offset, stride, total] = ['sriov_offset', 'sriov_stride', 'sriov_totalvfs'].map((name) =>
     host.read(sysfs.attribute(physical, name)),
   );
-  return offset === undefined || stride === undefined
-    ? undefined
-    : { offset: Number(offset), stride: Number(stride) };
+  if (offset === undefined || stride === undefined) return undefined;
+  return {
+    offset: Number(offset),
+    stride: Number(stride),
+    total: Number(total ?? 0),
+    ...(boundDriver(host, physical) === 'nvidia' && { byProgram: true }),
+  };
 }
 
 /** The virtual functions that a card has now, in their order. */

@@ -27,7 +27,7 @@ export interface PciDevice {
   readonly driverModule?: string;
   /** The override text as written; absent when the kernel prints `(null)`. */
   readonly driverOverride?: string;
-  /** Whether a vfio driver holds the device: it has a `vfio-dev` directory (Linux 6.1 and later) or the bound driver's name says so. */
+  /** Whether a vfio driver holds the device: it has a `vfio-dev` directory (Linux 6.1 and later) or the bound driver's name says so. Not one with {@link vgpuType}. */
   readonly onVfio: boolean;
   readonly bars: readonly Bar[];
   /** Reset methods in the order in which the kernel tries them; absent when the device cannot be reset. */
@@ -43,6 +43,11 @@ export interface PciDevice {
   readonly physicalFunction?: PciAddress;
   /** It is not there yet: this is what it will be like, as far as that can be told beforehand. Its group cannot. */
   readonly expected?: true;
+  /**
+   * NVIDIA's vGPU host driver: whether somebody has the lock that keeps everybody from opening the card, so that it can be
+   * taken from the driver. Absent for every other driver.
+   */
+  readonly unbindLock?: 'free' | 'taken';
   /** NVIDIA's vendor VFIO framework: id of the vGPU type that lives on this virtual function, 0 for none. */
   readonly vgpuType?: number;
 }

@@ -59,7 +59,10 @@ export const sysfs = {
   consoles: '/sys/class/vtconsole',
   frameBuffers: '/sys/class/graphics',
   /** What the driver nvidia says of a card (kernel-open/nvidia/nv-procfs.c). */
+  nvidiaCards: '/proc/driver/nvidia/gpus',
   nvidiaCard: (address: PciAddress): string => `/proc/driver/nvidia/gpus/${address}/information`,
+  /** `1` written and read back: nobody has the card open, and nobody can until it is `0`. vGPU host drivers only. */
+  unbindLock: (address: PciAddress): string => `/proc/driver/nvidia/gpus/${address}/unbindLock`,
   /** NVIDIA's own VFIO framework: what a virtual function is for (driver branch 550 and later). */
   vgpu: (address: PciAddress, name: 'current_vgpu_type' | 'creatable_vgpu_types' | 'vgpu_params'): string =>
     `/sys/bus/pci/devices/${address}/nvidia/${name}`,

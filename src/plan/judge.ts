@@ -3,6 +3,7 @@ import { isHeld, type BarSize, type Claim, type ClaimedDevice, type ClaimOwner }
 import { ownerPhrase } from '../claim/owner.ts';
 import type { PciHostdev } from '../domain/domain.ts';
 import type { IommuGroup, PciDevice } from '../pci/device.ts';
+import { isDisplay } from '../pci/class.ts';
 import { isDriverName } from '../pci/driver-name.ts';
 import { groupOf, type Snapshot } from '../pci/snapshot.ts';
 import { isStub } from '../pci/stub.ts';
@@ -157,7 +158,7 @@ function judgeNature(current: Case, snapshot: Snapshot): Judgement | undefined {
  */
 function judgeVgpu(current: Case): Judgement | undefined {
   const { device, hostdev } = current;
-  if (device.vgpuType === undefined) return undefined;
+  if (device.vgpuType === undefined) return judgeLostFunction(current);
   const driver = device.driver ?? 'its driver';
   if (hostdev?.managed === true) {
     return refuse(
@@ -183,6 +184,30 @@ function judgeVgpu(current: Case): Judgement | undefined {
     ],
   );
 }
+
+/** No other driver than NVIDIA's can do anything with a virtual function of its cards: vfio-pci's answer is EINVAL. */
+function judgeLostFunction(current: Case): Judgement | undefined {
+  const { device, hostdev } = current;
+  const { vendor, physicalFunction, driver } = device;
+  if (vendor !== NVIDIA || physicalFunction === undefined || !isDisplay(device.class)) return undefined;
+  if (!hostdev) return leave(current, 'vgpu', 'only its own driver can hand it to a guest');
+  const again = `/usr/lib/nvidia/sriov-manage -d ${physicalFunction} && /usr/lib/nvidia/sriov-manage -e ${physicalFunction}`;
+  return driver === 'nvidia'
+    ? refuse(
+        current,
+        'vgpu',
+        'this driver gives no virtual function to a guest, but mediated devices on it',
+        [advice("assign a mediated device of it: <hostdev type='mdev'>")],
+      )
+    : refuse(
+        current,
+        'vgpu',
+        `it is on ${driver ?? 'no driver'}, and only NVIDIA's own can hand a virtual function of its cards to a guest`,
+        [advice('let its card make all of them again, once no guest has one'), command(again)],
+      );
+}
+
+const NVIDIA = '10de';
 
 /**
  * A device that is about to be taken from the host, by this program or by libvirt, while the host uses it. That

@@ -54,7 +54,8 @@ export function refusals(plan: Plan): readonly RefuseVerdict[] {
 
 /**
  * Decides for every member of the groups concerned, and orders the steps:
- * overrides first, so that no host driver takes a device back; then every unbind, the highest function
+ * overrides first, so that no host driver takes a device back; then the question whether a card can be taken from its
+ * driver, where there is one to ask; then every unbind, the highest function
  * first, since a sound function is the likeliest to be held and nothing is lost when it refuses; then BAR
  * sizes, which change only while no driver holds the device; then every bind.
  *
@@ -143,8 +144,11 @@ function needsUnsafeInterrupts(
 /** Whether a device goes to a guest, or whoever it is for, through VFIO. */
 function needsVfio({ device, verdict }: Judged): boolean {
   if (verdict.kind === 'bind') return isVfioName(verdict.driver);
+  if (verdict.kind !== 'leave') return false;
   return (
-    verdict.kind === 'leave' && (verdict.code === 'libvirt' || (verdict.code === 'on-vfio' && device.onVfio))
+    verdict.code === 'libvirt' ||
+    (verdict.code === 'on-vfio' && device.onVfio) ||
+    (verdict.code === 'vgpu' && verdict.assigned)
   );
 }
 
@@ -188,6 +192,9 @@ function orderSteps(
         key: device.address,
         to: driver,
       })),
+    ...highestFirst
+      .filter(({ device: { unbindLock } }) => unbindLock === 'free')
+      .map(({ device }): Step => ({ kind: 'set', attribute: 'unbind-lock', key: device.address, to: '1' })),
     ...highestFirst.flatMap(({ device: { address, driver } }): Step[] =>
       driver === undefined ? [] : [{ kind: 'unbind', device: address, driver }],
     ),

@@ -132,12 +132,19 @@ function wayBack(claimed: ClaimedDevice, device: PciDevice | undefined, holds: C
         ? [{ device: address, driver: original.driver, module: original.module ?? original.driver }]
         : [],
     afterwards: [
+      ...unlocked(claimed, device),
       ...(late ? [overrideStep(address, original.driverOverride)] : []),
       ...powerAndReset(claimed, device, moves),
     ],
     notes: [],
     left: [],
   };
+}
+
+/** A card that was to be taken from its driver, and has it still, is opened by the host again. */
+function unlocked({ address, driver }: ClaimedDevice, { unbindLock }: PciDevice): Step[] {
+  if (driver === undefined || unbindLock !== 'taken') return [];
+  return [{ kind: 'set', attribute: 'unbind-lock', key: address, to: '0' }];
 }
 
 function barsLeft(

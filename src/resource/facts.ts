@@ -21,6 +21,8 @@ export type PhysicalFunctionFacts = Readonly<{
   total: number;
   offset: number;
   stride: number;
+  /** As in {@link Routing} of src/resource/sriov/promised.ts. */
+  byProgram?: true;
   /** Empty: none. */
   driver: string;
   /** Who has one of its virtual functions open: `0000:02:10.0 is open in guest "a" (qemu-system-x86, pid 1)`; empty: nobody. */

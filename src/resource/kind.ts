@@ -64,6 +64,8 @@ export interface ResourceKind<
   readonly changesDevices: boolean;
   /** What is written to change it, by the rows of src/steps/attributes.ts. */
   readonly attributes: readonly AttributeName[];
+  /** Programs that are run to change it, each with its arguments, as a write that waits is known by. */
+  programs?(key: string): readonly string[];
   /** Fields that the kernel changes bit by bit: a change that was cut short leaves any number on the way. */
   readonly gradual?: readonly string[];
   /** Values that a change passes through on its way from one to another: a change that was cut short leaves them. */

@@ -17,8 +17,10 @@ export function wishesOf(
   vgpuCardOf: CardOf = () => undefined,
 ): readonly Wish[] {
   const assigned = pciHostdevs(domain).map(({ address }) => address);
-  const cards = sriov.flatMap(({ pf, vfs: count, autoprobe }): Wish[] => {
+  const cards = sriov.flatMap(({ pf, vfs, autoprobe: wanted }): Wish[] => {
     const routing = routingOf(pf);
+    const count = countOf(vfs, routing);
+    const autoprobe = wanted || routing?.byProgram === true;
     const addresses = routing ? promisedAddresses(pf, count, routing) : [];
     const isNeeded = addresses.some((address) => assigned.includes(address));
     return isNeeded ? [{ kind: 'vfs', key: pf, wish: { count, autoprobe } }] : [];
@@ -43,6 +45,11 @@ export function promisedBy(
     const routing = card && routingOf(card);
     return routing && wish.kind === 'vfs' ? promisedAddresses(card, wish.wish.count, routing) : [];
   });
+}
+
+/** How many virtual functions a card has by its rule. */
+export function countOf(vfs: number | 'all', routing: Routing | undefined): number {
+  return vfs === 'all' ? (routing?.total ?? 0) : vfs;
 }
 
 /** Where the XML does not say a size, it is taken for the one that the configuration has. */

@@ -130,6 +130,22 @@ export const attributes: { readonly [A in AttributeName]: Attribute<AttributeKey
     },
     hint: command('journalctl -b -u nvidia-vgpu-mgr -u nvidia-vgpud'),
   },
+  /**
+   * Whether a card can be taken from NVIDIA's vGPU host driver, asked before its remove() would wait for whoever has it
+   * open, without end. It is given at the end of the write, if nobody has; what it reads then is the answer
+   * (kernel-open/nvidia/nv-procfs.c:nv_procfs_close_unbind_lock).
+   */
+  'unbind-lock': {
+    path: sysfs.unbindLock,
+    describe: (device) => `unbind lock of ${device}`,
+    name: 'unbindLock',
+    locked: true,
+    otherwise: (now, to) =>
+      to === '1'
+        ? 'somebody has the card open: nvidia-persistenced, a monitor such as dcgm-exporter, or a program that computes (fuser -v /dev/nvidia* names it)'
+        : `it reads ${JSON.stringify(now)}`,
+    absent: () => 'the card is not on the driver nvidia any more',
+  },
   /** After the type, and before the guest has it. Reading it is ENXIO without a type. */
   'vgpu-params': {
     ...ofDevice('nvidia/vgpu_params', 'vGPU parameters'),

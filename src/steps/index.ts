@@ -7,6 +7,7 @@ import { loadModule } from './load-module.ts';
 import { probe } from './probe.ts';
 import { resizeBar } from './resize-bar.ts';
 import { set } from './set.ts';
+import { sriovManage } from './sriov-manage.ts';
 import { unbind } from './unbind.ts';
 
 /** How each kind of step is described, applied and verified. A kind that is missing here does not compile. */
@@ -14,6 +15,7 @@ const definitions: { readonly [K in StepKind]: StepDefinition<Extract<Step, { ki
   'load-module': loadModule,
   set,
   'compact-memory': compactMemory,
+  'sriov-manage': sriovManage,
   unbind,
   'resize-bar': resizeBar,
   bind,

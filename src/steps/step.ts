@@ -4,7 +4,8 @@ import type { PciAddress } from '../pci/address.ts';
  * One change to the host, as data: JSON-serialisable, carried by plans and logs. The record in
  * src/steps/index.ts maps each kind to how it is described, applied and verified.
  */
-export type Step = LoadModule | SetAttribute | CompactMemory | Unbind | ResizeBar | Bind | Probe;
+export type Step =
+  LoadModule | SetAttribute | CompactMemory | SriovManage | Unbind | ResizeBar | Bind | Probe;
 
 export type StepKind = Step['kind'];
 
@@ -39,6 +40,8 @@ const belongsTo = {
   'vfs-autoprobe': 'device',
   /** Id of the vGPU type on a virtual function of NVIDIA's own framework; `0`: none. */
   'vgpu-type': 'device',
+  /** `1` or `0`: whether everybody is kept from opening a card of NVIDIA's vGPU host driver. */
+  'unbind-lock': 'device',
   /** `name=value,name=value`: parameters of the vGPU on it. */
   'vgpu-params': 'device',
 } as const;
@@ -69,6 +72,14 @@ export interface CompactMemory {
   readonly kind: 'compact-memory';
   /** Number of the NUMA node; absent: all nodes. */
   readonly node?: number;
+}
+
+/** Makes all virtual functions of an NVIDIA card, or takes all of them away, by NVIDIA's own program. */
+export interface SriovManage {
+  readonly kind: 'sriov-manage';
+  /** The card. */
+  readonly device: PciAddress;
+  readonly to: 'all' | 'none';
 }
 
 /** Takes the device from its driver. */
@@ -114,6 +125,7 @@ export function subjectOf(step: Step): Subject {
       return isOfDevice(step) ? { device: step.key } : { kind: step.attribute, key: step.key };
     case 'compact-memory':
       return { kind: 'memory', key: step.node === undefined ? 'all nodes' : `node${step.node}` };
+    case 'sriov-manage':
     case 'unbind':
     case 'resize-bar':
     case 'bind':

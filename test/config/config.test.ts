@@ -50,6 +50,7 @@ describe('mergeConfig', () => {
       devices: [],
       log: { level: 'info' },
       sriov: [],
+      vgpu: [],
       allowUnsafeInterrupts: false,
     });
   });

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import type { Kernel } from './contract.ts';
 import { runRow } from './run.ts';
-import { labMachine, simulatedTarget } from './simulated-target.ts';
+import { vgpuRows } from './rows-vgpu.ts';
+import { labMachine, simulatedTarget, vgpuAddresses, vgpuMachine } from './simulated-target.ts';
 import { table } from './table.ts';
 
 const kernels: readonly Kernel[] = ['6.1', '6.12', '7.2'];
@@ -31,6 +32,11 @@ describe('the contract with the kernel', () => {
         it(`${row.id}: ${row.name}`, async () => {
           const target = simulatedTarget(labMachine(kernel, row.boot));
           assert.deepEqual(await runRow(target, row), []);
+        });
+      }
+      for (const row of vgpuRows) {
+        it(`${row.id}: ${row.name}`, async () => {
+          assert.deepEqual(await runRow(simulatedTarget(vgpuMachine(kernel), vgpuAddresses), row), []);
         });
       }
     });

@@ -36,13 +36,29 @@ export function labMachine(kernel: Kernel | '5.15', boot: Boot = 'normal'): Mach
   return createMachine(specFor(kernel, boot));
 }
 
+/** A vGPU host: a card of examples/hosts/nvidia-vgpu-server.yaml and virtual functions of it. */
+export const vgpuAddresses: Readonly<Record<Role, string>> = {
+  ...labAddresses,
+  gpu: '0000:41:00.0',
+  vf0: '0000:41:00.4',
+  vf1: '0000:41:00.5',
+  nic: '0000:41:00.6',
+};
+
+/** That machine, simulated, with VFIO's modules loaded. */
+export function vgpuMachine(kernel: Kernel): Machine {
+  const machine = createMachine({ ...readDescription('examples/hosts/nvidia-vgpu-server.yaml'), kernel });
+  machine.perform({ do: 'load', module: 'vfio-pci' });
+  return machine;
+}
+
 /** The contract's view of a simulated machine. */
-export function simulatedTarget(machine: Machine): ContractTarget {
+export function simulatedTarget(machine: Machine, addresses = labAddresses): ContractTarget {
   const host = machine.host();
   const nodeOf = (role: Role, kind = ''): string =>
     machine
       .state()
-      .spec.devices.find((each) => each.address === labAddresses[role])
+      .spec.devices.find((each) => each.address === addresses[role])
       ?.nodes.find((path) => basename(path).startsWith(kind)) ?? 'none';
 
   const perform = async (operation: Operation): Promise<Answer> => {
@@ -53,7 +69,7 @@ export function simulatedTarget(machine: Machine): ContractTarget {
     if ('load' in operation) return performed(machine, { do: 'load', module: operation.load });
     if ('unload' in operation) return performed(machine, { do: 'unload', module: operation.unload });
     if ('openGroup' in operation) {
-      const devices = operation.openGroup.map((role) => labAddresses[role]);
+      const devices = operation.openGroup.map((role) => addresses[role]);
       return performed(machine, { do: 'open-group', devices, guest: operation.guest });
     }
     if ('closeGroup' in operation)
@@ -106,7 +122,7 @@ export function simulatedTarget(machine: Machine): ContractTarget {
   };
 
   return {
-    addresses: labAddresses,
+    addresses,
     perform,
     text: (path) => host.read(path),
     link: (path) => host.readLink(path),

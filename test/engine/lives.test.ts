@@ -245,7 +245,7 @@ const lives: readonly Life[] = [
     host: 'nvidia-desktop',
     devices: ['0000:01:00.0'],
     devicesOfHost: { '0000:01:00.0': { vgpuType: 563, group: 40 } },
-    start: [],
+    start: ['load vfio_iommu_type1'],
     held: { '0000:01:00.0': 'nvidia' },
     end: [],
   },

@@ -74,7 +74,10 @@ describe('vGPUs on virtual functions that stay on the driver nvidia', () => {
     const on = server({ params: 'a=1' });
     on.fault({ kind: 'fail', errno: 'EINVAL' }, { path: '*/vgpu_params' });
     const { message } = await failureOf(on.prepare(guest('a', VF)));
-    assert.match(message, /^cannot set vGPU parameters of 0000:41:00.4 to a=1: EINVAL \(the driver does not know/);
+    assert.match(
+      message,
+      /^cannot set vGPU parameters of 0000:41:00.4 to a=1: EINVAL \(the driver does not know/,
+    );
     on.nothingDiffers();
   });
 
@@ -160,7 +163,10 @@ describe('vGPUs on virtual functions that stay on the driver nvidia', () => {
     on.fault({ kind: 'fail', errno: 'EIO' }, { path: type(VF) });
     const { code, message, hints } = await failureOf(on.prepare(guest('a', VF)));
     assert.equal(code, 'VH_KERNEL');
-    assert.match(message, /cannot set vGPU type of 0000:41:00.4 to 1152: EIO \(the card cannot make this type now/);
+    assert.match(
+      message,
+      /cannot set vGPU type of 0000:41:00.4 to 1152: EIO \(the card cannot make this type now/,
+    );
     assert.ok(hints.some(({ text }) => text.includes('journalctl -b -u nvidia-vgpu-mgr')));
     on.nothingDiffers();
   });
@@ -317,5 +323,201 @@ describe('vGPUs on virtual functions that stay on the driver nvidia', () => {
     );
     assert.equal(on.driver(VF), 'nvidia');
     assert.equal(on.driver(CARD), 'nvidia');
+  });
+});
+
+describe('virtual functions that sriov-manage makes', () => {
+  const open = scenarios();
+  const SECOND = pci('0000:61:00.0');
+  const FIRST_VF = pci('0000:61:00.4');
+  const OTHER_VF = pci('0000:61:01.3');
+
+  function server(config: Partial<Config> = {}): Scenario {
+    const on = open({
+      host: 'nvidia-vgpu-server',
+      config: {
+        sriov: [{ pf: SECOND, vfs: 'all', autoprobe: false }],
+        vgpu: [
+          { vf: FIRST_VF, type: 1152 },
+          { vf: OTHER_VF, type: 1152 },
+        ],
+        ...config,
+      },
+    });
+    on.happens({ do: 'load', module: 'vfio-pci' });
+    on.writes();
+    return on;
+  }
+
+  it('are there for two guests with their vGPUs, and gone with the last', async () => {
+    const on = server();
+    await on.prepare(guest('a', FIRST_VF));
+    assert.deepEqual(on.writes(), [`run sriov-manage`, written(FIRST_VF, 1152)]);
+    assert.deepEqual([on.driver(FIRST_VF), on.driver(OTHER_VF)], ['nvidia', 'nvidia']);
+    await on.prepare(guest('b', OTHER_VF));
+    assert.deepEqual(on.writes(), [written(OTHER_VF, 1152)]);
+    await on.release('a');
+    assert.deepEqual(on.writes(), [written(FIRST_VF, 0)]);
+    await on.release('b');
+    assert.deepEqual(on.writes(), [written(OTHER_VF, 0), 'run sriov-manage']);
+    on.nothingDiffers();
+  });
+
+  it('are all or none', async () => {
+    const on = server({ sriov: [{ pf: SECOND, vfs: 4, autoprobe: false }] });
+    const { message, hints } = await failureOf(on.prepare(guest('a', FIRST_VF)));
+    assert.match(
+      message,
+      /virtual functions of 0000:61:00.0: sriov-manage makes all 32 of them, and 4 are wanted$/,
+    );
+    assert.ok(hints.some(({ text }) => text.includes('vfs: all')));
+    on.nothingDiffers();
+  });
+
+  it('are none while somebody has the card open', async () => {
+    const on = server();
+    on.happens({ do: 'hold-node', path: '/dev/nvidia1', program: 'dcgm-exporter' });
+    const { message, hints } = await failureOf(on.prepare(guest('a', FIRST_VF)));
+    assert.match(
+      message,
+      /^cannot make all virtual functions of 0000:61:00.0: somebody has the card open, or there is a vGPU on it \(sriov-manage: "Cannot obtain unbindLock for 0000:61:00.0"\)/,
+    );
+    assert.ok(hints.some(({ text }) => text.includes('dcgm-exporter')));
+    on.nothingDiffers();
+  });
+
+  it('are not there by a name: which number it has nobody knows yet', async () => {
+    const on = server({ vgpu: [{ vf: FIRST_VF, type: 'L40S-8Q' }] });
+    const { message } = await failureOf(on.prepare(guest('a', FIRST_VF)));
+    assert.match(message, /the vGPU on 0000:61:00.4: it is not there yet, so that a name says nothing$/);
+    assert.deepEqual(on.writes(), []);
+    on.nothingDiffers();
+  });
+
+  it('without a rule for their vGPU are refused before they are made', async () => {
+    const on = server({ vgpu: [] });
+    const { message } = await failureOf(on.prepare(guest('a', FIRST_VF)));
+    assert.match(message, /there is no vGPU on it/);
+    assert.deepEqual(on.writes(), []);
+  });
+
+  it('go again when their vGPU cannot be made', async () => {
+    const on = server();
+    on.fault({ kind: 'fail', errno: 'EIO' }, { path: type(FIRST_VF) });
+    await failureOf(on.prepare(guest('a', FIRST_VF)));
+    on.nothingDiffers();
+  });
+
+  it('need the program', async () => {
+    const on = server();
+    on.machine.store.update((state) => {
+      state.spec = { ...state.spec, files: {} };
+    });
+    const { message } = await failureOf(on.prepare(guest('a', FIRST_VF)));
+    assert.match(message, /there is no program \/usr\/lib\/nvidia\/sriov-manage/);
+    on.nothingDiffers();
+  });
+
+  it('that are made by a program that hangs are nobody’s until it ends', async () => {
+    const on = server();
+    on.machine.perform({
+      do: 'fault',
+      rule: { id: 'slow', on: 'run', path: 'sriov-manage', effect: { kind: 'hang' } },
+    });
+    const { code } = await failureOf(on.prepare(guest('a', FIRST_VF)));
+    assert.equal(code, 'VH_STUCK');
+    assert.equal((await failureOf(on.prepare(guest('b', OTHER_VF)))).code, 'VH_STUCK');
+    on.happens({ do: 'release-fault', id: 'slow' });
+    await on.recover();
+    on.nothingDiffers();
+  });
+
+  it('are given back by recover after a death before and after any step', async () => {
+    for (const when of ['before', 'after'] as const) {
+      for (let nth = 1; nth < 8; nth += 1) {
+        const on = server();
+        let steps = 0;
+        on.wrapHost = (host) => {
+          const counted = async <T>(action: () => Promise<T>): Promise<T> => {
+            const dies = ++steps === nth;
+            if (dies && when === 'before') host.die();
+            const result = await action();
+            if (dies) host.die();
+            return result;
+          };
+          return {
+            ...host,
+            write: (...args) => counted(() => host.write(...args)),
+            run: (...args) => counted(() => host.run(...args)),
+          };
+        };
+        await on.prepare(guest('a', FIRST_VF)).catch(() => undefined);
+        await on.release('a').catch(() => undefined);
+        on.wrapHost = (host) => host;
+        await on.recover();
+        on.nothingDiffers();
+      }
+    }
+  });
+});
+
+describe('a card of a vGPU host that is taken from its driver', () => {
+  const open = scenarios();
+  const SECOND = '0000:61:00.0';
+  const lock = `/proc/driver/nvidia/gpus/${SECOND}/unbindLock`;
+
+  it('is asked for its unbind lock first', async () => {
+    const on = open({ host: 'nvidia-vgpu-server' });
+    on.happens({ do: 'load', module: 'vfio-pci' });
+    on.writes();
+    await on.prepare(guest('a', SECOND));
+    assert.deepEqual(on.writes(), [
+      `${SECOND}/driver_override < vfio-pci`,
+      `${lock} < 1`,
+      `nvidia/unbind < ${SECOND}`,
+      `vfio-pci/bind < ${SECOND}`,
+    ]);
+    await on.release('a');
+    on.nothingDiffers();
+  });
+
+  it('stays with it when somebody has it open whom nobody sees, and is not waited for', async () => {
+    const on = open({ host: 'nvidia-vgpu-server' });
+    on.happens(
+      { do: 'load', module: 'vfio-pci' },
+      { do: 'hold-node', path: '/dev/nvidia1', program: 'nv-hostengine' },
+    );
+    on.writes();
+    on.wrapHost = (host) => ({ ...host, holders: () => [], openFiles: () => ({ holders: [], unseen: [] }) });
+    const { code, message } = await failureOf(on.prepare(guest('a', SECOND)));
+    assert.equal(code, 'VH_KERNEL');
+    assert.match(
+      message,
+      /^cannot set unbind lock of 0000:61:00.0 to 1: .*somebody has the card open: nvidia-persistenced/,
+    );
+    assert.ok(!on.writes().some((write) => write.includes('unbind <')));
+    on.wrapHost = (host) => host;
+    on.nothingDiffers();
+    assert.equal(on.machine.host().read(lock), '0\n');
+  });
+
+  it('can be opened again when it does not come to that', async () => {
+    for (const how of ['fails', 'dies'] as const) {
+      const on = open({ host: 'nvidia-vgpu-server' });
+      on.happens({ do: 'load', module: 'vfio-pci' });
+      on.wrapHost = (host) => ({
+        ...host,
+        write: (path, ...rest) => {
+          if (!path.endsWith('nvidia/unbind')) return host.write(path, ...rest);
+          if (how === 'dies') host.die();
+          return Promise.resolve({ kind: 'refused', errno: 'EIO' });
+        },
+      });
+      await on.prepare(guest('a', SECOND)).catch(() => undefined);
+      on.wrapHost = (host) => host;
+      await on.recover();
+      assert.equal(on.machine.host().read(lock), '0\n', how);
+      on.nothingDiffers();
+    }
   });
 });

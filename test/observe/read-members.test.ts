@@ -59,6 +59,7 @@ describe('readBindings', () => {
     };
     await readBindings(noting, [16], { deadlineMs: 100 });
     assert.deepEqual([...asked].sort(), [
+      '/proc/driver/nvidia/gpus',
       '/sys/bus/pci/devices',
       '/sys/bus/pci/drivers',
       '/sys/kernel/iommu_groups',

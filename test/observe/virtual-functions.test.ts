@@ -32,7 +32,7 @@ describe('virtual functions of a card', () => {
 
   it('are where the card says', async () => {
     const host = (await withFunctions(0)).host();
-    assert.deepEqual(routingOf(host, PF), { offset: 128, stride: 2 });
+    assert.deepEqual(routingOf(host, PF), { offset: 128, stride: 2, total: 7 });
     assert.equal(routingOf(host, pci('0000:03:00.0')), undefined);
   });
 

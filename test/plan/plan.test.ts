@@ -138,7 +138,26 @@ const plans: readonly Row[] = [
   {
     name: 'leaves a virtual function with a vGPU on the vendor’s driver',
     devices: [gpu({ driver: 'nvidia', vgpuType: 533 })],
+    input: { hostdevs: [{ kind: 'pci', address: at('03:00.0'), managed: false }] },
     expect: [],
+  },
+  {
+    name: 'refuses it where libvirt would take it from that driver',
+    devices: [gpu({ driver: 'nvidia', vgpuType: 533 })],
+    input: { hostdevs: [{ kind: 'pci', address: at('03:00.0'), managed: true }] },
+    expect: ['refuse 0000:03:00.0: vgpu'],
+  },
+  {
+    name: 'refuses one without a vGPU',
+    devices: [gpu({ driver: 'nvidia', vgpuType: 0 })],
+    input: { hostdevs: [{ kind: 'pci', address: at('03:00.0'), managed: false }] },
+    expect: ['refuse 0000:03:00.0: vgpu'],
+  },
+  {
+    name: 'binds no virtual function of an NVIDIA card that has lost its driver',
+    devices: [gpu({ vendor: '10de', physicalFunction: at('02:00.0') })],
+    input: { hostdevs: [{ kind: 'pci', address: at('03:00.0'), managed: false }] },
+    expect: ['refuse 0000:03:00.0: vgpu'],
   },
   {
     name: 'resizes back what an earlier unfinished run of the guest left, when nothing is wished any more',

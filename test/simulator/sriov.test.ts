@@ -96,7 +96,16 @@ describe("NVIDIA's vendor framework", () => {
     );
     const machine = example('server-8-gpu', { devices });
     const host = machine.host();
-    assert.equal(await answer(host, attribute(gpu, 'sriov_numvfs'), '1'), 'ok');
+    assert.equal(await answer(host, attribute(gpu, 'sriov_numvfs'), '1'), 'ENOENT');
+    machine.store.update((state) => {
+      state.spec = { ...state.spec, files: { ...state.spec.files, '/usr/lib/nvidia/sriov-manage': '' } };
+    });
+    assert.deepEqual(await host.run('sriov-manage', ['-e', gpu], 100), {
+      kind: 'exited',
+      status: 0,
+      stdout: `Enabling VFs on ${gpu}\n`,
+      stderr: '',
+    });
     const type = attribute('0000:19:00.4', 'nvidia/current_vgpu_type');
     assert.equal(host.read(type), '0\n');
     assert.equal(await answer(host, type, 'x'), 'EINVAL');

@@ -16,11 +16,13 @@ import { simulate } from './simulate.ts';
 import { snapshot } from './snapshot.ts';
 import { status } from './status.ts';
 import { validate } from './validate.ts';
+import { vgpu } from './vgpu.ts';
 
 /** Every sub-command, in the order of the help. */
 export const commands: readonly Command[] = [
   groups,
   map,
+  vgpu,
   plan,
   status,
   log,

@@ -45,5 +45,7 @@ function setJson({ attribute, key, to }: SetAttribute): object {
       return { kind, device: key, to: Number(to) };
     case 'vgpu-params':
       return { kind, device: key, to };
+    case 'unbind-lock':
+      return { kind, device: key, to: to === '1' };
   }
 }

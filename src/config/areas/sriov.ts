@@ -10,17 +10,24 @@ const card = read({
   description: 'The card (physical function), by its PCI address.',
 });
 
+const count = v.union(
+  [
+    wholeNumber({ least: 1, most: 65_535, description: 'How many.', or: 'all or ' }),
+    v.pipe(v.literal('all'), v.description('As many as the card can have; NVIDIA cards have all or none.')),
+  ],
+  expected('all or a whole number from 1 to 65535'),
+);
+
 /** Cards whose virtual functions are made for guests. */
 export const sriov = v.pipe(
   v.array(
     v.pipe(
       closed({
         pf: card,
-        vfs: wholeNumber({
-          least: 1,
-          most: 65_535,
-          description: 'How many virtual functions the card has while a guest needs one of them.',
-        }),
+        vfs: v.pipe(
+          count,
+          v.description('How many virtual functions the card has while a guest needs one of them.'),
+        ),
         autoprobe: v.exactOptional(
           v.pipe(
             v.boolean(expected('true or false')),

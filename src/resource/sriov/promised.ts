@@ -7,6 +7,10 @@ export interface Routing {
   /** Routing id of the first one relative to the physical function's, and from one to the next (SR-IOV capability). */
   readonly offset: number;
   readonly stride: number;
+  /** How many it can have. */
+  readonly total?: number;
+  /** Its driver has its virtual functions, too, and makes all of them at once by a program of its own. */
+  readonly byProgram?: true;
 }
 
 /**

@@ -37,7 +37,9 @@ function seenOf(host: Host, card: PciAddress, count: number): SeenOf<'vfs'> {
     },
     facts: {
       total: Number(text('sriov_totalvfs')),
-      ...(routingOf(host, card) ?? { offset: 0, stride: 0 }),
+      offset: 0,
+      stride: 0,
+      ...routingOf(host, card),
       driver: boundDriver(host, card) ?? '',
       open: openFunction(host, card) ?? '',
       vendor: id('vendor'),

@@ -24,6 +24,7 @@ export const vfs: KindOf<'vfs'> = {
   stage: 'make',
   changesDevices: true,
   attributes: ['power-control', 'vfs-autoprobe', 'vfs'],
+  programs: (key) => ['-e', '-d'].map((action) => `sriov-manage ${action} ${key}`),
   lock: (key) => `virtual functions of ${key}`,
   target: (original, wishes) =>
     original.count > 0 || wishes.length === 0
@@ -54,7 +55,7 @@ export const vfs: KindOf<'vfs'> = {
     const left = facts.open === '' ? heldFunction(key, claims) : facts.open;
     return to.count < state.count && left !== undefined ? { to: state, left } : undefined;
   },
-  steps: ({ key, seen: { state }, to }) => {
+  steps: ({ key, seen: { state, facts }, to }) => {
     const device = addressOf(key);
     const power: Step[] =
       state.power === to.power
@@ -64,8 +65,7 @@ export const vfs: KindOf<'vfs'> = {
       state.autoprobe === to.autoprobe
         ? []
         : [{ kind: 'set', attribute: 'vfs-autoprobe', key: device, to: to.autoprobe ? '1' : '0' }];
-    const number: Step[] =
-      state.count === to.count ? [] : [{ kind: 'set', attribute: 'vfs', key: device, to: String(to.count) }];
+    const number: Step[] = state.count === to.count ? [] : [numberStep(device, to.count, facts)];
     // A card that sleeps makes none, and what is made is offered to drivers at once.
     return to.count < state.count ? [...number, ...autoprobe, ...power] : [...power, ...autoprobe, ...number];
   },
@@ -73,6 +73,12 @@ export const vfs: KindOf<'vfs'> = {
   subject: (key) => `virtual functions of ${key}`,
   words: (_key, { count }) => counted(count, 'virtual function'),
 };
+
+/** How the number is set: by the kernel's own attribute, or by the program of a driver that has none. */
+function numberStep(device: PciAddress, count: number, { byProgram }: PhysicalFunctionFacts): Step {
+  if (byProgram) return { kind: 'sriov-manage', device, to: count === 0 ? 'none' : 'all' };
+  return { kind: 'set', attribute: 'vfs', key: device, to: String(count) };
+}
 
 /** Who was handed one of the virtual functions without holding them: they were there already, by whatever way. */
 function heldFunction(key: string, claims: readonly Claim[]): string | undefined {
@@ -102,6 +108,14 @@ function hindrances(
       {
         reason: `the card ${state}, and only its own driver makes them`,
         hints: [command(`echo ${key} > ${sysfs.driversProbe}`)],
+      },
+    ];
+  }
+  if (facts.byProgram && to.count !== facts.total) {
+    return [
+      {
+        reason: `sriov-manage makes all ${facts.total} of them, and ${to.count} are wanted`,
+        hints: [advice(`write vfs: all for ${key} in config.yaml`)],
       },
     ];
   }
@@ -143,7 +157,9 @@ function expectedAfter(
     );
   const made = all
     .filter((address) => asked.includes(address) && !deviceAt(snapshot, address))
-    .map((address) => promisedFunction(address, physical, seen.facts));
+    .map((address) => promisedFunction(address, physical, seen.facts))
+    // Its driver takes them at once, and there is no vGPU on them.
+    .map((made) => (seen.facts.byProgram ? { ...made, driver: 'nvidia', vgpuType: 0 } : made));
   return {
     ...snapshot,
     devices: [...there, ...made].sort((a, b) => comparePciAddresses(a.address, b.address)),

@@ -83,7 +83,7 @@ export const vgpu: KindOf<'vgpu'> = {
   expect: (snapshot, { key, to }) => ({
     ...snapshot,
     devices: snapshot.devices.map((device) =>
-      device.address === key ? { ...device, driver: DRIVER, onVfio: true, vgpuType: to.type } : device,
+      device.address === key ? { ...device, driver: DRIVER, vgpuType: to.type } : device,
     ),
   }),
   subject: (key) => `the vGPU on ${key}`,

@@ -73,6 +73,9 @@ describe('sriov', () => {
       ],
     });
     assert.deepEqual(decodeConfigFile('sriov: []', PATH, 'all'), { sriov: [] });
+    assert.deepEqual(decodeConfigFile('sriov: [{pf: "61:00.0", vfs: all}]', PATH, 'all'), {
+      sriov: [{ pf: '0000:61:00.0', vfs: 'all', autoprobe: false }],
+    });
   });
 
   const wrong = [
@@ -82,11 +85,11 @@ describe('sriov', () => {
     ['[{pf: "8086:10c9", vfs: 4}]', 'line 1: sriov[0].pf: no card: an address "0000:02:00.0" in quotes'],
     [
       '[{pf: "02:00.0", vfs: 0}]',
-      'line 1: sriov[0].vfs: a number in place of a whole number from 1 to 65535',
+      'line 1: sriov[0].vfs: a number in place of all or a whole number from 1 to 65535',
     ],
     [
       '[{pf: "02:00.0", vfs: auto}]',
-      'line 1: sriov[0].vfs: a text in place of a whole number from 1 to 65535',
+      'line 1: sriov[0].vfs: a text in place of all or a whole number from 1 to 65535',
     ],
     [
       '[{pf: "02:00.0", vfs: 4, autoprobe: maybe}]',
@@ -102,6 +105,58 @@ describe('sriov', () => {
   for (const [text, expected] of wrong) {
     it(`refuses ${text}`, () => {
       assert.equal(problems(`sriov: ${text}`)[0], expected);
+    });
+  }
+});
+
+describe('vgpu', () => {
+  it('takes a function by its address or auto, and a type by its number or name', () => {
+    const text = `
+vgpu:
+  - { vf: "41:00.4", type: 1152, params: "frame_rate_limiter=0,disable_vnc=1" }
+  - { vf: auto, pf: "0000:41:00.0", type: NVIDIA L40S-8Q }
+  - { vf: auto, type: L40S-1B }
+`;
+    assert.deepEqual(decodeConfigFile(text, PATH), {
+      vgpu: [
+        { vf: '0000:41:00.4', type: 1152, params: 'frame_rate_limiter=0,disable_vnc=1' },
+        { vf: 'auto', pf: '0000:41:00.0', type: 'NVIDIA L40S-8Q' },
+        { vf: 'auto', type: 'L40S-1B' },
+      ],
+    });
+  });
+
+  const wrong = [
+    ['[{type: 1}]', 'line 1: vgpu[0]: the key "vf" is missing'],
+    ['[{vf: auto}]', 'line 1: vgpu[0]: the key "type" is missing'],
+    [
+      '[{vf: any, type: 1}]',
+      'line 1: vgpu[0].vf: no virtual function: an address "0000:41:00.4" in quotes, or auto',
+    ],
+    [
+      '[{vf: auto, type: 0}]',
+      'line 1: vgpu[0].type: a number in place of a name or a whole number from 1 to 4294967295',
+    ],
+    [
+      '[{vf: auto, type: [1]}]',
+      'line 1: vgpu[0].type: a list in place of the name of a vGPU type such as "NVIDIA L40S-8Q", or its number',
+    ],
+    [
+      '[{vf: auto, type: 1, params: "a b"}]',
+      'line 1: vgpu[0].params: no parameters of a vGPU: name=value, several with a comma in between: "frame_rate_limiter=0,disable_vnc=1"',
+    ],
+    [
+      '[{vf: "41:00.4", pf: "41:00.0", type: 1}]',
+      'line 1: vgpu[0].pf: only with vf: auto, an address says which card it is',
+    ],
+    [
+      '[{vf: "41:00.4", type: 1}, {vf: "0000:41:00.4", type: 2}]',
+      'line 1: vgpu[1]: this virtual function is in the list already: it is one vGPU',
+    ],
+  ] as const;
+  for (const [text, expected] of wrong) {
+    it(`refuses ${text}`, () => {
+      assert.equal(problems(`vgpu: ${text}`)[0], expected);
     });
   }
 });
