@@ -21,11 +21,14 @@ _vfio_hook_value() {
     groups:--host) compgen -f -- "$current" ;;
     map:--format) printf '%s\n' html svg ;;
     map:--host) compgen -f -- "$current" ;;
+    vgpu:--host) compgen -f -- "$current" ;;
     plan:--host) compgen -f -- "$current" ;;
     plan:--config) compgen -f -- "$current" ;;
     log:--lines) : ;;
     detach:--device-id|bind:--device-id) : ;;
     detach:--vendor|bind:--vendor) : ;;
+    detach:--vf|bind:--vf) : ;;
+    detach:--vgpu|bind:--vgpu) : ;;
     detach:--driver|bind:--driver) : ;;
     detach:--bar|bind:--bar) : ;;
     detach:--allow|bind:--allow) printf '%s\n' mounted swap disk-in-use default-route ssh bridge-port boot-vga console held last-keyboard ;;
@@ -33,6 +36,8 @@ _vfio_hook_value() {
     reattach:--vendor|unbind:--vendor) : ;;
     reattach:--driver|unbind:--driver) : ;;
     run:--device) _vfio_hook_addresses ;;
+    run:--vf) : ;;
+    run:--vgpu) : ;;
     run:--driver) : ;;
     run:--allow) printf '%s\n' mounted swap disk-in-use default-route ssh bridge-port boot-vga console held last-keyboard ;;
     devices:--format) printf '%s\n' cloud-hypervisor qemu libvirt ;;
@@ -52,13 +57,14 @@ _vfio_hook_words() {
   case $command in
     groups) printf '%s\n' --all --lines --host --json --help; _vfio_hook_addresses ;;
     map) printf '%s\n' --format --all --host --help; : ;;
+    vgpu) printf '%s\n' --host --json --help; : ;;
     plan) printf '%s\n' --host --config --json --help; _vfio_hook_guests; compgen -f -- "$current" ;;
     status) printf '%s\n' --json --help; : ;;
     log) printf '%s\n' --lines --follow --json --help; _vfio_hook_guests; compgen -f -- "$current" ;;
     recover) printf '%s\n' --dry-run --verbose --json --help; : ;;
-    detach|bind) printf '%s\n' --device-id --vendor --all --driver --bar --allow --dry-run --verbose --json --help; _vfio_hook_addresses ;;
+    detach|bind) printf '%s\n' --device-id --vendor --all --vf --vgpu --driver --bar --allow --dry-run --verbose --json --help; _vfio_hook_addresses ;;
     reattach|unbind) printf '%s\n' --device-id --vendor --all --driver --dry-run --verbose --json --help; _vfio_hook_addresses ;;
-    run) printf '%s\n' --device --driver --allow --verbose --help; compgen -c -- "$current" ;;
+    run) printf '%s\n' --device --vf --vgpu --driver --allow --verbose --help; compgen -c -- "$current" ;;
     devices) printf '%s\n' --format --device-id --vendor --all --json --help; _vfio_hook_addresses ;;
     doctor) printf '%s\n' --quiet --json --help; _vfio_hook_guests; compgen -f -- "$current" ;;
     lint) printf '%s\n' --host --json --help; _vfio_hook_guests; compgen -f -- "$current" ;;
@@ -67,7 +73,7 @@ _vfio_hook_words() {
     validate) printf '%s\n' --json --help; compgen -f -- "$current" ;;
     snapshot) printf '%s\n'  --help; : ;;
     simulate) printf '%s\n' --host --domain --config --help; : ;;
-    *) printf '%s\n' groups map plan status log recover detach bind reattach unbind run devices doctor lint hostdevs init validate snapshot simulate help --help --version ;;
+    *) printf '%s\n' groups map vgpu plan status log recover detach bind reattach unbind run devices doctor lint hostdevs init validate snapshot simulate help --help --version ;;
   esac
 }
 

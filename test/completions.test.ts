@@ -82,6 +82,6 @@ describe('the completions', () => {
   });
 
   it('offer files for an option that takes one', () => {
-    assert.deepEqual(offered('vfio-hook simulate --host nvidia'), ['nvidia-desktop.yaml']);
+    assert.deepEqual(offered('vfio-hook simulate --host nvidia'), ['nvidia-desktop.yaml', 'nvidia-vgpu-server.yaml']);
   });
 });

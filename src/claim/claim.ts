@@ -147,6 +147,20 @@ export function goesWithHolds({ physicalFunction }: ClaimedDevice, holds: readon
   );
 }
 
+/**
+ * What a claim holds for these of its devices and for none of its others: the numbers of virtual functions and the vGPUs
+ * that they come from, and everything where there are no others.
+ */
+export function holdsFor({ devices, holds }: Claim, some: readonly ClaimedDevice[]): readonly Hold[] {
+  const others = devices.filter((device) => !some.includes(device));
+  if (others.length === 0) return holds;
+  return holds.filter(({ kind, key }) => {
+    const isOf = ({ address, physicalFunction }: ClaimedDevice): boolean =>
+      (kind === 'vgpu' && key === address) || (kind === 'vfs' && key === physicalFunction);
+    return some.some(isOf) && !others.some(isOf);
+  });
+}
+
 /** Whether a claim concerns a device. */
 export function claims(claim: Claim, address: PciAddress): boolean {
   return claim.devices.some((device) => device.address === address);

@@ -37,8 +37,18 @@ export function cloudHypervisorArguments({ devices, cliques }: Assignment): VmmA
   });
   return {
     options: [...segmentOptions(segments), ...(values.length > 0 ? [['--device', ...values] as const] : [])],
-    warnings: segments.warnings,
+    warnings: [...segments.warnings, ...vendorFunctions(devices)],
   };
+}
+
+/** A virtual function that stays on NVIDIA's driver has regions that Cloud Hypervisor cannot map (its issue 7572). */
+function vendorFunctions(devices: readonly PciDevice[]): string[] {
+  return devices
+    .filter(({ vgpuType }) => vgpuType !== undefined)
+    .map(
+      ({ address }) =>
+        `Cloud Hypervisor cannot use ${address}: it stays on NVIDIA's driver, as QEMU can have it`,
+    );
 }
 
 function segmentOptions({ weights }: SegmentPlan): [option: string, ...values: string[]][] {
@@ -100,8 +110,10 @@ export function libvirtXml({ devices }: Assignment): string {
       functions.map(({ device, guestFunction }) => {
         const { domain, bus, slot, function: fn } = pciAddressParts(device.address);
         const several = guestFunction === 0 && functions.length > 1 ? " multifunction='on'" : '';
+        // libvirt must not take such a virtual function from NVIDIA's driver.
+        const managed = device.vgpuType === undefined ? 'yes' : 'no';
         return [
-          "<hostdev mode='subsystem' type='pci' managed='yes'>",
+          `<hostdev mode='subsystem' type='pci' managed='${managed}'>`,
           `  <source>`,
           `    <address domain='0x${hex(domain, 4)}' bus='0x${hex(bus, 2)}' slot='0x${hex(slot, 2)}' function='0x${fn}'/>`,
           `  </source>`,
@@ -124,7 +136,8 @@ interface Slot {
 function slots(devices: readonly PciDevice[]): Slot[] {
   const bySlot = new Map<string, PciDevice[]>();
   for (const device of devices) {
-    const slot = slotOf(device.address);
+    // Virtual functions are cards of their own, which share slots by chance.
+    const slot = device.physicalFunction === undefined ? slotOf(device.address) : device.address;
     bySlot.set(slot, [...(bySlot.get(slot) ?? []), device]);
   }
   return [...bySlot.values()].map((members) => {

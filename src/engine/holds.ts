@@ -137,7 +137,12 @@ export async function giveHoldsBack(
   }
 }
 
-async function wayBack({ host, store }: Engine, claim: Claim, deadlineMs: number): Promise<HoldWayBack> {
+/** How what a claim holds would go back now. Changes nothing. Throws as {@link decideHolds}. */
+export async function wayBack(
+  { host, store }: Engine,
+  claim: Claim,
+  deadlineMs: number,
+): Promise<HoldWayBack> {
   const { owner, holds } = claim;
   const { claims } = store.all();
   return planHoldsBack({ owner, claims, seen: await readHolds(host, holds, deadlineMs) }, holds);

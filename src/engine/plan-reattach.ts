@@ -1,5 +1,5 @@
 import { advice } from '../hint.ts';
-import type { Claim, ClaimedDevice } from '../claim/claim.ts';
+import { holdsFor, type Claim, type ClaimedDevice } from '../claim/claim.ts';
 import { ownerPhrase } from '../claim/owner.ts';
 import type { Config } from '../config/config.ts';
 import { VfioHookError } from '../errors.ts';
@@ -20,6 +20,7 @@ import { refuseBlocked } from './blocked.ts';
 import { refuseDamaged } from './claim-store.ts';
 import type { Engine } from './engine.ts';
 import { wasGivenBack } from './given-back.ts';
+import { wayBack } from './holds.ts';
 import { timeoutsForWayBack } from './timeouts.ts';
 
 /** What is to go back to the host. */
@@ -98,6 +99,11 @@ export async function planReattach(engine: Engine, request: ReattachRequest): Pr
   }
   const parts = [...detached].map(([claim, devices]) => ({ claim, devices: [...devices] }));
   const ways = parts.map(({ devices }) => planRestore({ devices }, snapshot));
+  const backs = await Promise.all(
+    parts.map(({ claim, devices }) =>
+      wayBack(engine, { ...claim, holds: holdsFor(claim, devices) }, timeouts.kernelWrite),
+    ),
+  );
   const away = [...strangers];
   return {
     detached: parts,
@@ -108,9 +114,10 @@ export async function planReattach(engine: Engine, request: ReattachRequest): Pr
     snapshot,
     steps: [
       ...ways.flatMap(({ steps }) => steps),
+      ...backs.flatMap(({ changes }) => changes.flatMap(({ steps }) => steps)),
       ...(away.length > 0 ? planToHost(away, snapshot, request.driver) : []),
     ],
-    notes: [...notes, ...ways.flatMap((way) => [...way.notes, ...way.left])],
+    notes: [...notes, ...[...ways, ...backs].flatMap((way) => [...way.notes, ...way.left])],
     timeouts,
   };
 }

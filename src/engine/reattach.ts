@@ -1,4 +1,5 @@
 import { advice } from '../hint.ts';
+import { holdsFor, type Claim } from '../claim/claim.ts';
 import { claimKey, logOwner } from '../claim/owner.ts';
 import { VfioHookError } from '../errors.ts';
 import { manualOwner } from './detach.ts';
@@ -6,12 +7,14 @@ import { boundDriver } from '../observe/bound-driver.ts';
 import { isOnVfio } from '../observe/read-device.ts';
 import type { PciAddress } from '../pci/address.ts';
 import { isStub } from '../pci/stub.ts';
+import { sysfs } from '../pci/sysfs.ts';
 import type { Engine } from './engine.ts';
 import { forgetGivenBack, noteGivenBack } from './given-back.ts';
 import { timeoutsForWayBack } from './timeouts.ts';
 import { giveBack } from './give-back.ts';
 import { giveToHost } from './give-to-host.ts';
 import { describeLeft } from './hand-over.ts';
+import { locksOf } from './holds.ts';
 import { lockRun } from './lock.ts';
 import {
   claimsOfReattach,
@@ -40,18 +43,25 @@ async function reattachOnce(engine: Engine, request: ReattachRequest): Promise<R
   const started = host.now();
   const { claims } = engine.store.all();
   const owner = manualOwner();
-  const others = claimsOfReattach(request, claims).map((claim) => claim.owner);
+  const held = claimsOfReattach(request, claims);
+  const others = held.map((claim) => claim.owner);
+  const holds = held.flatMap((claim) => claim.holds);
   const groups = groupsOfReattach(engine, request, claims);
   const locks = lockRun(engine, owner, timeoutsForWayBack(engine).timeouts.lock, others);
   try {
+    locks.shared(locksOf(holds));
     locks.groups(groups);
     const reattachment = await planReattach(engine, request);
     const { detached, strangers, refused } = reattachment;
-    if (detached.some(({ claim }) => !locks.holds({ claim: claimKey(claim.owner) }))) return undefined;
+    const isLocked = ({ owner: other, holds: its }: Claim): boolean =>
+      locks.holds({ claim: claimKey(other) }) && locksOf(its).every((shared) => locks.holds({ shared }));
+    if (detached.some(({ claim }) => !isLocked(claim))) return undefined;
     if (refused.length > 0 && !request.skipRefused) return reattachment;
     const left: string[] = [];
     for (const { claim, devices } of detached) {
-      const result = await giveBack(engine, claim, locks, { part: { devices, holds: [] } });
+      const result = await giveBack(engine, claim, locks, {
+        part: { devices, holds: holdsFor(claim, devices) },
+      });
       if (result.kind === 'restored') noteAway(engine, devices);
       else left.push(describeLeft(result));
     }
@@ -78,6 +88,8 @@ async function reattachOnce(engine: Engine, request: ReattachRequest): Promise<R
 /** What of these is away from the host now was so before, or no driver of the host takes it: there is no more to do for it. */
 function noteAway(engine: Engine, devices: readonly { readonly address: PciAddress }[]): void {
   for (const { address } of devices) {
+    // A virtual function that went with its number is nowhere.
+    if (engine.host.list(sysfs.device(address)) === undefined) continue;
     const driver = boundDriver(engine.host, address);
     if (driver === undefined || isOnVfio(engine.host, address, driver) || isStub(driver))
       noteGivenBack(engine, address, driver);

@@ -1,5 +1,5 @@
 import { advice } from '../hint.ts';
-import { toGiveBack, type Claim, type ClaimOwner } from '../claim/claim.ts';
+import { holdsFor, toGiveBack, type Claim, type ClaimOwner } from '../claim/claim.ts';
 import { claimKey, logOwner, ownerPhrase } from '../claim/owner.ts';
 import { VfioHookError } from '../errors.ts';
 import { stuckWrites, waitForOrphans } from './blocked.ts';
@@ -66,7 +66,8 @@ export async function giveBackLocked(
     if (reason !== undefined) return { kind: 'left', reason };
     const stuck = stuckWrites(engine.host, current);
     const waitedMs = await waitForOrphans(engine, current, stuck);
-    const part = { devices: toGiveBack(current), holds: current.holds };
+    const devices = toGiveBack(current);
+    const part = { devices, holds: holdsFor(current, devices) };
     return await giveBack(engine, { ...current, stuck }, locks, { part, waitedMs });
   } finally {
     locks.release();

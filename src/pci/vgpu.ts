@@ -22,6 +22,21 @@ export function parseVgpuTypes(text: string): readonly VgpuType[] {
     .slice(0, MOST);
 }
 
+/** The name of a type, as people may write it: no number, so that neither is taken for the other. */
+export const VGPU_NAME = /^(?=.*[A-Za-z])[\w.()+-][\w .()+-]{0,79}$/;
+
+export function isVgpuName(text: string): boolean {
+  return VGPU_NAME.test(text);
+}
+
+/** Parameters of a vGPU as the driver takes them: `frame_rate_limiter=0,disable_vnc=1`. */
+export const VGPU_PARAMS = /^[\w.-]{1,64}=[\w.:+-]{1,64}(?:,[\w.-]{1,64}=[\w.:+-]{1,64}){0,31}$/;
+
+/** Whether they are such, and no longer than a claim keeps them. */
+export function isVgpuParams(text: string): boolean {
+  return text.length <= 512 && VGPU_PARAMS.test(text);
+}
+
 /** Whether a type has this name. People leave `NVIDIA` or `GRID` away, as the vendor's own tables do. */
 export function isCalled({ name }: VgpuType, asked: string): boolean {
   const plain = (text: string): string =>

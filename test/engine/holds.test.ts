@@ -130,7 +130,10 @@ describe('virtual functions that a start makes', () => {
         on.config = defaultConfig;
         return on.prepare(guest('b', SECOND));
       },
-      'vfio-hook detach': (on) => on.detach([SECOND]),
+      'vfio-hook detach': (on) => {
+        on.config = defaultConfig;
+        return on.detach([SECOND]);
+      },
     };
     for (const [who, takes] of Object.entries(others)) {
       const on = nic();

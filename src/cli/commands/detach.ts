@@ -1,15 +1,17 @@
 import { detach as detachDevices, manualOwner, planDetach, type Detachment } from '../../engine/detach.ts';
 import type { Engine } from '../../engine/engine.ts';
 import { refusalError } from '../../engine/make-plan.ts';
-import { refusals } from '../../plan/plan.ts';
 import { dryRunOption, jsonOption, machineOption, verboseOption, type Command } from '../command.ts';
 import type { Call, OptionSpec, Terminal } from '../command.ts';
 import { allowOption, readAllow } from '../allow.ts';
 import { readDriverOption } from '../driver-option.ts';
 import { moveLine, movesOf } from '../moves.ts';
-import { planJson, planText } from '../render/plan.ts';
+import { heldWords } from '../render/holds.ts';
+import { isRefused, planJson, planText } from '../render/plan.ts';
 import { addressOperand, readSelection, selectionOptions } from '../selection.ts';
+import { escapeControl } from '../../text.ts';
 import { listenForSignals } from '../signals.ts';
+import { readSlices, sliceOptions } from '../slice-options.ts';
 
 /** The option that chooses a driver. */
 export const driverOption: OptionSpec = {
@@ -32,6 +34,7 @@ export const detach: Command = {
   operands: [addressOperand],
   options: [
     ...selectionOptions,
+    ...sliceOptions,
     driverOption,
     {
       name: 'bar',
@@ -52,15 +55,21 @@ export const detach: Command = {
   },
   ownStatuses: { refused: 2 },
   onlyRoot: true,
-  examples: ['sudo vfio-hook detach 01:00.0 --dry-run', 'sudo vfio-hook detach --vendor nvidia'],
+  examples: [
+    'sudo vfio-hook detach 01:00.0 --dry-run',
+    'sudo vfio-hook detach --vendor nvidia',
+    'sudo vfio-hook detach --vf 41:00.0 --vgpu L40S-8Q',
+  ],
   run: async (call, terminal) => {
     const signals = listenForSignals();
     try {
       const engine = terminal.openEngine(call, signals.interrupted);
-      const { devices, companions, bars, isPattern } = readSelection(call, engine.host);
+      const slices = readSlices(call);
+      const { devices, companions, bars, isPattern } = readSelection(call, engine.host, slices.slices);
       const driver = readDriverOption(call);
       const request = {
         owner: manualOwner(),
+        ...slices,
         devices,
         companions,
         bars,
@@ -74,7 +83,7 @@ export const detach: Command = {
       else showResult(detachment, call, { engine, terminal });
       for (const error of detachment.skipped) terminal.sayError(error);
       engine.log.close();
-      return refusals(detachment.plan).length + detachment.skipped.length > 0 ? 2 : 0;
+      return isRefused(detachment) || detachment.skipped.length > 0 ? 2 : 0;
     } finally {
       signals.stop();
     }
@@ -92,7 +101,7 @@ function showPlan(detachment: Detachment, { options }: Call, { engine, terminal 
 }
 
 function showResult(detachment: Detachment, { options }: Call, { engine, terminal }: Shown): void {
-  const { plan, snapshot } = detachment;
+  const { plan, snapshot, holds } = detachment;
   const refused = refusalError(plan);
   if (refused) {
     terminal.sayError(refused);
@@ -104,8 +113,12 @@ function showResult(detachment: Detachment, { options }: Call, { engine, termina
     )
     .map(({ device }) => device);
   const moves = movesOf(engine.host, snapshot, addresses, plan.steps);
-  if (options.has('json')) terminal.json(moves);
-  else for (const move of moves) terminal.print(moveLine(move));
+  if (options.has('json')) {
+    terminal.json(moves);
+    return;
+  }
+  for (const move of moves) terminal.print(moveLine(move));
+  for (const hold of holds.holds) terminal.print(escapeControl(heldWords(hold)));
 }
 
 /** Why a device may stay that the person wanted: not worth a line for bridges and the like. */

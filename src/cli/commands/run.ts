@@ -5,12 +5,14 @@ import type { RunOwner } from '../../claim/claim.ts';
 import { addProcess, claimOf, detach, runOwner } from '../../engine/detach.ts';
 import type { Engine } from '../../engine/engine.ts';
 import { refusalError } from '../../engine/make-plan.ts';
+import type { SliceRequest } from '../../engine/slices.ts';
 import { giveBackLocked } from '../../engine/release.ts';
 import { describeLeft } from '../../engine/hand-over.ts';
 import { VfioHookError } from '../../errors.ts';
 import { startTimeOf } from '../../host/linux/processes.ts';
 import type { PciAddress } from '../../pci/address.ts';
 import type { UseReason } from '../../pci/use.ts';
+import { holdWords } from '../../resource/plan-holds.ts';
 import { quoteName } from '../../text.ts';
 import { machineOption, verboseOption, type Call, type Command, type Terminal } from '../command.ts';
 import { allowOption, readAllow } from '../allow.ts';
@@ -20,13 +22,15 @@ import { cannotStart, programStatus, signalStatus, startProgram, type ProgramEnd
 import { companionsOf } from '../identity.ts';
 import { readDevice } from '../selection.ts';
 import { listenForSignals, type EndingSignal } from '../signals.ts';
+import { readSlices, sliceOptions } from '../slice-options.ts';
 
 /** `vfio-hook run --device ADDRESS -- COMMAND…`: devices for as long as a program runs. */
 export const run: Command = {
   name: 'run',
   about: 'run a program that has devices for as long as it runs',
   details:
-    'Detaches the whole IOMMU groups of the devices, runs the program in the foreground with this terminal, and\n' +
+    'A word {vf} among the arguments of the program becomes the address of the virtual function of --vf, {vf2} that of a\n' +
+    'second one. Detaches the whole IOMMU groups of the devices, runs the program in the foreground with this terminal, and\n' +
     'puts back exactly what was there when it ends, however it ends. SIGINT, SIGTERM, SIGHUP and SIGQUIT are\n' +
     'passed on to the program; it is never killed, and waited for as long as it takes. No shell is involved.',
   operands: [
@@ -44,6 +48,7 @@ export const run: Command = {
       repeated: true,
       about: 'PCI address; with ,bar2=8MiB to resize a BAR',
     },
+    ...sliceOptions,
     driverOption,
     allowOption,
     verboseOption,
@@ -59,11 +64,12 @@ export const run: Command = {
   ownStatuses: { failure: programStatus.ownFailure, usage: programStatus.ownFailure },
   onlyRoot: true,
   examples: [
+    'sudo vfio-hook run --vf 02:00.0 -- qemu-system-x86_64 -device vfio-pci,host={vf}',
     'sudo vfio-hook run --device 01:00.0 -- cloud-hypervisor --kernel vmlinux --device path=/sys/bus/pci/devices/0000:01:00.0/',
   ],
   run: async (call, terminal) => {
     const request = readRequest(call);
-    const [command = '', ...args] = call.operands;
+    const [command = '', ...words] = call.operands;
     const impossible = cannotStart(command);
     if (impossible) return report(terminal, command, impossible);
     let pass: ((signal: EndingSignal) => void) | undefined;
@@ -80,7 +86,9 @@ export const run: Command = {
       const early = signals.interrupted();
       if (early !== undefined)
         return await restored(engine, owner, { kind: 'ended', status: signalStatus(early) });
-      const program = startProgram(command, args);
+      for (const { kind, key } of detachment.holds.holds.filter((hold) => hold.kind === 'vgpu'))
+        terminal.say(`vfio-hook: ${holdWords({ kind, key })} is ready`);
+      const program = startProgram(command, withAddresses(words, detachment.chosen));
       pass = program.pass;
       noteProgram(engine, owner, program.pid);
       const end = await program.ended;
@@ -98,20 +106,29 @@ export const run: Command = {
   },
 };
 
-function readRequest(call: Call): {
+/** `{vf}` is the first virtual function that was chosen, `{vf2}` the second. */
+function withAddresses(words: readonly string[], chosen: readonly PciAddress[]): readonly string[] {
+  return words.map((word) =>
+    word.replace(/\{vf(\d?)\}/g, (whole, number: string) => chosen[Number(number || 1) - 1] ?? whole),
+  );
+}
+
+function readRequest(call: Call): SliceRequest & {
   readonly devices: readonly PciAddress[];
   readonly bars: ReadonlyMap<PciAddress, ReadonlyMap<number, number>>;
   readonly driver?: string;
   readonly allow: readonly UseReason[];
 } {
   const named = (call.lists.get('device') ?? []).map(readDevice);
-  if (named.length === 0) {
-    throw new VfioHookError('VH_USAGE', 'vfio-hook run needs --device ADDRESS', {
+  const slices = readSlices(call);
+  if (named.length === 0 && slices.slices?.length === 0) {
+    throw new VfioHookError('VH_USAGE', 'vfio-hook run needs --device ADDRESS or --vf CARD', {
       hints: [advice('see: vfio-hook run --help')],
     });
   }
   const driver = readDriverOption(call);
   return {
+    ...slices,
     devices: [...new Set(named.map(({ address }) => address))],
     bars: new Map(named.flatMap(({ address, bars }) => (bars.size > 0 ? [[address, bars]] : []))),
     ...(driver !== undefined && { driver }),

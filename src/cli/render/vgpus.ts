@@ -31,7 +31,9 @@ function bodyLines({ address, driver, framework, creatable, functions }: VgpuCar
     case 'other':
       return ['they are no vGPUs: the driver that is loaded is not one of a vGPU host'];
     case 'vgpu': {
-      const used = functions.filter(({ type, owner, openBy }) => type !== 0 || owner || openBy !== undefined);
+      const used = functions.filter(
+        ({ type, owner, openBy }) => type !== 0 || owner !== undefined || openBy !== undefined,
+      );
       const free = functions.filter((each) => !used.includes(each));
       return [
         ...used.map(functionLine),
@@ -69,6 +71,12 @@ export function vgpusJson(cards: readonly VgpuCard[], names: PciNames): unknown 
   return cards.map(({ functions, ...card }) => ({
     ...card,
     name: names.device(card.vendor, card.device),
-    functions: functions.map(({ physical: _physical, ...each }) => each),
+    functions: functions.map(({ address, type, name, owner, openBy }) => ({
+      address,
+      type,
+      name,
+      owner,
+      openBy,
+    })),
   }));
 }

@@ -1,5 +1,6 @@
 import * as v from 'valibot';
 import { parsePciAddress, type PciAddress } from '../../pci/address.ts';
+import { isVgpuName, isVgpuParams, VGPU_NAME, VGPU_PARAMS } from '../../pci/vgpu.ts';
 import { ADDRESS, closed, expected, read, wholeNumber } from '../forms.ts';
 
 const vf = read<PciAddress | 'auto'>({
@@ -19,29 +20,25 @@ const pf = read({
   description: 'With vf: auto, the card that it belongs to; absent: any.',
 });
 
-const NAME = /^(?=.*[A-Za-z])[\w.()+-][\w .()+-]{0,79}$/;
-
 const type = v.union(
   [
     wholeNumber({ least: 1, most: 0xffffffff, description: 'Number of the vGPU type.', or: 'a name or ' }),
     read({
       what: 'no name of a vGPU type',
       write: 'a name such as "NVIDIA L40S-8Q", or a number',
-      pattern: NAME,
-      reader: (text) => (NAME.test(text) ? text : undefined),
+      pattern: VGPU_NAME,
+      reader: (text) => (isVgpuName(text) ? text : undefined),
       description: 'Name of the vGPU type, such as NVIDIA L40S-8Q; NVIDIA in front may be left out.',
     }),
   ],
   expected('the name of a vGPU type such as "NVIDIA L40S-8Q", or its number'),
 );
 
-const PARAMS = /^[\w.-]{1,64}=[\w.:+-]{1,64}(?:,[\w.-]{1,64}=[\w.:+-]{1,64}){0,31}$/;
-
 const params = read({
   what: 'no parameters of a vGPU',
   write: 'name=value, several with a comma in between: "frame_rate_limiter=0,disable_vnc=1"',
-  pattern: PARAMS,
-  reader: (text) => (text.length <= 512 ? text : undefined),
+  pattern: VGPU_PARAMS,
+  reader: (text) => (isVgpuParams(text) ? text : undefined),
   description:
     'Parameters that the driver is told for this vGPU (vgpu_params), such as frame_rate_limiter=0.',
 });

@@ -1,8 +1,9 @@
 import { claims as isClaimedBy, type Claim } from '../../claim/claim.ts';
+import type { Stated } from '../../claim/hold.ts';
 import { ownerPhrase } from '../../claim/owner.ts';
 import { advice, command, type Hint } from '../../hint.ts';
 import { parsePciAddress, type PciAddress } from '../../pci/address.ts';
-import { vgpuWords } from '../../pci/vgpu.ts';
+import { vgpuWords, type VgpuType } from '../../pci/vgpu.ts';
 import type { Step } from '../../steps/step.ts';
 import { promisedAddresses } from '../sriov/promised.ts';
 import type { Facts, VgpuFacts } from '../facts.ts';
@@ -87,8 +88,13 @@ export const vgpu: KindOf<'vgpu'> = {
     ),
   }),
   subject: (key) => `the vGPU on ${key}`,
-  words: (_key, { type }) => vgpuWords(type),
+  words: (_key, state: Stated) => vgpuWords(Number(state['type']), namesIn(state)),
 };
+
+/** A wish, which is shown as a state is, may know the name of its type. */
+function namesIn({ type, name }: Stated): readonly VgpuType[] {
+  return typeof name === 'string' && name !== '' ? [{ id: Number(type), name }] : [];
+}
 
 const DRIVER = 'nvidia';
 

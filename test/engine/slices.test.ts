@@ -1,0 +1,222 @@
+import assert from 'node:assert/strict';
+import type { Config } from '../../src/config/config.ts';
+import { detach, runOwner, type Detachment, type DetachRequest } from '../../src/engine/detach.ts';
+import { giveBackLocked } from '../../src/engine/release.ts';
+import { failureOf, guest, pci, scenarios, type Scenario } from '../scenario.ts';
+
+const NIC = pci('0000:17:00.1');
+const [NIC_FIRST, NIC_SECOND] = ['0000:17:0a.0', '0000:17:0a.1'] as const;
+const MADE = pci('0000:17:00.0');
+const CARD = pci('0000:41:00.0');
+const VF = '0000:41:00.4';
+const NEXT = '0000:41:00.5';
+const SECOND = pci('0000:61:00.0');
+
+describe('virtual functions for whoever is no guest of libvirt', () => {
+  const open = scenarios();
+
+  function nic(): Scenario {
+    const on = open({
+      host: 'sriov-nic',
+      config: { sriov: [{ pf: NIC, vfs: 4, autoprobe: false }] },
+    });
+    on.happens({ do: 'load', module: 'vfio-pci' });
+    on.writes();
+    return on;
+  }
+
+  function server(config: Partial<Config> = {}): Scenario {
+    const on = open({ host: 'nvidia-vgpu-server', config });
+    on.happens({ do: 'load', module: 'vfio-pci' });
+    on.writes();
+    return on;
+  }
+
+  /** A run that begins, and what ends it. */
+  async function running(
+    on: Scenario,
+    request: Partial<DetachRequest>,
+  ): Promise<{ readonly detachment: Detachment; readonly end: () => Promise<unknown> }> {
+    const engine = on.engine();
+    const owner = runOwner(engine.host, 'qemu');
+    const detachment = await detach(engine, {
+      owner,
+      devices: [],
+      bars: new Map(),
+      skipRefused: false,
+      ...request,
+    });
+    return { detachment, end: () => giveBackLocked(on.engine(), owner, () => undefined) };
+  }
+
+  it('are made for a run, chosen by themselves, and gone with it', async () => {
+    const on = nic();
+    const { detachment, end } = await running(on, { slices: [NIC] });
+    assert.deepEqual(detachment.chosen, [NIC_FIRST]);
+    assert.deepEqual(on.writes(), [
+      `${NIC}/sriov_drivers_autoprobe < 0`,
+      `${NIC}/sriov_numvfs < 4`,
+      `${NIC_FIRST}/driver_override < vfio-pci`,
+      `vfio-pci/bind < ${NIC_FIRST}`,
+    ]);
+    assert.deepEqual(await end(), { kind: 'restored', notes: [] });
+    on.nothingDiffers();
+  });
+
+  it('are shared with guests: the last of all takes them away', async () => {
+    const on = nic();
+    await on.prepare(guest('a', NIC_FIRST));
+    const { detachment, end } = await running(on, { slices: [NIC] });
+    assert.deepEqual(detachment.chosen, [NIC_SECOND]);
+    await on.release('a');
+    assert.equal(on.driver(NIC_SECOND), 'vfio-pci');
+    await end();
+    on.nothingDiffers();
+  });
+
+  it('may be several of one card', async () => {
+    const on = nic();
+    const { detachment, end } = await running(on, { slices: [NIC, NIC] });
+    assert.deepEqual(detachment.chosen, [NIC_FIRST, NIC_SECOND]);
+    await end();
+    on.nothingDiffers();
+  });
+
+  it('of the administrator are taken, too, but none that the host uses', async () => {
+    const on = open({ host: 'sriov-nic' });
+    const { detachment, end } = await running(on, { slices: [MADE] });
+    assert.equal(detachment.chosen.length, 1);
+    assert.equal(on.driver(detachment.chosen[0] ?? ''), 'vfio-pci');
+    await end();
+    on.nothingDiffers();
+  });
+
+  it('are another one when the first is taken in this very moment', async () => {
+    const on = open({ host: 'sriov-nic' });
+    const [there, other] = ['0000:17:02.0', '0000:17:02.1'];
+    await on.prepare(guest('a', there));
+    const taken = on.claims();
+    await on.release('a');
+    // Whoever chooses does not see the claim of the guest yet, whoever decides does.
+    let looks = 0;
+    on.wrapStore = (store) => ({
+      ...store,
+      all: () => {
+        const stored = store.all();
+        looks += 1;
+        return looks === 2 ? { ...stored, claims: [...stored.claims, ...taken] } : stored;
+      },
+    });
+    const { detachment, end } = await running(on, { slices: [MADE] });
+    on.wrapStore = (store) => store;
+    assert.deepEqual(detachment.chosen, [other]);
+    await end();
+    on.nothingDiffers();
+  });
+
+  it('are refused where the configuration does not say how many there are to be', async () => {
+    const on = server();
+    const { message, hints } = await failureOf(running(on, { slices: [SECOND] }));
+    assert.match(message, /^0000:61:00.0 has no virtual functions, and the configuration does not say/);
+    assert.ok(hints[0]?.text.includes('sriov: [{ pf: "0000:61:00.0", vfs: all }]'));
+    const other = await failureOf(running(on, { slices: [pci('0000:03:00.0')] }));
+    assert.match(other.message, /^0000:03:00.0 makes no virtual functions$/);
+    on.nothingDiffers();
+  });
+
+  it('are refused where none is free', async () => {
+    const on = nic();
+    on.config = { ...on.config, sriov: [{ pf: NIC, vfs: 1, autoprobe: false }] };
+    const { end } = await running(on, { slices: [NIC] });
+    const { message } = await failureOf(running(on, { slices: [NIC] }));
+    assert.equal(message, `none of the 1 virtual functions of ${NIC} is free`);
+    await end();
+    on.nothingDiffers();
+  });
+
+  it('get a vGPU, and stay on their driver', async () => {
+    const on = server();
+    const first = await running(on, { slices: [CARD], vgpu: { type: 'L40S-8Q', params: 'a=1' } });
+    const second = await running(on, { slices: [CARD], vgpu: { type: 1152 } });
+    assert.deepEqual([first.detachment.chosen, second.detachment.chosen], [[VF], [NEXT]]);
+    assert.deepEqual(on.writes(), [
+      `${VF}/nvidia/current_vgpu_type < 1152`,
+      `${VF}/nvidia/vgpu_params < a=1`,
+      `${NEXT}/nvidia/current_vgpu_type < 1152`,
+    ]);
+    const { message } = await failureOf(running(on, { slices: [CARD], vgpu: { type: 'L40S-12Q' } }));
+    assert.match(message, /cannot have the vGPU on 0000:41:00.6: .* it can be NVIDIA L40S-8Q/);
+    await first.end();
+    await second.end();
+    on.nothingDiffers();
+  });
+
+  it('without a type of theirs are refused with the option that names it', async () => {
+    const on = server();
+    const { detachment } = await running(on, { slices: [CARD] });
+    const [verdict] = detachment.plan.verdicts;
+    assert.ok(verdict?.kind === 'refuse');
+    assert.match(verdict.reason, /there is no vGPU on it/);
+    assert.ok(verdict.hints.some(({ text }) => text.includes('--vgpu TYPE')));
+    on.nothingDiffers();
+  });
+
+  it('are made by sriov-manage for a run, with the vGPU', async () => {
+    const on = server({ sriov: [{ pf: SECOND, vfs: 'all', autoprobe: false }] });
+    const { detachment, end } = await running(on, { slices: [SECOND], vgpu: { type: 1152 } });
+    assert.deepEqual(detachment.chosen, ['0000:61:00.4']);
+    await end();
+    on.nothingDiffers();
+  });
+
+  it('are detached by a person, and go with the reattach', async () => {
+    const on = server();
+    await on.detach([], { slices: [CARD], vgpu: { type: 1152 } });
+    await on.detach([NEXT], { vgpu: { type: 1152 } });
+    assert.deepEqual([on.fact(`${VF} vgpu type`), on.fact(`${NEXT} vgpu type`)], ['1152', '1152']);
+    assert.deepEqual(await on.recover(), [
+      ...on.claims().map(({ owner }) => ({
+        owner,
+        outcome: 'left',
+        reasons: ['held on purpose: vfio-hook reattach gives the devices back'],
+      })),
+    ]);
+    await on.reattach([VF]);
+    assert.deepEqual([on.fact(`${VF} vgpu type`), on.fact(`${NEXT} vgpu type`)], ['0', '1152']);
+    await on.reattach([NEXT]);
+    // Nobody takes them for devices that somebody has left behind.
+    await on.reattach([NEXT]);
+    assert.equal(on.driver(NEXT), 'nvidia');
+    on.nothingDiffers();
+  });
+
+  it('of one detach go back one by one, and their number with the last', async () => {
+    const on = nic();
+    await on.detach([], { slices: [NIC, NIC] });
+    await on.reattach([NIC_FIRST]);
+    assert.equal(on.fact(`${NIC} virtual functions`), '4');
+    assert.equal(on.driver(NIC_SECOND), 'vfio-pci');
+    await on.reattach([NIC_SECOND]);
+    on.nothingDiffers();
+  });
+
+  it('are given back by recover after a death at any write, whoever they were for', async () => {
+    for (let nth = 0; nth < 9; nth += 1) {
+      const on = nic();
+      let writes = 0;
+      on.wrapHost = (host) => ({
+        ...host,
+        write: (...args) => {
+          if (writes++ === nth) host.die();
+          return host.write(...args);
+        },
+      });
+      await on.detach([], { slices: [NIC] }).catch(() => undefined);
+      await on.reattach([NIC_FIRST]).catch(() => undefined);
+      on.wrapHost = (host) => host;
+      await on.recover();
+      if (on.claims().length > 0) await on.reattach([NIC_FIRST]);
+      on.nothingDiffers();
+    }
+  });
+});
