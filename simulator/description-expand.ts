@@ -121,8 +121,15 @@ function expandModules(description: Description, drivers: readonly DriverSpec[])
       }),
     });
   }
+  const ofMdevs = description.mdev.flatMap(({ module }) => module ?? []);
+  for (const name of new Set(ofMdevs)) {
+    const loaded = inUse.has(name);
+    modules.push({ ...plainModule, name, loaded });
+  }
   return modules;
 }
+
+const plainModule = { depends: [], softDepends: [], builtin: false, parameters: {}, aliases: [] };
 
 function expandDevice(device: DeviceDescription, service: Service): DeviceSpec {
   const [vendor = '', id = ''] = device.id.split(':');

@@ -174,6 +174,21 @@ const memoryNode = v.strictObject({
   ),
 });
 
+/** Types of mediated devices; what each is stands in simulator/spec.ts. */
+const mdevType = v.strictObject({
+  parent: name,
+  type: name,
+  name,
+  instances: v.pipe(v.number(), v.minValue(1)),
+  description: v.exactOptional(v.string()),
+  deviceApi: v.exactOptional(name),
+  share: v.exactOptional(v.strictObject({ takes: v.number(), of: v.number() })),
+  card: v.exactOptional(address),
+  module: v.exactOptional(name),
+  onePerGuest: v.exactOptional(v.boolean()),
+  values: v.exactOptional(v.record(v.string(), v.string())),
+});
+
 /** Owner, permissions in octal digits (`'0755'`), age and label of a file. */
 const fileFacts = v.strictObject({
   uid: v.exactOptional(v.number()),
@@ -217,10 +232,7 @@ export const descriptionSchema = v.strictObject({
   variants: v.optional(v.array(v.strictObject({ driver: name, id: ids })), []),
   /** Version of libvirt that is installed, as in libvirt-11.3.0. */
   libvirt: v.optional(v.pipe(v.string(), v.regex(/^\d+\.\d+\.\d+$/, 'a version has the form 11.3.0'))),
-  mdev: v.optional(
-    v.array(v.strictObject({ parent: name, type: name, name, instances: v.pipe(v.number(), v.minValue(1)) })),
-    [],
-  ),
+  mdev: v.optional(v.array(mdevType), []),
   /** Names of keyboards on the board's own controller (i8042). */
   keyboards: v.optional(v.array(v.string()), []),
   /** Interfaces that are no devices, and what they are on. */

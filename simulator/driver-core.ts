@@ -1,6 +1,7 @@
 import { consoleDriverBound, consoleDriverGone } from './consoles.ts';
 import type { Errno } from './errno.ts';
 import { faultDelay, nextFault } from './faults.ts';
+import { unregisterParent } from './mdev.ts';
 import { disconnectNodes } from './open-nodes.ts';
 import { profileOf } from './profile.ts';
 import { deviceByUid, driverOf, logLine, type Device, type Driver, type MachineState } from './state.ts';
@@ -85,11 +86,17 @@ export function detach(state: MachineState, uid: number): Outcome {
   disconnectNodes(state, uid);
   const fault = nextFault(state, { on: 'remove', path: `${driver}/${device.spec.address}` });
   const dropsVfs = device.numVfs > 0 && !driverOf(state, device)?.spec.leavesVfs;
-  return then(...faultDelay(state, fault), ...(dropsVfs ? [{ do: 'drop-vfs', uid } as const] : []), {
-    do: 'removed',
-    uid,
-    driver,
-  });
+  const mdevs = unregisterParent(state, device.spec.address);
+  return then(
+    ...faultDelay(state, fault),
+    ...mdevs,
+    ...(dropsVfs ? [{ do: 'drop-vfs', uid } as const] : []),
+    {
+      do: 'removed',
+      uid,
+      driver,
+    },
+  );
 }
 
 /** The second half: remove() has to return before the binding is cleared. */

@@ -1,6 +1,7 @@
 import { attach, detach, probe, removed } from './driver-core.ts';
 import { faultDelay, nextFault } from './faults.ts';
 import { deleteDevice, removeTree, rescan } from './hotplug.ts';
+import { mdevGone } from './mdev-parent.ts';
 import { load, moduleName, unload, unregister } from './modules.ts';
 import { failedOutput, runProgram } from './programs.ts';
 import { resetDevice, setEnabled, setPowerControl } from './power.ts';
@@ -181,6 +182,8 @@ function perform(state: MachineState, task: Task, work: Work): Outcome {
       task.output = output;
       return then(...todo);
     }
+    case 'mdev-gone':
+      return mdevGone(state, work.uuid);
     case 'load':
       return load(state, moduleName(work.module), work.obeyBlacklist);
     case 'unload':

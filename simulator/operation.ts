@@ -10,6 +10,8 @@ export type Operation =
   | {
       readonly do: 'open-group';
       readonly devices: readonly string[];
+      /** Mediated devices, by their UUIDs. */
+      readonly mdevs?: readonly string[];
       readonly guest: string;
       readonly pid?: number;
     }

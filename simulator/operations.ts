@@ -2,6 +2,7 @@ import { build } from './build.ts';
 import type { FaultRule } from './faults.ts';
 import { mapPages } from './hugepages.ts';
 import { advance, submit } from './kernel.ts';
+import { openMdev } from './mdev.ts';
 import { closeNodes } from './open-nodes.ts';
 import type { FaultDescription, Operation } from './operation.ts';
 import { endProcess, openNode, startProcess } from './processes.ts';
@@ -165,6 +166,12 @@ function open(state: MachineState, operation: Extract<Operation, { do: 'open-gro
     if (!failure) continue;
     endProcess(state, process);
     return { kind: 'refused', ...failure };
+  }
+  for (const uuid of operation.mdevs ?? []) {
+    const errno = openMdev(state, uuid, process.pid);
+    if (errno === undefined) continue;
+    endProcess(state, process);
+    return { kind: 'refused', stage: 'device', errno };
   }
   return completed;
 }

@@ -305,9 +305,22 @@ export interface TcpSession {
 }
 
 export interface MdevTypeSpec {
-  /** Directory below /sys/class/mdev_bus. */
+  /** Directory below /sys/class/mdev_bus; for a PCI device its address. */
   readonly parent: string;
   readonly type: string;
   readonly name: string;
   readonly instances: number;
+  readonly description?: string;
+  /** Absent: vfio-pci. */
+  readonly deviceApi?: string;
+  /** How much each takes of what its parent, or its card, has in all. */
+  readonly share?: { readonly takes: number; readonly of: number };
+  /** The card of whose virtual functions the parent is one: all devices of it are of one type, one for each function. */
+  readonly card?: string;
+  /** Module without which there are none, besides that of the parent's driver. */
+  readonly module?: string;
+  /** A guest can open only one of its parent's. */
+  readonly onePerGuest?: boolean;
+  /** Files of a new device that can be written, by their paths below it; `! EINVAL`: a write is answered so. */
+  readonly values?: Readonly<Record<string, string>>;
 }

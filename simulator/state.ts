@@ -234,6 +234,10 @@ export interface Mdev {
   readonly parent: string;
   readonly type: string;
   readonly group: number;
+  /** Files of its parent's driver, by their paths below it. */
+  values: Record<string, string>;
+  /** It is being removed: off its bus, and still there while somebody has it open. */
+  leaving?: true;
 }
 
 export interface Handle {

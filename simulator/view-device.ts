@@ -1,4 +1,5 @@
 import { hasVfioDevice } from './groups.ts';
+import { mdevEntries } from './mdev.ts';
 import { profileOf } from './profile.ts';
 import { setResetMethods } from './power.ts';
 import type { LinkSpec } from './spec.ts';
@@ -32,6 +33,7 @@ export function deviceDirectory(state: MachineState, device: Device): Directory 
     ...power(state, device),
     ...barAttributes(state, device),
     ...(device.spec.sriov ? sriovAttributes(state, device) : {}),
+    ...mdevEntries(state, device.spec.address),
   };
   const physical = state.devices[device.spec.physicalFunction ?? ''];
   if (physical) entries['physfn'] = link(devicePath(state, physical));

@@ -1,6 +1,6 @@
 import { isInUse, vfioMembers } from './groups.ts';
 import { writeConsoleBind } from './consoles.ts';
-import { mdevBus, mdevDevices } from './mdev.ts';
+import { mdevBus, mdevDevices, mdevPath } from './mdev.ts';
 import { profileOf } from './profile.ts';
 import { devicePath, groupMembers, type Device, type Group, type MachineState } from './state.ts';
 import { kernelNumber, writtenName } from './text.ts';
@@ -92,6 +92,9 @@ function groupDirectory(state: MachineState, group: Group): Directory {
   const members: Record<string, () => Node> = {};
   for (const device of groupMembers(state, group.number)) {
     members[device.spec.address] = () => link(devicePath(state, device));
+  }
+  for (const [uuid, mdev] of Object.entries(state.mdevs)) {
+    if (mdev.group === group.number) members[uuid] = () => link(mdevPath(state, uuid, mdev));
   }
   return directory({
     devices: directory(members),

@@ -41,6 +41,8 @@ export type Work =
   | { readonly do: 'vfs-gone'; readonly uid: number }
   /** What a program does, as far as it does it at once; the rest is work that it leaves. */
   | { readonly do: 'run'; readonly program: ActingProgram; readonly args: readonly string[] }
+  /** Wait until nobody has a mediated device open that is being removed, then forget it. */
+  | { readonly do: 'mdev-gone'; readonly uuid: string }
   | { readonly do: 'load'; readonly module: string; readonly obeyBlacklist?: boolean }
   | { readonly do: 'unload'; readonly module: string }
   | { readonly do: 'unregister'; readonly module: string };

@@ -52,6 +52,8 @@ export type Operation =
   /** A guest's QEMU opens the groups of these devices, and the devices. */
   | { readonly openGroup: readonly Role[]; readonly guest: string }
   | { readonly closeGroup: string }
+  /** A guest's QEMU opens a mediated device, by its UUID. */
+  | { readonly openMdev: string; readonly guest: string }
   /** A process opens a device node of this device, the first one or that of a kind, and closes it. */
   | { readonly holdNode: Role; readonly node?: NodeKind }
   | { readonly releaseNode: Role; readonly node?: NodeKind }

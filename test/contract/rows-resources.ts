@@ -131,6 +131,72 @@ export const resourceRows: readonly Row[] = [
     ],
   },
   {
+    id: '68b',
+    name: 'a mediated device that is open leaves its bus at once, and its instance is free when it is closed',
+    setup: [
+      { write: `${mdev}/create`, data: uuid(1) },
+      { openMdev: uuid(1), guest: 'a' },
+    ],
+    operation: { write: `/sys/bus/mdev/devices/${uuid(1)}/remove`, data: '1' },
+    expect: 'blocks',
+    after: [
+      { exists: `/sys/bus/mdev/devices/${uuid(1)}`, is: false },
+      { text: `${mdev}/available_instances`, is: '3' },
+    ],
+    then: [
+      {
+        operation: { killBlocked: true },
+        expect: 'ok',
+        after: [{ text: `${mdev}/available_instances`, is: '3' }],
+      },
+      { operation: { write: `${mdev}/create`, data: uuid(1) }, expect: 'EEXIST' },
+      {
+        operation: { closeGroup: 'a' },
+        expect: 'ok',
+        after: [{ text: `${mdev}/available_instances`, is: '4', soon: true }],
+      },
+      {
+        operation: { write: `${mdev}/create`, data: uuid(1) },
+        expect: 'ok',
+        after: [{ exists: `/sys/bus/mdev/devices/${uuid(1)}`, is: true }],
+      },
+    ],
+  },
+  {
+    id: '68c',
+    name: 'a mediated device is for one guest at a time',
+    setup: [
+      { write: `${mdev}/create`, data: uuid(1) },
+      { openMdev: uuid(1), guest: 'a' },
+    ],
+    operation: { openMdev: uuid(1), guest: 'b' },
+    expect: 'EBUSY',
+    then: [
+      { operation: { closeGroup: 'a' }, expect: 'ok' },
+      { operation: { openMdev: uuid(1), guest: 'b' }, expect: 'ok' },
+    ],
+  },
+  {
+    id: '68d',
+    name: 'a mediated device goes by a number that is not 0',
+    setup: [{ write: `${mdev}/create`, data: uuid(1) }],
+    operation: { write: `/sys/bus/mdev/devices/${uuid(1)}/remove`, data: 'x' },
+    expect: 'EINVAL',
+    then: [
+      {
+        operation: { write: `/sys/bus/mdev/devices/${uuid(1)}/remove`, data: '0' },
+        expect: 'ok',
+        after: [{ exists: `/sys/bus/mdev/devices/${uuid(1)}`, is: true }],
+      },
+      {
+        operation: { write: `/sys/bus/mdev/devices/${uuid(1)}/remove`, data: '2' },
+        expect: 'ok',
+        after: [{ exists: `/sys/bus/mdev/devices/${uuid(1)}`, is: false }],
+      },
+      { operation: { write: `/sys/bus/mdev/devices/${uuid(1)}/remove`, data: '1' }, expect: 'ENOENT' },
+    ],
+  },
+  {
     id: '69',
     name: 'a disk that the host uses cannot be opened exclusively',
     boot: 'disk-in-use',

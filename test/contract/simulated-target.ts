@@ -72,6 +72,10 @@ export function simulatedTarget(machine: Machine, addresses = labAddresses): Con
       const devices = operation.openGroup.map((role) => addresses[role]);
       return performed(machine, { do: 'open-group', devices, guest: operation.guest });
     }
+    if ('openMdev' in operation) {
+      const { openMdev, guest } = operation;
+      return performed(machine, { do: 'open-group', devices: [], mdevs: [openMdev], guest });
+    }
     if ('closeGroup' in operation)
       return performed(machine, { do: 'close-group', guest: operation.closeGroup });
     if ('holdNode' in operation) {

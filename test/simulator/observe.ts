@@ -26,6 +26,8 @@ export function observe(state: MachineState): Observation {
     for (const [node, { nr, surplus }] of nodes.entries())
       facts[`huge pages of ${sizeKb} kB on node ${node}`] = String(nr - surplus);
   }
+  for (const [uuid, { parent, type, leaving }] of Object.entries(state.mdevs))
+    facts[`mediated device ${uuid}`] = `${type} on ${parent}${leaving ? ', leaving' : ''}`;
   if (state.firmwareFramebuffer !== undefined) facts['firmware frame buffer'] = state.firmwareFramebuffer;
   return Object.fromEntries(Object.entries(facts).sort(([a], [b]) => (a < b ? -1 : 1)));
 }

@@ -49,6 +49,11 @@ export const subjects: readonly Subject[] = [
     config: rules(rule('0000:03:00.0', { 2: 256 }, ['boot-vga', 'console'])),
   },
   {
+    host: 'intel-gvt-g',
+    devices: ['0000:00:02.0'],
+    config: rules(rule('0000:00:02.0', {}, ['boot-vga', 'console'])),
+  },
+  {
     host: 'lab-q35',
     // The last one is there only once the start has made it.
     devices: ['0000:08:00.0', '0000:07:00.0', '0000:02:10.0'],
@@ -68,6 +73,7 @@ export const subjects: readonly Subject[] = [
     devices: ['0000:01:00.0', '0000:01:00.1'],
     config: rules(rule('0000:01:00.0', { 1: 64 })),
   },
+  { host: 'nvidia-vgpu-mdev', devices: ['0000:41:00.5'] },
   {
     host: 'nvme-host',
     devices: ['0000:03:00.0', { kind: 'nvme', address: pci('0000:04:00.0'), managed: false, namespace: 1 }],

@@ -67,6 +67,10 @@ async function perform(caller: KernelCaller, operation: Operation): Promise<Answ
     const group = linkName(attribute(members[0] ?? '', 'iommu_group')) ?? '';
     return caller.hold(operation.guest, 'open-group', `/dev/vfio/${group}`, ...members);
   }
+  if ('openMdev' in operation) {
+    const group = linkName(`/sys/bus/mdev/devices/${operation.openMdev}/iommu_group`) ?? '';
+    return caller.hold(operation.guest, 'open-group', `/dev/vfio/${group}`, operation.openMdev);
+  }
   if ('closeGroup' in operation) return letGo(caller, operation.closeGroup);
   if ('holdNode' in operation)
     return caller.hold(operation.holdNode, 'hold', nodeOf(operation.holdNode, operation.node));
