@@ -82,6 +82,10 @@ describe('the completions', () => {
   });
 
   it('offer files for an option that takes one', () => {
-    assert.deepEqual(offered('vfio-hook simulate --host nvidia'), ['nvidia-desktop.yaml', 'nvidia-vgpu-server.yaml']);
+    assert.deepEqual(offered('vfio-hook simulate --host nvidia'), [
+      'nvidia-desktop.yaml',
+      'nvidia-vgpu-mdev.yaml',
+      'nvidia-vgpu-server.yaml',
+    ]);
   });
 });

@@ -1,4 +1,5 @@
 import { parsePciAddress } from '../pci/address.ts';
+import { isMdevUuid, isParentName, isTypeId, parseAttributes } from '../pci/mdev.ts';
 import type { Forms, HoldKind } from './hold.ts';
 
 /** What is true of a value that was stored. */
@@ -36,6 +37,16 @@ const forms: { readonly [K in HoldKind]: Form<K> } = {
     key: (text) => parsePciAddress(text) === text,
     original: { type: isVgpuType },
     wish: { type: isVgpuType, name: matching(/^[\w .()+-]{0,80}$/), params: matching(/^[\w.,:=+-]{0,512}$/) },
+  },
+  mdev: {
+    key: isMdevUuid,
+    original: { parent: emptyOr(isParentName), type: emptyOr(isTypeId) },
+    wish: {
+      parent: text(isParentName),
+      type: text(isTypeId),
+      attributes: text((json) => parseAttributes(json) !== undefined),
+      api: text((name) => /^[a-z][a-z-]{0,31}$/.test(name)),
+    },
   },
   parameter: {
     key: (text) => /^[a-z0-9_]{1,64} [a-z0-9_]{1,64}$/.test(text),
@@ -78,8 +89,16 @@ function isBoolean(value: unknown): boolean {
   return typeof value === 'boolean';
 }
 
+function text(check: (text: string) => boolean): Check {
+  return (value) => typeof value === 'string' && check(value);
+}
+
 function matching(pattern: RegExp): Check {
-  return (value) => typeof value === 'string' && pattern.test(value);
+  return text((value) => pattern.test(value));
+}
+
+function emptyOr(check: (text: string) => boolean): Check {
+  return text((value) => value === '' || check(value));
 }
 
 function oneOf(...words: readonly string[]): Check {

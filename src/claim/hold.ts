@@ -1,3 +1,5 @@
+import type { Mdev } from '../pci/mdev.ts';
+
 /**
  * One thing of the host besides devices that an owner needs otherwise than it was: pages in a pool, virtual functions
  * of a card, a parameter of a module. What a kind does with it stands in src/resource.
@@ -54,6 +56,17 @@ export interface Forms {
       readonly name: string;
       /** As the driver takes them, `name=value,name=value`; empty: none. They go with the type. */
       readonly params: string;
+    };
+  };
+  /** A mediated device, by its UUID. */
+  readonly mdev: {
+    /** Both empty: it is not there. */
+    readonly state: Mdev;
+    readonly wish: Mdev & {
+      /** What is written to its files once it is made: JSON of the pairs of a list, in order. */
+      readonly attributes: string;
+      /** What it has to be for the guest: `vfio-pci`. */
+      readonly api: string;
     };
   };
   /** A parameter of a module that is true or false: `MODULE PARAMETER`. */

@@ -1,5 +1,6 @@
 import type { Hint } from '../hint.ts';
 import type { PciAddress } from '../pci/address.ts';
+import type { MdevAttributes } from '../pci/mdev.ts';
 import type { UseReason } from '../pci/use.ts';
 import type { GuestKey } from './guest-file.ts';
 import type { DeviceMatch } from './match.ts';
@@ -16,6 +17,8 @@ export interface Config {
   readonly sriov: readonly CardRule[];
   /** vGPUs on virtual functions that stay on NVIDIA's driver; a later one for the same function wins. */
   readonly vgpu: readonly VgpuRule[];
+  /** What mediated devices are made of, by their UUIDs; those of the guest's own file first. */
+  readonly mdev: readonly MdevRule[];
   /** Whether guests may start where the IOMMU does not check interrupts: {@link ConfigScope} `all` only. */
   readonly allowUnsafeInterrupts: boolean;
 }
@@ -74,6 +77,16 @@ export interface VgpuRule {
   readonly params?: string;
 }
 
+/** What a mediated device is made of. */
+export interface MdevRule {
+  readonly uuid: string;
+  /** A PCI address, another name below /sys/class/mdev_bus, or `auto`. */
+  readonly parent: string;
+  /** Id or name. */
+  readonly type: string;
+  readonly attributes: MdevAttributes;
+}
+
 /** Syslog severities, least first. */
 export type LogLevel = (typeof logLevels)[number];
 
@@ -88,6 +101,7 @@ export interface PartialConfig {
   readonly hugepages?: GuestHugepages;
   readonly sriov?: readonly CardRule[];
   readonly vgpu?: readonly VgpuRule[];
+  readonly mdev?: readonly MdevRule[];
   readonly allowUnsafeInterrupts?: boolean;
 }
 
@@ -119,6 +133,7 @@ export const defaultConfig: Config = {
   log: { level: 'info' },
   sriov: [],
   vgpu: [],
+  mdev: [],
   allowUnsafeInterrupts: false,
 };
 
@@ -132,6 +147,7 @@ export function mergeConfig(base: Config, file: PartialConfig): Config {
     ...(pages && { hugepages: pages }),
     sriov: file.sriov ?? base.sriov,
     vgpu: [...base.vgpu, ...(file.vgpu ?? [])],
+    mdev: [...(file.mdev ?? []), ...base.mdev],
     allowUnsafeInterrupts: file.allowUnsafeInterrupts ?? base.allowUnsafeInterrupts,
   };
 }

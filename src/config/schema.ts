@@ -5,6 +5,7 @@ import { offeredReasons, useReasons } from '../pci/use.ts';
 import { logLevels } from './config.ts';
 import { DURATION, parseDuration } from './duration.ts';
 import { hugepages } from './areas/hugepages.ts';
+import { mdev } from './areas/mdev.ts';
 import { sriov } from './areas/sriov.ts';
 import { vgpu } from './areas/vgpu.ts';
 import { ADDRESS, closed, expected, HEX, read } from './forms.ts';
@@ -137,6 +138,7 @@ export const configSchema = v.pipe(
     hugepages: v.exactOptional(hugepages),
     sriov: v.exactOptional(sriov),
     vgpu: v.exactOptional(vgpu),
+    mdev: v.exactOptional(mdev),
     allowUnsafeInterrupts: v.exactOptional(
       v.pipe(
         v.boolean(expected('true or false')),
@@ -148,13 +150,23 @@ export const configSchema = v.pipe(
   }),
   v.description('Configuration of vfio-hook: of all guests, or of one.'),
   v.transform(
-    ({ timeouts, devices, log, hugepages: pages, sriov: cards, vgpu: slices, allowUnsafeInterrupts }) => ({
+    ({
+      timeouts,
+      devices,
+      log,
+      hugepages: pages,
+      sriov: cards,
+      vgpu: types,
+      mdev: slices,
+      allowUnsafeInterrupts,
+    }) => ({
       ...(timeouts && { timeouts }),
       ...(devices && { devices }),
       ...(log && { log }),
       ...(pages && { hugepages: pages }),
       ...(cards && { sriov: cards }),
-      ...(slices && { vgpu: slices }),
+      ...(types && { vgpu: types }),
+      ...(slices && { mdev: slices }),
       ...(allowUnsafeInterrupts !== undefined && { allowUnsafeInterrupts }),
     }),
   ),

@@ -45,7 +45,7 @@ function holdsDevices({ engine }: Examination, uuid: string | undefined): boolea
 function addedPages({ engine }: Examination, domain: Domain, size: number): number {
   const { hugepages: pages } = engine.loadConfig(domain);
   if (pages?.sizeKb !== size / 1024) return 0;
-  const wishes = wishesOf({ hugepages: pages, sriov: [] }, domain, () => undefined);
+  const wishes = wishesOf({ hugepages: pages, sriov: [] }, domain, { routingOf: () => undefined });
   return wishes.reduce((sum, wish) => (wish.kind === 'hugepages' ? sum + wish.wish.pages : sum), 0);
 }
 

@@ -68,3 +68,8 @@ export interface MdevHostdev {
 export function pciHostdevs(domain: Domain): PciHostdev[] {
   return domain.hostdevs.filter((hostdev): hostdev is PciHostdev => hostdev.kind !== 'mdev');
 }
+
+/** The mediated devices among them. */
+export function mdevHostdevs(domain: Domain): MdevHostdev[] {
+  return domain.hostdevs.filter((hostdev): hostdev is MdevHostdev => hostdev.kind === 'mdev');
+}

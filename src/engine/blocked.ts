@@ -9,7 +9,7 @@ import { sysfs } from '../pci/sysfs.ts';
 import { BACK_END, UNSAFE_INTERRUPTS } from '../pci/vfio-state.ts';
 import { logOwner, ownerPhrase } from '../claim/owner.ts';
 import type { Engine } from './engine.ts';
-import { pathsOf } from './hold-files.ts';
+import { changes } from './hold-files.ts';
 import { quoteName } from '../text.ts';
 
 /** A device that a kernel write of an earlier run still waits for. */
@@ -57,13 +57,12 @@ function parameterWrites(host: Host): StuckWrite[] {
  * Known as {@link blockedDevices} are. Each write once.
  */
 export function holdWrites(host: Host, claims: readonly Claim[], ids: readonly HoldId[]): StuckWrite[] {
-  const paths = new Map(ids.flatMap((id) => pathsOf(id).map((path) => [path, id])));
   const recorded = claims
     .flatMap(({ stuck }) => stuck)
-    .filter(({ path, writer }) => paths.has(path) && host.isAlive(writer));
-  const crashed = paths.size > 0 && claims.some((claim) => hasCrashed(host, claim));
+    .filter((write) => ids.some((id) => changes(id, write)) && host.isAlive(write.writer));
+  const crashed = ids.length > 0 && claims.some((claim) => hasCrashed(host, claim));
   const found = (crashed ? host.blockedWrites() : []).flatMap(({ path, value, writer }) => {
-    const hold = paths.get(path);
+    const hold = ids.find((id) => changes(id, { path, value }));
     const step = `writing ${quoteName(value)} to ${path}`;
     return hold ? [{ hold: { kind: hold.kind, key: hold.key }, step, path, writer }] : [];
   });

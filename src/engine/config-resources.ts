@@ -1,4 +1,4 @@
-import type { CardRule, GuestHugepages, PartialConfig } from '../config/config.ts';
+import type { CardRule, GuestHugepages, MdevRule, PartialConfig } from '../config/config.ts';
 import type { ValuePath } from '../config/problem.ts';
 import { count } from '../count.ts';
 import { advice, command, type Hint } from '../hint.ts';
@@ -6,6 +6,8 @@ import type { Host } from '../host/host.ts';
 import { readPoolPages } from '../observe/hugepages.ts';
 import { poolWords } from '../pci/hugepages.ts';
 import { sysfs } from '../pci/sysfs.ts';
+import { choose } from '../resource/mdev/choose.ts';
+import { mdevFacts } from '../resource/mdev/read-mdevs.ts';
 import type { Remark } from './inspect-config.ts';
 
 /** A remark about a value of the configuration. */
@@ -13,11 +15,15 @@ export interface ValueRemark extends Remark {
   readonly path: ValuePath;
 }
 
-/** What there is to say about huge pages and virtual functions on this host. */
-export function resourceRemarks({ hugepages, sriov = [] }: PartialConfig, host: Host): ValueRemark[] {
+/** What there is to say about huge pages, virtual functions and mediated devices on this host. */
+export function resourceRemarks(
+  { hugepages, sriov = [], mdev = [] }: PartialConfig,
+  host: Host,
+): ValueRemark[] {
   return [
     ...(hugepages ? poolRemarks(hugepages, host) : []),
     ...sriov.flatMap((card, index) => cardRemarks(card, ['sriov', index], host)),
+    ...(mdev.length > 0 ? mdevRemarks(mdev, host) : []),
   ];
 }
 
@@ -41,6 +47,23 @@ function cardRemarks({ pf, vfs }: CardRule, path: ValuePath, host: Host): ValueR
       ? advice('it may be off in the firmware setup: SR-IOV')
       : advice(`set vfs to ${total} or less`);
   return [warning([...path, total === 0 ? 'pf' : 'vfs'], text, fix)];
+}
+
+/** As a start would choose, were nobody to have any. */
+function mdevRemarks(rules: readonly MdevRule[], host: Host): ValueRemark[] {
+  const seen = mdevFacts(host);
+  const parents = seen.parents.map((parent) => ({
+    ...parent,
+    types: parent.types.map((type) => ({ ...type, available: Math.max(1, type.available) })),
+  }));
+  return rules.flatMap(({ parent, type }, index): ValueRemark[] => {
+    const wish = { parent, type, attributes: '[]', api: '' };
+    const chosen = choose(wish, { ...seen, parents, open: '' }, []);
+    if ('wish' in chosen) return [];
+    const { reason, hints } = chosen.refusal;
+    const text = `${reason}: a guest with it cannot start`;
+    return [{ path: ['mdev', index, 'type'], severity: 'warning', text, hints }];
+  });
 }
 
 function warning(path: ValuePath, text: string, hint: Hint): ValueRemark {

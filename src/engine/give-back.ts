@@ -7,6 +7,7 @@ import { presentGroups } from '../observe/take-snapshot.ts';
 import { claimKey, logOwner } from '../claim/owner.ts';
 import type { PciAddress } from '../pci/address.ts';
 import { sysfs } from '../pci/sysfs.ts';
+import { groupsOfHolds } from '../resource/readers.ts';
 import { planRestore } from '../plan/restore.ts';
 import { describeStep } from '../steps/index.ts';
 import { AFTER_STUCK_MS, budgetOf, type Budget } from './budget.ts';
@@ -59,7 +60,9 @@ export async function giveBack(
     host,
     free.map(({ address }) => address),
   );
-  const open = groups.find((group) => host.tryOpen(sysfs.vfioGroup(group)) === 'busy');
+  const open = [...groups, ...groupsOfHolds(host, part.holds)].find(
+    (group) => host.tryOpen(sysfs.vfioGroup(group)) === 'busy',
+  );
   if (open !== undefined) {
     return { kind: 'in-use', group: open, holders: describeHolders(host.holders([sysfs.vfioGroup(open)])) };
   }

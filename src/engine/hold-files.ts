@@ -1,12 +1,14 @@
 import type { HoldId } from '../claim/hold.ts';
+import type { KnownWrite } from '../resource/kind.ts';
 import { kindOf } from '../resource/kinds.ts';
 import { attributePath } from '../steps/attributes.ts';
 
-/** The files that are written, and the programs that are run, to change something of a kind. */
-export function pathsOf({ kind, key }: HoldId): string[] {
+/** Whether a write, or a program that was run, is one that changes something of a kind. */
+export function changes({ kind, key }: HoldId, write: KnownWrite & { readonly hold?: HoldId }): boolean {
+  if (write.hold?.kind === kind && write.hold.key === key) return true;
   const rule = kindOf(kind);
-  return [
-    ...rule.attributes.map((attribute) => attributePath(attribute, key)),
-    ...(rule.programs?.(key) ?? []),
-  ];
+  return (
+    rule.attributes.some((attribute) => attributePath(attribute, key) === write.path) ||
+    rule.writes?.(key, write) === true
+  );
 }

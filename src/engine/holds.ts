@@ -20,7 +20,7 @@ import { holdWrites } from './blocked.ts';
 import type { Budget } from './budget.ts';
 import type { Engine } from './engine.ts';
 import { execute } from './execute.ts';
-import { pathsOf } from './hold-files.ts';
+import { changes } from './hold-files.ts';
 import type { RunLocks } from './lock.ts';
 
 /** The names of the locks under which things are changed, and claims on them come and go. */
@@ -106,12 +106,12 @@ export async function giveHoldsBack(
   const { holds, devicesLeft, waiting } = options;
   const due = holds
     .filter(({ kind }) => !(devicesLeft && kindOf(kind).changesDevices))
-    .filter((hold) => !waiting.some(({ path }) => pathsOf(hold).includes(path)));
+    .filter((hold) => !waiting.some((write) => changes(hold, write)));
   if (due.length === 0) return { notes: [], leftovers: [], stuck: [] };
   refuseUnlocked(locksOf(due), options.locks);
   try {
     const late = holdWrites(engine.host, engine.store.all().claims, due);
-    const back = due.filter((hold) => !late.some(({ path }) => pathsOf(hold).includes(path)));
+    const back = due.filter((hold) => !late.some((write) => changes(hold, write)));
     const others = late.map(({ step }) => `still waiting in the kernel: ${step}`);
     for (let pass = 1; ; pass += 1) {
       const way = await wayBack(engine, { ...claim, holds: back }, options.deadlineMs);

@@ -3,10 +3,12 @@ import type { Claim, GuestOwner } from '../claim/claim.ts';
 import { claimKey, guestOwner, ownerPhrase } from '../claim/owner.ts';
 import type { Config } from '../config/config.ts';
 import type { HoldId } from '../claim/hold.ts';
-import { pciHostdevs, type Domain, type PciHostdev } from '../domain/domain.ts';
+import { mdevHostdevs, pciHostdevs, type Domain, type PciHostdev } from '../domain/domain.ts';
 import { VfioHookError } from '../errors.ts';
 import type { Host } from '../host/host.ts';
 import { offeredVariants } from '../observe/known-drivers.ts';
+import { readMdev } from '../observe/mdev.ts';
+import { mdevctlDefinition } from '../observe/mdevctl.ts';
 import { groupOf } from '../observe/read-device.ts';
 import { groupsOf, noDevice } from '../observe/take-snapshot.ts';
 import { routingOf, virtualFunctions } from '../observe/virtual-functions.ts';
@@ -17,7 +19,7 @@ import { VFIO_PCI } from '../plan/driver.ts';
 import type { Wish } from '../resource/kind.ts';
 import { kindOf } from '../resource/kinds.ts';
 import { expectAfter, type HoldPlan } from '../resource/plan-holds.ts';
-import { promisedBy, wishesOf } from '../resource/wishes.ts';
+import { promisedBy, wishesOf, type KnownMdev } from '../resource/wishes.ts';
 import { quoteName } from '../text.ts';
 import { refuseBlocked, refuseBlockedHolds } from './blocked.ts';
 import { refuseDamaged } from './claim-store.ts';
@@ -43,8 +45,9 @@ export interface Start {
 }
 
 /**
- * What the start of a guest is about; undefined when it is none of our business: no PCI device is assigned, no claim is
- * left from an earlier run, and no configuration of its own wants anything for it. What the configuration of all guests
+ * What the start of a guest is about; undefined when it is none of our business: no PCI device is assigned and no mediated
+ * one that is there or could be made, no claim is left from an earlier run, and no configuration of its own wants anything
+ * for it. What the configuration of all guests
  * says alone is for guests with devices: were it broken, no other guest must be kept from its start.
  * Throws VH_CONFIG, and VH_XML for a model that is no vfio driver.
  */
@@ -52,17 +55,28 @@ export function startOf(engine: Engine, guest: Domain): Start | undefined {
   const hostdevs = pciHostdevs(guest);
   const owner = guestOwner(guest);
   const isOurs = hostdevs.length > 0 || engine.store.one(claimKey(owner)).claims.length > 0;
-  if (!isOurs && engine.hasOwnConfig?.(guest) !== true) return undefined;
+  const mayWish = mdevHostdevs(guest).length > 0 || engine.hasOwnConfig?.(guest) === true;
+  if (!isOurs && !mayWish) return undefined;
   refuseForeignModels(engine.host, owner, hostdevs);
   const config = engine.loadConfig(guest);
   const { host } = engine;
-  const wishes = wishesOf(
-    config,
-    guest,
-    (card) => routingOf(host, card),
-    (address) => vgpuCardOf(host, address, config.sriov),
-  );
+  const wishes = wishesOf(config, guest, {
+    routingOf: (card) => routingOf(host, card),
+    vgpuCardOf: (address) => vgpuCardOf(host, address, config.sriov),
+    knownMdev: (uuid) => knownMdev(host, uuid),
+  });
   return isOurs || wishes.length > 0 ? { owner, hostdevs, wishes, config } : undefined;
+}
+
+/**
+ * A mediated device that no configuration names: as mdevctl would make it; or as it is, so that others learn who has it. One
+ * of which nobody knows anything is left to libvirt, and to whatever hook makes it after this one.
+ */
+function knownMdev(host: Host, uuid: string): KnownMdev | undefined {
+  const defined = mdevctlDefinition(host, uuid);
+  if (defined) return defined;
+  const there = readMdev(host, uuid);
+  return there && { ...there, attributes: [] };
 }
 
 /**

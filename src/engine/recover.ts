@@ -7,6 +7,7 @@ import { turn } from '../pause.ts';
 import { sysfs } from '../pci/sysfs.ts';
 import type { Engine } from './engine.ts';
 import type { Host } from '../host/host.ts';
+import { groupsOfHolds } from '../resource/readers.ts';
 import { quoteName } from '../text.ts';
 import { waitingWrites } from './blocked.ts';
 import { lockRun } from './lock.ts';
@@ -100,7 +101,10 @@ function removeOutdated(engine: Engine, owner: ClaimOwner): void {
 export function reasonToLeave(engine: Engine, claim: Claim, daemons: Daemons): string | undefined {
   const { host } = engine;
   const { owner } = claim;
-  const groups = new Set(toGiveBack(claim).map(({ group }) => group));
+  const groups = new Set([
+    ...toGiveBack(claim).map(({ group }) => group),
+    ...groupsOfHolds(host, claim.holds),
+  ]);
   for (const group of groups) {
     if (host.tryOpen(sysfs.vfioGroup(group)) !== 'busy') continue;
     const holders = describeHolders(host.holders([sysfs.vfioGroup(group)]));

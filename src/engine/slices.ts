@@ -51,8 +51,10 @@ export function wishesForDevices(
   return wishesOf(
     { sriov, vgpu: [...config.vgpu, ...asked] },
     { name: '', hostdevs },
-    (card) => routingOf(host, card),
-    (address) => vgpuCardOf(host, address, sriov),
+    {
+      routingOf: (card) => routingOf(host, card),
+      vgpuCardOf: (address) => vgpuCardOf(host, address, sriov),
+    },
   );
 }
 

@@ -26,7 +26,8 @@ export async function stuckFailure(
   { host, deadlineMs, path, writer, nodes }: Waiting,
 ): Promise<Failure> {
   const what = describeStep(step);
-  const { device } = subjectOf(step);
+  const subject = subjectOf(step);
+  const { device } = subject;
   const all = [...nodes, ...(device ? await nodesOf(host, device, LEAST_MS) : [])];
   const paths = [...new Set(all.map((node) => node.path))];
   const held =
@@ -39,6 +40,8 @@ export async function stuckFailure(
     hints: held?.hints ?? [advice('end the program that uses the device; see: vfio-hook status')],
     stuck: {
       ...(device !== undefined && { device }),
+      ...(subject.device === undefined &&
+        subject.kind === 'mdev' && { hold: { kind: subject.kind, key: subject.key } }),
       step: what,
       path,
       writer,

@@ -3,6 +3,7 @@ import type { Host } from '../host/host.ts';
 import { parsePciAddress, type PciAddress } from '../pci/address.ts';
 import { parseBars } from '../pci/bar.ts';
 import type { HeaderType, PciDevice } from '../pci/device.ts';
+import { isMdevUuid } from '../pci/mdev.ts';
 import { idsOf } from '../pci/modalias.ts';
 import { sysfs } from '../pci/sysfs.ts';
 import { isVfioName } from '../pci/vfio-name.ts';
@@ -59,6 +60,7 @@ export function readDevice(
   const bootVga = ifThere('boot_vga');
   const totalVfs = ifThere('sriov_totalvfs');
   const unbindLock = locked.get(sysfs.unbindLock(address))?.trim();
+  const mdevs = names.filter(isMdevUuid);
   const vgpuType = there.has('nvidia') ? text('nvidia/current_vgpu_type') : undefined;
 
   return {
@@ -92,6 +94,7 @@ export function readDevice(
     ...(unbindLock !== undefined && {
       unbindLock: unbindLock === '1' ? ('taken' as const) : ('free' as const),
     }),
+    ...(mdevs.length > 0 && { mdevs }),
     ...(vgpuType !== undefined && { vgpuType: Number(vgpuType) }),
   };
 }

@@ -41,6 +41,8 @@ export interface PciDevice {
   readonly sriov?: { readonly totalVfs: number; readonly numVfs: number };
   /** A virtual function's physical one. */
   readonly physicalFunction?: PciAddress;
+  /** UUIDs of the mediated devices that were made of it; absent: none. */
+  readonly mdevs?: readonly string[];
   /** It is not there yet: this is what it will be like, as far as that can be told beforehand. Its group cannot. */
   readonly expected?: true;
   /**

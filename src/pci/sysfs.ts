@@ -83,6 +83,14 @@ export const sysfs = {
   moduleParameter: (module: string, name: string): string => `/sys/module/${module}/parameters/${name}`,
   module: (name: string): string => `/sys/module/${name}`,
   moduleFile: (module: string, name: 'refcnt' | 'taint'): string => `/sys/module/${module}/${name}`,
+  /** Parents of mediated devices, and what was made of them. */
+  mdevParents: '/sys/class/mdev_bus',
+  mdevParent: (name: string): string => `/sys/class/mdev_bus/${name}`,
+  mdevTypes: (parent: string): string => `/sys/class/mdev_bus/${parent}/mdev_supported_types`,
+  mdevType: (parent: string, type: string, file: string): string =>
+    `/sys/class/mdev_bus/${parent}/mdev_supported_types/${type}/${file}`,
+  mdevs: '/sys/bus/mdev/devices',
+  mdev: (uuid: string): string => `/sys/bus/mdev/devices/${uuid}`,
   modulesAlias: (release: string): string => `/lib/modules/${release}/modules.alias`,
   moduleDependencies: (release: string): string => `/lib/modules/${release}/modules.dep`,
 } as const;

@@ -109,6 +109,7 @@ const OWN: readonly RefuseCode[] = [
   'claimed',
   'in-use',
   'virtual-functions',
+  'mediated-devices',
   'driver',
   'interrupts',
   'vfio',

@@ -30,10 +30,18 @@ export interface Case {
   readonly earlier?: ClaimedDevice | undefined;
   /** The claim on it of another guest, or of `vfio-hook run`. */
   readonly rival?: Claim | undefined;
+  /** The mediated devices that were made of it, each with who has it; absent: none. */
+  readonly mdevs?: readonly MdevUse[];
   /** What the host uses it for. */
   readonly uses: readonly DeviceUse[];
   /** The claim of the `vfio-hook detach` that has put it where it is. */
   readonly detached?: Claim | undefined;
+}
+
+/** A mediated device, and the claim that holds it; absent: nobody's that is known. */
+export interface MdevUse {
+  readonly uuid: string;
+  readonly claim?: Claim | undefined;
 }
 
 /** What the configuration asks for a device. */
@@ -83,6 +91,9 @@ function judgeOwnership(current: Case, group: IommuGroup | undefined): Judgement
       [advice(`end the guest or program that uses ${device.address} first`)],
     );
   }
+  const slices = current.mdevs ?? [];
+  const slice = slices.find(({ claim }) => claim) ?? slices[0];
+  if (slice) return refuse(current, ...madeOfIt(slice));
   if (current.detached && !isReadyForUse(current, current.detached)) {
     return refuse(current, 'claimed', `it is detached by hand and on ${device.driver ?? 'no driver'}`, [
       advice(`give it back first: vfio-hook reattach ${device.address}`),
@@ -98,6 +109,22 @@ function judgeOwnership(current: Case, group: IommuGroup | undefined): Judgement
     );
   }
   return undefined;
+}
+
+/** Its driver would take them along, and wait for whoever has one open (drivers/vfio/mdev/mdev_core.c:mdev_unregister_parent). */
+function madeOfIt({ uuid, claim }: MdevUse): [RefuseCode, string, Hint[]] {
+  const made = `mediated device ${uuid} was made of it`;
+  return claim
+    ? [
+        'claimed',
+        `${made}, which ${ownerPhrase(claim.owner)} has`,
+        [advice('shut that one down first; if it is not running, vfio-hook recover gives back what it had')],
+      ]
+    : [
+        'mediated-devices',
+        made,
+        [advice(`once nobody uses it, remove it: echo 1 > /sys/bus/mdev/devices/${uuid}/remove`)],
+      ];
 }
 
 /**

@@ -82,6 +82,9 @@ export function plan(input: PlanInput): Plan {
         earlier,
         rival: holders.find((claim) => claim !== detached),
         detached,
+        ...(device.mdevs && {
+          mdevs: device.mdevs.map((uuid) => ({ uuid, claim: holderOf(input.claims, uuid) })),
+        }),
         uses: snapshot.uses.filter((use) => use.device === device.address),
       },
       snapshot,
@@ -102,6 +105,11 @@ export function plan(input: PlanInput): Plan {
     devices: refused ? [] : judged.flatMap(claimedDevice),
     unsafeInterrupts: !refused && unsafeInterrupts,
   };
+}
+
+/** Who has a mediated device. */
+function holderOf(all: readonly Claim[], uuid: string): Claim | undefined {
+  return all.find(({ holds }) => holds.some(({ kind, key }) => kind === 'mdev' && key === uuid));
 }
 
 type Judged = Judgement & {

@@ -64,6 +64,8 @@ export type RefuseCode =
   | 'vgpu'
   /** Virtual functions exist below the device */
   | 'virtual-functions'
+  /** Mediated devices were made of it, and no guest is known to have them */
+  | 'mediated-devices'
   /** The host uses the device, and the configuration does not allow to take it away */
   | 'host-use'
   /** The driver that is asked for is one of the host, only keeps the device from it, or does not exist */

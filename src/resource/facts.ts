@@ -1,6 +1,9 @@
+import type { GraphicsCard, GraphicsHost } from '../pci/graphics.ts';
+import type { Mdev, MdevParent } from '../pci/mdev.ts';
+
 /*
  * What is seen of a thing besides its state: it decides whether and how the thing can be changed, and is nobody's to put
- * back. Flat, as states are.
+ * back.
  */
 
 /** What a pool and the memory around it are like. */
@@ -52,10 +55,22 @@ export type VgpuFacts = Readonly<{
   expected: boolean;
 }>;
 
+/** What mediated devices could be made of. */
+export type MdevFacts = Readonly<{
+  /** Who has it open: `guest "a" (pid 1)`; empty: nobody. */
+  open: string;
+  parents: readonly MdevParent[];
+  /** What is there, by its UUID. */
+  devices: Readonly<Record<string, Mdev>>;
+  graphics: readonly GraphicsCard[];
+  kernel: GraphicsHost;
+}>;
+
 /** What there is to know of something of a kind. */
 export interface Facts {
   readonly hugepages: PoolFacts;
   readonly vfs: PhysicalFunctionFacts;
   readonly vgpu: VgpuFacts;
+  readonly mdev: MdevFacts;
   readonly parameter: Readonly<Record<string, never>>;
 }

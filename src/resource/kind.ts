@@ -11,8 +11,11 @@ export const stages = ['services', 'display', 'modules', 'make', 'tune'] as cons
 
 export type Stage = (typeof stages)[number];
 
+/** Facts of any kind. */
+export type AnyFacts = Readonly<Record<string, unknown>>;
+
 /** What was seen of one thing at one moment. */
-export interface Seen<State extends Stated = Stated, Known extends Stated = Stated> {
+export interface Seen<State extends Stated = Stated, Known extends AnyFacts = AnyFacts> {
   /** What would come back. */
   readonly state: State;
   /** See src/resource/facts.ts. */
@@ -44,10 +47,40 @@ export interface Change extends Ahead {
 }
 
 /** A change that is about to be planned. */
-export interface Ahead<State extends Stated = Stated, Known extends Stated = Stated> {
+export interface Ahead<State extends Stated = Stated, Known extends AnyFacts = AnyFacts> {
   readonly key: string;
   readonly seen: Seen<State, Known>;
   readonly to: State;
+  /** What the owner wants, of the kind; absent on a way back. */
+  readonly wish?: Stated;
+}
+
+/** A wish that may leave something open, and what it can be made definite from. */
+export interface Unsettled<
+  State extends Stated = Stated,
+  Wanted extends Stated = Stated,
+  Known extends AnyFacts = AnyFacts,
+> {
+  readonly key: string;
+  readonly wish: Wanted;
+  readonly seen: Seen<State, Known>;
+  /** What the owner's earlier, unfinished claim has of it. */
+  readonly own: { readonly original: State; readonly wish: Wanted } | undefined;
+  /** What the same start makes of this kind, as far as it was made definite before. */
+  readonly taken: readonly Wanted[];
+  /** Every claim on this host. */
+  readonly claims: readonly Claim[];
+}
+
+/** A definite wish, or why there is none. */
+export type Settled<Wanted extends Stated = Stated> =
+  { readonly wish: Wanted } | { readonly refusal: Refusal };
+
+/** A write of this program, as far as it is known. */
+export interface KnownWrite {
+  readonly path: string;
+  /** Absent: it is not known any more. */
+  readonly value?: string;
 }
 
 /**
@@ -57,15 +90,19 @@ export interface Ahead<State extends Stated = Stated, Known extends Stated = Sta
 export interface ResourceKind<
   State extends Stated = Stated,
   Wanted extends Stated = Stated,
-  Known extends Stated = Stated,
+  Known extends AnyFacts = AnyFacts,
 > {
   readonly stage: Stage;
   /** A start plans its devices anew after a change of this kind: it makes, frees or renames devices. */
   readonly changesDevices: boolean;
   /** What is written to change it, by the rows of src/steps/attributes.ts. */
   readonly attributes: readonly AttributeName[];
-  /** Programs that are run to change it, each with its arguments, as a write that waits is known by. */
-  programs?(key: string): readonly string[];
+  /** Whether something else that was written, or a program that was run, is about this key as well. */
+  writes?(key: string, write: KnownWrite): boolean;
+  /** How far an unfinished start came with it cannot be seen: it is given back before the next one begins. */
+  readonly startsOver?: true;
+  /** Makes a wish definite that names what only the host can tell, under the lock; absent: each is. The same when it is asked again. */
+  settle?(unsettled: Unsettled<State, Wanted, Known>): Settled<Wanted>;
   /** Fields that the kernel changes bit by bit: a change that was cut short leaves any number on the way. */
   readonly gradual?: readonly string[];
   /** Values that a change passes through on its way from one to another: a change that was cut short leaves them. */
@@ -78,13 +115,6 @@ export interface ResourceKind<
   absent?(key: string): Refusal;
   /** What something will be like that is not there, once these changes of the same start are done; undefined: not there. */
   promised?(key: string, changes: readonly Change[]): Seen<State, Known> | undefined;
-  /** What a wish comes to on this host, where it names what only the host can tell. The same when it is asked again. */
-  resolve?(
-    key: string,
-    wish: Wanted,
-    seen: Seen<State, Known>,
-    claims: readonly Claim[],
-  ): { readonly wish: Wanted } | Refusal;
   /** What it must be. No wishes: the original. Whatever the order of the wishes is. */
   target(original: State, wishes: readonly Wanted[]): State;
   /** Why a wish cannot be had with these others; undefined when it can. */

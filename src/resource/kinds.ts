@@ -1,12 +1,13 @@
 import type { HoldKind } from '../claim/hold.ts';
 import type { KindOf, ResourceKind } from './kind.ts';
+import { mdev } from './mdev/mdev.ts';
 import { vfs } from './sriov/vfs.ts';
 import { hugepages } from './tuning/hugepages.ts';
 import { parameter } from './tuning/parameter.ts';
 import { vgpu } from './vgpu/vgpu.ts';
 
 /** Every kind. One that is missing does not compile. */
-export const kinds: { readonly [K in HoldKind]: KindOf<K> } = { vfs, vgpu, hugepages, parameter };
+export const kinds: { readonly [K in HoldKind]: KindOf<K> } = { vfs, vgpu, mdev, hugepages, parameter };
 
 /** A kind for code that treats all of them alike. */
 export function kindOf(kind: HoldKind): ResourceKind {

@@ -22,6 +22,8 @@ export interface HoldInput {
 export interface HoldChange extends HoldId {
   readonly seen: Seen;
   readonly to: Stated;
+  /** What the owner wants; absent on a way back. */
+  readonly wish?: Stated;
   /** In order. */
   readonly steps: readonly Step[];
 }
@@ -57,17 +59,14 @@ export interface HoldWayBack {
 export function planHolds(input: HoldInput, wishes: readonly Wish[]): HoldPlan {
   const own = ownClaim(input);
   const planned: PlannedWish[] = [];
-  for (const wish of inOrder(wishes)) {
-    const changes = planned.flatMap(({ change }) => change ?? []);
-    planned.push(planWish(input, wish, changes));
-  }
+  for (const wish of inOrder(wishes)) planned.push(planWish(input, wish, planned));
   const refusals = planned.flatMap((each) => each.refusals);
-  const wanted = planned.map(({ wish }) => wish);
+  const isKept = (hold: Hold): boolean =>
+    (own?.state === 'held' || kindOf(hold.kind).startsOver !== true) &&
+    planned.some(({ wish }) => wish && isOf(wish)(hold) && isSame(wish.wish, hold.wish));
   return {
     refusals,
-    dropped: (own?.holds ?? []).filter(
-      (hold) => !wanted.some((wish) => isOf(wish)(hold) && isSame(wish.wish, hold.wish)),
-    ),
+    dropped: (own?.holds ?? []).filter((hold) => !isKept(hold)),
     holds: refusals.length > 0 ? [] : planned.flatMap(({ hold }) => hold ?? []),
     changes: refusals.length > 0 ? [] : planned.flatMap(({ change }) => change ?? []),
   };
@@ -112,27 +111,48 @@ export function changeWords({ kind, key, seen, to }: HoldChange): string {
 }
 
 interface PlannedWish {
-  /** As it came to on this host. */
-  readonly wish: HoldId & { readonly wish: Stated };
+  /** Made definite; absent where that cannot be. */
+  readonly wish?: HoldId & { readonly wish: Stated };
   readonly refusals: readonly HoldRefusal[];
   readonly hold?: Hold;
   readonly change?: HoldChange;
 }
 
-function planWish(input: HoldInput, wanted: Wish, changes: readonly HoldChange[]): PlannedWish {
+/** One wish, with those of the same start before it in mind. */
+function planWish(input: HoldInput, wanted: Wish, before: readonly PlannedWish[]): PlannedWish {
   const { kind, key } = wanted;
   const rule = kindOf(kind);
+  const refuse = (...refusals: readonly Refusal[]): PlannedWish => ({
+    refusals: refusals.map((refusal) => ({ kind, key, ...refusal })),
+  });
+  const changes = before.flatMap(({ change }) => change ?? []);
   const seen = input.seen(wanted) ?? rule.promised?.(key, changes);
-  const resolved = (seen && rule.resolve?.(key, wanted.wish, seen, input.claims)) ?? wanted;
-  const isResolved = 'wish' in resolved;
-  const wish: Stated = isResolved ? resolved.wish : wanted.wish;
+  if (!seen) return refuse(rule.absent?.(key) ?? { reason: 'this host has none', hints: [] });
+  const settled = rule.settle?.({
+    key,
+    wish: wanted.wish,
+    seen,
+    own: ownClaim(input)?.holds.find(isOf(wanted)),
+    taken: changes.flatMap((change) => (change.kind === kind && change.wish ? [change.wish] : [])),
+    claims: input.claims,
+  }) ?? { wish: wanted.wish };
+  return 'wish' in settled
+    ? planSettled(input, { kind, key, seen, wish: settled.wish })
+    : refuse(settled.refusal);
+}
+
+/** A wish that is definite, and what was seen of the thing. */
+interface SettledWish extends HoldId {
+  readonly seen: Seen;
+  readonly wish: Stated;
+}
+
+function planSettled(input: HoldInput, { kind, key, seen, wish }: SettledWish): PlannedWish {
+  const rule = kindOf(kind);
   const refuse = (...refusals: readonly Refusal[]): PlannedWish => ({
     wish: { kind, key, wish },
     refusals: refusals.map((refusal) => ({ kind, key, ...refusal })),
   });
-  if (!seen) return refuse(rule.absent?.(key) ?? { reason: 'this host has none', hints: [] });
-  if (!isResolved) return refuse(resolved);
-
   const everybody = holders(input.claims, kind);
   const mixed = everybody.find(({ hold }) => rule.overlaps?.(key, hold.key));
   if (mixed) {
@@ -168,14 +188,14 @@ function planWish(input: HoldInput, wanted: Wish, changes: readonly HoldChange[]
     }
     case 'foreign':
       return refuse({
-        reason: `${foreignWords(wanted, seen.state, decided.expected)}, and what it was before could not come back`,
+        reason: `${foreignWords({ kind, key }, seen.state, decided.expected)}, and what it was before could not come back`,
         hints: [
           command('vfio-hook status'),
           advice('set it back by hand, or end the guests that hold it first'),
         ],
       });
     case 'change': {
-      const ahead = { key, seen, to: decided.to };
+      const ahead = { key, seen, to: decided.to, wish };
       const hindered = rule.guard?.(ahead, withoutOwn(input)) ?? [];
       if (hindered.length > 0) return refuse(...hindered);
       return { ...planned, change: { kind, ...ahead, steps: [...rule.steps(ahead), ...settings] } };

@@ -1,6 +1,8 @@
 import type { HoldId, HoldKind } from '../claim/hold.ts';
 import type { Host } from '../host/host.ts';
+import { mdevGroup } from '../observe/mdev.ts';
 import type { Seen, SeenOf } from './kind.ts';
+import { readMdevs } from './mdev/read-mdevs.ts';
 import { readVfs } from './sriov/read-vfs.ts';
 import { readHugepages } from './tuning/read-hugepages.ts';
 import { readParameters } from './tuning/read-parameters.ts';
@@ -20,6 +22,7 @@ export type Reader<K extends HoldKind> = (
 const readers: { readonly [K in HoldKind]: Reader<K> } = {
   vfs: readVfs,
   vgpu: readVgpus,
+  mdev: readMdevs,
   hugepages: readHugepages,
   parameter: readParameters,
 };
@@ -36,4 +39,9 @@ export async function readHolds(
     seen.set(kind, await readers[kind](host, keys, deadlineMs));
   }
   return ({ kind, key }) => seen.get(kind)?.get(key);
+}
+
+/** The IOMMU groups that are open while somebody uses what is held, where a thing has one of its own. */
+export function groupsOfHolds(host: Host, ids: readonly HoldId[]): readonly number[] {
+  return ids.flatMap(({ kind, key }) => (kind === 'mdev' ? (mdevGroup(host, key) ?? []) : []));
 }

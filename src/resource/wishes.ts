@@ -1,20 +1,35 @@
 import type { Config } from '../config/config.ts';
-import { pciHostdevs, type Domain } from '../domain/domain.ts';
+import { mdevHostdevs, pciHostdevs, type Domain } from '../domain/domain.ts';
 import { parsePciAddress, type PciAddress } from '../pci/address.ts';
 import { poolKey } from '../pci/hugepages.ts';
+import { attributesText, type Mdev, type MdevAttributes } from '../pci/mdev.ts';
 import type { Wish } from './kind.ts';
 import { promisedAddresses, type Routing } from './sriov/promised.ts';
 import { vgpuWishes, type CardOf } from './vgpu/wishes.ts';
 
+/** What a mediated device is to be made of. */
+export type KnownMdev = Mdev & { readonly attributes: MdevAttributes };
+
+/** What the host is asked for what a configuration leaves open. */
+export interface Lookups {
+  /** Where a card has its virtual functions; undefined for one that has none. */
+  readonly routingOf: (card: PciAddress) => Routing | undefined;
+  readonly vgpuCardOf?: CardOf;
+  /** What a mediated device is that no configuration names: what mdevctl makes of it, or what it is. */
+  readonly knownMdev?: (uuid: string) => KnownMdev | undefined;
+}
+
+/** The part of a configuration that wishes come from. */
+type WishfulConfig = Pick<Config, 'hugepages' | 'sriov'> & Partial<Pick<Config, 'vgpu' | 'mdev'>>;
+
 /**
  * What a guest needs besides its devices: what its configuration asks for, and of the host's cards those that it is
- * assigned a virtual function of. `routingOf` says where a card has them; undefined for a card that has none. Throws VH_CONFIG as {@link vgpuWishes}.
+ * assigned a virtual function of. Throws VH_CONFIG as {@link vgpuWishes}.
  */
 export function wishesOf(
-  { hugepages, sriov, vgpu = [] }: Pick<Config, 'hugepages' | 'sriov'> & Partial<Pick<Config, 'vgpu'>>,
+  { hugepages, sriov, vgpu = [], mdev = [] }: WishfulConfig,
   domain: Domain,
-  routingOf: (card: PciAddress) => Routing | undefined,
-  vgpuCardOf: CardOf = () => undefined,
+  { routingOf, vgpuCardOf = () => undefined, knownMdev = () => undefined }: Lookups,
 ): readonly Wish[] {
   const assigned = pciHostdevs(domain).map(({ address }) => address);
   const cards = sriov.flatMap(({ pf, vfs, autoprobe: wanted }): Wish[] => {
@@ -26,9 +41,18 @@ export function wishesOf(
     return isNeeded ? [{ kind: 'vfs', key: pf, wish: { count, autoprobe } }] : [];
   });
   const pages = hugepages ? pagesFor(hugepages, domain) : 0;
+  const mediated = mdevHostdevs(domain).flatMap(({ uuid, model = 'vfio-pci' }): Wish[] => {
+    const known = mdev.find((rule) => rule.uuid === uuid) ?? knownMdev(uuid);
+    if (!known) return [];
+    const { parent, type, attributes } = known;
+    return [
+      { kind: 'mdev', key: uuid, wish: { parent, type, attributes: attributesText(attributes), api: model } },
+    ];
+  });
   return [
     ...cards,
     ...vgpuWishes(vgpu, assigned, vgpuCardOf),
+    ...mediated,
     ...(hugepages && pages > 0
       ? [{ kind: 'hugepages', key: poolKey(hugepages), wish: { pages } } satisfies Wish]
       : []),

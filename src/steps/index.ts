@@ -2,12 +2,15 @@ import type { Host } from '../host/host.ts';
 import type { Step, StepKind } from './step.ts';
 import { bind } from './bind.ts';
 import { compactMemory } from './compact-memory.ts';
+import { createMdev } from './create-mdev.ts';
 import type { StepDefinition, StepOutcome } from './definition.ts';
 import { loadModule } from './load-module.ts';
 import { probe } from './probe.ts';
+import { removeMdev } from './remove-mdev.ts';
 import { resizeBar } from './resize-bar.ts';
 import { set } from './set.ts';
 import { sriovManage } from './sriov-manage.ts';
+import { setMdevAttribute } from './set-mdev-attribute.ts';
 import { unbind } from './unbind.ts';
 
 /** How each kind of step is described, applied and verified. A kind that is missing here does not compile. */
@@ -16,6 +19,9 @@ const definitions: { readonly [K in StepKind]: StepDefinition<Extract<Step, { ki
   set,
   'compact-memory': compactMemory,
   'sriov-manage': sriovManage,
+  'create-mdev': createMdev,
+  'set-mdev-attribute': setMdevAttribute,
+  'remove-mdev': removeMdev,
   unbind,
   'resize-bar': resizeBar,
   bind,

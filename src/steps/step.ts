@@ -1,11 +1,22 @@
 import type { PciAddress } from '../pci/address.ts';
+import type { Mdev } from '../pci/mdev.ts';
 
 /**
  * One change to the host, as data: JSON-serialisable, carried by plans and logs. The record in
  * src/steps/index.ts maps each kind to how it is described, applied and verified.
  */
 export type Step =
-  LoadModule | SetAttribute | CompactMemory | SriovManage | Unbind | ResizeBar | Bind | Probe;
+  | LoadModule
+  | SetAttribute
+  | CompactMemory
+  | SriovManage
+  | CreateMdev
+  | SetMdevAttribute
+  | RemoveMdev
+  | Unbind
+  | ResizeBar
+  | Bind
+  | Probe;
 
 export type StepKind = Step['kind'];
 
@@ -82,6 +93,29 @@ export interface SriovManage {
   readonly to: 'all' | 'none';
 }
 
+/** Makes a mediated device. */
+export interface CreateMdev extends Mdev {
+  readonly kind: 'create-mdev';
+  readonly uuid: string;
+}
+
+/** Writes to a file of a mediated device that was just made. */
+export interface SetMdevAttribute {
+  readonly kind: 'set-mdev-attribute';
+  readonly uuid: string;
+  /** Path below the device. */
+  readonly name: string;
+  readonly to: string;
+}
+
+/** Takes a mediated device away that nobody has open. */
+export interface RemoveMdev extends Mdev {
+  readonly kind: 'remove-mdev';
+  readonly uuid: string;
+  /** How many more of its type there could be while it is there: one more afterwards, or it is not gone. */
+  readonly available: number;
+}
+
 /** Takes the device from its driver. */
 export interface Unbind {
   readonly kind: 'unbind';
@@ -114,7 +148,11 @@ export interface Probe {
 /** The one thing of the host that a step changes: a device, or something else by its kind and key. */
 export type Subject =
   | { readonly device: PciAddress }
-  | { readonly device?: undefined; readonly kind: 'module' | 'memory' | AttributeName; readonly key: string };
+  | {
+      readonly device?: undefined;
+      readonly kind: 'module' | 'memory' | 'mdev' | AttributeName;
+      readonly key: string;
+    };
 
 /** What a step changes. */
 export function subjectOf(step: Step): Subject {
@@ -125,6 +163,10 @@ export function subjectOf(step: Step): Subject {
       return isOfDevice(step) ? { device: step.key } : { kind: step.attribute, key: step.key };
     case 'compact-memory':
       return { kind: 'memory', key: step.node === undefined ? 'all nodes' : `node${step.node}` };
+    case 'create-mdev':
+    case 'set-mdev-attribute':
+    case 'remove-mdev':
+      return { kind: 'mdev', key: step.uuid };
     case 'sriov-manage':
     case 'unbind':
     case 'resize-bar':

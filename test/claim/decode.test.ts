@@ -47,6 +47,17 @@ const whole: Claim = {
       original: { count: 0, autoprobe: true, power: 'auto' },
       wish: { count: 4, autoprobe: false },
     },
+    {
+      kind: 'mdev',
+      key: '83b8f4f2-509f-382f-3c1e-e6bfe0fa1001',
+      original: { parent: '', type: '' },
+      wish: {
+        parent: '0000:41:00.4',
+        type: 'nvidia-593',
+        attributes: '[["nvidia/vgpu_params","x=1"]]',
+        api: 'vfio-pci',
+      },
+    },
   ],
   stuck: [
     {
@@ -151,6 +162,20 @@ const deviations: readonly (readonly [path: string, value: unknown, reason: stri
   ['holds.1.original.autoprobe', 1, 'original of vfs has no right "autoprobe"'],
   ['holds.1.original.power', 'off', 'original of vfs has no right "power"'],
   ['holds.1.wish.power', 'on', 'wish of vfs has no right "power"'],
+  [
+    'holds.2.key',
+    '83B8F4F2-509f-382f-3c1e-e6bfe0fa1001',
+    '"83B8F4F2-509f-382f-3c1e-e6bfe0fa1001" is no key of mdev',
+  ],
+  ['holds.2.original.parent', '../..', 'original of mdev has no right "parent"'],
+  ['holds.2.original.type', 1, 'original of mdev has no right "type"'],
+  ['holds.2.wish.parent', '', 'wish of mdev has no right "parent"'],
+  ['holds.2.wish.parent', 'auto', 'wish of mdev has no right "parent"'],
+  ['holds.2.wish.type', 'a/b', 'wish of mdev has no right "type"'],
+  ['holds.2.wish.attributes', '[["../remove","1"]]', 'wish of mdev has no right "attributes"'],
+  ['holds.2.wish.attributes', '{}', 'wish of mdev has no right "attributes"'],
+  ['holds.2.wish.attributes', '[["a"]]', 'wish of mdev has no right "attributes"'],
+  ['holds.2.wish.api', '', 'wish of mdev has no right "api"'],
   ['stuck', undefined, 'stuck is no list'],
   ['stuck.0.device', 'none', '"none" is no PCI address'],
   ['stuck.0.hold', { kind: 'hugepages' }, 'key is no text'],

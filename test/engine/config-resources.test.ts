@@ -6,8 +6,8 @@ import { formatValuePath } from '../../src/config/problem.ts';
 import { hintText } from '../../src/hint.ts';
 import { machineSpec, pci } from '../scenario.ts';
 
-function remarks(config: PartialConfig): string[] {
-  const host = createMachine(machineSpec('sriov-nic')).host();
+function remarks(config: PartialConfig, name = 'sriov-nic'): string[] {
+  const host = createMachine(machineSpec(name)).host();
   return resourceRemarks(config, host).map(({ path, severity, text, hints }) => {
     assert.equal(severity, 'warning');
     return `${formatValuePath(path)}: ${text} (${hints.map(hintText).join('; ')})`;
@@ -46,5 +46,18 @@ describe('what there is to say about huge pages and virtual functions', () => {
     assert.deepEqual(remarks(card('0000:17:00.0', 65)), [
       'sriov[0].vfs: 0000:17:00.0 can have 64 virtual functions: a guest that is assigned one cannot start (set vfs to 64 or less)',
     ]);
+  });
+
+  it('is that a mediated device can be made of nothing here', () => {
+    const mdev = (parent: string, type: string): PartialConfig => ({
+      mdev: [{ uuid: '83b8f4f2-509f-382f-3c1e-e6bfe0fa1001', parent, type, attributes: [] }],
+    });
+    assert.deepEqual(remarks(mdev('auto', 'A10-4Q'), 'nvidia-vgpu-mdev'), []);
+    assert.deepEqual(remarks(mdev('auto', 'GVTg_V5_4'), 'intel-gvt-g'), []);
+    assert.deepEqual(remarks(mdev('auto', 'A16-4Q'), 'nvidia-vgpu-mdev'), [
+      'mdev[0].type: no parent of this host offers the type A16-4Q; there are nvidia-591 (NVIDIA A10-2Q), nvidia-593 (NVIDIA A10-4Q), nvidia-595 (NVIDIA A10-8Q): a guest with it cannot start (vfio-hook mdev)',
+    ]);
+    const [remark = ''] = remarks(mdev('0000:03:00.0', 'x-1'), 'amd-rdna3-desktop');
+    assert.match(remark, /0000:03:00.0 makes no mediated devices: its driver amdgpu has no mediated devices/);
   });
 });

@@ -34,6 +34,8 @@ function factsOf({ kind, key }: Hold): readonly string[] {
       return ['virtual functions', 'vf autoprobe', 'power control'].map((fact) => `${key} ${fact}`);
     case 'vgpu':
       return [`${key} vgpu type`];
+    case 'mdev':
+      return [`mediated device ${key}`];
     case 'parameter':
       return ['allow_unsafe_interrupts'];
   }
@@ -84,6 +86,10 @@ function stateOf(machine: MachineState, kind: Hold['kind'], key: string): Stated
     case 'vgpu': {
       const type = machine.devices[key]?.vgpuType;
       return type === undefined ? undefined : { type };
+    }
+    case 'mdev': {
+      const mdev = machine.mdevs[key];
+      return { parent: mdev?.parent ?? '', type: mdev?.type ?? '' };
     }
     case 'parameter': {
       const [module = '', name = ''] = key.split(' ');

@@ -614,14 +614,14 @@ const engine: readonly Defect[] = [
   {
     name: 'changes what a write that has not returned will change as well',
     file: 'engine/holds.ts',
-    find: 'waiting.some(({ path }) => pathsOf(hold).includes(path))',
-    replace: 'waiting.some(({ path }) => !pathsOf(hold) && path)',
+    find: 'waiting.some((write) => changes(hold, write))',
+    replace: 'waiting.some((write) => !changes(hold, write) && !write.path)',
   },
   {
     name: 'gives back what a write of another owner will change as well',
     file: 'engine/holds.ts',
-    find: 'due.filter((hold) => !late.some(({ path }) => pathsOf(hold).includes(path)))',
-    replace: 'due.filter((hold) => pathsOf(hold).length > 0 || late.length > 0)',
+    find: 'due.filter((hold) => !late.some((write) => changes(hold, write)))',
+    replace: 'due.filter((hold) => late.every((write) => changes(hold, write) || write.path !== ""))',
   },
   {
     name: 'says that something is back which another owner’s write will change',
@@ -638,8 +638,8 @@ const engine: readonly Defect[] = [
   {
     name: 'knows of writes to what is held only when their run has died',
     file: 'engine/blocked.ts',
-    find: 'paths.has(path) && host.isAlive(writer)',
-    replace: 'paths.has(path) && path.length === 0 && host.isAlive(writer)',
+    find: 'ids.some((id) => changes(id, write)) && host.isAlive(write.writer)',
+    replace: 'ids.length < 0 && host.isAlive(write.writer)',
   },
   {
     name: 'keeps what only an earlier start wanted besides devices',
@@ -1208,8 +1208,74 @@ const sharing: readonly Defect[] = [
   {
     name: 'wants something else without giving the earlier back first',
     file: 'resource/plan-holds.ts',
-    find: 'isOf(wish)(hold) && isSame(wish.wish, hold.wish)',
-    replace: 'isOf(wish)(hold)',
+    find: 'isOf(each)(hold) && isSame(each.wish, hold.wish)',
+    replace: 'isOf(each)(hold)',
+  },
+  {
+    name: 'goes on with what an unfinished start has made, however far it came',
+    file: 'resource/plan-holds.ts',
+    find: "own?.state === 'held' || kindOf(hold.kind).startsOver !== true",
+    replace: "own?.state === 'held' || kindOf(hold.kind) !== undefined",
+  },
+  {
+    name: 'chooses for each wish as if it were the only one',
+    file: 'resource/plan-holds.ts',
+    find: "'refusals' in each || each.kind !== kind || isThere(input, each) ? [] : [each.wish]",
+    replace: "'refusals' in each || each.kind !== kind || !isThere(input, each) ? [] : [each.wish]",
+  },
+  {
+    name: 'hands one mediated device to two guests',
+    file: 'resource/mdev/mdev.ts',
+    find: 'const [other] = others;',
+    replace: 'const [, other] = others;',
+  },
+  {
+    name: 'takes a mediated device of another type for the one that is wanted',
+    file: 'resource/mdev/mdev.ts',
+    find: "if (state.type !== '' && !ours) return existing(key, wish, state, facts);",
+    replace: "if (state.type !== '' && !ours) return { wish: { ...wish, ...state } };",
+  },
+  {
+    name: 'removes a mediated device that was there before',
+    file: 'resource/mdev/mdev.ts',
+    find: "return original.type !== '' || !wish ? original",
+    replace: "return !wish ? { parent: '', type: '' }",
+  },
+  {
+    name: 'removes a mediated device that somebody opens in the last moment',
+    file: 'steps/remove-mdev.ts',
+    find: 'if (open !== undefined)',
+    replace: 'if (open === "")',
+  },
+  {
+    name: 'takes a mediated device for gone because its directory is',
+    file: 'steps/remove-mdev.ts',
+    find: 'const now = availableOf(host, step);',
+    replace: 'const now = availableOf(host, step) === undefined ? 0 : undefined;',
+  },
+  {
+    name: 'takes an attribute that was refused for written',
+    file: 'steps/set-mdev-attribute.ts',
+    find: "return outcome.kind === 'failed' ? { kind: 'failed', reason: outcome.reason } : outcome;",
+    replace: 'return outcome;',
+  },
+  {
+    name: 'gives back while a mediated device is open',
+    file: 'engine/give-back.ts',
+    find: '[...groups, ...groupsOfHolds(host, part.holds)].find(',
+    replace: '[...groups, ...groupsOfHolds(host, part.holds).slice(9)].find(',
+  },
+  {
+    name: 'takes a card away of which mediated devices are made',
+    file: 'plan/judge.ts',
+    find: 'if (slice) return refuse(current, ...madeOfIt(slice));',
+    replace: "if (slice?.uuid === '') return refuse(current, ...madeOfIt(slice));",
+  },
+  {
+    name: 'believes a definition that others can write to',
+    file: 'observe/mdevctl.ts',
+    find: 'status.uid !== 0 || (status.mode & 0o022) !== 0',
+    replace: 'status.uid < 0',
   },
   {
     name: 'gives back in the order of a start',

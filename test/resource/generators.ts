@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import type { HoldKind, StateOf, Stated, WishOf } from '../../src/claim/hold.ts';
 import type { Facts } from '../../src/resource/facts.ts';
+import type { AnyFacts } from '../../src/resource/kind.ts';
 import { pci } from '../scenario.ts';
 import type { Step } from '../../src/steps/step.ts';
 
@@ -36,6 +37,31 @@ export const idleCard: Facts['vfs'] = {
   subsystemDevice: '1100',
   revision: '01',
   class: '020000',
+};
+
+export const UUID = '83b8f4f2-509f-382f-3c1e-e6bfe0fa1001';
+export const GPU = pci('0000:00:02.0');
+
+/** A card of i915 with room for many. */
+export const roomyGpu: Facts['mdev'] = {
+  open: '',
+  parents: [
+    {
+      name: GPU,
+      driver: 'i915',
+      types: [8, 4].map((size) => ({
+        id: `i915-GVTg_V5_${size}`,
+        name: `GVTg_V5_${size}`,
+        description: '',
+        deviceApi: 'vfio-pci',
+        available: 7,
+      })),
+      devices: [],
+    },
+  ],
+  devices: {},
+  graphics: [],
+  kernel: { kvmgt: 'loaded', enableGvt: 'Y', enableGuc: '0', vgpuKvm: '' },
 };
 
 /** fast-check makes some of its records without a prototype, which no record of the program is. */
@@ -105,6 +131,25 @@ export const generated: { readonly [K in HoldKind]: Generated<K> } = {
     apply: (state, step) =>
       step.kind === 'set' && step.attribute === 'vgpu-type' ? { type: Number(step.to) } : state,
   },
+  mdev: {
+    key: UUID,
+    original: fc.constantFrom({ parent: '', type: '' }, { parent: GPU, type: 'i915-GVTg_V5_4' }),
+    wishes: three(
+      plain({
+        parent: fc.constant(GPU),
+        type: fc.constant('i915-GVTg_V5_4'),
+        attributes: fc.constantFrom('[]', '[["intel_vgpu/weight","4"]]'),
+        api: fc.constant('vfio-pci'),
+      }),
+    ),
+    facts: roomyGpu,
+    gradual: [],
+    exclusive: true,
+    apply: (state, step) => {
+      if (step.kind === 'create-mdev') return { parent: step.parent, type: step.type };
+      return step.kind === 'remove-mdev' ? { parent: '', type: '' } : state;
+    },
+  },
   parameter: {
     key: 'vfio_iommu_type1 allow_unsafe_interrupts',
     original: plain({ value: fc.constantFrom('Y', 'N') }),
@@ -123,7 +168,7 @@ export interface AnyGenerated {
   readonly key: string;
   readonly original: fc.Arbitrary<Stated>;
   readonly wishes: fc.Arbitrary<readonly [Stated, Stated, Stated]>;
-  readonly facts: Stated;
+  readonly facts: AnyFacts;
   readonly gradual: readonly string[];
   readonly exclusive?: true;
   apply(state: Stated, step: Step): Stated;

@@ -65,9 +65,10 @@ class World {
     const { key } = generatedOf(this.#kind);
     const wanted = { kind: this.#kind, key, wish } as unknown as Wish;
     const first = planHolds(this.#input(guest), [wanted]);
-    const isTaken = [...this.#claims].some(([other, { holds }]) => other !== guest && holds.length > 0);
-    if (generatedOf(this.#kind).exclusive && isTaken) {
-      assert.equal(first.refusals.length, 1, 'two have what is for one');
+    const rivals = [...this.#claims].filter(([each, { holds }]) => each !== guest && holds.length > 0);
+    const hasRival = generatedOf(this.#kind).exclusive === true && rivals.length > 0;
+    if (hasRival) {
+      assert.equal(first.refusals.length, 1, 'two have it');
       return;
     }
     const { dropped } = first;

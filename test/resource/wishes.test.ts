@@ -13,7 +13,9 @@ function wishes(
   config: Partial<Pick<Config, 'hugepages' | 'sriov'>>,
   domain: Domain = guest('win11'),
 ): readonly unknown[] {
-  return wishesOf({ sriov: [], ...config }, domain, (card) => (card === PF ? igb : undefined));
+  return wishesOf({ sriov: [], ...config }, domain, {
+    routingOf: (card) => (card === PF ? igb : undefined),
+  });
 }
 
 describe('what a guest needs besides its devices', () => {

@@ -51,7 +51,47 @@ const unbindGpu = write(['/sys/bus/pci/drivers/amdgpu/unbind', GPU]);
 
 const PARAMETER = sysfs.moduleParameter('vfio_iommu_type1', UNSAFE_INTERRUPTS);
 
+const UUID = '83b8f4f2-509f-382f-3c1e-e6bfe0fa1001';
+const SLICE = { uuid: UUID, parent: '0000:41:00.4', type: 'nvidia-593' } as const;
+const CREATE = `/sys/class/mdev_bus/${SLICE.parent}/mdev_supported_types/${SLICE.type}/create`;
+
 const rows: readonly Row[] = [
+  {
+    step: { kind: 'create-mdev', ...SLICE },
+    host: 'nvidia-vgpu-mdev',
+    subject: { kind: 'mdev', key: UUID },
+    says: `create mediated device ${UUID} of type nvidia-593 on 0000:41:00.4`,
+    command: `echo ${UUID} > ${CREATE}`,
+    path: CREATE,
+    value: `${UUID}\n`,
+    lie: 'there is no such device afterwards',
+    refused: [
+      ['EUSERS', 'EUSERS (0000:41:00.4 has no room for another one of this type)'],
+      ['ENOSPC', 'ENOSPC (0000:41:00.4 has no room for another one of this type)'],
+      [
+        'EEXIST',
+        'EEXIST (there is a device with this UUID, or somebody still has one open that was removed)',
+      ],
+      ['EINVAL', 'EINVAL (the driver of 0000:41:00.4 does not want it; see: dmesg | tail)'],
+      ['EIO', 'EIO (the driver of 0000:41:00.4 does not make it now; see: dmesg | tail)'],
+      ['EAGAIN', 'EAGAIN (0000:41:00.4 is losing its driver)'],
+    ],
+  },
+  {
+    step: { kind: 'remove-mdev', ...SLICE, available: 0 },
+    host: 'nvidia-vgpu-mdev',
+    subject: { kind: 'mdev', key: UUID },
+    first: write([CREATE, UUID]),
+    says: `remove mediated device ${UUID}`,
+    command: `echo 1 > /sys/bus/mdev/devices/${UUID}/remove`,
+    path: `/sys/bus/mdev/devices/${UUID}/remove`,
+    value: '1\n',
+    lie: 'it is there afterwards',
+    refused: [
+      ['EAGAIN', 'EAGAIN (its parent is losing its driver)'],
+      ['EIO', 'EIO'],
+    ],
+  },
   {
     step: { kind: 'set', attribute: 'driver-override', key: GPU, to: 'vfio-pci' },
     subject: { device: GPU },
@@ -347,6 +387,83 @@ describe('doStep', () => {
       assert.match(outcome.reason, reason);
     });
   }
+
+  describe('a mediated device', () => {
+    const host = 'nvidia-vgpu-mdev';
+    const there = async (): Promise<Machine> => {
+      const machine = createMachine(machineSpec(host));
+      await write([CREATE, UUID])(machine);
+      return machine;
+    };
+    const attribute: Step = {
+      kind: 'set-mdev-attribute',
+      uuid: UUID,
+      name: 'nvidia/vgpu_params',
+      to: "a='b'",
+    };
+    const file = `/sys/bus/mdev/devices/${UUID}/nvidia/vgpu_params`;
+
+    it('gets an attribute, each time that it is written', async () => {
+      const machine = await there();
+      assert.equal(describeStep(attribute), `write "a='b'" to nvidia/vgpu_params of mediated device ${UUID}`);
+      assert.equal(stepCommand(attribute), `echo 'a='\\''b'\\''' > ${file}`);
+      assert.deepEqual(subjectOf(attribute), { kind: 'mdev', key: UUID });
+      for (let time = 0; time < 2; time += 1)
+        assert.deepEqual(await doStep(attribute, machine.host(), 1000), { kind: 'done' });
+      assert.equal(machine.host().read(file), "a='b'\n");
+      assert.equal(machine.journal().filter(({ path }) => path === file).length, 2);
+    });
+
+    it('has no attribute that its driver refuses, or that it has not', async () => {
+      const machine = await there();
+      machine.perform({ do: 'fault', rule: { path: file, effect: { kind: 'fail', errno: 'EPERM' } } });
+      assert.deepEqual(await doStep(attribute, machine.host(), 1000), {
+        kind: 'failed',
+        reason: "EPERM (the parent's driver does not take it now)",
+      });
+      assert.deepEqual(await doStep({ ...attribute, name: 'nvidia/x' }, machine.host(), 1000), {
+        kind: 'failed',
+        reason: 'ENOENT (the device has no such file)',
+      });
+    });
+
+    it('is not removed while it is open', async () => {
+      const machine = await there();
+      machine.perform({ do: 'open-group', devices: [], mdevs: [UUID], guest: 'a', pid: 4711 });
+      const before = machine.journal().length;
+      const outcome = await doStep({ kind: 'remove-mdev', ...SLICE, available: 0 }, machine.host(), 1000);
+      assert.deepEqual(outcome, { kind: 'failed', reason: 'it is open in guest "a" (pid 4711)' });
+      assert.equal(machine.journal().length, before);
+    });
+
+    it('is not gone while its instance is not free, whatever its directory says', async () => {
+      const machine = await there();
+      machine.perform({ do: 'open-group', devices: [], mdevs: [UUID], guest: 'a' });
+      const waiting = await machine.host().write(`/sys/bus/mdev/devices/${UUID}/remove`, '1', 10);
+      assert.equal(waiting.kind, 'stuck');
+      assert.deepEqual(machine.host().list('/sys/bus/mdev/devices'), []);
+      const step: Step = { kind: 'remove-mdev', ...SLICE, available: 0 };
+      assert.deepEqual(await doStep(step, machine.host(), 1000), {
+        kind: 'failed',
+        reason: 'ENOENT (it is gone, or somebody has begun to remove it)',
+        errno: 'ENOENT',
+      });
+      machine.perform({ do: 'close-group', guest: 'a' });
+      assert.deepEqual(await doStep(step, machine.host(), 1000), { kind: 'skipped' });
+    });
+
+    it('is not of a type that the parent has not, and what it has is said', async () => {
+      const machine = createMachine(machineSpec(host));
+      const outcome = await doStep({ kind: 'create-mdev', ...SLICE, type: 'nvidia-1' }, machine.host(), 1000);
+      assert.equal(outcome.kind, 'failed');
+      assert.equal(
+        outcome.reason,
+        '0000:41:00.4 offers no such type; it has nvidia-591 (NVIDIA A10-2Q), nvidia-593 (NVIDIA A10-4Q), nvidia-595 (NVIDIA A10-8Q)',
+      );
+      const none = await doStep({ kind: 'create-mdev', ...SLICE, parent: 'x' }, machine.host(), 1000);
+      assert.equal(none.kind === 'failed' && none.reason, 'x offers no mediated devices');
+    });
+  });
 
   describe('huge pages', () => {
     const step: Step = { kind: 'set', attribute: 'hugepages', key: '2048kB', to: '4' };

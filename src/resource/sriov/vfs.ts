@@ -24,7 +24,7 @@ export const vfs: KindOf<'vfs'> = {
   stage: 'make',
   changesDevices: true,
   attributes: ['power-control', 'vfs-autoprobe', 'vfs'],
-  programs: (key) => ['-e', '-d'].map((action) => `sriov-manage ${action} ${key}`),
+  writes: (key, { path }) => ['-e', '-d'].some((action) => path === `sriov-manage ${action} ${key}`),
   lock: (key) => `virtual functions of ${key}`,
   target: (original, wishes) =>
     original.count > 0 || wishes.length === 0

@@ -33,7 +33,7 @@ export const vgpu: KindOf<'vgpu'> = {
     );
     return card && { state: { type: 0 }, facts: { ...UNKNOWN, physical: card.key } };
   },
-  resolve: (key, wish, { state, facts }, claims) => {
+  settle: ({ key, wish, seen: { state, facts }, claims }) => {
     const known = knownTypes(facts, claims);
     if (wish.type > 0) {
       const name = known.find(({ id }) => id === wish.type)?.name ?? wish.name;
@@ -43,9 +43,10 @@ export const vgpu: KindOf<'vgpu'> = {
     if (found) return { wish: { ...wish, type: found.id, name: found.name } };
     if (facts.expected) {
       const reason = 'it is not there yet, so that a name says nothing';
-      return { reason, hints: [advice('write the number of the type: vfio-hook vgpu shows it')] };
+      const hints = [advice('write the number of the type: vfio-hook vgpu shows it')];
+      return { refusal: { reason, hints } };
     }
-    return notOffered(wish.name, { key, state, facts }, claims);
+    return { refusal: notOffered(wish.name, { key, state, facts }, claims) };
   },
   target: (original, wishes) =>
     wishes.length === 0 ? original : { type: Math.max(...wishes.map(({ type }) => type)) },

@@ -160,3 +160,85 @@ vgpu:
     });
   }
 });
+
+describe('mdev', () => {
+  const UUID = '83b8f4f2-509f-382f-3c1e-e6bfe0fa1001';
+  const ATTRIBUTES = 'files of the device with the text that is written to each, in quotes';
+
+  it('takes devices by UUID, with any form of an address, and attributes in their order', () => {
+    const text = `mdev:
+  - {uuid: ${UUID.toUpperCase()}, parent: "00:02.0", type: i915-GVTg_V5_4}
+  - uuid: ${UUID.replace('1001', '1002')}
+    parent: auto
+    type: NVIDIA A10-4Q
+    attributes: {nvidia/vm_name: a, nvidia/vgpu_params: "x=1,y=2"}
+  - uuid: ${UUID.replace('1001', '1003')}
+    parent: matrix
+    type: vfio_ap-passthrough
+    attributes: [{assign_adapter: "5"}, {assign_adapter: "0x06"}]
+`;
+    for (const scope of ['all', 'guest'] as const)
+      assert.deepEqual(decodeConfigFile(text, PATH, scope), {
+        mdev: [
+          { uuid: UUID, parent: '0000:00:02.0', type: 'i915-GVTg_V5_4', attributes: [] },
+          {
+            uuid: UUID.replace('1001', '1002'),
+            parent: 'auto',
+            type: 'NVIDIA A10-4Q',
+            attributes: [
+              ['nvidia/vm_name', 'a'],
+              ['nvidia/vgpu_params', 'x=1,y=2'],
+            ],
+          },
+          {
+            uuid: UUID.replace('1001', '1003'),
+            parent: 'matrix',
+            type: 'vfio_ap-passthrough',
+            attributes: [
+              ['assign_adapter', '5'],
+              ['assign_adapter', '0x06'],
+            ],
+          },
+        ],
+      });
+  });
+
+  const entry = `uuid: ${UUID}, parent: auto, type: nvidia-593`;
+  const wrong = [
+    [`[{parent: auto, type: a-1}]`, 'line 1: mdev[0]: the key "uuid" is missing'],
+    [`[{uuid: ${UUID}, type: a-1}]`, 'line 1: mdev[0]: the key "parent" is missing'],
+    [`[{uuid: ${UUID}, parent: auto}]`, 'line 1: mdev[0]: the key "type" is missing'],
+    [
+      '[{uuid: 12, parent: auto, type: a-1}]',
+      'line 1: mdev[0].uuid: no UUID: "83b8f4f2-509f-382f-3c1e-e6bfe0fa1001", as in the XML of the guest',
+    ],
+    [
+      `[{uuid: ${UUID}, parent: ../.., type: a-1}]`,
+      'line 1: mdev[0].parent: no parent: an address "0000:00:02.0" in quotes, another name below /sys/class/mdev_bus, or auto',
+    ],
+    [
+      `[{uuid: ${UUID}, parent: auto, type: a/b}]`,
+      'line 1: mdev[0].type: no type: the id of a type, such as i915-GVTg_V5_4 or nvidia-593, or its name, such as "NVIDIA A10-4Q"',
+    ],
+    [
+      `[{${entry}, attributes: {remove: "1"}}]`,
+      'line 1: mdev[0].attributes.remove: no file of the parent’s driver: write a path below the device, such as nvidia/vgpu_params',
+    ],
+    [
+      `[{${entry}, attributes: {driver/unbind: "1"}}]`,
+      'line 1: mdev[0].attributes[(no word)]: no file of the parent’s driver: write a path below the device, such as nvidia/vgpu_params',
+    ],
+    [
+      `[{${entry}, attributes: {a: 5}}]`,
+      'line 1: mdev[0].attributes: no text for a file: one line that is not empty, in quotes when it looks like a number',
+    ],
+    [`[{${entry}, attributes: x}]`, `line 1: mdev[0].attributes: a text in place of ${ATTRIBUTES}`],
+    [`[{${entry}, mode: 1}]`, 'line 1: unknown key "mode": known are uuid, parent, type, attributes'],
+    [`[{${entry}}, {${entry}}]`, 'line 1: mdev[1]: this UUID is in the list already'],
+  ] as const;
+  for (const [text, expected] of wrong) {
+    it(`refuses ${text}`, () => {
+      assert.equal(problems(`mdev: ${text}`)[0]?.replace(/ \(first of .*/, ''), expected);
+    });
+  }
+});
