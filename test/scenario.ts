@@ -242,7 +242,10 @@ export function openScenario(options: ScenarioOptions, directory: string): Scena
       const journal = machine.journal();
       const fresh = journal.slice(seen);
       seen = journal.length;
-      return fresh.map(writeText);
+      // A program that tells changes nothing.
+      return fresh
+        .filter(({ operation, value }) => operation !== 'run' || !value.includes(' show '))
+        .map(writeText);
     },
     driver: (address) => observe(machine.state())[`${address} driver`] ?? 'absent',
     fact: (name) => observe(machine.state())[name],
@@ -309,7 +312,9 @@ function writeText({ operation, path, value, result }: JournalEntry): string {
   const what =
     operation === 'write'
       ? `${path.replace(/^\/sys\/bus\/pci\/(devices|drivers)\//, '')} < ${value.trimEnd() || '""'}`
-      : `${operation} ${path}`;
+      : operation === 'run'
+        ? `${path} ${value}`
+        : `${operation} ${path}`;
   return result === 'ok' ? what : `${what} (${result ?? 'not returned'})`;
 }
 

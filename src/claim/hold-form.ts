@@ -15,6 +15,11 @@ interface Form<K extends HoldKind> {
 /** More pages than any host has room for, and few enough that the sum of a thousand guests is exact. */
 const MOST_PAGES = 2 ** 40;
 
+const MAC = '[0-9a-f]{2}(?::[0-9a-f]{2}){5}';
+/** What becomes an argument of ip(8): words, numbers, addresses. */
+const isSetting = matching(/^[a-z0-9_]{1,16}(?: qos [0-7])?$/);
+const isShare = matching(/^[a-z0-9_]{1,32}$/);
+
 const isPages = within(MOST_PAGES);
 /** sriov_numvfs is a number of 16 bits (drivers/pci/iov.c:sriov_numvfs_store). */
 const isVfCount = within(0xffff);
@@ -48,6 +53,24 @@ const forms: { readonly [K in HoldKind]: Form<K> } = {
       api: text((name) => /^[a-z][a-z-]{0,31}$/.test(name)),
     },
   },
+  vf: {
+    key: (text) => isOfFunction(text, / (?:vlan|spoofchk|trust|state|max_tx_rate)$/),
+    original: { value: isSetting },
+    wish: { value: isSetting },
+  },
+  'vf-mac': {
+    key: (text) => isOfFunction(text, /$/),
+    original: { mac: matching(new RegExp(`^(?:unset|${MAC})$`)), own: matching(new RegExp(`^(?:${MAC})?$`)) },
+    wish: { mac: matching(new RegExp(`^(?:libvirt|${MAC})$`)), unset: isBoolean },
+  },
+  'vf-resource': {
+    key: (text) => {
+      const [card = '', path = '', ...more] = text.split(' ');
+      return more.length === 0 && parsePciAddress(card) === card && SHARE_PATH.test(path);
+    },
+    original: { value: isShare },
+    wish: { value: isShare },
+  },
   parameter: {
     key: (text) => /^[a-z0-9_]{1,64} [a-z0-9_]{1,64}$/.test(text),
     original: { value: oneOf('Y', 'N') },
@@ -75,6 +98,21 @@ export function partDeviation(
     if (!check?.(value[name])) return `${part} of ${kind} has no right ${JSON.stringify(name)}`;
   }
   return undefined;
+}
+
+/** Below a card: what xe and i915-sriov-dkms call the shares of a function (src/resource/sriov/profile.ts). */
+const SHARE_PATH =
+  /^(?:sriov_admin\/(?:pf|vf[1-9]\d{0,3})\/profile|drm\/card\d{1,3}\/prelim_iov\/(?:pf|vf[1-9]\d{0,3})\/gt\d)\/[a-z_]{1,32}$/;
+
+/** A card, the number of one of its functions, and something behind. */
+function isOfFunction(text: string, rest: RegExp): boolean {
+  const [card = '', vf = ''] = text.split(' ');
+  const known = `${card} ${vf}`;
+  return (
+    parsePciAddress(card) === card &&
+    /^(?:0|[1-9]\d{0,4})$/.test(vf) &&
+    new RegExp(`^${rest.source}`).test(text.slice(known.length))
+  );
 }
 
 function isHoldKind(kind: unknown): kind is HoldKind {

@@ -69,6 +69,31 @@ export interface Forms {
       readonly api: string;
     };
   };
+  /** One thing that a network card keeps for a virtual function, as ip(8) says and sets it: `CARD NUMBER SETTING`. */
+  readonly vf: {
+    readonly state: { readonly value: string };
+    readonly wish: { readonly value: string };
+  };
+  /** The address of a virtual function of a network card: `CARD NUMBER`. */
+  readonly 'vf-mac': {
+    readonly state: {
+      /** As its card has it; `unset`: nobody has set it through the card. */
+      readonly mac: string;
+      /** That of its own interface; empty: it had none. */
+      readonly own: string;
+    };
+    readonly wish: {
+      /** `libvirt`: libvirt sets it. */
+      readonly mac: string;
+      /** The configuration says that nobody has set it before. */
+      readonly unset: boolean;
+    };
+  };
+  /** A share that a driver deals out to a function of its card: `CARD FILE`. */
+  readonly 'vf-resource': {
+    readonly state: { readonly value: string };
+    readonly wish: { readonly value: string };
+  };
   /** A parameter of a module that is true or false: `MODULE PARAMETER`. */
   readonly parameter: {
     /** As the kernel prints it. */

@@ -59,10 +59,16 @@ export interface GuestHugepages {
 export interface CardRule {
   /** The physical function. */
   readonly pf: PciAddress;
-  /** `all`: as many as the card can have. */
-  readonly vfs: number | 'all';
+  /** `all`: as many as the card can have. Absent: as many as the administrator has made. */
+  readonly vfs?: number | 'all';
   /** Whether drivers of the host take those that no guest has. */
   readonly autoprobe: boolean;
+  /** Nobody sets MAC addresses through the card but libvirt and this program: what they leave is cleared. */
+  readonly unsetMacs?: boolean;
+  /** What the driver of a graphics card deals out to the card itself. */
+  readonly profile?: Profile;
+  /** What single functions are like while a guest has them. */
+  readonly functions?: readonly FunctionRule[];
 }
 
 /** What lives on a virtual function that stays on NVIDIA's driver while a guest has it. */
@@ -86,6 +92,40 @@ export interface MdevRule {
   readonly type: string;
   readonly attributes: MdevAttributes;
 }
+
+/** What a virtual function is like while a guest has it. Absent: as it is. */
+export interface FunctionRule {
+  /** Its number: that of its link `virtfnN`. */
+  readonly vf: number;
+  /** Whose file says so. */
+  readonly scope: ConfigScope;
+  /** Lower case. */
+  readonly mac?: string;
+  readonly vlan?: number;
+  readonly qos?: number;
+  readonly trust?: boolean;
+  readonly spoofcheck?: boolean;
+  readonly state?: 'auto' | 'enable' | 'disable';
+  /** Mbit/s; 0: no limit. */
+  readonly maxTxRate?: number;
+  readonly profile?: Profile;
+}
+
+/** Shares of a graphics card as its driver writes them, by the names of its files. */
+export type Profile = Readonly<Partial<Record<ProfileKey, string>>>;
+
+/** Names of such files. */
+export const profileKeys = [
+  'exec_quantum_ms',
+  'preempt_timeout_us',
+  'sched_priority',
+  'vram_quota',
+  'ggtt_quota',
+  'contexts_quota',
+  'doorbells_quota',
+] as const;
+
+export type ProfileKey = (typeof profileKeys)[number];
 
 /** Syslog severities, least first. */
 export type LogLevel = (typeof logLevels)[number];
@@ -145,9 +185,25 @@ export function mergeConfig(base: Config, file: PartialConfig): Config {
     devices: [...base.devices, ...(file.devices ?? [])],
     log: { ...base.log, ...file.log },
     ...(pages && { hugepages: pages }),
-    sriov: file.sriov ?? base.sriov,
+    sriov: mergeCards(base.sriov, file.sriov ?? []),
     vgpu: [...base.vgpu, ...(file.vgpu ?? [])],
     mdev: [...(file.mdev ?? []), ...base.mdev],
     allowUnsafeInterrupts: file.allowUnsafeInterrupts ?? base.allowUnsafeInterrupts,
   };
+}
+
+/** Cards by their address: what a later file says of one goes over what there is, function by function. */
+function mergeCards(base: readonly CardRule[], file: readonly CardRule[]): readonly CardRule[] {
+  const merged = base.map((card) => {
+    const over = file.find(({ pf }) => pf === card.pf);
+    if (!over) return card;
+    const numbers = new Set((over.functions ?? []).map(({ vf }) => vf));
+    const kept = (card.functions ?? []).filter(({ vf }) => !numbers.has(vf));
+    const both = (over.functions ?? []).map((each) => ({
+      ...card.functions?.find(({ vf }) => vf === each.vf),
+      ...each,
+    }));
+    return { ...card, functions: [...kept, ...both] };
+  });
+  return [...merged, ...file.filter(({ pf }) => !base.some((card) => card.pf === pf))];
 }

@@ -72,7 +72,7 @@ export function examineConfigFile(text: string, path: string, scope: ConfigScope
     ...unknownKeys(configSchema, document),
     ...(scope === 'guest' ? outOfPlace(document) : []),
   ];
-  if (result.success && problems.length === 0) return { kind: 'fits', config: result.output };
+  if (result.success && problems.length === 0) return { kind: 'fits', config: scoped(result.output, scope) };
   for (const issue of result.issues ?? []) {
     const problem = problemOf(issue, map());
     if (problem) problems.push(problem);
@@ -83,16 +83,45 @@ export function examineConfigFile(text: string, path: string, scope: ConfigScope
 /** Keys of all guests, and why they are. */
 const OF_ALL: Readonly<Record<string, string>> = {
   allowUnsafeInterrupts: 'it endangers the whole host',
-  sriov: 'a card has one number of virtual functions for all guests',
+};
+
+/** Functions of cards with whose file they are from: a guest's file is about functions of that guest. */
+function scoped({ sriov, ...rest }: v.InferOutput<typeof configSchema>, scope: ConfigScope): PartialConfig {
+  if (!sriov) return rest;
+  return {
+    ...rest,
+    sriov: sriov.map(({ functions, ...card }) => ({
+      ...card,
+      ...(functions && { functions: functions.map((each) => ({ ...each, scope })) }),
+    })),
+  };
+}
+
+/** Of a card, what is the host's: a guest has its own functions only. */
+const OF_HOST: Readonly<Record<string, string>> = {
+  vfs: 'a card has one number of virtual functions for all guests',
+  autoprobe: 'the functions that no guest has are the host’s',
+  unsetMacs: 'it is about all functions of the card',
+  profile: 'the card itself is the host’s',
 };
 
 /** Keys of all guests in the file of one. */
 function outOfPlace(document: object): Problem[] {
-  return Object.entries(OF_ALL)
-    .filter(([key]) => Object.hasOwn(document, key))
+  const cards: unknown = (document as { readonly sriov?: unknown }).sriov;
+  return [
+    ...among(document, OF_ALL, []),
+    ...(Array.isArray(cards) ? (cards as unknown[]) : []).flatMap((card, index) =>
+      typeof card === 'object' && card !== null ? among(card, OF_HOST, ['sriov', index]) : [],
+    ),
+  ];
+}
+
+function among(mapping: object, keys: Readonly<Record<string, string>>, path: ValuePath): Problem[] {
+  return Object.entries(keys)
+    .filter(([key]) => Object.hasOwn(mapping, key))
     .map(([key, why]) => {
       const text = `${key} is not for one guest: ${why}, so it belongs into config.yaml`;
-      return { path: [key], text, atKey: true };
+      return { path: [...path, key], text, atKey: true };
     });
 }
 

@@ -59,11 +59,11 @@ function parameterWrites(host: Host): StuckWrite[] {
 export function holdWrites(host: Host, claims: readonly Claim[], ids: readonly HoldId[]): StuckWrite[] {
   const recorded = claims
     .flatMap(({ stuck }) => stuck)
-    .filter((write) => ids.some((id) => changes(id, write)) && host.isAlive(write.writer));
+    .filter((write) => ids.some((id) => changes(host, id, write)) && host.isAlive(write.writer));
   const crashed = ids.length > 0 && claims.some((claim) => hasCrashed(host, claim));
   const found = (crashed ? host.blockedWrites() : []).flatMap(({ path, value, writer }) => {
-    const hold = ids.find((id) => changes(id, { path, value }));
-    const step = `writing ${quoteName(value)} to ${path}`;
+    const hold = ids.find((id) => changes(host, id, { path, value }));
+    const step = path.startsWith('/') ? `writing ${quoteName(value)} to ${path}` : path;
     return hold ? [{ hold: { kind: hold.kind, key: hold.key }, step, path, writer }] : [];
   });
   const known = new Set(recorded.map(({ writer }) => writer.pid));

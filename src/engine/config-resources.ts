@@ -34,13 +34,19 @@ function poolRemarks({ sizeKb, node }: GuestHugepages, host: Host): ValueRemark[
   return [warning(['hugepages'], text, command('ls /sys/devices/system/node/node*/hugepages'))];
 }
 
-function cardRemarks({ pf, vfs }: CardRule, path: ValuePath, host: Host): ValueRemark[] {
+function cardRemarks({ pf, vfs = 0, functions = [] }: CardRule, path: ValuePath, host: Host): ValueRemark[] {
   if (host.read(sysfs.attribute(pf, 'vendor')) === undefined) {
     const text = `there is no ${pf} on this host: this has no effect`;
     return [warning([...path, 'pf'], text, advice('compare with: lspci -nn'))];
   }
   const total = Number(host.read(sysfs.attribute(pf, 'sriov_totalvfs')) ?? 0);
-  if (vfs === 'all' ? total > 0 : total >= vfs) return [];
+  const wanted = vfs === 'all' ? 1 : vfs;
+  const beyond = functions.findIndex(({ vf }) => vf >= (typeof vfs === 'number' && vfs > 0 ? vfs : total));
+  if (total >= wanted && total > 0 && beyond >= 0) {
+    const text = `${pf} has no virtual function ${functions[beyond]?.vf ?? 0}: they are counted from 0, and it is to have ${typeof vfs === 'number' && vfs > 0 ? vfs : total}`;
+    return [warning([...path, 'functions', beyond, 'vf'], text, advice('this has no effect'))];
+  }
+  if (total >= wanted && total > 0) return [];
   const text = `${pf} can have ${count(total, 'virtual function')}: a guest that is assigned one cannot start`;
   const fix =
     total === 0

@@ -13,7 +13,7 @@ import { slotOf, type PciAddress } from '../pci/address.ts';
 import { deviceAt } from '../pci/snapshot.ts';
 import type { UseReason } from '../pci/use.ts';
 import { isVfioName } from '../pci/vfio-name.ts';
-import { refusals, type Plan } from '../plan/plan.ts';
+import { refusals } from '../plan/plan.ts';
 import type { RefuseVerdict } from '../plan/verdict.ts';
 import type { Wish } from '../resource/kind.ts';
 import { expectAfter, type HoldPlan } from '../resource/plan-holds.ts';
@@ -21,7 +21,7 @@ import { promisedBy } from '../resource/wishes.ts';
 import { refuseBlocked, refuseBlockedHolds } from './blocked.ts';
 import { refuseDamaged } from './claim-store.ts';
 import type { Engine } from './engine.ts';
-import { handOver } from './hand-over.ts';
+import { handOver, type Again } from './hand-over.ts';
 import { changesDevices, decideHolds, holdRefusal, locksOf } from './holds.ts';
 import { lockRun, type RunLocks } from './lock.ts';
 import { logVerdicts, makePlan, refusalError, refusalOf, type PlannedStart } from './make-plan.ts';
@@ -102,7 +102,7 @@ export async function detach(engine: Engine, request: DetachRequest): Promise<De
     const refused = holdRefusal(owner, holds);
     if (refused) throw refused;
     if (refusals(plan).length > 0) return detachment;
-    const again = (): Promise<Plan> => planAgain(engine, request, { detachment, locks });
+    const again = (): Promise<Again> => planAgain(engine, request, { detachment, locks });
     await handOver(engine, plan, {
       config,
       earlier: undefined,
@@ -158,7 +158,7 @@ async function planAgain(
   engine: Engine,
   request: DetachRequest,
   { detachment, locks }: { readonly detachment: Detachment; readonly locks: RunLocks },
-): Promise<Plan> {
+): Promise<Again> {
   const { host } = engine;
   const { chosen, config } = detachment;
   const devices = concerned({ ...request, devices: [...request.devices, ...chosen] });
@@ -177,9 +177,15 @@ async function planAgain(
     claims: stored.claims,
     scope: movesGroups(request) ? 'groups' : 'functions',
   });
-  const refused = refusalError(plan);
+  const holds = await decideHolds(host, {
+    owner: request.owner,
+    wishes: wishesForDevices(host, config, devices, request),
+    claims: stored.claims,
+    deadlineMs: config.timeouts.kernelWrite,
+  });
+  const refused = holdRefusal(request.owner, holds) ?? refusalError(plan);
   if (refused) throw refused;
-  return plan;
+  return { plan, holds };
 }
 
 function hostdevsOf(devices: readonly PciAddress[]): PciHostdev[] {

@@ -28,7 +28,14 @@ export interface HandOver {
    * The holds make devices, or free some, and the plan is what is expected then: plans them anew, from what is there.
    * Throws a VfioHookError when something is in the way.
    */
-  readonly again?: () => Promise<Plan>;
+  readonly again?: () => Promise<Again>;
+}
+
+/** What is planned from what is there, once holds have made it. */
+export interface Again {
+  readonly plan: Plan;
+  /** With what is set of that. */
+  readonly holds: HoldPlan;
 }
 
 /**
@@ -53,7 +60,11 @@ export async function handOver(engine: Engine, plan: Plan, way: HandOver): Promi
   if (troubles.length === 0 && again) {
     const second = await secondRound(engine, claim, locks, again);
     if ('trouble' in second) troubles = [second.trouble];
-    else ({ claim, plan: devices } = second);
+    else {
+      ({ claim, plan: devices } = second);
+      const steps = second.holds.changes.flatMap((change) => change.steps);
+      troubles = await executed(engine, plan.owner, steps, budget);
+    }
   }
   if (troubles.length === 0)
     ({ claim, troubles } = await moveDevices(engine, devices, { claim, locks, budget }));
@@ -92,18 +103,23 @@ function presentPart(plan: Plan): Plan {
   return { ...plan, devices: plan.devices.filter(({ group }) => group >= 0) };
 }
 
-/** Plans the devices anew, and claims what has come. */
+/** Plans the devices anew, and what is set of them, and claims what has come. */
 async function secondRound(
   engine: Engine,
   claim: Claim,
   locks: RunLocks,
-  again: () => Promise<Plan>,
-): Promise<{ readonly claim: Claim; readonly plan: Plan } | { readonly trouble: Trouble }> {
+  again: () => Promise<Again>,
+): Promise<(Again & { readonly claim: Claim }) | { readonly trouble: Trouble }> {
   try {
-    const plan = await again();
-    const extended: Claim = { ...claim, groups: plan.groups, devices: plan.devices };
+    const { plan, holds } = await again();
+    const extended: Claim = {
+      ...claim,
+      groups: plan.groups,
+      devices: plan.devices,
+      holds: holds.holds,
+    };
     engine.store.write(extended, locks);
-    return { claim: extended, plan };
+    return { claim: extended, plan, holds };
   } catch (error) {
     const failure = asFailure(error);
     if (!failure) throw error;

@@ -105,16 +105,17 @@ export async function giveHoldsBack(
 ): Promise<HoldsBack> {
   const { holds, devicesLeft, waiting } = options;
   const due = holds
-    .filter(({ kind }) => !(devicesLeft && kindOf(kind).changesDevices))
-    .filter((hold) => !waiting.some((write) => changes(hold, write)));
+    .filter((hold) => !(devicesLeft && needsDevicesBack(hold)))
+    .filter((hold) => !waiting.some((write) => changes(engine.host, hold, write)));
   if (due.length === 0) return { notes: [], leftovers: [], stuck: [] };
   refuseUnlocked(locksOf(due), options.locks);
   try {
     const late = holdWrites(engine.host, engine.store.all().claims, due);
-    const back = due.filter((hold) => !late.some((write) => changes(hold, write)));
+    const back = due.filter((hold) => !late.some((write) => changes(engine.host, hold, write)));
     const others = late.map(({ step }) => `still waiting in the kernel: ${step}`);
     for (let pass = 1; ; pass += 1) {
-      const way = await wayBack(engine, { ...claim, holds: back }, options.deadlineMs);
+      const open = pass === 1 ? back : back.filter(({ kind }) => kindOf(kind).isBlind !== true);
+      const way = await wayBack(engine, { ...claim, holds: open }, options.deadlineMs);
       if (way.changes.length === 0)
         return { notes: way.notes, leftovers: [...others, ...way.left], stuck: [] };
       if (pass > PASSES) {
@@ -135,6 +136,12 @@ export async function giveHoldsBack(
     if (!failure) throw error;
     return { notes: [], leftovers: [failure.message], stuck: [] };
   }
+}
+
+/** Devices come from it, or it is a part of what they come from: it waits until they are back. */
+function needsDevicesBack({ kind, key }: HoldId): boolean {
+  const rule = kindOf(kind);
+  return rule.changesDevices || rule.partOf?.(key) !== undefined;
 }
 
 /** How what a claim holds would go back now. Changes nothing. Throws as {@link decideHolds}. */

@@ -129,17 +129,35 @@ async function end(
   const what = describeStep(step);
   const { device } = subjectOf(step);
   log.write({
-    severity: outcome.kind === 'done' || outcome.kind === 'skipped' ? 'info' : 'err',
+    severity: severityOf(outcome),
     message: 'step',
     ...(guest !== undefined && { guest }),
     ...(owner !== undefined && { owner }),
     ...(device !== undefined && { device }),
     step: what,
-    result: outcome.kind === 'failed' ? `failed: ${outcome.reason}` : outcome.kind,
+    result: resultOf(outcome),
     durationMs: host.now() - startedAt,
   });
   if (outcome.kind === 'stuck') return stuckFailure(step, { host, deadlineMs, nodes, ...outcome });
   return failureOf(step, what, outcome);
+}
+
+function severityOf(outcome: StepOutcome): 'info' | 'warning' | 'err' {
+  if (outcome.kind === 'skipped') return 'info';
+  if (outcome.kind === 'done') return outcome.remark === undefined ? 'info' : 'warning';
+  return 'err';
+}
+
+function resultOf(outcome: StepOutcome): string {
+  switch (outcome.kind) {
+    case 'failed':
+      return `failed: ${outcome.reason}`;
+    case 'done':
+      return outcome.remark === undefined ? 'done' : `done, but ${outcome.remark}`;
+    case 'skipped':
+    case 'stuck':
+      return outcome.kind;
+  }
 }
 
 /** What keeps this process itself from doing it (not the kernel's answer to the write) is a failed step, too. */

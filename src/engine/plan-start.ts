@@ -6,6 +6,7 @@ import type { HoldId } from '../claim/hold.ts';
 import { mdevHostdevs, pciHostdevs, type Domain, type PciHostdev } from '../domain/domain.ts';
 import { VfioHookError } from '../errors.ts';
 import type { Host } from '../host/host.ts';
+import { profilePlace } from '../observe/function-profile.ts';
 import { offeredVariants } from '../observe/known-drivers.ts';
 import { readMdev } from '../observe/mdev.ts';
 import { mdevctlDefinition } from '../observe/mdevctl.ts';
@@ -19,7 +20,8 @@ import { VFIO_PCI } from '../plan/driver.ts';
 import type { Wish } from '../resource/kind.ts';
 import { kindOf } from '../resource/kinds.ts';
 import { expectAfter, type HoldPlan } from '../resource/plan-holds.ts';
-import { promisedBy, wishesOf, type KnownMdev } from '../resource/wishes.ts';
+import { strangeFunctions } from '../resource/sriov/card-wishes.ts';
+import { promisedBy, wishesOf, type KnownMdev, type Places } from '../resource/wishes.ts';
 import { quoteName } from '../text.ts';
 import { refuseBlocked, refuseBlockedHolds } from './blocked.ts';
 import { refuseDamaged } from './claim-store.ts';
@@ -59,13 +61,41 @@ export function startOf(engine: Engine, guest: Domain): Start | undefined {
   if (!isOurs && !mayWish) return undefined;
   refuseForeignModels(engine.host, owner, hostdevs);
   const config = engine.loadConfig(guest);
-  const { host } = engine;
-  const wishes = wishesOf(config, guest, {
-    routingOf: (card) => routingOf(host, card),
-    vgpuCardOf: (address) => vgpuCardOf(host, address, config.sriov),
-    knownMdev: (uuid) => knownMdev(host, uuid),
-  });
+  const places = placesOn(engine.host, config);
+  refuseStrange(owner, config, hostdevs, places);
+  const wishes = wishesOf(config, guest, places);
   return isOurs || wishes.length > 0 ? { owner, hostdevs, wishes, config } : undefined;
+}
+
+/** Where this host has what the configuration is about. */
+export function placesOn(host: Host, { sriov }: Pick<Config, 'sriov'>): Places {
+  return {
+    routingOf: (card) => routingOf(host, card),
+    profileOf: (card) => profilePlace(host, card),
+    vgpuCardOf: (address) => vgpuCardOf(host, address, sriov),
+    knownMdev: (uuid) => knownMdev(host, uuid),
+  };
+}
+
+/** A guest's own file is about functions of that guest: whoever may write it has no say over those of others. */
+function refuseStrange(
+  owner: GuestOwner,
+  { sriov }: Config,
+  hostdevs: readonly PciHostdev[],
+  places: Places,
+): void {
+  for (const card of sriov) {
+    const [vf] = strangeFunctions(card, hostdevs, places);
+    if (vf === undefined) continue;
+    throw new VfioHookError(
+      'VH_CONFIG',
+      `the configuration of ${ownerPhrase(owner)} sets virtual function ${vf} of ${card.pf}, which its XML does not assign`,
+      {
+        device: card.pf,
+        hints: [advice('take it out of its file; what is for other guests belongs into config.yaml')],
+      },
+    );
+  }
 }
 
 /**
@@ -172,11 +202,15 @@ export async function planStart(engine: Engine, start: Start, groups: readonly n
 }
 
 /**
- * Decides about the devices again, once everything that they come from is there: nothing of what was expected is
+ * Decides about the devices again, and about what is set of them, once everything that they come from is there: nothing of what was expected is
  * trusted. Takes the locks of their groups in place of those that the run has. Throws as {@link planStart}, VH_NO_DEVICE
  * for a device that has not come, and as `groupsOf`.
  */
-export async function planAgain(engine: Engine, start: Start, locks: RunLocks): Promise<PlannedStart> {
+export async function planAgain(
+  engine: Engine,
+  start: Start,
+  locks: RunLocks,
+): Promise<PlannedStart & { readonly holds: HoldPlan }> {
   const { host } = engine;
   const { owner, hostdevs, wishes, config } = start;
   locks.releaseGroups();
@@ -186,7 +220,8 @@ export async function planAgain(engine: Engine, start: Start, locks: RunLocks): 
   const groups = groupsOf(host, asked);
   locks.groups([...groups, ...(engine.store.one(claimKey(owner)).claims[0]?.groups ?? [])]);
   const claims = trustedClaims(engine, groups);
-  return makePlan({ host, owner, hostdevs, groups, config, claims });
+  const holds = await decideHolds(host, { owner, wishes, claims, deadlineMs: config.timeouts.kernelWrite });
+  return { ...(await makePlan({ host, owner, hostdevs, groups, config, claims })), holds };
 }
 
 /** Throws VH_CLAIM for a claim that cannot be read, VH_STUCK as `refuseBlocked`. */

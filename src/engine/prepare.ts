@@ -3,11 +3,10 @@ import { goesWithHolds, type Claim } from '../claim/claim.ts';
 import { claimKey, logOwner, ownerPhrase } from '../claim/owner.ts';
 import type { Domain } from '../domain/domain.ts';
 import { VfioHookError } from '../errors.ts';
-import type { Plan } from '../plan/plan.ts';
 import type { HoldPlan } from '../resource/plan-holds.ts';
 import type { Engine } from './engine.ts';
 import { giveBack } from './give-back.ts';
-import { describeLeft, handOver } from './hand-over.ts';
+import { describeLeft, handOver, type Again } from './hand-over.ts';
 import { holdRefusal } from './holds.ts';
 import { lockRun, type RunLocks } from './lock.ts';
 import { logVerdicts, refusalError, type PlannedStart } from './make-plan.ts';
@@ -52,10 +51,10 @@ async function prepareLocked(engine: Engine, start: Start, locks: RunLocks): Pro
   const { plan, holds, own } = planned;
   refuse(engine, planned);
   const earlier = own && (await giveBackDropped(engine, own, planned, locks));
-  const again = async (): Promise<Plan> => {
+  const again = async (): Promise<Again> => {
     const second = await planAgain(engine, start, locks);
     refuse(engine, second);
-    return second.plan;
+    return second;
   };
   await handOver(engine, plan, { config, earlier, locks, holds, ...(planned.isExpected && { again }) });
   log.write({

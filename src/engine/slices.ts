@@ -9,10 +9,10 @@ import { groupOf } from '../observe/read-device.ts';
 import { vgpuFunction } from '../observe/vgpu.ts';
 import { routingOf, virtualFunctions } from '../observe/virtual-functions.ts';
 import type { PciAddress } from '../pci/address.ts';
+import { countOf, promisedAddresses } from '../pci/routing.ts';
 import { sysfs } from '../pci/sysfs.ts';
 import type { Wish } from '../resource/kind.ts';
-import { promisedAddresses } from '../resource/sriov/promised.ts';
-import { countOf, wishesOf } from '../resource/wishes.ts';
+import { wishesOf } from '../resource/wishes.ts';
 import { vgpuCardOf } from './vgpu-cards.ts';
 
 /*

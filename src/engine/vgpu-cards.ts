@@ -3,8 +3,7 @@ import type { Host } from '../host/host.ts';
 import { vgpuFunction } from '../observe/vgpu.ts';
 import { routingOf } from '../observe/virtual-functions.ts';
 import type { PciAddress } from '../pci/address.ts';
-import { promisedAddresses } from '../resource/sriov/promised.ts';
-import { countOf } from '../resource/wishes.ts';
+import { countOf, promisedAddresses } from '../pci/routing.ts';
 
 /**
  * The card of a virtual function that stays on NVIDIA's driver, also of one that is not there yet: then that of the

@@ -28,6 +28,8 @@ export type PhysicalFunctionFacts = Readonly<{
   byProgram?: true;
   /** Empty: none. */
   driver: string;
+  /** Whether the driver deals out shares to functions: of Intel's, only one that makes them does. */
+  deals: boolean;
   /** Who has one of its virtual functions open: `0000:02:10.0 is open in guest "a" (qemu-system-x86, pid 1)`; empty: nobody. */
   open: string;
   vendor: string;
@@ -66,11 +68,36 @@ export type MdevFacts = Readonly<{
   kernel: GraphicsHost;
 }>;
 
+/** What is known of what a network card keeps for a virtual function. */
+export type FunctionFacts = Readonly<{
+  /** Whether the function is there. */
+  there: boolean;
+  /** Name of the card's interface. */
+  link: string;
+  /** Who has the function open, as in PhysicalFunctionFacts; empty: nobody. */
+  open: string;
+}>;
+
+/** The same, with the function itself. */
+export type FunctionAddressFacts = FunctionFacts &
+  Readonly<{
+    /** Address of the function; empty while it is not there. */
+    function: string;
+    /** Name of its own interface; empty: no driver of the host has made one. */
+    ownLink: string;
+  }>;
+
 /** What there is to know of something of a kind. */
 export interface Facts {
   readonly hugepages: PoolFacts;
   readonly vfs: PhysicalFunctionFacts;
   readonly vgpu: VgpuFacts;
   readonly mdev: MdevFacts;
+  readonly vf: FunctionFacts;
+  readonly 'vf-mac': FunctionAddressFacts;
+  readonly 'vf-resource': Readonly<{
+    /** Nobody can write it. */
+    fixed: boolean;
+  }>;
   readonly parameter: Readonly<Record<string, never>>;
 }

@@ -1,5 +1,5 @@
 import type { Claim } from '../claim/claim.ts';
-import type { HoldKind, Stated, StateOf, WishOf } from '../claim/hold.ts';
+import type { HoldId, HoldKind, Stated, StateOf, WishOf } from '../claim/hold.ts';
 import type { Hint } from '../hint.ts';
 import type { PciAddress } from '../pci/address.ts';
 import type { Snapshot } from '../pci/snapshot.ts';
@@ -37,6 +37,8 @@ export type Wish<K extends HoldKind = HoldKind> = {
 /** What another owner wants of the same thing. */
 export interface OthersWish<Wanted extends Stated = Stated> {
   readonly wish: Wanted;
+  /** Its claim says that it has it, and it may be in use. */
+  readonly settled: boolean;
   /** `guest "win11"`. */
   readonly owner: string;
 }
@@ -107,6 +109,10 @@ export interface ResourceKind<
   readonly gradual?: readonly string[];
   /** Values that a change passes through on its way from one to another: a change that was cut short leaves them. */
   readonly passing?: Partial<State>;
+  /** Fields that guests and libvirt change as well: whatever they read is nothing that somebody else meant. */
+  readonly fleeting?: readonly string[];
+  /** What comes of a way back cannot be read: that its steps have succeeded is all that there is to know. */
+  readonly isBlind?: true;
   /** One for all keys that must not be changed side by side, as a person would name what it is about. */
   lock(key: string): string;
   /** Whether another key is about the same thing in another way, so that both cannot be held at once. */
@@ -115,6 +121,16 @@ export interface ResourceKind<
   absent?(key: string): Refusal;
   /** What something will be like that is not there, once these changes of the same start are done; undefined: not there. */
   promised?(key: string, changes: readonly Change[]): Seen<State, Known> | undefined;
+  /** What it is a part of: where a way back takes that away, it goes along, and nothing of it is put back. */
+  partOf?(key: string): HoldId | undefined;
+  /** Whether a state is that there is none of it. */
+  isNone?(state: State): boolean;
+  /** Whether it is there only once what it is a part of is made: then it is planned again when that is done. */
+  isYetToCome?(seen: Seen<State, Known>): boolean;
+  /** What ip(8) sets to change it, by the device whose interface it is, in the words behind the interface's name. */
+  link?(key: string): { readonly card: PciAddress; readonly vf: number; readonly setting: string };
+  /** What it was before anybody changed it, where the host does not show that; absent: what is seen. */
+  original?(key: string, state: State, wish: Wanted, claims: readonly Claim[]): State;
   /** What it must be. No wishes: the original. Whatever the order of the wishes is. */
   target(original: State, wishes: readonly Wanted[]): State;
   /** Why a wish cannot be had with these others; undefined when it can. */
@@ -123,6 +139,7 @@ export interface ResourceKind<
     original: State,
     wish: Wanted,
     others: readonly OthersWish<Wanted>[],
+    claims: readonly Claim[],
   ): Refusal | undefined;
   /** Why the kernel would refuse a change, or what the host would lose by it. */
   guard?(ahead: Ahead<State, Known>, claims: readonly Claim[]): readonly Refusal[];

@@ -1,13 +1,25 @@
 import type { HoldKind } from '../claim/hold.ts';
 import type { KindOf, ResourceKind } from './kind.ts';
 import { mdev } from './mdev/mdev.ts';
+import { vfMac } from './sriov/vf-mac.ts';
+import { vfResource } from './sriov/vf-resource.ts';
+import { vf } from './sriov/vf.ts';
 import { vfs } from './sriov/vfs.ts';
 import { hugepages } from './tuning/hugepages.ts';
 import { parameter } from './tuning/parameter.ts';
 import { vgpu } from './vgpu/vgpu.ts';
 
 /** Every kind. One that is missing does not compile. */
-export const kinds: { readonly [K in HoldKind]: KindOf<K> } = { vfs, vgpu, mdev, hugepages, parameter };
+export const kinds: { readonly [K in HoldKind]: KindOf<K> } = {
+  vfs,
+  vf,
+  'vf-mac': vfMac,
+  'vf-resource': vfResource,
+  vgpu,
+  mdev,
+  hugepages,
+  parameter,
+};
 
 /** A kind for code that treats all of them alike. */
 export function kindOf(kind: HoldKind): ResourceKind {

@@ -40,6 +40,8 @@ export interface HoldPlan {
   readonly holds: readonly Hold[];
   /** In the order of stages; empty when something is refused. */
   readonly changes: readonly HoldChange[];
+  /** What is expected of things that come only with these changes: they are held, and changed, once they are there. */
+  readonly later: readonly HoldChange[];
 }
 
 /** How things go back. */
@@ -60,7 +62,12 @@ export function planHolds(input: HoldInput, wishes: readonly Wish[]): HoldPlan {
   const own = ownClaim(input);
   const planned: PlannedWish[] = [];
   for (const wish of inOrder(wishes)) planned.push(planWish(input, wish, planned));
-  const refusals = planned.flatMap((each) => each.refusals);
+  const changing = planned.flatMap(({ change }) => change ?? []);
+  const refused = planned.flatMap((each) => each.refusals);
+  const orphans = planned.flatMap(({ later }) =>
+    later && ![...changing, ...refused].some(isPart(later)) ? [notComing(later)] : [],
+  );
+  const refusals = [...refused, ...orphans];
   const isKept = (hold: Hold): boolean =>
     (own?.state === 'held' || kindOf(hold.kind).startsOver !== true) &&
     planned.some(({ wish }) => wish && isOf(wish)(hold) && isSame(wish.wish, hold.wish));
@@ -68,7 +75,8 @@ export function planHolds(input: HoldInput, wishes: readonly Wish[]): HoldPlan {
     refusals,
     dropped: (own?.holds ?? []).filter((hold) => !isKept(hold)),
     holds: refusals.length > 0 ? [] : planned.flatMap(({ hold }) => hold ?? []),
-    changes: refusals.length > 0 ? [] : planned.flatMap(({ change }) => change ?? []),
+    changes: refusals.length > 0 ? [] : changing.filter(({ steps }) => steps.length > 0),
+    later: refusals.length > 0 ? [] : planned.flatMap(({ later }) => later ?? []),
   };
 }
 
@@ -79,7 +87,9 @@ export function planHolds(input: HoldInput, wishes: readonly Wish[]): HoldPlan {
 export function planHoldsBack(input: HoldInput, holds: readonly Hold[]): HoldWayBack {
   const planned = inOrder(holds)
     .reverse()
-    .map((hold) => planBack(input, hold));
+    .map((hold) => ({ hold, ...planBack(input, hold) }))
+    // What is a part of something that goes, goes with it.
+    .filter(({ hold }, _index, all) => !all.some(({ hold: other, none }) => none && isPart(hold)(other)));
   return {
     changes: planned.flatMap(({ change }) => change ?? []),
     notes: planned.flatMap(({ note }) => note ?? []),
@@ -116,6 +126,7 @@ interface PlannedWish {
   readonly refusals: readonly HoldRefusal[];
   readonly hold?: Hold;
   readonly change?: HoldChange;
+  readonly later?: HoldChange;
 }
 
 /** One wish, with those of the same start before it in mind. */
@@ -162,14 +173,20 @@ function planSettled(input: HoldInput, { kind, key, seen, wish }: SettledWish): 
 
   const all = everybody.filter(({ hold }) => hold.key === key);
   const others = all.filter(({ claim }) => claimKey(claim.owner) !== claimKey(input.owner));
-  const original = all[0]?.hold.original ?? seen.state;
+  const original =
+    all[0]?.hold.original ?? rule.original?.(key, seen.state, wish, input.claims) ?? seen.state;
   const conflict = rule.conflict?.(
     key,
     original,
     wish,
-    others.map(({ claim, hold }) => ({ wish: hold.wish, owner: ownerPhrase(claim.owner) })),
+    others.map((each) => ({ ...counted(each), owner: ownerPhrase(each.claim.owner) })),
+    withoutOwn(input),
   );
   if (conflict) return refuse(conflict);
+  if (rule.isYetToCome?.(seen)) {
+    const ahead = { key, seen, to: rule.target(original, [wish]) };
+    return { wish: { kind, key, wish }, refusals: [], later: { kind, ...ahead, steps: rule.steps(ahead) } };
+  }
 
   const decided = way(rule, {
     original,
@@ -204,6 +221,8 @@ function planSettled(input: HoldInput, { kind, key, seen, wish }: SettledWish): 
 }
 
 interface PlannedBack {
+  /** There will be none of it, or is none. */
+  readonly none?: boolean;
   readonly change?: HoldChange;
   readonly note?: string;
   readonly left?: string;
@@ -214,6 +233,7 @@ function planBack(input: HoldInput, { kind, key, original, wish }: Hold): Planne
   const subject = rule.subject(key);
   const seen = input.seen({ kind, key });
   if (!seen) return { note: `${subject}: not there any more` };
+  if (rule.isYetToCome?.(seen)) return {};
   const others = holders(withoutOwn(input), kind).filter(({ hold }) => hold.key === key);
   const decided = way(rule, {
     original,
@@ -224,7 +244,7 @@ function planBack(input: HoldInput, { kind, key, original, wish }: Hold): Planne
   });
   switch (decided.kind) {
     case 'there':
-      return {};
+      return { none: rule.isNone?.(seen.state) ?? false };
     case 'foreign': {
       const without = rule.target(
         original,
@@ -239,6 +259,7 @@ function planBack(input: HoldInput, { kind, key, original, wish }: Hold): Planne
       const ahead = { key, seen, to: reached?.to ?? decided.to };
       const steps = rule.steps(ahead);
       return {
+        none: rule.isNone?.(ahead.to) ?? false,
         ...(steps.length > 0 && { change: { kind, ...ahead, steps } }),
         ...(reached && { left: `${subject}: ${reached.left}` }),
       };
@@ -279,6 +300,22 @@ function withoutOwn({ claims, owner }: HoldInput): readonly Claim[] {
 
 function isOf(id: HoldId): (other: HoldId) => boolean {
   return ({ kind, key }) => kind === id.kind && key === id.key;
+}
+
+/** Whether a thing is what another one is a part of. */
+function isPart({ kind, key }: HoldId): (other: HoldId) => boolean {
+  const whole = kindOf(kind).partOf?.(key);
+  return (other) => whole !== undefined && isOf(whole)(other);
+}
+
+/** What is not there, and will not be. */
+function notComing({ kind, key }: HoldChange): HoldRefusal {
+  return {
+    kind,
+    key,
+    reason: 'it is not there, and nothing makes it',
+    hints: [advice('set vfs of the card in config.yaml to as many as guests need')],
+  };
 }
 
 /** In the order of stages; what is of one stage as it was. */

@@ -3,6 +3,7 @@ import type { Host } from '../host/host.ts';
 import { mdevGroup } from '../observe/mdev.ts';
 import type { Seen, SeenOf } from './kind.ts';
 import { readMdevs } from './mdev/read-mdevs.ts';
+import { readVf, readVfMac, readVfResource } from './sriov/read-vf.ts';
 import { readVfs } from './sriov/read-vfs.ts';
 import { readHugepages } from './tuning/read-hugepages.ts';
 import { readParameters } from './tuning/read-parameters.ts';
@@ -23,6 +24,9 @@ const readers: { readonly [K in HoldKind]: Reader<K> } = {
   vfs: readVfs,
   vgpu: readVgpus,
   mdev: readMdevs,
+  vf: readVf,
+  'vf-mac': readVfMac,
+  'vf-resource': readVfResource,
   hugepages: readHugepages,
   parameter: readParameters,
 };

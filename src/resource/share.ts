@@ -8,7 +8,7 @@ import type { ResourceKind } from './kind.ts';
  */
 
 /** The part of a kind that the law goes by. */
-export type ShareRule = Pick<ResourceKind, 'target' | 'gradual' | 'passing'>;
+export type ShareRule = Pick<ResourceKind, 'target' | 'gradual' | 'passing' | 'fleeting'>;
 
 /** One claim's wish for a thing. */
 export interface Counted {
@@ -69,8 +69,13 @@ export function isSame(a: Stated, b: Stated): boolean {
 }
 
 /** Field by field, since a run may die between the writes of two: each is as in one of those states, or on the way. */
-function isAmong({ gradual = [], passing = {} }: ShareRule, states: readonly Stated[], now: Stated): boolean {
+function isAmong(
+  { gradual = [], passing = {}, fleeting = [] }: ShareRule,
+  states: readonly Stated[],
+  now: Stated,
+): boolean {
   return Object.entries(now).every(([name, value]) => {
+    if (fleeting.includes(name)) return true;
     const values = states.map((state) => state[name]);
     if (values.includes(value) || passing[name] === value) return true;
     if (!gradual.includes(name)) return false;

@@ -3,17 +3,21 @@ import { mdevHostdevs, pciHostdevs, type Domain } from '../domain/domain.ts';
 import { parsePciAddress, type PciAddress } from '../pci/address.ts';
 import { poolKey } from '../pci/hugepages.ts';
 import { attributesText, type Mdev, type MdevAttributes } from '../pci/mdev.ts';
+import { promisedAddresses, type Routing } from '../pci/routing.ts';
 import type { Wish } from './kind.ts';
-import { promisedAddresses, type Routing } from './sriov/promised.ts';
+import { cardWishes } from './sriov/card-wishes.ts';
+import type { ProfilePlace } from './sriov/profile.ts';
 import { vgpuWishes, type CardOf } from './vgpu/wishes.ts';
 
 /** What a mediated device is to be made of. */
 export type KnownMdev = Mdev & { readonly attributes: MdevAttributes };
 
-/** What the host is asked for what a configuration leaves open. */
-export interface Lookups {
-  /** Where a card has its virtual functions; undefined for one that has none. */
+/** Where on the host something is that the configuration is about. */
+export interface Places {
+  /** Where a card has virtual functions; undefined for a card that has none. */
   readonly routingOf: (card: PciAddress) => Routing | undefined;
+  /** Where the driver of a graphics card deals out shares; undefined for one that does not. */
+  readonly profileOf?: (card: PciAddress) => ProfilePlace | undefined;
   readonly vgpuCardOf?: CardOf;
   /** What a mediated device is that no configuration names: what mdevctl makes of it, or what it is. */
   readonly knownMdev?: (uuid: string) => KnownMdev | undefined;
@@ -24,22 +28,16 @@ type WishfulConfig = Pick<Config, 'hugepages' | 'sriov'> & Partial<Pick<Config, 
 
 /**
  * What a guest needs besides its devices: what its configuration asks for, and of the host's cards those that it is
- * assigned a virtual function of. Throws VH_CONFIG as {@link vgpuWishes}.
+ * assigned a virtual function of, with what is set of that. Throws VH_CONFIG as {@link vgpuWishes}.
  */
 export function wishesOf(
   { hugepages, sriov, vgpu = [], mdev = [] }: WishfulConfig,
   domain: Domain,
-  { routingOf, vgpuCardOf = () => undefined, knownMdev = () => undefined }: Lookups,
+  places: Places,
 ): readonly Wish[] {
-  const assigned = pciHostdevs(domain).map(({ address }) => address);
-  const cards = sriov.flatMap(({ pf, vfs, autoprobe: wanted }): Wish[] => {
-    const routing = routingOf(pf);
-    const count = countOf(vfs, routing);
-    const autoprobe = wanted || routing?.byProgram === true;
-    const addresses = routing ? promisedAddresses(pf, count, routing) : [];
-    const isNeeded = addresses.some((address) => assigned.includes(address));
-    return isNeeded ? [{ kind: 'vfs', key: pf, wish: { count, autoprobe } }] : [];
-  });
+  const { vgpuCardOf = () => undefined, knownMdev = () => undefined } = places;
+  const assigned = pciHostdevs(domain);
+  const addresses = assigned.map(({ address }) => address);
   const pages = hugepages ? pagesFor(hugepages, domain) : 0;
   const mediated = mdevHostdevs(domain).flatMap(({ uuid, model = 'vfio-pci' }): Wish[] => {
     const known = mdev.find((rule) => rule.uuid === uuid) ?? knownMdev(uuid);
@@ -50,8 +48,8 @@ export function wishesOf(
     ];
   });
   return [
-    ...cards,
-    ...vgpuWishes(vgpu, assigned, vgpuCardOf),
+    ...sriov.flatMap((card) => cardWishes(card, assigned, places)),
+    ...vgpuWishes(vgpu, addresses, vgpuCardOf),
     ...mediated,
     ...(hugepages && pages > 0
       ? [{ kind: 'hugepages', key: poolKey(hugepages), wish: { pages } } satisfies Wish]
@@ -69,11 +67,6 @@ export function promisedBy(
     const routing = card && routingOf(card);
     return routing && wish.kind === 'vfs' ? promisedAddresses(card, wish.wish.count, routing) : [];
   });
-}
-
-/** How many virtual functions a card has by its rule. */
-export function countOf(vfs: number | 'all', routing: Routing | undefined): number {
-  return vfs === 'all' ? (routing?.total ?? 0) : vfs;
 }
 
 /** Where the XML does not say a size, it is taken for the one that the configuration has. */

@@ -1,8 +1,8 @@
 import type { Host } from '../host/host.ts';
 import { readPoolPages } from '../observe/hugepages.ts';
 import { openVgpu, readOfVgpu } from '../observe/vgpu.ts';
-import { openFunction } from '../observe/virtual-functions.ts';
-import type { PciAddress } from '../pci/address.ts';
+import { openFunction, virtualFunctions } from '../observe/virtual-functions.ts';
+import { parsePciAddress, type PciAddress } from '../pci/address.ts';
 import { poolOf, poolWords } from '../pci/hugepages.ts';
 import { command, type Hint } from '../hint.ts';
 import { sysfs } from '../pci/sysfs.ts';
@@ -27,6 +27,8 @@ export interface Attribute<Key> {
   otherwise?(now: string, to: string): string;
   /** Why it must not be written right now. */
   hindrance?(host: Host, key: Key, to: string): string | undefined;
+  /** What shows that it is not so although it reads as it was written. */
+  belied?(host: Host, key: Key, to: string): string | undefined;
   /** Why there is none. */
   absent(key: Key): string;
   /** What further errnos of the write mean here. */
@@ -103,11 +105,20 @@ export const attributes: { readonly [A in AttributeName]: Attribute<AttributeKey
     ...ofDevice('sriov_numvfs', 'number of virtual functions'),
     locked: true,
     hindrance: (host, device, to) => (to === '0' ? openFunction(host, device) : undefined),
+    // A link to a function goes before the function does (iov.c:pci_iov_remove_virtfn).
+    belied: (host, device, to) => {
+      const [left] = to === '0' ? virtualFunctions(host, device) : [];
+      return left && `${left} is still there`;
+    },
     errnos: {
       ENOENT: 'its driver makes no virtual functions',
-      EBUSY: 'it has others already',
+      EBUSY: 'it has others already, or its driver is in a mode that allows none',
       ERANGE: 'it cannot have so many',
-      ENOMEM: 'there is no room for their memory or their bus numbers',
+      ENOMEM:
+        'the firmware has left no room for their memory or their bus numbers: in its setup, turn on "Above 4G decoding" and SR-IOV',
+      EPERM: 'its driver is in a mode that allows none',
+      EUSERS: 'its driver is in a mode that allows none',
+      ECANCELED: 'its driver has given the card up: dmesg | tail',
     },
   },
   /** Off, a virtual function is for a driver that its override names, and for no other (pci-driver.c:pci_device_can_probe). */
@@ -158,6 +169,32 @@ export const attributes: { readonly [A in AttributeName]: Attribute<AttributeKey
       ENXIO: 'there is no vGPU on it',
     },
   },
+  /** Documentation/ABI/testing/sysfs-driver-intel-xe-sriov; a list of words has the chosen one in brackets. */
+  'vf-resource': {
+    path: (key) => {
+      const { card, file } = shareOf(key);
+      return sysfs.attribute(card, file);
+    },
+    describe: (key) => {
+      const { card, file } = shareOf(key);
+      return `${file.replace(/^.*?(?:sriov_admin|prelim_iov)\//, '').replace('/profile/', ' ')} of ${card}`;
+    },
+    name: 'the share',
+    value: (host, key) => {
+      const { card, file } = shareOf(key);
+      const text = host.read(sysfs.attribute(card, file));
+      return text && (/\[(\w+)\]/.exec(text)?.[1] ?? text);
+    },
+    absent: () => 'the driver of the card has no such share to deal out',
+    errnos: {
+      EACCES: 'the driver has fixed it',
+      EIO: 'the firmware of the card has refused it',
+      EINVAL: 'the driver takes no such value',
+      ENOSPC: 'the card has not so much left',
+      EOPNOTSUPP: 'it is not for a single function',
+      EBUSY: 'the function is in use',
+    },
+  },
 };
 
 function ofDevice(name: string, words: string): Attribute<PciAddress> {
@@ -172,6 +209,14 @@ function ofDevice(name: string, words: string): Attribute<PciAddress> {
 /** The file of an attribute by a key that is known to be of its sort. */
 export function attributePath(attribute: AttributeName, key: string): string {
   return (attributes[attribute] as Attribute<string>).path(key);
+}
+
+/** What the key of a `vf-resource` says: a card, and a file below its directory. */
+export function shareOf(key: string): { readonly card: PciAddress; readonly file: string } {
+  const [address = '', file = ''] = key.split(' ');
+  const card = parsePciAddress(address);
+  if (!card) throw new Error(`${JSON.stringify(key)} begins with no PCI address`);
+  return { card, file };
 }
 
 /** What the key of a `module-parameter` says. */

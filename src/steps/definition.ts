@@ -4,7 +4,11 @@ import type { Step } from './step.ts';
 
 /** What came of one step. */
 export type StepOutcome =
-  | { readonly kind: 'done' }
+  | {
+      readonly kind: 'done';
+      /** What came out otherwise than was wished, and is no reason to do without the rest. */
+      readonly remark?: string;
+    }
   /** The host is so already; nothing was written. */
   | { readonly kind: 'skipped' }
   | {

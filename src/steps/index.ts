@@ -8,6 +8,7 @@ import { loadModule } from './load-module.ts';
 import { probe } from './probe.ts';
 import { removeMdev } from './remove-mdev.ts';
 import { resizeBar } from './resize-bar.ts';
+import { setLink } from './set-link.ts';
 import { set } from './set.ts';
 import { sriovManage } from './sriov-manage.ts';
 import { setMdevAttribute } from './set-mdev-attribute.ts';
@@ -17,6 +18,7 @@ import { unbind } from './unbind.ts';
 const definitions: { readonly [K in StepKind]: StepDefinition<Extract<Step, { kind: K }>> } = {
   'load-module': loadModule,
   set,
+  'set-link': setLink,
   'compact-memory': compactMemory,
   'sriov-manage': sriovManage,
   'create-mdev': createMdev,

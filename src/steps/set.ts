@@ -30,11 +30,11 @@ export const set: StepDefinition<SetAttribute> = {
     return row.locked && row.hindrance === undefined ? rowOf(step).path : undefined;
   },
   verify: async (step, host, deadlineMs) => {
-    const { name, absent, otherwise } = rowOf(step);
+    const { name, absent, otherwise, belied } = rowOf(step);
     const now = await readBack(step, host, deadlineMs);
     switch (now.kind) {
       case 'as-wished':
-        return undefined;
+        return belied(host, step.to);
       case 'other':
         return otherwise?.(now.text, step.to) ?? `${name} reads ${JSON.stringify(now.text)} afterwards`;
       case 'absent':
@@ -78,6 +78,7 @@ function rowOf<A extends AttributeName>({ attribute, key }: SetAttribute<A>): Ro
     absent: row.absent(key),
     value: (host) => (row.value ? row.value(host, key) : host.read(path)),
     hindrance: (host, to) => row.hindrance?.(host, key, to),
+    belied: (host, to) => row.belied?.(host, key, to),
   };
 }
 
@@ -89,6 +90,7 @@ interface Row extends Pick<Attribute<string>, Plain> {
   readonly absent: string;
   readonly value: (host: Host) => string | undefined;
   readonly hindrance: (host: Host, to: string) => string | undefined;
+  readonly belied: (host: Host, to: string) => string | undefined;
 }
 
 /** What an attribute reads now; `busy` when the kernel did not tell in time. */

@@ -8,6 +8,7 @@ import type { Mdev } from '../pci/mdev.ts';
 export type Step =
   | LoadModule
   | SetAttribute
+  | SetLink
   | CompactMemory
   | SriovManage
   | CreateMdev
@@ -55,6 +56,8 @@ const belongsTo = {
   'unbind-lock': 'device',
   /** `name=value,name=value`: parameters of the vGPU on it. */
   'vgpu-params': 'device',
+  /** A share that a driver deals out to a function of its card; its key is that of src/resource/sriov/profile.ts. */
+  'vf-resource': 'name',
 } as const;
 
 /** The type of a key: a device's address, or a name that the attribute gives a meaning. */
@@ -77,6 +80,21 @@ export type SetAttribute<A extends AttributeName = AttributeName> = {
     readonly to: string;
   };
 }[A];
+
+/** Has ip(8) set something of a network interface: what a card keeps for a virtual function, or the interface's own address. */
+export interface SetLink {
+  readonly kind: 'set-link';
+  /** The card, or the function whose interface it is. */
+  readonly device: PciAddress;
+  /** The interface's name when the plan was made. */
+  readonly link: string;
+  /** Number of the virtual function that the card keeps it for; absent: the interface itself. */
+  readonly vf?: number;
+  /** In the words of ip(8), such as `trust`. */
+  readonly setting: string;
+  /** Further words are separated by blanks: `42 qos 3`. */
+  readonly to: string;
+}
 
 /** Moves what is in memory together, so that there are unbroken blocks for huge pages. */
 export interface CompactMemory {
@@ -150,7 +168,7 @@ export type Subject =
   | { readonly device: PciAddress }
   | {
       readonly device?: undefined;
-      readonly kind: 'module' | 'memory' | 'mdev' | AttributeName;
+      readonly kind: 'module' | 'memory' | 'mdev' | 'link' | AttributeName;
       readonly key: string;
     };
 
@@ -161,6 +179,8 @@ export function subjectOf(step: Step): Subject {
       return { kind: 'module', key: step.module };
     case 'set':
       return isOfDevice(step) ? { device: step.key } : { kind: step.attribute, key: step.key };
+    case 'set-link':
+      return { kind: 'link', key: [step.device, step.vf, step.setting].join(' ') };
     case 'compact-memory':
       return { kind: 'memory', key: step.node === undefined ? 'all nodes' : `node${step.node}` };
     case 'create-mdev':

@@ -50,7 +50,7 @@ describe('decodeConfigFile', () => {
     );
     const cards = 'sriov: [{pf: "02:00.0", vfs: 4}]\nallowUnsafeInterrupts: true';
     assert.deepEqual(problems(cards), [
-      'line 1: sriov is not for one guest: a card has one number of virtual functions for all guests, so it belongs into config.yaml (first of 2 problems)',
+      'line 1: vfs is not for one guest: a card has one number of virtual functions for all guests, so it belongs into config.yaml (first of 2 problems)',
       'line 2: allowUnsafeInterrupts is not for one guest: it endangers the whole host, so it belongs into config.yaml',
     ]);
     assert.throws(

@@ -36,6 +36,10 @@ function factsOf({ kind, key }: Hold): readonly string[] {
       return [`${key} vgpu type`];
     case 'mdev':
       return [`mediated device ${key}`];
+    case 'vf':
+    case 'vf-mac':
+    case 'vf-resource':
+      return [];
     case 'parameter':
       return ['allow_unsafe_interrupts'];
   }
@@ -91,6 +95,11 @@ function stateOf(machine: MachineState, kind: Hold['kind'], key: string): Stated
       const mdev = machine.mdevs[key];
       return { parent: mdev?.parent ?? '', type: mdev?.type ?? '' };
     }
+    // No setting of the model has any of these.
+    case 'vf':
+    case 'vf-mac':
+    case 'vf-resource':
+      return undefined;
     case 'parameter': {
       const [module = '', name = ''] = key.split(' ');
       return { value: machine.modules[module]?.parameters[name] ?? '' };

@@ -614,14 +614,15 @@ const engine: readonly Defect[] = [
   {
     name: 'changes what a write that has not returned will change as well',
     file: 'engine/holds.ts',
-    find: 'waiting.some((write) => changes(hold, write))',
-    replace: 'waiting.some((write) => !changes(hold, write) && !write.path)',
+    find: 'waiting.some((write) => changes(engine.host, hold, write))',
+    replace: 'waiting.some((write) => !changes(engine.host, hold, write) && !write.path)',
   },
   {
     name: 'gives back what a write of another owner will change as well',
     file: 'engine/holds.ts',
-    find: 'due.filter((hold) => !late.some((write) => changes(hold, write)))',
-    replace: 'due.filter((hold) => late.every((write) => changes(hold, write) || write.path !== ""))',
+    find: 'due.filter((hold) => !late.some((write) => changes(engine.host, hold, write)))',
+    replace:
+      'due.filter((hold) => late.every((write) => changes(engine.host, hold, write) || write.path !== ""))',
   },
   {
     name: 'says that something is back which another owner’s write will change',

@@ -11,7 +11,7 @@ import type { Snapshot } from '../../src/pci/snapshot.ts';
 import type { Wish } from '../../src/resource/kind.ts';
 import { expectAfter, planHolds } from '../../src/resource/plan-holds.ts';
 import { readHolds } from '../../src/resource/readers.ts';
-import { promisedAddresses } from '../../src/resource/sriov/promised.ts';
+import { promisedAddresses } from '../../src/pci/routing.ts';
 import { doStep } from '../../src/steps/index.ts';
 import { guest, machineSpec, pci } from '../scenario.ts';
 import { attribute } from '../simulator/machines.ts';

@@ -23,6 +23,8 @@ export interface Generated<K extends HoldKind> {
 
 export const PF = pci('0000:02:00.0');
 
+const MACS = ['52:54:00:00:00:01', '52:54:00:00:00:02', '52:54:00:00:00:03'] as const;
+
 export const freePool: Facts['hugepages'] = { busy: 0, whole: 2 ** 40, room: 2 ** 40, compacts: true };
 
 export const idleCard: Facts['vfs'] = {
@@ -30,6 +32,7 @@ export const idleCard: Facts['vfs'] = {
   offset: 0x80,
   stride: 2,
   driver: 'igb',
+  deals: false,
   open: '',
   vendor: '8086',
   vfDevice: '10ca',
@@ -149,6 +152,40 @@ export const generated: { readonly [K in HoldKind]: Generated<K> } = {
       if (step.kind === 'create-mdev') return { parent: step.parent, type: step.type };
       return step.kind === 'remove-mdev' ? { parent: '', type: '' } : state;
     },
+  },
+  vf: {
+    key: `${PF} 1 vlan`,
+    original: plain({ value: fc.constantFrom('0', '7', '42 qos 3') }),
+    wishes: fc.constantFrom('0', '5', '42 qos 3').map((value) => [{ value }, { value }, { value }] as const),
+    facts: { there: true, link: 'eth0', open: '' },
+    gradual: [],
+    apply: (state, step) =>
+      step.kind === 'set-link' && step.setting === 'vlan' ? { value: step.to } : state,
+  },
+  'vf-mac': {
+    key: `${PF} 1`,
+    original: plain({ mac: fc.constantFrom('unset', MACS[0]), own: fc.constant(MACS[1]) }),
+    // What libvirt sets is not this program's to see to.
+    wishes: fc.constantFrom(MACS[0], MACS[2]).map((mac) => {
+      const wish = { mac, unset: false };
+      return [wish, wish, wish] as const;
+    }),
+    facts: { there: true, link: 'eth0', open: '', ownLink: 'eth1', function: '0000:02:10.2' },
+    gradual: [],
+    apply: (state, step) => {
+      if (step.kind !== 'set-link') return state;
+      if (step.setting === 'address') return { ...state, own: step.to };
+      return { ...state, mac: step.to === '00:00:00:00:00:00' ? 'unset' : step.to };
+    },
+  },
+  'vf-resource': {
+    key: `${PF} sriov_admin/vf2/profile/exec_quantum_ms`,
+    original: plain({ value: fc.constantFrom('0', '20') }),
+    wishes: fc.constantFrom('0', '10', '20').map((value) => [{ value }, { value }, { value }] as const),
+    facts: { fixed: false },
+    gradual: [],
+    apply: (state, step) =>
+      step.kind === 'set' && step.attribute === 'vf-resource' ? { value: step.to } : state,
   },
   parameter: {
     key: 'vfio_iommu_type1 allow_unsafe_interrupts',

@@ -100,6 +100,7 @@ describe('what is seen of virtual functions', () => {
         offset: 128,
         stride: 2,
         driver: 'igb',
+        deals: false,
         open: '',
         vendor: '8086',
         vfDevice: '10ca',

@@ -13,9 +13,7 @@ function wishes(
   config: Partial<Pick<Config, 'hugepages' | 'sriov'>>,
   domain: Domain = guest('win11'),
 ): readonly unknown[] {
-  return wishesOf({ sriov: [], ...config }, domain, {
-    routingOf: (card) => (card === PF ? igb : undefined),
-  });
+  return wishesOf({ sriov: [], ...config }, domain, { routingOf: (card) => (card === PF ? igb : undefined) });
 }
 
 describe('what a guest needs besides its devices', () => {

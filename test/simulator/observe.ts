@@ -12,6 +12,12 @@ export type Observation = Readonly<Record<string, string>>;
 export function observe(state: MachineState): Observation {
   const facts: Record<string, string> = {};
   for (const device of Object.values(state.devices)) Object.assign(facts, factsOf(device));
+  for (const { spec, vfSettings = [] } of Object.values(state.devices)) {
+    // Addresses are random where nobody has set any, and that one was set shows nowhere.
+    for (const [vf, { vlan, qos, spoofchk, trust, state: link, maxTxRate }] of vfSettings.entries())
+      facts[`${spec.address} virtual function ${vf}`] =
+        `vlan ${vlan} qos ${qos}, ${[spoofchk, trust, link, maxTxRate].join(' ')}`;
+  }
   for (const group of Object.values(state.groups)) {
     const [first] = groupMembers(state, group.number);
     if (first) facts[`group of ${first.spec.address} type`] = group.type;

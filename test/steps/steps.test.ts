@@ -258,9 +258,12 @@ const rows: readonly Row[] = [
     lie: 'sriov_numvfs reads "0" afterwards',
     refused: [
       ['ENOENT', 'ENOENT (its driver makes no virtual functions)'],
-      ['EBUSY', 'EBUSY (it has others already)'],
+      ['EBUSY', 'EBUSY (it has others already, or its driver is in a mode that allows none)'],
       ['ERANGE', 'ERANGE (it cannot have so many)'],
-      ['ENOMEM', 'ENOMEM (there is no room for their memory or their bus numbers)'],
+      [
+        'ENOMEM',
+        'ENOMEM (the firmware has left no room for their memory or their bus numbers: in its setup, turn on "Above 4G decoding" and SR-IOV)',
+      ],
       ['ENODEV', 'ENODEV (the device is gone from the bus)'],
     ],
   },

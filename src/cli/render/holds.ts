@@ -5,8 +5,8 @@ import { changeWords, holdWords, type HoldPlan } from '../../resource/plan-holds
 import type { Manner } from './for-people.ts';
 
 /** What a start does to things that are no devices, one a line; nothing when there is none. */
-export function holdLines({ holds, changes, refusals }: HoldPlan, { colour }: Manner): string[] {
-  if (holds.length + refusals.length === 0) return [];
+export function holdLines({ holds, changes, later, refusals }: HoldPlan, { colour }: Manner): string[] {
+  if (holds.length + later.length + refusals.length === 0) return [];
   const paint = pc.createColors(colour);
   return [
     'besides devices',
@@ -14,6 +14,7 @@ export function holdLines({ holds, changes, refusals }: HoldPlan, { colour }: Ma
       const change = changes.find(({ kind, key }) => kind === hold.kind && key === hold.key);
       return change ? `  ~ ${changeWords(change)}` : `  = ${heldWords(hold)}, as there already`;
     }),
+    ...later.map((change) => `  ~ ${changeWords(change)}`),
     ...refusals.flatMap((refusal) => [
       paint.red(`  ! ${holdWords(refusal)}`),
       paint.dim(`      refused: ${refusal.reason}`),
@@ -28,12 +29,14 @@ export function heldWords({ kind, key, wish }: Hold): string {
 }
 
 /** The same as data; docs/json.md describes it. */
-export function holdsJson({ holds, changes, refusals }: HoldPlan): unknown[] {
+export function holdsJson({ holds, changes, later, refusals }: HoldPlan): unknown[] {
   return [
     ...holds.map(({ kind, key, original, wish }) => {
       const change = changes.find((each) => each.kind === kind && each.key === key);
       return { kind, key, original, wish, ...(change && { now: change.seen.state, to: change.to }) };
     }),
+    // Their originals are known once they are there.
+    ...later.map(({ kind, key, to }) => ({ kind, key, to, later: true })),
     ...refusals.map(({ kind, key, reason, hints }) => ({ kind, key, refused: { reason, hints } })),
   ];
 }

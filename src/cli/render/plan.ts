@@ -63,7 +63,8 @@ export function planText(
     return lines.map(safeLine).join('\n');
   }
   const first = holds?.changes.flatMap(({ steps }) => steps) ?? [];
-  const all = [...first, ...plan.steps];
+  const second = [...(holds?.later ?? []).flatMap(({ steps }) => steps), ...plan.steps];
+  const all = [...first, ...second];
   const shown = stepLines(all, options);
   const expected = stepLines(first, options).length;
   lines.push(
@@ -72,7 +73,7 @@ export function planText(
     ...shown.slice(0, expected),
     ...(isExpected
       ? [
-          `  then it looks again at what is there, and is expected to do ${plan.steps.length > 0 ? 'this:' : 'no more'}`,
+          `  then it looks again at what is there, and is expected to do ${second.length > 0 ? 'this:' : 'no more'}`,
         ]
       : []),
     ...shown.slice(expected),
@@ -91,7 +92,7 @@ export function planJson({
   isExpected = false,
 }: PlannedStart & Partial<Planned>): unknown {
   const { owner } = plan;
-  const first = holds?.changes.flatMap(({ steps }) => steps) ?? [];
+  const first = [...(holds?.changes ?? []), ...(holds?.later ?? [])].flatMap(({ steps }) => steps);
   return {
     ...(owner.kind === 'guest' ? { guest: guestOf(owner) } : { owner: { kind: owner.kind } }),
     running: own !== undefined && snapshot.groups.some(({ open }) => open),

@@ -1,5 +1,5 @@
 import pc from 'picocolors';
-import { parameterOf } from '../../steps/attributes.ts';
+import { parameterOf, shareOf } from '../../steps/attributes.ts';
 import { describeStep, stepCommand } from '../../steps/index.ts';
 import type { SetAttribute, Step } from '../../steps/step.ts';
 import { wrapCommand } from './fit.ts';
@@ -39,6 +39,8 @@ function setJson({ attribute, key, to }: SetAttribute): object {
       return { kind, pool: key, to: Number(to) };
     case 'vfs':
       return { kind, device: key, to: Number(to) };
+    case 'vf-resource':
+      return { kind, ...shareOf(key), to };
     case 'vfs-autoprobe':
       return { kind, device: key, to: to === '1' };
     case 'vgpu-type':

@@ -1,5 +1,6 @@
 import type { Host } from '../../host/host.ts';
 import { boundDriver } from '../../observe/bound-driver.ts';
+import { profilePlace } from '../../observe/function-profile.ts';
 import { notAnswering } from '../../observe/not-answering.ts';
 import { openFunction, routingOf } from '../../observe/virtual-functions.ts';
 import { parsePciAddress, type PciAddress } from '../../pci/address.ts';
@@ -41,6 +42,7 @@ function seenOf(host: Host, card: PciAddress, count: number): SeenOf<'vfs'> {
       stride: 0,
       ...routingOf(host, card),
       driver: boundDriver(host, card) ?? '',
+      deals: profilePlace(host, card) !== undefined,
       open: openFunction(host, card) ?? '',
       vendor: id('vendor'),
       vfDevice: id('sriov_vf_device'),

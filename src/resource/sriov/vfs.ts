@@ -10,7 +10,8 @@ import { isVfioName } from '../../pci/vfio-name.ts';
 import type { Step } from '../../steps/step.ts';
 import type { PhysicalFunctionFacts } from '../facts.ts';
 import type { Ahead, KindOf, Refusal } from '../kind.ts';
-import { promisedAddresses, promisedFunction } from './promised.ts';
+import { promisedAddresses } from '../../pci/routing.ts';
+import { promisedFunction } from './promised.ts';
 
 /**
  * The virtual functions of a card (drivers/pci/iov.c), there for as long as a guest has one of them.
@@ -25,7 +26,8 @@ export const vfs: KindOf<'vfs'> = {
   changesDevices: true,
   attributes: ['power-control', 'vfs-autoprobe', 'vfs'],
   writes: (key, { path }) => ['-e', '-d'].some((action) => path === `sriov-manage ${action} ${key}`),
-  lock: (key) => `virtual functions of ${key}`,
+  lock: (key) => lockOfFunctions(addressOf(key)),
+  isNone: ({ count }) => count === 0,
   target: (original, wishes) =>
     original.count > 0 || wishes.length === 0
       ? original
@@ -34,20 +36,22 @@ export const vfs: KindOf<'vfs'> = {
           autoprobe: wishes.every(({ autoprobe }) => autoprobe),
           power: 'on',
         },
-  conflict: (key, original, wish, others) => {
+  conflict: (key, original, wish, others, claims) => {
     if (original.count > 0) {
       return wish.count <= original.count
         ? undefined
-        : tooFew(key, `${counted(original.count, 'is', 'are')} there already`, wish.count);
+        : tooFew(key, `${counted(original.count, 'is', 'are')} there already`, wish.count, claims);
     }
     const other = others.find(({ wish: { count } }) => count !== wish.count);
-    return other && tooFew(key, `${other.owner} has them with ${other.wish.count} in all`, wish.count);
+    return (
+      other && tooFew(key, `${other.owner} has them with ${other.wish.count} in all`, wish.count, claims)
+    );
   },
   guard: (ahead, claims) => {
     const { key, seen, to } = ahead;
     if (seen.state.count === to.count) return [];
     if (seen.state.count > 0 && to.count > 0) {
-      return [tooFew(key, `${counted(seen.state.count, 'is', 'are')} there already`, to.count)];
+      return [tooFew(key, `${counted(seen.state.count, 'is', 'are')} there already`, to.count, claims)];
     }
     return to.count === 0 ? [] : hindrances(ahead, claims);
   },
@@ -80,13 +84,26 @@ function numberStep(device: PciAddress, count: number, { byProgram }: PhysicalFu
   return { kind: 'set', attribute: 'vfs', key: device, to: String(count) };
 }
 
+/** The lock of everything that is about the virtual functions of a card. */
+export function lockOfFunctions(card: PciAddress): string {
+  return `virtual functions of ${card}`;
+}
+
 /** Who was handed one of the virtual functions without holding them: they were there already, by whatever way. */
 function heldFunction(key: string, claims: readonly Claim[]): string | undefined {
+  return usersOf(key, claims).map(({ address, owner }) => `${address} is held by ${owner}`)[0];
+}
+
+/** Which virtual functions of a card are in claims, and whose. */
+function usersOf(
+  key: string,
+  claims: readonly Claim[],
+): readonly { readonly address: PciAddress; readonly owner: string }[] {
   return claims.flatMap(({ owner, devices }) =>
     devices
       .filter(({ physicalFunction }) => physicalFunction === key)
-      .map(({ address }) => `${address} is held by ${ownerPhrase(owner)}`),
-  )[0];
+      .map(({ address }) => ({ address, owner: ownerPhrase(owner) })),
+  );
 }
 
 function hindrances(
@@ -119,6 +136,8 @@ function hindrances(
       },
     ];
   }
+  const none = facts.byProgram ? undefined : makesNone(key, facts);
+  if (none) return [none];
   if (to.count > facts.total) {
     return [
       {
@@ -130,12 +149,61 @@ function hindrances(
   return [];
 }
 
-function tooFew(key: string, there: string, wanted: number): Refusal {
+/** Why a driver makes no virtual functions by sriov_numvfs, where that is known: the kernel's answer would be ENOENT. */
+function makesNone(
+  key: string,
+  { driver, deals, total, vendor, class: code }: PhysicalFunctionFacts,
+): Refusal | undefined {
+  switch (driver) {
+    case 'nvidia':
+      return {
+        reason: 'the driver nvidia makes none that way: a program of its vGPU host driver does',
+        hints: [command(`/usr/lib/nvidia/sriov-manage -e ${key}`)],
+      };
+    case 'gim':
+      return {
+        reason: 'the driver gim makes them when its module is loaded, and at no other time',
+        hints: [
+          advice('set vf_num of module gim in /etc/modprobe.d, and restart the host'),
+          advice(`take vfs of ${key} out of config.yaml: those that are there are for guests all the same`),
+        ],
+      };
+    case 'amdgpu':
+      return {
+        reason:
+          'the driver amdgpu makes none: of AMD’s cards only Instinct and the old MxGPU ones have them, by the driver gim',
+        hints: [advice('assign the card as a whole')],
+      };
+    case 'i915':
+      if (deals) return undefined;
+      return {
+        reason: 'the i915 of the kernel makes none',
+        hints: [
+          advice(
+            'newer cards have them by the driver xe; others by the i915 of i915-sriov-dkms, with i915.max_vfs',
+          ),
+        ],
+      };
+    default:
+      if (total > 0 || vendor !== '8086' || !code.startsWith('03')) return undefined;
+      return {
+        reason: `the driver ${driver} offers none for this card`,
+        hints: [
+          advice(
+            'max_vfs of its module may be 0, or GuC firmware be off; xe offers them for Battlemage and Panther Lake, and for others with force_probe',
+          ),
+        ],
+      };
+  }
+}
+
+function tooFew(key: string, there: string, wanted: number, claims: readonly Claim[]): Refusal {
+  const users = [...new Set(usersOf(key, claims).map(({ address, owner }) => `${owner} (${address})`))];
   return {
     reason: `${there}, and ${wanted} are wanted: the number changes only by way of 0, which takes all of them away`,
     hints: [
       advice(
-        `end every guest that has one of them first, or set vfs of ${key} in config.yaml to the number that is there`,
+        `end every guest that has one of them first${users.length > 0 ? `, which is ${users.join(', ')}` : ''}, or set vfs of ${key} in config.yaml to the number that is there`,
       ),
     ],
   };

@@ -78,9 +78,61 @@ describe('sriov', () => {
     });
   });
 
+  it('takes what functions are like, with the file that says so', () => {
+    const functions =
+      '[{vf: 1, mac: "52:54:00:AB:CD:EF", vlan: 42, qos: 3, trust: true, spoofcheck: false, state: enable, maxTxRate: 100}, ' +
+      '{vf: 0, profile: {exec_quantum_ms: 20, vram_quota: 2GiB}}]';
+    const read = [
+      {
+        vf: 1,
+        mac: '52:54:00:ab:cd:ef',
+        vlan: 42,
+        qos: 3,
+        trust: true,
+        spoofcheck: false,
+        state: 'enable',
+        maxTxRate: 100,
+      },
+      { vf: 0, profile: { exec_quantum_ms: '20', vram_quota: String(2 ** 31) } },
+    ];
+    for (const scope of ['all', 'guest'] as const) {
+      assert.deepEqual(decodeConfigFile(`sriov: [{pf: "02:00.0", functions: ${functions}}]`, PATH, scope), {
+        sriov: [
+          { pf: '0000:02:00.0', autoprobe: false, functions: read.map((each) => ({ ...each, scope })) },
+        ],
+      });
+    }
+  });
+
+  it('leaves what is the host’s to config.yaml', () => {
+    for (const key of ['vfs: 4', 'autoprobe: true', 'unsetMacs: true', 'profile: {exec_quantum_ms: 5}']) {
+      const text = `sriov: [{pf: "02:00.0", ${key}}]`;
+      assert.ok(decodeConfigFile(text, PATH, 'all'));
+      assert.throws(
+        () => decodeConfigFile(text, PATH),
+        /: line 1: \w+ is not for one guest: .*, so it belongs into config.yaml$/,
+      );
+    }
+  });
+
   const wrong = [
+    ...(
+      [
+        ['vf: 0, mac: "53:54:00:ab:cd:ef"', 'mac: no MAC address of one interface'],
+        ['vf: 0, mac: "00:00:00:00:00:00"', 'mac: no MAC address of one interface'],
+        ['vf: 0, qos: 3', 'qos: a priority is a part of a VLAN tag: set vlan as well'],
+        ['vf: 0, vlan: 4095', 'vlan: a number in place of a whole number from 0 to 4094'],
+        ['vf: 0, profile: {vram_quota: 4}', 'profile.vram_quota: no size'],
+      ] as const
+    ).map(
+      ([text, expected]) =>
+        [`[{pf: "02:00.0", functions: [{${text}}]}]`, `line 1: sriov[0].functions[0].${expected}`] as const,
+    ),
+    [
+      '[{pf: "02:00.0", functions: [{vf: 1}, {vf: 1}]}]',
+      'line 1: sriov[0].functions[1]: this function is in the list already',
+    ],
     ['[{vfs: 4}]', 'line 1: sriov[0]: the key "pf" is missing'],
-    ['[{pf: "02:00.0"}]', 'line 1: sriov[0]: the key "vfs" is missing'],
     ['[{pf: network, vfs: 4}]', 'line 1: sriov[0].pf: no card: an address "0000:02:00.0" in quotes'],
     ['[{pf: "8086:10c9", vfs: 4}]', 'line 1: sriov[0].pf: no card: an address "0000:02:00.0" in quotes'],
     [
@@ -104,7 +156,8 @@ describe('sriov', () => {
   ] as const;
   for (const [text, expected] of wrong) {
     it(`refuses ${text}`, () => {
-      assert.equal(problems(`sriov: ${text}`)[0], expected);
+      const [problem = ''] = problems(`sriov: ${text}`);
+      assert.ok(problem.startsWith(expected), problem);
     });
   }
 });

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { promisedAddresses } from '../../../src/resource/sriov/promised.ts';
+import { promisedAddresses } from '../../../src/pci/routing.ts';
 import { vfAddress } from '../../../simulator/sriov.ts';
 import { pci } from '../../scenario.ts';
 

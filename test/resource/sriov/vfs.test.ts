@@ -56,7 +56,8 @@ describe('virtual functions', () => {
         PF,
         original,
         wish(count),
-        others.map((each, index) => ({ wish: wish(each), owner: `guest "g${index}"` })),
+        others.map((each, index) => ({ wish: wish(each), settled: true, owner: `guest "g${index}"` })),
+        [],
       )?.reason;
     const onlyByZero = 'the number changes only by way of 0, which takes all of them away';
 
