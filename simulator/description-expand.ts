@@ -166,6 +166,12 @@ function expandDevice(device: DeviceDescription, service: Service): DeviceSpec {
         vfDevice: sriov.vfDevice,
         vfBars: expandBars(sriov.vfBars),
         ...(sriov.vgpuType !== undefined && { vgpuType: sriov.vgpuType }),
+        ...(sriov.profile && {
+          profile: {
+            ...sriov.profile,
+            ...(device.drm[0] !== undefined && { card: device.drm[0] }),
+          },
+        }),
         ...(net && { net: { interface: net.name, up: net.up, refuses: sriov.refuses } }),
         ...(sriov.vgpu && { vgpu: sriov.vgpu }),
       },

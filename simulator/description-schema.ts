@@ -71,6 +71,14 @@ const sriov = v.strictObject({
   vfBars: bars,
   /** NVIDIA's vendor framework: fresh VFs have this vGPU type, 0 for none. */
   vgpuType: v.optional(v.number()),
+  /** Of a graphics card: how its driver deals out shares to functions. */
+  profile: v.exactOptional(
+    v.strictObject({
+      interface: v.picklist(['xe', 'prelim']),
+      gts: v.exactOptional(v.pipe(v.number(), v.integer(), v.minValue(1))),
+      vram: v.exactOptional(size),
+    }),
+  ),
   /** Of a network card: what its driver does not set for a virtual function. */
   refuses: v.optional(v.array(v.picklist(vfSettings)), []),
   /** The vGPU types of such a card, with the memory that they share. */

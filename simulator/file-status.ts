@@ -13,7 +13,7 @@ export function simulatedStatus(state: MachineState, found: Found): FileStatus {
     kind,
     uid: facts.uid ?? 0,
     gid: facts.gid ?? 0,
-    mode: facts.mode ?? defaults[kind],
+    mode: facts.mode ?? (found.node.kind === 'file' ? found.node.mode : undefined) ?? defaults[kind],
     changedMs: facts.changedMs ?? 0,
   };
 }

@@ -3,6 +3,7 @@ import { faultDelay, nextFault } from './faults.ts';
 import { deleteDevice, removeTree, rescan } from './hotplug.ts';
 import { mdevGone } from './mdev-parent.ts';
 import { load, moduleName, unload, unregister } from './modules.ts';
+import { withdrawShares } from './function-profile.ts';
 import { failedOutput, runProgram } from './programs.ts';
 import { resetDevice, setEnabled, setPowerControl } from './power.ts';
 import { resize } from './resize.ts';
@@ -171,10 +172,16 @@ function perform(state: MachineState, task: Task, work: Work): Outcome {
       return makeVfs(state, work.uid, work.count);
     case 'drop-vfs':
       return dropVfs(state, work.uid, task.locks.includes(busLock));
+    case 'unlink-vf': {
+      const device = deviceByUid(state, work.uid);
+      if (device) device.unlinked = true;
+      return done;
+    }
     case 'vfs-gone': {
       const device = deviceByUid(state, work.uid);
       if (device) device.numVfs = 0;
       delete device?.vfSettings;
+      if (device?.shares) withdrawShares(device.shares);
       return done;
     }
     case 'run': {

@@ -24,7 +24,9 @@ const drivers: Readonly<Record<string, KnownDriver>> = {
   amdgpu: { ...display, module: 'amdgpu' },
   nouveau: { ...display, module: 'nouveau' },
   i915: { ...display, module: 'i915' },
-  xe: { ...display, module: 'xe' },
+  xe: { ...display, module: 'xe', sriov: true },
+  // Its module makes virtual functions as it is loaded; sriov_numvfs it does not know.
+  gim: { ...plain, module: 'gim' },
   ast: { ...display, module: 'ast' },
   mgag200: { ...display, module: 'mgag200' },
   'bochs-drm': { ...display, module: 'bochs' },

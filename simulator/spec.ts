@@ -239,6 +239,8 @@ export interface SriovSpec {
   readonly vfBars: readonly BarSpec[];
   /** current_vgpu_type of fresh VFs; absent when it is no such card. */
   readonly vgpuType?: number;
+  /** Absent: its driver deals out nothing. */
+  readonly profile?: ProfileSpec;
   /** The network interface of the physical function; absent: it is no network card. */
   readonly net?: SriovNetSpec;
   /** What the vGPUs of such a card can be; absent: anything. */
@@ -258,6 +260,17 @@ export interface VgpuTypeSpec {
   readonly id: number;
   readonly name: string;
   readonly memory: number;
+}
+
+/** How the driver of a graphics card deals out shares to functions. */
+export interface ProfileSpec {
+  readonly interface: 'xe' | 'prelim';
+  /** Its DRM card, for `prelim`. */
+  readonly card?: string;
+  /** How many GTs it has, for `prelim`. */
+  readonly gts?: number;
+  /** Bytes of memory of its own that it has for functions, for `xe`. */
+  readonly vram?: number;
 }
 
 /** A network card that keeps addresses, tags and limits for its virtual functions (legacy mode). */

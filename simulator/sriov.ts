@@ -4,6 +4,7 @@ import { addDevice, detachAndDelete } from './hotplug.ts';
 import { profileOf } from './profile.ts';
 import type { DeviceSpec, SriovSpec } from './spec.ts';
 import { deviceByUid, driverOf, type Device, type MachineState } from './state.ts';
+import { dealMemory, newShares } from './function-profile.ts';
 import { newVfSettings } from './vf-network.ts';
 import { busLock, done, failed, then, type Outcome, type Work } from './work.ts';
 
@@ -30,6 +31,8 @@ export function makeVfs(state: MachineState, uid: number, count: number): Outcom
   const device = deviceByUid(state, uid);
   const sriov = device?.spec.sriov;
   if (!device || !sriov) return failed('ENODEV');
+  const { profile } = sriov;
+  if (profile && !dealMemory(profile, (device.shares ??= newShares()), count)) return failed('ENOSPC');
   device.numVfs = count;
   if (sriov.net) device.vfSettings = newVfSettings(count);
   const added: Device[] = [];
@@ -48,7 +51,11 @@ export function makeVfs(state: MachineState, uid: number, count: number): Outcom
 export function dropVfs(state: MachineState, uid: number, holdsBusLock: boolean): Outcome {
   const device = deviceByUid(state, uid);
   if (!device) return done;
-  const pieces: Work[] = vfsOf(state, device).flatMap((vf) => detachAndDelete(vf.uid, false));
+  // iov.c:sriov_del_vfs: of each one the link, then the function itself, which its driver may keep for long.
+  const pieces: Work[] = vfsOf(state, device).flatMap((vf) => [
+    { do: 'unlink-vf', uid: vf.uid },
+    ...detachAndDelete(vf.uid, false),
+  ]);
   pieces.push({ do: 'vfs-gone', uid });
   if (holdsBusLock) return then(...pieces);
   return then({ do: 'lock', key: busLock }, ...pieces, { do: 'unlock', key: busLock });
@@ -77,7 +84,7 @@ export function vfAddress(physical: string, sriov: SriovSpec, index: number): st
 function canMakeVfs(state: MachineState, device: Device): boolean {
   const driver = driverOf(state, device)?.spec;
   if (driver?.vfio) return state.modules['vfio_pci']?.parameters['enable_sriov'] === 'Y';
-  return driver?.sriov === true;
+  return driver?.sriov === true || (device.driver === 'i915' && device.spec.sriov?.profile !== undefined);
 }
 
 function vfSpec(physical: DeviceSpec, sriov: SriovSpec, index: number): DeviceSpec {

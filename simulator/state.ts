@@ -82,6 +82,10 @@ export interface Device {
   unbindLock?: true;
   /** What a network card keeps for each of its virtual functions. */
   vfSettings?: VfSettings[];
+  /** What a driver has dealt out to functions of its graphics card. */
+  shares?: Record<string, string>;
+  /** Its card has taken the link to it away: it is on its way off the bus. */
+  unlinked?: true;
   /** Address of its own network interface, of a virtual function. */
   mac?: string;
   /** Parameters of the vGPU; absent: none. They go with it. */

@@ -28,6 +28,8 @@ export interface File {
   readonly store?: (data: string) => Outcome;
   /** The device that the attribute is of. */
   readonly uid?: number;
+  /** Permissions; absent: 0644. */
+  readonly mode?: number;
 }
 
 /** A device node in /dev. */

@@ -1,9 +1,11 @@
 import { hasVfioDevice } from './groups.ts';
 import { mdevEntries } from './mdev.ts';
 import { profileOf } from './profile.ts';
+import { profileEntries } from './function-profile.ts';
 import { setResetMethods } from './power.ts';
 import type { LinkSpec } from './spec.ts';
 import { devicePath, driverOf, isBridge, type Device, type MachineState } from './state.ts';
+import { vfsOf } from './sriov.ts';
 import { barAttributes, sriovAttributes } from './view-resources.ts';
 import { cString, kernelNumber, writtenName } from './text.ts';
 import { directory, link, overlay, text, textTree, type Directory, type File, type Node } from './tree.ts';
@@ -46,7 +48,15 @@ export function deviceDirectory(state: MachineState, device: Device): Directory 
     }
   }
   const own = directory(entries);
-  return isInService(state, device) ? overlay(own, textTree(serviceEntries(state, device))) : own;
+  if (!isInService(state, device)) return own;
+  const parts = device.spec.sriov ? [device, ...vfsOf(state, device)] : [];
+  const dealt = directory(
+    profileEntries(
+      device,
+      parts.map((each) => devicePath(state, each)),
+    ),
+  );
+  return overlay(overlay(own, dealt), textTree(serviceEntries(state, device)));
 }
 
 function identity(state: MachineState, device: Device): Record<string, Node> {

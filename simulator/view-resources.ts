@@ -78,7 +78,7 @@ export function sriovAttributes(state: MachineState, device: Device): Record<str
   };
   for (let index = 0; index < device.numVfs; index += 1) {
     const vf = state.devices[vfAddress(device.spec.address, capability, index)];
-    if (vf) entries[`virtfn${index}`] = link(devicePath(state, vf));
+    if (vf && vf.unlinked !== true) entries[`virtfn${index}`] = link(devicePath(state, vf));
   }
   return entries;
 }

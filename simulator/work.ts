@@ -38,6 +38,8 @@ export type Work =
   | { readonly do: 'numvfs'; readonly uid: number; readonly count: number }
   | { readonly do: 'make-vfs'; readonly uid: number; readonly count: number }
   | { readonly do: 'drop-vfs'; readonly uid: number }
+  /** The card's link to a function goes before the function does. */
+  | { readonly do: 'unlink-vf'; readonly uid: number }
   | { readonly do: 'vfs-gone'; readonly uid: number }
   /** What a program does, as far as it does it at once; the rest is work that it leaves. */
   | { readonly do: 'run'; readonly program: ActingProgram; readonly args: readonly string[] }

@@ -48,6 +48,21 @@ export interface Change extends Ahead {
   readonly kind: HoldKind;
 }
 
+/** A wish, and what it meets. */
+export interface Meeting<
+  State extends Stated = Stated,
+  Wanted extends Stated = Stated,
+  Known extends AnyFacts = AnyFacts,
+> {
+  readonly key: string;
+  readonly original: State;
+  readonly wish: Wanted;
+  readonly others: readonly OthersWish<Wanted>[];
+  readonly facts: Known;
+  /** Those of others. */
+  readonly claims: readonly Claim[];
+}
+
 /** A change that is about to be planned. */
 export interface Ahead<State extends Stated = Stated, Known extends AnyFacts = AnyFacts> {
   readonly key: string;
@@ -134,13 +149,7 @@ export interface ResourceKind<
   /** What it must be. No wishes: the original. Whatever the order of the wishes is. */
   target(original: State, wishes: readonly Wanted[]): State;
   /** Why a wish cannot be had with these others; undefined when it can. */
-  conflict?(
-    key: string,
-    original: State,
-    wish: Wanted,
-    others: readonly OthersWish<Wanted>[],
-    claims: readonly Claim[],
-  ): Refusal | undefined;
+  conflict?(meeting: Meeting<State, Wanted, Known>): Refusal | undefined;
   /** Why the kernel would refuse a change, or what the host would lose by it. */
   guard?(ahead: Ahead<State, Known>, claims: readonly Claim[]): readonly Refusal[];
   /**

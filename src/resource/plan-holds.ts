@@ -88,7 +88,7 @@ export function planHoldsBack(input: HoldInput, holds: readonly Hold[]): HoldWay
   const planned = inOrder(holds)
     .reverse()
     .map((hold) => ({ hold, ...planBack(input, hold) }))
-    // What is a part of something that goes, goes with it.
+    // What is a part of something that goes, goes with it; a plan made afresh sees whether it has.
     .filter(({ hold }, _index, all) => !all.some(({ hold: other, none }) => none && isPart(hold)(other)));
   return {
     changes: planned.flatMap(({ change }) => change ?? []),
@@ -175,13 +175,14 @@ function planSettled(input: HoldInput, { kind, key, seen, wish }: SettledWish): 
   const others = all.filter(({ claim }) => claimKey(claim.owner) !== claimKey(input.owner));
   const original =
     all[0]?.hold.original ?? rule.original?.(key, seen.state, wish, input.claims) ?? seen.state;
-  const conflict = rule.conflict?.(
+  const conflict = rule.conflict?.({
     key,
     original,
     wish,
-    others.map((each) => ({ ...counted(each), owner: ownerPhrase(each.claim.owner) })),
-    withoutOwn(input),
-  );
+    others: others.map((each) => ({ ...counted(each), owner: ownerPhrase(each.claim.owner) })),
+    facts: seen.facts,
+    claims: withoutOwn(input),
+  });
   if (conflict) return refuse(conflict);
   if (rule.isYetToCome?.(seen)) {
     const ahead = { key, seen, to: rule.target(original, [wish]) };
@@ -221,7 +222,7 @@ function planSettled(input: HoldInput, { kind, key, seen, wish }: SettledWish): 
 }
 
 interface PlannedBack {
-  /** There will be none of it, or is none. */
+  /** There will be none of it. */
   readonly none?: boolean;
   readonly change?: HoldChange;
   readonly note?: string;
@@ -244,7 +245,7 @@ function planBack(input: HoldInput, { kind, key, original, wish }: Hold): Planne
   });
   switch (decided.kind) {
     case 'there':
-      return { none: rule.isNone?.(seen.state) ?? false };
+      return {};
     case 'foreign': {
       const without = rule.target(
         original,

@@ -18,6 +18,10 @@ export function observe(state: MachineState): Observation {
       facts[`${spec.address} virtual function ${vf}`] =
         `vlan ${vlan} qos ${qos}, ${[spoofchk, trust, link, maxTxRate].join(' ')}`;
   }
+  for (const { spec, shares = {} } of Object.values(state.devices)) {
+    for (const [name, value] of Object.entries(shares))
+      if (value !== '0' && value !== 'low') facts[`${spec.address} ${name}`] = value;
+  }
   for (const group of Object.values(state.groups)) {
     const [first] = groupMembers(state, group.number);
     if (first) facts[`group of ${first.spec.address} type`] = group.type;

@@ -43,6 +43,34 @@ export const subjects: readonly Subject[] = [
     config: { allowUnsafeInterrupts: true },
   },
   {
+    host: 'i915-sriov',
+    devices: ['0000:00:02.1'],
+    config: {
+      sriov: [
+        {
+          pf: pci('0000:00:02.0'),
+          vfs: 2,
+          autoprobe: false,
+          functions: [{ vf: 0, scope: 'all', profile: { exec_quantum_ms: '20', contexts_quota: '1024' } }],
+        },
+      ],
+    },
+  },
+  {
+    host: 'igb-nic',
+    devices: ['0000:02:10.1'],
+    config: {
+      sriov: [
+        {
+          pf: pci('0000:02:00.1'),
+          vfs: 2,
+          autoprobe: true,
+          functions: [{ vf: 0, scope: 'all', mac: '52:54:00:00:00:42', vlan: 42, qos: 3, trust: true }],
+        },
+      ],
+    },
+  },
+  {
     host: 'intel-arc',
     devices: ['0000:03:00.0', '0000:04:00.0'],
     // The only card that shows anything.
@@ -68,6 +96,21 @@ export const subjects: readonly Subject[] = [
     devices: ['0000:01:00.0'],
     config: rules(rule('0000:01:00.0', { 1: 256 })),
   },
+  { host: 'mi300x-gim', devices: ['0000:05:02.0'] },
+  {
+    host: 'mlx5-nic',
+    devices: ['0000:42:00.2'],
+    config: {
+      sriov: [
+        {
+          pf: pci('0000:42:00.0'),
+          autoprobe: false,
+          unsetMacs: true,
+          functions: [{ vf: 0, scope: 'all', mac: '52:54:00:00:00:42', state: 'enable' }],
+        },
+      ],
+    },
+  },
   {
     host: 'nvidia-desktop',
     devices: ['0000:01:00.0', '0000:01:00.1'],
@@ -92,6 +135,24 @@ export const subjects: readonly Subject[] = [
     devices: [{ kind: 'nvme', address: pci('0000:06:00.0'), managed: false, namespace: 1 }, '0000:00:17.0'],
     // Half of a RAID with a mounted file system.
     config: rules(rule('0000:00:17.0', {}, ['mounted', 'disk-in-use'])),
+  },
+  {
+    host: 'xe-sriov',
+    devices: ['0000:04:00.1'],
+    config: {
+      sriov: [
+        {
+          pf: pci('0000:04:00.0'),
+          vfs: 2,
+          autoprobe: false,
+          profile: { sched_priority: 'high' },
+          functions: [
+            { vf: 0, scope: 'all', profile: { vram_quota: String(4 * 2 ** 30), exec_quantum_ms: '10' } },
+            { vf: 1, scope: 'all', profile: { vram_quota: String(8 * 2 ** 30) } },
+          ],
+        },
+      ],
+    },
   },
 ];
 

@@ -40,7 +40,7 @@ export const mdev: KindOf<'mdev'> = {
     const [wish] = wishes;
     return original.type !== '' || !wish ? original : { parent: wish.parent, type: wish.type };
   },
-  conflict: (_key, _original, _wish, others) => {
+  conflict: ({ others }) => {
     const [other] = others;
     return (
       other && {

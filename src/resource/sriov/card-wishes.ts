@@ -44,11 +44,14 @@ export function cardWishes(rule: CardRule, hostdevs: readonly PciHostdev[], plac
   const assigned = assignedFunctions(pf, hostdevs, places).filter(({ vf }) => vfs === undefined || vf < vfs);
   if (assigned.length === 0) return [];
   const place = places.profileOf?.(pf);
-  const shares = assigned.flatMap(({ vf }) => shareWishes(pf, vf, ruleOf(rule, vf)?.profile ?? {}, place));
+  const shares = (vf: number): ReturnType<typeof shareWishes> =>
+    shareWishes(pf, vf, ruleOf(rule, vf)?.profile ?? {}, place);
+  // A driver that is told of one share of memory deals out none by itself any more: so each function gets its own.
+  const dealt = vfs === undefined ? assigned : (rule.functions ?? []).filter(({ vf }) => vf < vfs);
   return [
-    ...shares.filter(({ before }) => before).map(({ wish }) => wish),
+    ...dealt.flatMap(({ vf }) => shares(vf).filter(({ before }) => before)).map(({ wish }) => wish),
     ...(vfs === undefined ? [] : [{ kind: 'vfs', key: pf, wish: { count: vfs, autoprobe } } satisfies Wish]),
-    ...shares.filter(({ before }) => !before).map(({ wish }) => wish),
+    ...assigned.flatMap(({ vf }) => shares(vf).filter(({ before }) => !before)).map(({ wish }) => wish),
     ...shareWishes(pf, 'pf', profile, place).map(({ wish }) => wish),
     ...assigned.flatMap((each) => settingWishes(rule, each)),
   ];

@@ -43,7 +43,7 @@ export const vfMac: KindOf<'vf-mac'> = {
     const last = wishes.at(-1);
     return last === undefined ? original : { ...original, mac: last.mac };
   },
-  conflict: (_key, _original, wish, others) => {
+  conflict: ({ wish, others }) => {
     const other = others.find(({ settled, wish: { mac } }) => settled && mac !== wish.mac);
     return (
       other && {

@@ -16,7 +16,7 @@ export const vfResource: KindOf<'vf-resource'> = {
   lock: (key) => lockOfFunctions(cardOf(key)),
   partOf: (key) => (placeOf(key).of === 'pf' ? undefined : { kind: 'vfs', key: cardOf(key) }),
   target: (original, wishes) => wishes.at(-1) ?? original,
-  conflict: (_key, _original, wish, others) => {
+  conflict: ({ wish, others }) => {
     const other = others.find(({ settled, wish: { value } }) => settled && value !== wish.value);
     return (
       other && {

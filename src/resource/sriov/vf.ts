@@ -17,7 +17,7 @@ export const vf: KindOf<'vf'> = {
   partOf: (key) => ({ kind: 'vfs', key: cardOf(key) }),
   isYetToCome: ({ facts }) => !facts.there,
   target: (original, wishes) => wishes.at(-1) ?? original,
-  conflict: (_key, _original, wish, others) => {
+  conflict: ({ wish, others }) => {
     const other = others.find(({ settled, wish: { value } }) => settled && value !== wish.value);
     return (
       other && {

@@ -36,11 +36,12 @@ export const vfs: KindOf<'vfs'> = {
           autoprobe: wishes.every(({ autoprobe }) => autoprobe),
           power: 'on',
         },
-  conflict: (key, original, wish, others, claims) => {
+  conflict: ({ key, original, wish, others, facts, claims }) => {
     if (original.count > 0) {
       return wish.count <= original.count
         ? undefined
-        : tooFew(key, `${counted(original.count, 'is', 'are')} there already`, wish.count, claims);
+        : (makesNone(key, facts) ??
+            tooFew(key, `${counted(original.count, 'is', 'are')} there already`, wish.count, claims));
     }
     const other = others.find(({ wish: { count } }) => count !== wish.count);
     return (

@@ -50,7 +50,7 @@ export const vgpu: KindOf<'vgpu'> = {
   },
   target: (original, wishes) =>
     wishes.length === 0 ? original : { type: Math.max(...wishes.map(({ type }) => type)) },
-  conflict: (_key, _original, _wish, [other]) =>
+  conflict: ({ others: [other] }) =>
     other && {
       reason: `${other.owner} has it`,
       hints: [advice('give each guest one of its own'), command('vfio-hook vgpu')],

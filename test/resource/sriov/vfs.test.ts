@@ -52,13 +52,18 @@ describe('virtual functions', () => {
 
   describe('conflict', () => {
     const conflict = (original: State, count: number, others: readonly number[]): string | undefined =>
-      vfs.conflict?.(
-        PF,
+      vfs.conflict?.({
+        key: PF,
         original,
-        wish(count),
-        others.map((each, index) => ({ wish: wish(each), settled: true, owner: `guest "g${index}"` })),
-        [],
-      )?.reason;
+        wish: wish(count),
+        others: others.map((each, index) => ({
+          wish: wish(each),
+          settled: true,
+          owner: `guest "g${index}"`,
+        })),
+        facts: idleCard,
+        claims: [],
+      })?.reason;
     const onlyByZero = 'the number changes only by way of 0, which takes all of them away';
 
     it('is none with the same number, or with enough of the administrator’s', () => {
