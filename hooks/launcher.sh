@@ -26,6 +26,14 @@ held_claims() {
     return 1
 }
 
+# Virtual functions are all that libvirt chooses itself for a guest: from the pool of a network.
+functions() {
+    for function in /sys/bus/pci/devices/*/physfn; do
+        [ -e "$function" ] && return 0
+    done
+    return 1
+}
+
 # What a guest needs besides devices stands in a file of its own; whose the files are is for Node to say.
 configured_guests() {
     for file in /etc/vfio-hook/domains/*; do
@@ -67,6 +75,18 @@ if [ $is_hook = yes ] && [ $# -eq 4 ]; then
             fi
             ;;
         esac
+        ;;
+    start/begin)
+        if ! has_scripts; then
+            functions || exit 0
+            xml=$(exec head -c 16777217 2>/dev/null)
+            # libvirt writes what it has chosen as an interface of this type; others, as every other guest, were seen before.
+            case $xml in
+            *"interface type='hostdev'"* | *'interface type="hostdev"'* | *'<actual'*) ;;
+            *'&#'* | *'<!'* | *'<?'*) ;;
+            '<domain'*'</domain>') exit 0 ;;
+            esac
+        fi
         ;;
     release/end) held_claims || has_scripts || exit 0 ;;
     *) has_scripts || exit 0 ;;
@@ -175,7 +195,7 @@ if find_node && find_program; then
     fi
     beside=
     case $is_hook$call in
-    yesprepare/begin | yesrelease/end) start_beside 2>/dev/null ;;
+    yesprepare/begin | yesstart/begin | yesrelease/end) start_beside 2>/dev/null ;;
     esac
     [ -n "$xml" ] || start "$@"
     # Node has to be this very process, which libvirt waits for and sends signals to. dash and busybox feed a
@@ -190,7 +210,8 @@ XML
 fi
 
 # A guest of a user's own session (qemu:///session) is none of our business, nor is one that takes nothing from the host.
-if [ $is_hook = no ] || { [ "$call" = prepare/begin ] && [ $without_devices = no ] && is_root; }; then
+if [ $is_hook = no ] ||
+    { [ "$call" != release/end ] && [ $without_devices = no ] && is_root; }; then
     what='cannot run'
     [ $is_hook = yes ] && what="cannot start guest \"$(printf %s "$guest" | LC_ALL=C tr -c '[:alnum:]._ -' '?')\", which $needs"
     printf 'vfio-hook: error: %s: %s\n' "$what" "$problem" >&2

@@ -94,6 +94,8 @@ export interface ClaimedDevice {
   readonly physicalFunction?: PciAddress;
   /** The driver that this program binds; absent when the device is held without being moved. */
   readonly driver?: string;
+  /** libvirt chose it, took it from its driver and gives it back: it is only held. */
+  readonly chosen?: true;
   /** It is on its way back while the claim keeps others: what `recover` gives back of a manual claim. */
   readonly returning?: true;
   readonly original: Original;

@@ -130,14 +130,16 @@ function device(json: Json): ClaimedDevice {
     device: string(json, 'device'),
     ...(json['physicalFunction'] !== undefined && { physicalFunction: address(json['physicalFunction']) }),
     ...(driver !== undefined && { driver: kernelName(driver) }),
-    ...(returning(json) && { returning: true as const }),
+    ...(flag(json, 'chosen') && { chosen: true as const }),
+    ...(flag(json, 'returning') && { returning: true as const }),
     original: original(record(json['original'], 'original')),
   };
 }
 
-function returning({ returning: value }: Json): boolean {
+function flag(json: Json, key: string): boolean {
+  const value = json[key];
   if (value === undefined || value === true) return value === true;
-  throw new Deviation('returning is not true');
+  throw new Deviation(`${key} is not true`);
 }
 
 function original(json: Json): Original {

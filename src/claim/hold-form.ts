@@ -60,7 +60,10 @@ const forms: { readonly [K in HoldKind]: Form<K> } = {
   },
   'vf-mac': {
     key: (text) => isOfFunction(text, /$/),
-    original: { mac: matching(new RegExp(`^(?:unset|${MAC})$`)), own: matching(new RegExp(`^(?:${MAC})?$`)) },
+    original: {
+      mac: matching(new RegExp(`^(?:unset|libvirt|${MAC})$`)),
+      own: matching(new RegExp(`^(?:${MAC})?$`)),
+    },
     wish: { mac: matching(new RegExp(`^(?:libvirt|${MAC})$`)), unset: isBoolean },
   },
   'vf-resource': {

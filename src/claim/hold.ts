@@ -77,7 +77,7 @@ export interface Forms {
   /** The address of a virtual function of a network card: `CARD NUMBER`. */
   readonly 'vf-mac': {
     readonly state: {
-      /** As its card has it; `unset`: nobody has set it through the card. */
+      /** As its card has it; `unset`: nobody has set it through the card; `libvirt`: it is libvirt's to put back. */
       readonly mac: string;
       /** That of its own interface; empty: it had none. */
       readonly own: string;

@@ -24,6 +24,8 @@ export interface HandOver {
   readonly locks: RunLocks;
   /** What the owner gets besides devices; absent: nothing. */
   readonly holds?: HoldPlan;
+  /** `keep`: what was done stays in the claim, for a release that follows; absent: it is undone. */
+  readonly onFailure?: 'undo' | 'keep' | undefined;
   /**
    * The holds make devices, or free some, and the plan is what is expected then: plans them anew, from what is there.
    * Throws a VfioHookError when something is in the way.
@@ -72,6 +74,12 @@ export async function handOver(engine: Engine, plan: Plan, way: HandOver): Promi
   const [trouble, ...others] = worstFirst(troubles);
   if (!trouble) return;
   const stuck = troubles.flatMap((each) => each.stuck ?? []);
+  if (way.onFailure === 'keep') {
+    attempt(() => {
+      engine.store.write({ ...claim, state: stuck.length > 0 ? 'stuck' : 'preparing', stuck }, locks);
+    });
+    throw startError(plan, trouble, others);
+  }
   throw startError(plan, trouble, others, await rollBack(engine, { ...claim, stuck }, locks));
 }
 
@@ -236,15 +244,15 @@ function startError(
   plan: Plan,
   failure: Trouble,
   others: readonly Trouble[],
-  undone: GiveBackResult,
+  undone?: GiveBackResult,
 ): VfioHookError {
-  const complete = undone.kind === 'restored';
+  const complete = undone?.kind === 'restored';
   return new VfioHookError(
     failure.code ?? (failure.stuck ? 'VH_STUCK' : 'VH_KERNEL'),
     `${failure.sentence}; ${notDone(plan.owner)}${complete ? ' and everything is as it was' : ''}`,
     {
       hints: [
-        ...(complete
+        ...(complete || !undone
           ? []
           : [advice(`not everything is back (${describeLeft(undone)}); retry with: vfio-hook recover`)]),
         ...failure.hints,

@@ -6,7 +6,7 @@ import { VfioHookError } from '../errors.ts';
 import type { HoldPlan } from '../resource/plan-holds.ts';
 import type { Engine } from './engine.ts';
 import { giveBack } from './give-back.ts';
-import { describeLeft, handOver, type Again } from './hand-over.ts';
+import { describeLeft, handOver, type Again, type HandOver } from './hand-over.ts';
 import { holdRefusal } from './holds.ts';
 import { lockRun, type RunLocks } from './lock.ts';
 import { logVerdicts, refusalError, type PlannedStart } from './make-plan.ts';
@@ -23,22 +23,31 @@ import {
 /**
  * Hands a guest's devices over: the whole IOMMU groups, or nothing. Returns when every device is where the
  * plan wants it and the claim says `held`. Throws a VfioHookError otherwise, after everything that was done
- * has been undone; what could not be undone stays in the claim and is named in a hint.
+ * has been undone; what could not be undone stays in the claim and is named in a hint. `keep`: the guest has devices already,
+ * and its release follows; what was done stays in the claim.
  */
-export async function prepare(engine: Engine, domain: Domain): Promise<void> {
+export async function prepare(
+  engine: Engine,
+  domain: Domain,
+  onFailure: HandOver['onFailure'] = 'undo',
+): Promise<void> {
   const start = startOf(engine, domain);
   if (!start) return;
   const locks = lockRun(engine, start.owner, start.config.timeouts.lock);
   try {
-    await prepareLocked(engine, start, locks);
+    await prepareLocked(engine, { ...start, onFailure }, locks);
   } finally {
     locks.release();
   }
 }
 
-async function prepareLocked(engine: Engine, start: Start, locks: RunLocks): Promise<void> {
+async function prepareLocked(
+  engine: Engine,
+  start: Start & Pick<HandOver, 'onFailure'>,
+  locks: RunLocks,
+): Promise<void> {
   const { host, log } = engine;
-  const { owner, config } = start;
+  const { owner, config, onFailure } = start;
   const started = host.now();
   const concern = concernShared(engine, start, locks);
   locks.groups(concern.groups);
@@ -56,7 +65,14 @@ async function prepareLocked(engine: Engine, start: Start, locks: RunLocks): Pro
     refuse(engine, second);
     return second;
   };
-  await handOver(engine, plan, { config, earlier, locks, holds, ...(planned.isExpected && { again }) });
+  await handOver(engine, plan, {
+    config,
+    earlier,
+    locks,
+    holds,
+    onFailure,
+    ...(planned.isExpected && { again }),
+  });
   log.write({
     severity: 'notice',
     message: plan.devices.length === 0 ? 'no device to hand over' : 'devices handed over',

@@ -9,7 +9,7 @@ export interface Invocation {
 }
 
 /** What an invocation means for us. */
-export type Action = 'prepare' | 'release' | 'nothing';
+export type Action = 'prepare' | 'start' | 'release' | 'nothing';
 
 /** The arguments by position, whatever they look like; undefined when there are fewer than libvirt gives. */
 export function parseInvocation(args: readonly string[]): Invocation | undefined {
@@ -20,11 +20,13 @@ export function parseInvocation(args: readonly string[]): Invocation | undefined
 
 /**
  * Devices are handed over in prepare/begin, before libvirt looks at them, and given back in release/end,
- * after libvirt has put back what it moved itself. Everything else is somebody else's moment:
+ * after libvirt has put back what it moved itself. What libvirt chooses in between is claimed in start/begin, before QEMU
+ * runs. Everything else is somebody else's moment:
  * a failing `reconnect` kills a healthy guest, and in `stopped` libvirt still resets the devices.
  */
 export function actionOf({ operation, subOperation }: Invocation): Action {
   if (operation === 'prepare' && subOperation === 'begin') return 'prepare';
+  if (operation === 'start' && subOperation === 'begin') return 'start';
   if (operation === 'release' && subOperation === 'end') return 'release';
   return 'nothing';
 }

@@ -3,6 +3,7 @@ import type { Config, LogLevel } from '../config/config.ts';
 import type { GuestKey } from '../config/guest-file.ts';
 import { asFailure } from '../failure.ts';
 import type { Engine } from '../engine/engine.ts';
+import { claimChosen, withChosen } from '../engine/claim-chosen.ts';
 import { prepare } from '../engine/prepare.ts';
 import { release } from '../engine/release.ts';
 import type { HookLog } from '../log/quiet.ts';
@@ -41,9 +42,12 @@ export async function runHook(run: HookRun): Promise<0 | 1> {
   if (action === 'nothing' && !isScripted) return 0;
   let log: HookLog | undefined;
   try {
+    const input = remembered(run.readStdin);
+    // Of most guests libvirt has chosen nothing: then nothing is opened.
+    const chosen = action === 'start' ? readChosen(run, input()) : undefined;
+    if (action === 'start' && !chosen && !isScripted) return 0;
     const engine = run.openEngine();
     log = engine.log;
-    const input = remembered(run.readStdin);
     const script = async (): Promise<void> => {
       if (isScripted) await scripts.run(invocation, engine, input);
     };
@@ -51,6 +55,10 @@ export async function runHook(run: HookRun): Promise<0 | 1> {
       case 'prepare':
         await script();
         await prepare(listening(engine, run), readDomain(run, input()));
+        break;
+      case 'start':
+        await script();
+        if (chosen) await claimChosen(listening(engine, run), chosen);
         break;
       case 'release':
         // Releasing never looks at the XML: see src/engine/release.ts.
@@ -102,6 +110,14 @@ function remembered(read: () => string): () => string {
 
 function readDomain(run: HookRun, xml: string): Domain {
   return run.loadParser()(xml, { name: run.invocation.guest });
+}
+
+/** How libvirt writes what it may have chosen, and what could hide that; hooks/launcher.sh asks the same. */
+const MAY_BE_CHOSEN = /interface type=["']hostdev["']|<actual|&#|<[!?]/;
+
+/** The guest, when libvirt may have chosen something for it. */
+function readChosen(run: HookRun, xml: string): Domain | undefined {
+  return MAY_BE_CHOSEN.test(xml) ? withChosen(readDomain(run, xml), () => false) : undefined;
 }
 
 /** The level of the log is known only once the guest's configuration is. */

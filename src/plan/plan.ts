@@ -91,7 +91,10 @@ export function plan(input: PlanInput): Plan {
     );
     // A device that is detached stays in the claim of that detach alone, also when it is detached again.
     const claimed = detached === undefined || owner.kind !== 'manual';
-    return { device, earlier, claimed, ...judgement };
+    // libvirt has moved it by now: what it was on before is libvirt's to know.
+    const hostdev = input.hostdevs.find(({ address }) => address === device.address);
+    const chosen = earlier?.chosen === true || (hostdev?.kind === 'network' && hostdev.managed);
+    return { device, earlier, claimed, chosen, ...judgement };
   });
 
   const unsafeInterrupts = needsUnsafeInterrupts(judged, input);
@@ -116,6 +119,7 @@ type Judged = Judgement & {
   readonly device: PciDevice;
   readonly earlier: ClaimedDevice | undefined;
   readonly claimed: boolean;
+  readonly chosen: boolean;
 };
 
 /** What is wrong with the whole host is said once, for the first device that VFIO would be needed for. */
@@ -214,7 +218,7 @@ function orderSteps(
 }
 
 /** What the claim records of a device: nothing for one that the owner does not get and nobody moves. */
-function claimedDevice({ device, verdict, bars, earlier, claimed }: Judged): ClaimedDevice[] {
+function claimedDevice({ device, verdict, bars, earlier, claimed, chosen }: Judged): ClaimedDevice[] {
   const untouched = verdict.kind === 'leave' && NOT_CLAIMED.includes(verdict.code);
   if (!claimed || (untouched && !earlier)) return [];
   const driver = verdict.kind === 'bind' ? verdict.driver : earlier?.driver;
@@ -226,6 +230,7 @@ function claimedDevice({ device, verdict, bars, earlier, claimed }: Judged): Cla
       device: device.device,
       ...(device.physicalFunction && { physicalFunction: device.physicalFunction }),
       ...(driver !== undefined && { driver }),
+      ...(chosen && verdict.kind === 'leave' && { chosen: true as const }),
       original: originalOf(device, bars, earlier?.original),
     },
   ];

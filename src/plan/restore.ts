@@ -76,6 +76,16 @@ const nothing: WayBack = {
 
 function wayBack(claimed: ClaimedDevice, device: PciDevice | undefined, holds: Claim['holds']): WayBack {
   const { address, original } = claimed;
+  if (claimed.chosen === true) {
+    return device?.onVfio === true
+      ? {
+          ...nothing,
+          notes: [
+            `${address} is still on ${device.driver ?? 'vfio'}: libvirt, which took it, has not given it back`,
+          ],
+        }
+      : nothing;
+  }
   if (!device) {
     // An earlier run may have come as far as to take the virtual functions away.
     return goesWithHolds(claimed, holds)

@@ -26,7 +26,7 @@ describe('actionOf', () => {
   const table: readonly (readonly [operation: string, subOperation: string, action: Action])[] = [
     ['prepare', 'begin', 'prepare'],
     ['release', 'end', 'release'],
-    ['start', 'begin', 'nothing'],
+    ['start', 'begin', 'start'],
     ['started', 'begin', 'nothing'],
     ['stopped', 'end', 'nothing'],
     ['reconnect', 'begin', 'nothing'],

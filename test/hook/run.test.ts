@@ -56,13 +56,17 @@ describe('runHook', () => {
   it('opens nothing and reads nothing where there is nothing to do', async () => {
     const on = stage('amd-rdna3-desktop');
     for (const [operation, sub] of [
-      ['start', 'begin'],
       ['reconnect', 'begin'],
       ['stopped', 'end'],
       ['unknown', '-'],
     ] as const) {
       assert.deepEqual(await run(on, operation, sub), { status: 0, said: [], touched: [] });
     }
+  });
+
+  it('opens nothing at the start of a guest for which libvirt has chosen nothing', async () => {
+    const { status, said, touched } = await run(stage('amd-rdna3-desktop'), 'start', 'begin');
+    assert.deepEqual([status, said, touched], [0, [], ['stdin']]);
   });
 
   it('prepares by the XML and releases without it, with no decoder while there is no configuration', async () => {

@@ -58,6 +58,8 @@ export interface Launcher {
   readonly claims: string;
   /** Where files of guests are. */
   readonly domains: string;
+  /** Where the devices of the host are. */
+  readonly devices: string;
   /** Calls the hook, through another shell when one is given. */
   call(args: readonly string[], options?: CallOptions & { readonly shell?: Shell }): Launched;
 }
@@ -104,6 +106,7 @@ export function launcher({ chosen = true, listed = false, alone = false }: Launc
   const absentNode = join(work, 'absent');
   const claims = join(work, 'claims');
   const domains = join(work, 'domains');
+  const devices = join(work, 'devices');
   const list = join(programs, 'listed-node');
   if (listed) writeFileSync(list, script, { mode: 0o755 });
   const { hook, command, program, directory } = install({
@@ -112,6 +115,7 @@ export function launcher({ chosen = true, listed = false, alone = false }: Launc
         !text.includes(` ${FIXED};`) ||
         !text.includes('/run/vfio-hook/claims/') ||
         !text.includes('/etc/vfio-hook/domains/') ||
+        !text.includes('/sys/bus/pci/devices/') ||
         !text.includes(AS_HOOK)
       )
         throw new Error('the launcher has other paths than this test replaces');
@@ -119,7 +123,8 @@ export function launcher({ chosen = true, listed = false, alone = false }: Launc
         .replace(FIXED, `${absentNode} ${list}`)
         .replace(AS_HOOK, alone ? '[ "$0" = "$0" ]' : AS_HOOK)
         .replaceAll('/run/vfio-hook/claims/', `${claims}/`)
-        .replaceAll('/etc/vfio-hook/domains/', `${domains}/`);
+        .replaceAll('/etc/vfio-hook/domains/', `${domains}/`)
+        .replaceAll('/sys/bus/pci/devices/', `${devices}/`);
     },
   });
   chmodSync(directory, 0o755);
@@ -132,6 +137,7 @@ export function launcher({ chosen = true, listed = false, alone = false }: Launc
     listedNode: list,
     claims,
     domains,
+    devices,
     call: (args, { shell, ...options } = {}) => {
       for (const name of readdirSync(notes)) rmSync(join(notes, name));
       const called = options.program ?? hook;

@@ -223,6 +223,29 @@ describe('the launcher: scripts of guests', () => {
   });
 });
 
+describe('the launcher: functions that libvirt has chosen', () => {
+  const it1 = launcher();
+  const start = (xml: string): Launched => it1.call(['win11', 'start', 'begin', '-'], { input: xml });
+  const source = `<source><address type='pci' ${pci(3)}/></source>`;
+  const chosen = guest(`<interface type='hostdev' managed='yes'>${source}</interface>`, { name: 'win11' });
+  const actual = guest(
+    `<interface type='network'><source network='pool'/><actual type='hostdev' managed='yes'>${source}</actual></interface>`,
+    { name: 'win11' },
+  );
+
+  it('are for Node where the host has any, with all of the XML', () => {
+    for (const xml of [chosen, actual]) assert.equal(start(xml).node, undefined);
+    mkdirSync(join(it1.devices, '0000:03:00.0'), { recursive: true });
+    for (const xml of [chosen, actual]) assert.equal(start(xml).node, undefined);
+    symlinkSync('..', join(it1.devices, '0000:03:00.0/physfn'));
+    for (const xml of [chosen, actual]) assert.equal(start(xml).node?.stdin.toString().trim(), xml);
+    for (const xml of [WITH, WITHOUT]) isQuiet(start(xml));
+    for (const xml of [WITH, WITHOUT]) assert.equal(start(xml).node, undefined);
+    // What could hide one, or is cut off.
+    for (const xml of [`<!DOCTYPE x>${WITHOUT}`, WITHOUT.slice(0, -9)]) assert.ok(start(xml).node);
+  });
+});
+
 describe('the launcher: names', () => {
   const it1 = launcher();
   const names: readonly string[] = [

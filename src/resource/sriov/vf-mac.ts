@@ -36,7 +36,13 @@ export const vfMac: KindOf<'vf-mac'> = {
   isYetToCome: ({ facts }) => !facts.there,
   isBlind: true,
   original: (key, { mac, own }, wish, claims) => ({
-    mac: wish.unset || areOurs(cardOf(key), claims) ? UNSET : mac,
+    mac:
+      mac === UNSET || wish.unset || areOurs(cardOf(key), claims)
+        ? UNSET
+        : // What libvirt has set it puts back itself, as well as it can.
+          wish.mac === BY_LIBVIRT
+          ? BY_LIBVIRT
+          : mac,
     own,
   }),
   target: (original, wishes) => {
@@ -63,9 +69,15 @@ export const vfMac: KindOf<'vf-mac'> = {
       steps.push({ kind: 'set-link', device, link: facts.link, vf, setting: 'mac', to: mac });
     }
     // The interface goes with its driver, and what it was called may be another's by then.
-    if (to.own !== '' && facts.ownLink !== '' && (steps.length > 0 || state.own !== to.own)) {
+    // A card whose address of a function was cleared has to be told again what the function's own is.
+    const address = to.own === '' ? state.own : to.own;
+    if (
+      address !== '' &&
+      facts.ownLink !== '' &&
+      (steps.length > 0 || (to.own !== '' && state.own !== to.own))
+    ) {
       const own = { device: cardOf(facts.function), link: facts.ownLink };
-      steps.push({ kind: 'set-link', ...own, setting: 'address', to: to.own });
+      steps.push({ kind: 'set-link', ...own, setting: 'address', to: address });
     }
     return steps;
   },
