@@ -1,3 +1,4 @@
+import { count } from '../count.ts';
 import { advice, command, uniqueHints, type Hint } from '../hint.ts';
 import { isHeld, type BarSize, type Claim, type ClaimedDevice, type ClaimOwner } from '../claim/claim.ts';
 import { ownerPhrase } from '../claim/owner.ts';
@@ -28,6 +29,8 @@ export interface Case {
   readonly rule: DeviceWishes;
   /** What this guest's earlier, unfinished claim says of the device. */
   readonly earlier?: ClaimedDevice | undefined;
+  /** Who has which of its virtual functions: `guest "a" has 0000:02:10.0`. */
+  readonly functionUsers: readonly string[];
   /** The claim on it of another guest, or of `vfio-hook run`. */
   readonly rival?: Claim | undefined;
   /** The mediated devices that were made of it, each with who has it; absent: none. */
@@ -265,11 +268,25 @@ function judgeUse(current: Case, need: Judgement): Judgement {
 function judgeNeed(current: Case, snapshot: Snapshot): Judgement {
   const { device, hostdev, rule } = current;
   if ((device.sriov?.numVfs ?? 0) > 0 && !device.onVfio) {
-    return refuse(current, 'virtual-functions', `it has ${device.sriov?.numVfs ?? 0} virtual functions`, [
-      device.driver === 'nvidia'
-        ? advice(`remove them first: /usr/lib/nvidia/sriov-manage -d ${device.address}`)
-        : advice(`remove them first: echo 0 > /sys/bus/pci/devices/${device.address}/sriov_numvfs`),
-    ]);
+    const number = count(device.sriov?.numVfs ?? 0, 'virtual function');
+    const [first, ...others] = current.functionUsers;
+    const used = first && `: ${first}${others.length > 0 ? `, and ${count(others.length, 'more')}` : ''}`;
+    return refuse(
+      current,
+      'virtual-functions',
+      `it has ${number}, which go with it${used ?? ''}`,
+      first
+        ? [
+            advice(
+              'end whoever has them first: a card is for one guest, or its virtual functions are for many',
+            ),
+          ]
+        : [
+            device.driver === 'nvidia'
+              ? advice(`remove them first: /usr/lib/nvidia/sriov-manage -d ${device.address}`)
+              : advice(`remove them first: echo 0 > /sys/bus/pci/devices/${device.address}/sriov_numvfs`),
+          ],
+    );
   }
   const sizes = barChanges(device, wishedSizes(current));
   if (sizes.kind === 'refused') return refuse(current, 'bar', sizes.reason, [sizes.hint]);

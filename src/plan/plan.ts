@@ -1,6 +1,6 @@
 import type { Claim, ClaimedDevice, ClaimOwner, Original } from '../claim/claim.ts';
 import { claims } from '../claim/claim.ts';
-import { claimKey } from '../claim/owner.ts';
+import { claimKey, ownerPhrase } from '../claim/owner.ts';
 import type { PciHostdev } from '../domain/domain.ts';
 import type { PciDevice } from '../pci/device.ts';
 import type { Snapshot } from '../pci/snapshot.ts';
@@ -86,6 +86,11 @@ export function plan(input: PlanInput): Plan {
           mdevs: device.mdevs.map((uuid) => ({ uuid, claim: holderOf(input.claims, uuid) })),
         }),
         uses: snapshot.uses.filter((use) => use.device === device.address),
+        functionUsers: input.claims.flatMap((claim) =>
+          claim.devices
+            .filter(({ physicalFunction }) => physicalFunction === device.address)
+            .map(({ address }) => `${ownerPhrase(claim.owner)} has ${address}`),
+        ),
       },
       snapshot,
     );
