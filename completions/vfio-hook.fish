@@ -38,6 +38,10 @@ complete -c vfio-hook -n '__fish_seen_subcommand_from plan' -l json -d 'print JS
 complete -c vfio-hook -f -n __fish_use_subcommand -a status -d 'show which guest holds which devices, and what is not back yet'
 complete -c vfio-hook -n '__fish_seen_subcommand_from status' -f
 complete -c vfio-hook -n '__fish_seen_subcommand_from status' -l json -d 'print JSON instead of text'
+complete -c vfio-hook -f -n __fish_use_subcommand -a sriov -d 'list what cards could make of virtual functions, and who has them'
+complete -c vfio-hook -n '__fish_seen_subcommand_from sriov' -f
+complete -c vfio-hook -n '__fish_seen_subcommand_from sriov' -l host -r -F -d 'look at the machine that FILE describes (see vfio-hook snapshot), not at this one'
+complete -c vfio-hook -n '__fish_seen_subcommand_from sriov' -l json -d 'print JSON instead of text'
 complete -c vfio-hook -f -n __fish_use_subcommand -a log -d 'show what the hook did lately'
 complete -c vfio-hook -n '__fish_seen_subcommand_from log' -a '(__vfio_hook_guests)'
 complete -c vfio-hook -n '__fish_seen_subcommand_from log' -s n -l lines -r -f -d 'the latest N lines (else 50)'

@@ -36,7 +36,8 @@ export function submit(state: MachineState, call: Call): Submission {
   const fault = nextFault(state, { on: call.operation, path: call.path, value: call.value });
   const id = (state.next.task += 1);
   const { operation, path, value, pid } = call;
-  state.journal.push({ id, at: state.clock, pid, operation, path, value });
+  const tells = operation === 'run' && value.includes(' show ');
+  state.journal.push({ id, at: state.clock, pid, operation, path, value, ...(tells && { tells }) });
   if (state.journal.length > JOURNAL_LENGTH) state.journal.splice(0, state.journal.length - JOURNAL_LENGTH);
   const effect = fault?.effect;
   if (effect?.kind === 'kill' && effect.when === 'before') {

@@ -61,7 +61,8 @@ function machineOver(store: Store, host: () => SimulatedHost): Machine {
     schedule: (afterMs, operation) => {
       store.update((state) => state.schedule.push({ at: state.clock + afterMs, operation }));
     },
-    journal: () => store.read((state) => structuredClone(state.journal)),
+    journal: () =>
+      store.read((state) => structuredClone(state.journal.filter(({ tells }) => tells !== true))),
     state: () => store.read((state) => structuredClone(state)),
   };
 }

@@ -263,6 +263,8 @@ export interface JournalEntry {
   readonly value: string;
   /** `ok`, `killed` (the caller died before the call) or the errno; absent while the call has not returned. */
   result?: string;
+  /** It only tells, and is no call that changes the machine. */
+  tells?: true;
   /** What a program said, and how it ended. */
   output?: ProgramOutput;
   /** Milliseconds until it returned. */

@@ -242,10 +242,7 @@ export function openScenario(options: ScenarioOptions, directory: string): Scena
       const journal = machine.journal();
       const fresh = journal.slice(seen);
       seen = journal.length;
-      // A program that tells changes nothing.
-      return fresh
-        .filter(({ operation, value }) => operation !== 'run' || !value.includes(' show '))
-        .map(writeText);
+      return fresh.map(writeText);
     },
     driver: (address) => observe(machine.state())[`${address} driver`] ?? 'absent',
     fact: (name) => observe(machine.state())[name],

@@ -12,6 +12,7 @@ import { hugepages } from './memory.ts';
 import { node } from './node.ts';
 import { nvidiaHolders, physicalFunctionPower, vgpuDriver, vgpuWithUsb } from './nvidia.ts';
 import { hookScripts, otherHooks } from './other-hooks.ts';
+import { virtualFunctions } from './sriov.ts';
 
 /** Every check of `vfio-hook doctor`, by its id, in the order in which they are shown. docs/doctor.md has each. */
 export const checks = {
@@ -50,4 +51,5 @@ export const checks = {
   'vgpu-driver': vgpuDriver,
   'vgpu-usb': vgpuWithUsb,
   'sriov-power': physicalFunctionPower,
+  'sriov-functions': virtualFunctions,
 } as const satisfies Readonly<Record<string, Check>>;

@@ -6,7 +6,7 @@ import { examine } from '../../src/doctor/examine.ts';
 import type { Finding, Verdict } from '../../src/doctor/finding.ts';
 import type { Remark } from '../../src/engine/inspect-config.ts';
 import type { PartialConfig } from '../../src/config/config.ts';
-import { scenarios } from '../scenario.ts';
+import { machineSpec, pci, scenarios } from '../scenario.ts';
 import {
   DAEMON_START_MS,
   domainOf,
@@ -1143,7 +1143,50 @@ const table: Readonly<Record<Id, readonly Row[]>> = {
       /^echo on > .*power\/control$/,
     ],
   ],
+  'sriov-functions': [
+    ['none', {}, 'ok', /there are none/],
+    ['some, and nothing wanted of them', { host: 'sriov-nic' }, 'ok', /^0000:17:00\.0, 0000:17:00\.1$/],
+    [
+      'some that the driver of the card does not make',
+      {
+        host: 'mi300x-gim',
+        devices: { '0000:05:00.0': { sriov: sriov() } },
+        config: { sriov: [{ pf: pci('0000:05:00.0'), vfs: 2, autoprobe: false }] },
+      },
+      'failure',
+      /config\.yaml wants 2 virtual functions of it, and the driver gim makes them when its module is loaded/,
+      /vf_num of module gim/,
+    ],
+    [
+      'some of a card whose interface is down',
+      { host: 'sriov-nic', config: { sriov: [{ pf: pci('0000:17:00.1'), vfs: 2, autoprobe: false }] } },
+      'warning',
+      /its interface enp23s0f1 is down/,
+      /^ip link set dev enp23s0f1 up$/,
+    ],
+    [
+      'some of a card that is a switch',
+      {
+        host: 'mlx5-nic',
+        devices: { '0000:42:00.0': { entries: switchEntries() } },
+        config: {
+          sriov: [
+            { pf: pci('0000:42:00.0'), autoprobe: false, functions: [{ vf: 0, scope: 'all', vlan: 3 }] },
+          ],
+        },
+      },
+      'warning',
+      /it is in switchdev mode/,
+      /devlink dev eswitch show pci\/0000:42:00\.0/,
+    ],
+  ],
 };
+
+function switchEntries(): Readonly<Record<string, string>> {
+  const { entries = {} } =
+    machineSpec('mlx5-nic').devices.find(({ address }) => address === '0000:42:00.0') ?? {};
+  return { ...entries, 'net/enp66s0f0np0/phys_switch_id': 'a8c3b20003ebec08\n' };
+}
 
 function sriov() {
   return { totalVfs: 4, numVfs: 0, offset: 0x80, stride: 2, vfDevice: '7461', vfBars: [] };

@@ -8,7 +8,8 @@ import { readGuestXml } from '../../src/doctor/guests.ts';
 import { cliquesOf } from '../../src/doctor/lint/gpudirect.ts';
 import { guestExamination } from '../../src/doctor/lint/guest-examination.ts';
 import { lints } from '../../src/doctor/lint/lints.ts';
-import { pci, scenarios } from '../scenario.ts';
+import type { CardRule } from '../../src/config/config.ts';
+import { machineSpec, pci, scenarios } from '../scenario.ts';
 import { wellFormed } from './well-formed.ts';
 import { domainXml, examinationOf, hostdev, machineOf, type GuestText, type Situation } from './machine.ts';
 
@@ -72,11 +73,35 @@ const displayWithVfs: Situation = {
 };
 const machineType = (type: string): string => `<os><type arch='x86_64' machine='${type}'>hvm</type></os>`;
 
+function interfaceXml(address: string): string {
+  const [, bus, slot, fn] = /:(..):(..)\.(.)$/.exec(address) ?? [];
+  return `<interface type='hostdev' managed='yes'><source><address type='pci' domain='0x0000' bus='0x${bus ?? ''}' slot='0x${slot ?? ''}' function='0x${fn ?? ''}'/></source></interface>`;
+}
+
+/** A network card of two ports, of which the first has functions. */
+function nicHost(card?: CardRule, state: 'up' | 'down' = 'up'): Situation {
+  const { entries = {}, sriov } =
+    machineSpec('sriov-nic').devices.find(({ address }) => address === '0000:17:00.0') ?? {};
+  const flags = { 'net/enp23s0f0/flags': state === 'up' ? '0x1003\n' : '0x1002\n' };
+  return {
+    host: 'sriov-nic',
+    devices: { '0000:17:00.0': { entries: { ...entries, ...flags }, ...(sriov && { sriov }) } },
+    ...(card && { config: { sriov: [card] } }),
+  };
+}
+
 /** For each piece of advice at least one guest that needs none, and one that does. */
 const table: Readonly<Record<Id, readonly Row[]>> = {
   'xml-devices': [
     ['they are there', { devices: both }, 'ok', /this host has 0000:03:00\.0, 0000:03:00\.1/],
     ['none is assigned', {}, 'ok', /assigns no PCI device/],
+    [
+      'one is there once the guest starts',
+      { devices: hostdev('0000:17:0a.0') },
+      'ok',
+      /^0000:17:0a\.0 will be made when the guest starts$/,
+      { on: nicHost({ pf: pci('0000:17:00.1'), vfs: 4, autoprobe: false }) },
+    ],
     [
       'one is not there',
       { devices: both + hostdev('0000:7f:00.0') },
@@ -450,6 +475,57 @@ const table: Readonly<Record<Id, readonly Row[]>> = {
       'ok',
       /makes room/,
       { on: server },
+    ],
+  ],
+  'xml-functions': [
+    ['none', { devices: both }, 'ok', /assigns none/],
+    [
+      'one of a card of the host',
+      { devices: hostdev('0000:17:02.0') },
+      'ok',
+      /stays with the host/,
+      { on: nicHost() },
+    ],
+    [
+      'one that the start makes',
+      { devices: hostdev('0000:17:0a.0') },
+      'ok',
+      /stays with the host/,
+      { on: nicHost({ pf: pci('0000:17:00.1'), vfs: 4, autoprobe: false }) },
+    ],
+    [
+      'one together with its card',
+      { devices: hostdev('0000:17:02.0') + hostdev('0000:17:00.0') },
+      'failure',
+      /its card 0000:17:00\.0 is assigned as well/,
+      { on: nicHost() },
+    ],
+    [
+      'an interface of a card that is down',
+      { devices: interfaceXml('0000:17:02.0') },
+      'failure',
+      /the interface enp23s0f0 of its card 0000:17:00\.0 is down/,
+      { on: nicHost(undefined, 'down'), fix: /^ip link set dev enp23s0f0 up$/ },
+    ],
+    [
+      'an interface',
+      { devices: interfaceXml('0000:17:02.0') },
+      'ok',
+      /stays with the host/,
+      { on: nicHost() },
+    ],
+    [
+      'an interface for which an address is configured',
+      { devices: interfaceXml('0000:17:02.0') },
+      'warning',
+      /^mac of the configuration have no effect: it is an <interface>/,
+      {
+        on: nicHost({
+          pf: pci('0000:17:00.0'),
+          autoprobe: false,
+          functions: [{ vf: 0, scope: 'all', mac: '52:54:00:00:00:42', trust: true }],
+        }),
+      },
     ],
   ],
   'xml-gpudirect': [

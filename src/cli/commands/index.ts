@@ -13,6 +13,7 @@ import { reattach } from './reattach.ts';
 import { recover } from './recover.ts';
 import { run } from './run.ts';
 import { simulate } from './simulate.ts';
+import { sriov } from './sriov.ts';
 import { snapshot } from './snapshot.ts';
 import { status } from './status.ts';
 import { validate } from './validate.ts';
@@ -25,6 +26,7 @@ export const commands: readonly Command[] = [
   vgpu,
   plan,
   status,
+  sriov,
   log,
   recover,
   detach,

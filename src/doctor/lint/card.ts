@@ -7,16 +7,28 @@ import type { Check, GuestExamination } from '../examination.ts';
 import { about, failure, ok, unknown, warning, type Found } from '../finding.ts';
 import { advice, command } from '../../hint.ts';
 import { target, word } from '../files.ts';
+import { expectedFunctions } from './functions.ts';
 import { hex, hostdevXml, pasteXml } from './snippets.ts';
 
 /** This host has what the XML assigns. */
 export const devicesPresent: Check<GuestExamination> = {
   title: 'assigned devices',
-  run: ({ domain, devices }) => {
+  run: (on) => {
+    const { domain, devices } = on;
     const wanted = domain.hostdevs.flatMap((hostdev) => (hostdev.kind === 'mdev' ? [] : [hostdev.address]));
     if (wanted.length === 0) return ok('the XML assigns no PCI device');
-    const absent = wanted.filter((address) => !devices.has(address));
-    if (absent.length === 0) return ok(`this host has ${wanted.join(', ')}`);
+    const missing = wanted.filter((address) => !devices.has(address));
+    const expected = missing.length === 0 ? [] : expectedFunctions(on);
+    const absent = missing.filter((address) => !expected.includes(address));
+    if (absent.length === 0) {
+      const there = wanted.filter((address) => devices.has(address));
+      return ok(
+        [
+          ...(there.length > 0 ? [`this host has ${there.join(', ')}`] : []),
+          ...(expected.length > 0 ? [`${expected.join(', ')} will be made when the guest starts`] : []),
+        ].join('; '),
+      );
+    }
     return unknown(
       `this host does not have ${absent.join(', ')}: the XML is judged without them`,
       command('lspci -D -nn'),

@@ -3,6 +3,7 @@ import type { Check, GuestExamination } from '../examination.ts';
 import { unknown } from '../finding.ts';
 import { companions, devicesPresent, multifunction, rom } from './card.ts';
 import { amdCode43, nvidiaCode43 } from './code-43.ts';
+import { functions } from './functions.ts';
 import { gpuDirect } from './gpudirect.ts';
 import { commandline, iommufd, machine, managed, nvmePath, variantDriver } from './libvirt.ts';
 import { memoryLock, mmio32, mmio64 } from './memory.ts';
@@ -38,4 +39,5 @@ export const lints = {
   'xml-mmio-32': withDevices(mmio32),
   'xml-mmio-64': withDevices(mmio64),
   'xml-gpudirect': withDevices(gpuDirect),
+  'xml-functions': functions,
 } as const satisfies Readonly<Record<string, Check<GuestExamination>>>;

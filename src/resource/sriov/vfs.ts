@@ -151,7 +151,7 @@ function hindrances(
 }
 
 /** Why a driver makes no virtual functions by sriov_numvfs, where that is known: the kernel's answer would be ENOENT. */
-function makesNone(
+export function makesNone(
   key: string,
   { driver, deals, total, vendor, class: code }: PhysicalFunctionFacts,
 ): Refusal | undefined {
