@@ -3,7 +3,7 @@
  * be seen afterwards. It runs against the simulated kernel with every test run, and can run against a real one
  * in a virtual machine of the same topology; nothing here depends on either.
  *
- * Texts may hold `{role}` (a device's address), `{dev role}` (its directory below /sys/bus/pci/devices) and
+ * Texts may hold `{link role}` (its network interface), `{role}` (a device's address), `{dev role}` (its directory below /sys/bus/pci/devices) and
  * `{group role}` (the number of its IOMMU group at that moment). Data is written byte for byte.
  */
 
@@ -65,6 +65,10 @@ export type Operation =
   /** A process maps so many huge pages of 2 MiB and touches some of them; it ends. */
   | { readonly mapPages: number; readonly touched: number; readonly as: string }
   | { readonly unmapPages: string }
+  /** ip(8) with these words, of which `{link role}` is the interface of a device. */
+  | { readonly ip: string }
+  /** What a card keeps for one of its functions; the answer is the value. */
+  | { readonly vf: number; readonly of: Role; readonly setting: string }
   /** The process of the blocked operation gets SIGKILL. */
   | { readonly killBlocked: true };
 
@@ -115,6 +119,8 @@ export interface ContractTarget {
   /** A link's target; undefined when it is not there. */
   link(path: string): string | undefined;
   exists(path: string): boolean;
+  /** Names in a directory; none when it is not there. */
+  list(path: string): readonly string[];
   /** The first bytes of a file; undefined when it is not there. */
   bytes(path: string, length: number): Uint8Array | undefined;
   /** Waits, with a bound, for what a real kernel does in its own time. */

@@ -18,6 +18,7 @@ function target(answer: string): ContractTarget & { readonly seen: Operation[] }
         ? '0x0000000000000000 0x0000000000000fff 0x0000000000040200\n0x0 0x0 0x0\n0x0 0xfff 0x20040200\n'
         : `text of ${path}\n`,
     link: () => '../../../kernel/iommu_groups/17',
+    list: () => [],
     exists: (path) => path === '/here',
     bytes: (_path, length) => new Uint8Array(length).fill(0xab),
   };

@@ -50,12 +50,16 @@ function filled(target: ContractTarget, operation: Operation): Operation {
 
 function fill(target: ContractTarget, template: string): string {
   const addresses: Readonly<Record<string, string>> = target.addresses;
-  return template.replace(/\{(?:(dev|group) )?(\w+)\}/g, (whole, kind: string | undefined, role: string) => {
-    const address = addresses[role];
-    if (address === undefined) return whole;
-    if (kind === undefined) return address;
-    const directory = `/sys/bus/pci/devices/${address}`;
-    if (kind === 'dev') return directory;
-    return target.link(`${directory}/iommu_group`)?.split('/').pop() ?? 'none';
-  });
+  return template.replace(
+    /\{(?:(dev|group|link) )?(\w+)\}/g,
+    (whole, kind: string | undefined, role: string) => {
+      const address = addresses[role];
+      if (address === undefined) return whole;
+      if (kind === undefined) return address;
+      const directory = `/sys/bus/pci/devices/${address}`;
+      if (kind === 'dev') return directory;
+      if (kind === 'link') return target.list(`${directory}/net`)[0] ?? 'none';
+      return target.link(`${directory}/iommu_group`)?.split('/').pop() ?? 'none';
+    },
+  );
 }

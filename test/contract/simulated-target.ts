@@ -6,6 +6,7 @@ import { createMachine, type Machine } from '../../simulator/machine.ts';
 import { resultOf } from '../../simulator/operations.ts';
 import type { DeviceSpec, MachineSpec } from '../../simulator/spec.ts';
 import { openAttribute } from '../../simulator/write.ts';
+import { ended, kept } from './links.ts';
 import { exclusively } from '../observe/exclusively.ts';
 import type { Answer, Boot, ContractTarget, Kernel, Operation, Role } from './contract.ts';
 
@@ -105,6 +106,8 @@ export function simulatedTarget(machine: Machine, addresses = labAddresses): Con
     }
     if ('unmapPages' in operation)
       return performed(machine, { do: 'close-group', guest: operation.unmapPages });
+    if ('ip' in operation) return ended(await host.run('ip', operation.ip.split(' '), PATIENCE_MS));
+    if ('vf' in operation) return kept(host, labAddresses[operation.of], operation);
     if ('tryOpen' in operation) {
       const answers = { free: 'ok', busy: 'EBUSY', absent: 'ENOENT', denied: 'EACCES' } as const;
       // As the lab does it: a group can be opened once, a disk exclusively once.
@@ -131,6 +134,7 @@ export function simulatedTarget(machine: Machine, addresses = labAddresses): Con
     text: (path) => host.read(path),
     link: (path) => host.readLink(path),
     bytes: (path, length) => host.readBytes(path, length),
+    list: (path) => host.list(path) ?? [],
     exists: (path) => host.list(path) !== undefined || host.tryOpen(path) !== 'absent',
   };
 }

@@ -2,6 +2,7 @@ import type { Row } from './contract.ts';
 import { bindingRows } from './rows-binding.ts';
 import { blockedRows } from './rows-blocked.ts';
 import { deviceRows } from './rows-devices.ts';
+import { functionRows } from './rows-functions.ts';
 import { memoryRows } from './rows-memory.ts';
 import { overrideRows } from './rows-override.ts';
 import { powerRows } from './rows-power.ts';
@@ -19,5 +20,6 @@ export const table: readonly Row[] = [
   ...powerRows,
   ...resourceRows,
   ...memoryRows,
+  ...functionRows,
   ...userRows,
 ];

@@ -1,6 +1,8 @@
 import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 
 import type { Answer, ContractTarget, NodeKind, Operation, Role } from '../../contract/contract.ts';
+import { ended, kept } from '../../contract/links.ts';
+import { linuxHost } from '../../../src/host/linux/host.ts';
 import { execute } from './execute.ts';
 import type { KernelCaller } from './kernel-caller.ts';
 import { attribute, linkName } from './sysfs.ts';
@@ -36,6 +38,7 @@ export function realTarget(caller: KernelCaller): ContractTarget {
     perform: async (operation) => perform(caller, operation),
     text: (path) => undefinedWhenAbsent(() => readFileSync(path, 'latin1')),
     link: (path) => undefinedWhenAbsent(() => readlinkSync(path)),
+    list: (path) => undefinedWhenAbsent(() => readdirSync(path)) ?? [],
     exists: (path) => existsSync(path),
     bytes: (path, length) => undefinedWhenAbsent(() => readFileSync(path).subarray(0, length)),
     until,
@@ -80,6 +83,8 @@ async function perform(caller: KernelCaller, operation: Operation): Promise<Answ
   if ('mapPages' in operation)
     return caller.hold(operation.as, 'map-pages', String(operation.mapPages), String(operation.touched));
   if ('unmapPages' in operation) return letGo(caller, operation.unmapPages);
+  if ('ip' in operation) return ended(await linuxHost.run('ip', operation.ip.split(' '), patience.igb));
+  if ('vf' in operation) return kept(linuxHost, contractAddresses[operation.of], operation);
   if ('tryOpen' in operation) return caller.call(patience.others, 'try-open', operation.tryOpen);
   caller.killBlocked();
   return 'ok';
