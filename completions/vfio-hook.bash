@@ -21,10 +21,11 @@ _vfio_hook_value() {
     groups:--host) compgen -f -- "$current" ;;
     map:--format) printf '%s\n' html svg ;;
     map:--host) compgen -f -- "$current" ;;
+    sriov:--host) compgen -f -- "$current" ;;
+    mdev:--host) compgen -f -- "$current" ;;
     vgpu:--host) compgen -f -- "$current" ;;
     plan:--host) compgen -f -- "$current" ;;
     plan:--config) compgen -f -- "$current" ;;
-    sriov:--host) compgen -f -- "$current" ;;
     log:--lines) : ;;
     detach:--device-id|bind:--device-id) : ;;
     detach:--vendor|bind:--vendor) : ;;
@@ -58,10 +59,11 @@ _vfio_hook_words() {
   case $command in
     groups) printf '%s\n' --all --lines --host --json --help; _vfio_hook_addresses ;;
     map) printf '%s\n' --format --all --host --help; : ;;
+    sriov) printf '%s\n' --host --json --help; : ;;
+    mdev) printf '%s\n' --host --json --help; : ;;
     vgpu) printf '%s\n' --host --json --help; : ;;
     plan) printf '%s\n' --host --config --json --help; _vfio_hook_guests; compgen -f -- "$current" ;;
     status) printf '%s\n' --json --help; : ;;
-    sriov) printf '%s\n' --host --json --help; : ;;
     log) printf '%s\n' --lines --follow --json --help; _vfio_hook_guests; compgen -f -- "$current" ;;
     recover) printf '%s\n' --dry-run --verbose --json --help; : ;;
     detach|bind) printf '%s\n' --device-id --vendor --all --vf --vgpu --driver --bar --allow --dry-run --verbose --json --help; _vfio_hook_addresses ;;
@@ -75,7 +77,7 @@ _vfio_hook_words() {
     validate) printf '%s\n' --json --help; compgen -f -- "$current" ;;
     snapshot) printf '%s\n'  --help; : ;;
     simulate) printf '%s\n' --host --domain --config --help; : ;;
-    *) printf '%s\n' groups map vgpu plan status sriov log recover detach bind reattach unbind run devices doctor lint hostdevs init validate snapshot simulate help --help --version ;;
+    *) printf '%s\n' groups map sriov mdev vgpu plan status log recover detach bind reattach unbind run devices doctor lint hostdevs init validate snapshot simulate help --help --version ;;
   esac
 }
 

@@ -26,6 +26,14 @@ complete -c vfio-hook -n '__fish_seen_subcommand_from map' -f
 complete -c vfio-hook -n '__fish_seen_subcommand_from map' -l format -r -f -a 'html svg' -d 'a page with the drawing and a table (html, the default), or the drawing alone'
 complete -c vfio-hook -n '__fish_seen_subcommand_from map' -l all -d 'draw also ports with nothing behind them and parts of the chipset'
 complete -c vfio-hook -n '__fish_seen_subcommand_from map' -l host -r -F -d 'look at the machine that FILE describes (see vfio-hook snapshot), not at this one'
+complete -c vfio-hook -f -n __fish_use_subcommand -a sriov -d 'list what cards could make of virtual functions, and who has them'
+complete -c vfio-hook -n '__fish_seen_subcommand_from sriov' -f
+complete -c vfio-hook -n '__fish_seen_subcommand_from sriov' -l host -r -F -d 'look at the machine that FILE describes (see vfio-hook snapshot), not at this one'
+complete -c vfio-hook -n '__fish_seen_subcommand_from sriov' -l json -d 'print JSON instead of text'
+complete -c vfio-hook -f -n __fish_use_subcommand -a mdev -d 'list mediated devices, who has them, and what more could be made'
+complete -c vfio-hook -n '__fish_seen_subcommand_from mdev' -f
+complete -c vfio-hook -n '__fish_seen_subcommand_from mdev' -l host -r -F -d 'look at the machine that FILE describes (see vfio-hook snapshot), not at this one'
+complete -c vfio-hook -n '__fish_seen_subcommand_from mdev' -l json -d 'print JSON instead of text'
 complete -c vfio-hook -f -n __fish_use_subcommand -a vgpu -d 'list vGPUs of NVIDIA cards, who has them, and what could be made'
 complete -c vfio-hook -n '__fish_seen_subcommand_from vgpu' -f
 complete -c vfio-hook -n '__fish_seen_subcommand_from vgpu' -l host -r -F -d 'look at the machine that FILE describes (see vfio-hook snapshot), not at this one'
@@ -38,10 +46,6 @@ complete -c vfio-hook -n '__fish_seen_subcommand_from plan' -l json -d 'print JS
 complete -c vfio-hook -f -n __fish_use_subcommand -a status -d 'show which guest holds which devices, and what is not back yet'
 complete -c vfio-hook -n '__fish_seen_subcommand_from status' -f
 complete -c vfio-hook -n '__fish_seen_subcommand_from status' -l json -d 'print JSON instead of text'
-complete -c vfio-hook -f -n __fish_use_subcommand -a sriov -d 'list what cards could make of virtual functions, and who has them'
-complete -c vfio-hook -n '__fish_seen_subcommand_from sriov' -f
-complete -c vfio-hook -n '__fish_seen_subcommand_from sriov' -l host -r -F -d 'look at the machine that FILE describes (see vfio-hook snapshot), not at this one'
-complete -c vfio-hook -n '__fish_seen_subcommand_from sriov' -l json -d 'print JSON instead of text'
 complete -c vfio-hook -f -n __fish_use_subcommand -a log -d 'show what the hook did lately'
 complete -c vfio-hook -n '__fish_seen_subcommand_from log' -a '(__vfio_hook_guests)'
 complete -c vfio-hook -n '__fish_seen_subcommand_from log' -s n -l lines -r -f -d 'the latest N lines (else 50)'

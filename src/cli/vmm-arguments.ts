@@ -2,6 +2,7 @@ import type { PciAddress } from '../pci/address.ts';
 import { pciAddressParts, slotOf } from '../pci/address.ts';
 import { isMemory32 } from '../pci/bar.ts';
 import type { PciDevice } from '../pci/device.ts';
+import { sysfs } from '../pci/sysfs.ts';
 import { segmentsFor, type SegmentPlan } from './pci-segments.ts';
 
 /** What a virtual machine monitor is told to give its guest. */
@@ -123,6 +124,26 @@ export function libvirtXml({ devices }: Assignment): string {
       }),
     )
     .join('\n');
+}
+
+/** The element of a mediated device; libvirt chooses its place in the guest. `model` as the type's device_api says it. */
+export function mdevXml(uuid: string, model: string): string {
+  return [
+    `<hostdev mode='subsystem' type='mdev' model='${model}'>`,
+    '  <source>',
+    `    <address uuid='${uuid}'/>`,
+    '  </source>',
+    '</hostdev>',
+  ].join('\n');
+}
+
+/** Mediated devices for the others: by their directory in sysfs (QEMU's sysfsdev, Cloud Hypervisor's path). */
+export function mdevArguments(
+  uuids: readonly string[],
+  format: 'qemu' | 'cloud-hypervisor',
+): readonly (readonly string[])[] {
+  if (format === 'qemu') return uuids.map((uuid) => ['-device', `vfio-pci,sysfsdev=${sysfs.mdev(uuid)}`]);
+  return [['--device', ...uuids.map((uuid) => `path=${sysfs.mdev(uuid)}/`)]];
 }
 
 /** Above the fourteen root ports that virt-install makes. */

@@ -11,7 +11,7 @@ import { isLinkUp, networkLink } from '../observe/network-link.ts';
 import { groupOf } from '../observe/read-device.ts';
 import { openBy, routingOf, virtualFunctionAt } from '../observe/virtual-functions.ts';
 import { parsePciAddress, type PciAddress } from '../pci/address.ts';
-import { promisedAddresses } from '../pci/routing.ts';
+import { countOf, promisedAddresses } from '../pci/routing.ts';
 import { sysfs } from '../pci/sysfs.ts';
 import type { SeenOf } from '../resource/kind.ts';
 import { readHolds } from '../resource/readers.ts';
@@ -140,11 +140,8 @@ function functionsOf(
   card: PciAddress,
   { count, claims, settings, rule }: OfCard,
 ): readonly InspectedFunction[] {
-  const promised = promisedAddresses(
-    card,
-    Math.max(count, rule?.vfs ?? 0),
-    routingOf(host, card) ?? { offset: 0, stride: 0 },
-  );
+  const routing = routingOf(host, card) ?? { offset: 0, stride: 0 };
+  const promised = promisedAddresses(card, Math.max(count, countOf(rule?.vfs, routing)), routing);
   const addresses = promised.map((address, vf) => virtualFunctionAt(host, card, vf) ?? address);
   const groups = addresses.map((address) => groupOf(host, address));
   return addresses.map((address, vf) => {

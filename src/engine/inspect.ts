@@ -192,7 +192,7 @@ function isAwayFromHost({ driver, onVfio, headerType }: PciDevice): boolean {
 }
 
 /** Claims that are unreadable to this user, or to everybody, are said and passed over: the listing is still worth having. */
-function readClaims({ store }: Engine): {
+export function readClaims({ store }: Engine): {
   readonly claims: readonly Claim[];
   /** Whether only root may read them. */
   readonly denied: boolean;
@@ -229,7 +229,8 @@ function readConfig(engine: Engine): { readonly config: Config; readonly notes: 
   }
 }
 
-function deniedNote(denied: ReadonlySet<string>, areClaimsDenied: boolean): string {
+/** What a listing without root does not know, in a sentence. */
+export function deniedNote(denied: ReadonlySet<string>, areClaimsDenied: boolean): string {
   const paths = [...denied];
   const isResize = (path: string): boolean => path.includes('_resize');
   const isVfio = (path: string): boolean => path.startsWith('/dev/vfio/');

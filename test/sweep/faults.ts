@@ -25,6 +25,8 @@ const errnos: Readonly<Record<string, readonly Errno[]>> = {
   sriov_numvfs: ['ENOMEM', 'EBUSY'],
   sriov_drivers_autoprobe: ['EIO'],
   nr_hugepages: ['EINVAL'],
+  create: ['EUSERS', 'ENOSPC', 'EEXIST', 'EIO'],
+  remove: ['EAGAIN', 'ENODEV'],
 };
 
 /** Milliseconds: within the deadline of 30 s for one write, and beyond. */

@@ -23,6 +23,8 @@ function rule(
   return { match: { by: 'address', address: pci(address) }, bars: new Map(sizes), allow };
 }
 
+const slice = (uuid: string): Hostdev => ({ kind: 'mdev', uuid, managed: false });
+
 const rules = (...devices: readonly DeviceRule[]): Partial<Config> => ({ ...defaultConfig, devices });
 
 /**
@@ -78,8 +80,14 @@ export const subjects: readonly Subject[] = [
   },
   {
     host: 'intel-gvt-g',
-    devices: ['0000:00:02.0'],
-    config: rules(rule('0000:00:02.0', {}, ['boot-vga', 'console'])),
+    // The parent's module is loaded for it, and another device goes along.
+    devices: [slice('83b8f4f2-509f-382f-3c1e-e6bfe0fa1001'), '0000:00:14.0'],
+    config: {
+      ...rules(rule('0000:00:14.0', {}, ['last-keyboard'])),
+      mdev: [
+        { uuid: '83b8f4f2-509f-382f-3c1e-e6bfe0fa1001', parent: 'auto', type: 'GVTg_V5_4', attributes: [] },
+      ],
+    },
   },
   {
     host: 'lab-q35',
@@ -116,7 +124,21 @@ export const subjects: readonly Subject[] = [
     devices: ['0000:01:00.0', '0000:01:00.1'],
     config: rules(rule('0000:01:00.0', { 1: 64 })),
   },
-  { host: 'nvidia-vgpu-mdev', devices: ['0000:41:00.5'] },
+  {
+    host: 'nvidia-vgpu-mdev',
+    devices: [
+      ...[1, 2].map((number) => slice(`5a0e7c1e-9b55-4c2a-9a36-0d2c8f6f410${number}`)),
+      '0000:41:00.7',
+    ],
+    config: {
+      mdev: [1, 2].map((number) => ({
+        uuid: `5a0e7c1e-9b55-4c2a-9a36-0d2c8f6f410${number}`,
+        parent: 'auto',
+        type: 'NVIDIA A10-4Q',
+        attributes: [],
+      })),
+    },
+  },
   {
     host: 'nvme-host',
     devices: ['0000:03:00.0', { kind: 'nvme', address: pci('0000:04:00.0'), managed: false, namespace: 1 }],

@@ -8,6 +8,7 @@ import { init } from './init.ts';
 import { lint } from './lint.ts';
 import { log } from './log.ts';
 import { map } from './map.ts';
+import { mdev } from './mdev.ts';
 import { plan } from './plan.ts';
 import { reattach } from './reattach.ts';
 import { recover } from './recover.ts';
@@ -23,10 +24,11 @@ import { vgpu } from './vgpu.ts';
 export const commands: readonly Command[] = [
   groups,
   map,
+  sriov,
+  mdev,
   vgpu,
   plan,
   status,
-  sriov,
   log,
   recover,
   detach,

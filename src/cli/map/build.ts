@@ -8,6 +8,7 @@ import type { PciNames } from '../../pci/names.ts';
 import type { PciLink, PciLocation } from '../../pci/topology.ts';
 import { iommuOff } from '../../observe/take-snapshot.ts';
 import { acsHints } from '../../plan/group-verdict.ts';
+import { strangerWords } from '../render/groups.ts';
 import { isOfInterest, ownerName, verdictWords } from '../render/group-words.ts';
 import { localTime } from '../render/local-time.ts';
 import type { MapFunction, MapGroup, MapModel, MapNode, MapRoot, MapState } from './model.ts';
@@ -152,6 +153,7 @@ function functionOf(place: PciLocation, context: RootContext): MapFunction {
         ...(device.bootVga === true ? ['boot VGA'] : []),
         ...(device.sriov ? [`${device.sriov.numVfs} of ${device.sriov.totalVfs} VFs`] : []),
         ...(device.physicalFunction === undefined ? [] : [`VF of ${device.physicalFunction}`]),
+        ...(device.mdevs ? [count(device.mdevs.length, 'mediated device')] : []),
         ...(context.numa && numaNode !== undefined ? [`NUMA node ${numaNode}`] : []),
       ]
     : ['it left the bus meanwhile'];
@@ -166,6 +168,7 @@ function functionOf(place: PciLocation, context: RootContext): MapFunction {
       `${address} ${device ? names.describe(device) : ''}`.trim(),
       facts.slice(1).join(', '),
       known ? `IOMMU group ${known.group.group.number}: ${verdictWords(known.group)}` : 'in no IOMMU group',
+      ...(device?.mdevs ?? []).map((uuid) => `mediated device ${uuid}`),
       ...reasons.map(({ device: where, reason }) => `${where}: ${reason}`),
     ],
   };
@@ -227,7 +230,7 @@ function groupOf(inspected: InspectedGroup, names: PciNames): MapGroup {
         address: device.address,
         name: `${modelName(device, names)}, ${device.driver ?? 'no driver'}`,
       })),
-      ...group.otherMembers.map((address) => ({ address, name: 'no PCI device' })),
+      ...group.otherMembers.map((address) => ({ address, name: strangerWords(address) })),
     ],
     reasons: reasons.map(({ device, reason }) => `${device}: ${reason}`),
     hints: uniqueHints(reasons.flatMap(({ hints }) => hints).filter((hint) => !acsHints.includes(hint))),

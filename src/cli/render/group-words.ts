@@ -1,6 +1,7 @@
 import { ownerPhrase } from '../../claim/owner.ts';
 import type { InspectedGroup } from '../../engine/inspect.ts';
 import { isOftenGiven } from '../../pci/class.ts';
+import { isMdevUuid } from '../../pci/mdev.ts';
 import { quoteName } from '../../text.ts';
 
 /** Whether a guest could have the group, in words. */
@@ -11,7 +12,8 @@ export function verdictWords({ devices, holders, group, verdict }: InspectedGrou
     case 'unknown':
       return 'is on a vfio driver; whether a guest has it only root can see';
     case 'nothing':
-      return 'nothing in it is for guests';
+      if (!isOfMdev(group)) return 'nothing in it is for guests';
+      return holders[0] ? holderWords(holders[0]) : 'is of a mediated device: see vfio-hook mdev';
     case 'refused':
       return 'cannot be given to a guest as it is';
     case 'held': {
@@ -21,11 +23,22 @@ export function verdictWords({ devices, holders, group, verdict }: InspectedGrou
         const state = claim.state === 'held' ? '' : ` (${claim.state})`;
         return `${ownerPhrase(claim.owner)} has it since ${claim.claimedAt}${state}`;
       }
-      if (holder?.guest !== undefined) return `guest ${quoteName(holder.guest)} has it (pid ${holder.pid})`;
-      if (holder) return `process ${quoteName(holder.name)} has it open (pid ${holder.pid})`;
-      return `a process has /dev/vfio/${group.number} open`;
+      if (holder) return holderWords(holder);
+      if (group.open) return `a process has /dev/vfio/${group.number} open`;
+      // Of what is made of it somebody has a part.
+      return verdict.reasons[0]?.reason ?? 'somebody has it';
     }
   }
+}
+
+function holderWords({ guest, name, pid }: InspectedGroup['holders'][number]): string {
+  return guest === undefined
+    ? `process ${quoteName(name)} has it open (pid ${pid})`
+    : `guest ${quoteName(guest)} has it (pid ${pid})`;
+}
+
+function isOfMdev({ otherMembers }: InspectedGroup['group']): boolean {
+  return otherMembers.some(isMdevUuid);
 }
 
 /** The name of the guest or program that has a group, without marks around it; undefined when nobody is known to. */
@@ -37,8 +50,8 @@ export function ownerName({ devices, holders }: InspectedGroup): string | undefi
 }
 
 /** Whether a group has what a person looks for: something to hand over, or something that is handed over. */
-export function isOfInterest({ devices, verdict }: InspectedGroup): boolean {
-  if (verdict.kind === 'held') return true;
+export function isOfInterest({ devices, group, verdict }: InspectedGroup): boolean {
+  if (verdict.kind === 'held' || isOfMdev(group)) return true;
   return devices.some(
     ({ device, claim }) =>
       device.headerType === 'endpoint' &&

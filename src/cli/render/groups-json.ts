@@ -37,6 +37,7 @@ function deviceJson({ device, verdict, claim, hostDriver }: InspectedDevice, nam
     bars: device.bars.flatMap(({ index, size, sizes }) => (sizes ? [{ bar: index, size, sizes }] : [])),
     sriov: device.sriov,
     physicalFunction: device.physicalFunction,
+    mdevs: device.mdevs,
     owner: claim && { ...claim.owner, state: claim.state, since: claim.claimedAt },
     verdict: verdict?.kind,
   };

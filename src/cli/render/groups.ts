@@ -5,6 +5,7 @@ import type { InspectedDevice, InspectedGroup } from '../../engine/inspect.ts';
 import { formatBarSize, type Bar } from '../../pci/bar.ts';
 import { isDisplay } from '../../pci/class.ts';
 import type { PciDevice } from '../../pci/device.ts';
+import { isMdevUuid } from '../../pci/mdev.ts';
 import type { PciNames } from '../../pci/names.ts';
 import { acsHints } from '../../plan/group-verdict.ts';
 import { escapeControl } from '../../text.ts';
@@ -65,11 +66,17 @@ function groupTree(inspected: InspectedGroup, options: RenderOptions): string[] 
     ...members.flatMap((member, index) => {
       const last = index === members.length - 1;
       const [head, stem] = last ? ['└─', '  '] : ['├─', '│ '];
-      if ('stranger' in member) return [`${head}  ${escapeControl(member.stranger)}  no PCI device`];
+      if ('stranger' in member)
+        return [`${head}  ${escapeControl(member.stranger)}  ${strangerWords(member.stranger)}`];
       return deviceBranch(member, inspected, { ...options, head, stem });
     }),
     ...hints.flatMap((hint) => hintForPeople('  hint: ', hint, options)),
   ];
+}
+
+/** What a member of a group is that is no PCI device. */
+export function strangerWords(name: string): string {
+  return isMdevUuid(name) ? 'mediated device' : 'no PCI device';
 }
 
 function verdictColour({ verdict }: InspectedGroup, { colour }: RenderOptions): (text: string) => string {
@@ -142,6 +149,7 @@ export function deviceFacts({ device, verdict, hostDriver }: InspectedDevice, na
     ...(device.bootVga === true ? ['boot VGA'] : []),
     ...(sriov ? [`${sriov.numVfs} of ${sriov.totalVfs} virtual functions`] : []),
     ...(device.physicalFunction === undefined ? [] : [`virtual function of ${device.physicalFunction}`]),
+    ...(device.mdevs ?? []).map((uuid) => `mediated device ${uuid}`),
     ...(device.resetMethods ? [`reset ${device.resetMethods.join(' ')}`] : stays ? [] : ['no reset']),
     ...device.bars.flatMap((bar) => barFact(bar)),
     ...(board === undefined ? [] : [`board ${board}`]),

@@ -63,9 +63,9 @@ function numberWords({ count: number, total, isOurs, autoprobe }: InspectedCard)
 }
 
 /** What config.yaml says of a card. */
-function promiseWords({ rule, count: number }: InspectedCard): string[] {
+function promiseWords({ rule, count: number, total }: InspectedCard): string[] {
   if (!rule) return [];
-  const { vfs } = rule;
+  const vfs = rule.vfs === 'all' ? total : rule.vfs;
   const set = (rule.functions ?? []).map(({ vf }) => vf);
   return [
     ...(vfs === undefined || number > 0

@@ -43,8 +43,9 @@ export function expectedFunctions({
   host,
   devices,
 }: GuestExamination): readonly PciAddress[] {
-  const places = placesOn(host);
-  const wishes = wishesOf(engine.loadConfig(domain), domain, places);
+  const config = engine.loadConfig(domain);
+  const places = placesOn(host, config);
+  const wishes = wishesOf(config, domain, places);
   const promised = promisedBy(wishes, places.routingOf);
   return pciHostdevs(domain)
     .map(({ address }) => address)
@@ -72,8 +73,9 @@ function downCards({ domain, devices, host }: GuestExamination): Found[] {
 
 /** Of an <interface> libvirt sets address and VLAN, by the XML. */
 function ignoredSettings({ domain, engine, host }: GuestExamination): Found[] {
-  const places = placesOn(host);
-  return engine.loadConfig(domain).sriov.flatMap((card) =>
+  const config = engine.loadConfig(domain);
+  const places = placesOn(host, config);
+  return config.sriov.flatMap((card) =>
     assignedFunctions(card.pf, pciHostdevs(domain), places).flatMap(({ vf, hostdev }): Found[] => {
       const rule = card.functions?.find((each) => each.vf === vf);
       const names = [

@@ -69,7 +69,10 @@ export function noTypes(card: GraphicsCard, kernel: GraphicsHost): Refusal {
   if (card.vendor === INTEL) {
     const state = gvtState(card, kernel);
     if (state.kind === 'never') return state.refusal;
-    return { reason: 'kvmgt is not loaded', hints: [command('modprobe kvmgt')] };
+    return {
+      reason: 'kvmgt is not loaded, which is done for the first guest that needs it',
+      hints: [command('modprobe kvmgt')],
+    };
   }
   if (card.vendor === NVIDIA) return noTypesOfNvidia(card, kernel);
   if (card.driver === 'amdgpu')
