@@ -9,8 +9,9 @@ import { hookExecutable, hookInstalled, hookOwner, hookParts, programs } from '.
 import { acsOverride, interruptRemapping, iommu, noIommuMode } from './iommu.ts';
 import { kernelFaults, lockdown, vfioModules } from './kernel.ts';
 import { hugepages } from './memory.ts';
+import { mergedDrivers, physicalFunctionPower, vgpuDriver, vgpuWithUsb } from './merged-drivers.ts';
 import { node } from './node.ts';
-import { nvidiaHolders, physicalFunctionPower, vgpuDriver, vgpuWithUsb } from './nvidia.ts';
+import { nvidiaHolders } from './nvidia.ts';
 import { hookScripts, otherHooks } from './other-hooks.ts';
 import { virtualFunctions } from './sriov.ts';
 
@@ -52,4 +53,5 @@ export const checks = {
   'vgpu-usb': vgpuWithUsb,
   'sriov-power': physicalFunctionPower,
   'sriov-functions': virtualFunctions,
+  'merged-drivers': mergedDrivers,
 } as const satisfies Readonly<Record<string, Check>>;

@@ -20,6 +20,8 @@ export const places = {
   modulesToLoad: ['/etc/modules-load.d', '/usr/lib/modules-load.d'],
   driverctl: '/etc/driverctl.d',
   nvidiaVersions: ['/sys/module/nvidia/version', '/proc/driver/nvidia/version'],
+  powerSupplies: '/sys/class/power_supply',
+  moduleParameters: (module: string): string => `/sys/module/${module}/parameters`,
   parameter: (module: string, name: string): string => `/sys/module/${module}/parameters/${name}`,
   process: (pid: number, file: string): string => `/proc/${pid}/${file}`,
 

@@ -11,6 +11,8 @@ import { parseNumber, readPciAddress, readSource } from './source.ts';
  * happens to the host.
  */
 export interface Features {
+  /** `<domain type='…'>`: `kvm`, `qemu`; empty when the XML does not say. */
+  readonly virtType: string;
   /** `<type machine='…'>`, such as `pc-q35-9.2`; empty when the XML does not say. */
   readonly machine: string;
   readonly efi: boolean;
@@ -97,6 +99,7 @@ export function readFeatures(xml: string): Features {
   const hugepages = backing && at(backing, 'hugepages');
   const os = at(domain, 'os');
   return {
+    virtType: attribute(domain, 'type') ?? '',
     machine: attribute(os && at(os, 'type'), 'machine') ?? '',
     efi: attribute(os, 'firmware') === 'efi' || attribute(os && at(os, 'loader'), 'type') === 'pflash',
     memory: bytesOf(at(domain, 'maxMemory')) ?? bytesOf(at(domain, 'memory')) ?? 0,

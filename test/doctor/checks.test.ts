@@ -1126,6 +1126,26 @@ const table: Readonly<Record<Id, readonly Row[]>> = {
       /USB hubs, controllers/,
     ],
   ],
+  'merged-drivers': [
+    ['a desktop', {}, 'ok', /^nothing is reported of the drivers in use$/],
+    [
+      'a guest with a mediated device where all is amdgpu’s',
+      { guests: { win11: mdev } },
+      'warning',
+      /amdgpu, which has 0000:03:00.0, makes none: .* irqfd and ioeventfd/,
+      /assign the card as a whole/,
+    ],
+    [
+      'virtual functions of i915',
+      {
+        host: 'intel-gvt-g',
+        devices: { '0000:00:02.0': { sriov: sriov() } },
+      },
+      'warning',
+      /i915 offers 4 virtual functions, which no i915 of kernel.org does/,
+      /enable_guc=3/,
+    ],
+  ],
   'sriov-power': [
     ['none', {}, 'ok', /there are none/],
     ['awake', { devices: { '0000:03:00.0': { sriov: sriov() } } }, 'ok', /awake/],

@@ -61,6 +61,19 @@ const variant = (number: string): Situation => ({
   },
   files: libvirt(number),
 });
+const slice = (number: number): string =>
+  `<hostdev mode='subsystem' type='mdev' model='vfio-pci'><source><address uuid='83b8f4f2-509f-382f-3c1e-e6bfe0fa100${number}'/></source></hostdev>`;
+const gvtG: Situation = {
+  host: 'intel-gvt-g',
+  config: {
+    mdev: [1, 2].map((number) => ({
+      uuid: `83b8f4f2-509f-382f-3c1e-e6bfe0fa100${number}`,
+      parent: 'auto',
+      type: 'GVTg_V5_8',
+      attributes: [],
+    })),
+  },
+};
 const nic = hostdev('0000:05:00.0');
 /** The display card of the host has virtual functions: in its own slot, as those of Intel are. */
 const displayWithVfs: Situation = {
@@ -398,6 +411,42 @@ const table: Readonly<Record<Id, readonly Row[]>> = {
       'ok',
       /and there/,
       { on: { files: { '/dev/iommu': '' } } },
+    ],
+  ],
+  'xml-mdev': [
+    ['none', {}, 'ok', /assigns none/],
+    [
+      'nobody knows of it',
+      { devices: slice(1) },
+      'warning',
+      /neither the configuration nor mdevctl says/,
+      { fix: /uuid: 83b8f4f2-509f-382f-3c1e-e6bfe0fa1001\n {4}parent: auto/ },
+    ],
+    ['configured', { devices: slice(1) }, 'ok', /^83b8f4f2/, { on: gvtG }],
+    [
+      'defined with mdevctl',
+      { devices: slice(1) },
+      'ok',
+      /^83b8f4f2/,
+      {
+        on: {
+          host: 'nvidia-vgpu-mdev',
+          files: {
+            '/etc/mdevctl.d/0000:41:00.4/83b8f4f2-509f-382f-3c1e-e6bfe0fa1001': '{"mdev_type":"nvidia-593"}',
+          },
+        },
+      },
+    ],
+  ],
+  'xml-gvt-g': [
+    ['none', {}, 'ok', /no slice of Intel graphics/],
+    ['one', { devices: slice(1) }, 'ok', /one slice, and KVM/, { on: gvtG }],
+    [
+      'two',
+      { devices: slice(1) + slice(2) },
+      'failure',
+      /it has 2 slices of Intel graphics, and the kernel gives a guest one/,
+      { on: gvtG, fix: /keep one of 83b8f4f2-\S+1001, 83b8f4f2-\S+1002/ },
     ],
   ],
   'xml-machine': [

@@ -6,6 +6,7 @@ import { amdCode43, nvidiaCode43 } from './code-43.ts';
 import { functions } from './functions.ts';
 import { gpuDirect } from './gpudirect.ts';
 import { commandline, iommufd, machine, managed, nvmePath, variantDriver } from './libvirt.ts';
+import { gvtGuest, mdevKnown } from './mdev.ts';
 import { memoryLock, mmio32, mmio64 } from './memory.ts';
 
 /** A check that finds nothing because this host lacks the devices has seen nothing. */
@@ -34,6 +35,8 @@ export const lints = {
   'xml-commandline': commandline,
   'xml-nvme-path': nvmePath,
   'xml-iommufd': iommufd,
+  'xml-mdev': mdevKnown,
+  'xml-gvt-g': gvtGuest,
   'xml-machine': withDevices(machine),
   'xml-memory-lock': memoryLock,
   'xml-mmio-32': withDevices(mmio32),
