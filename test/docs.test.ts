@@ -11,7 +11,9 @@ import { check, examplesOf, printed, type Setting } from './docs-examples.ts';
 const repository = fileURLToPath(new URL('..', import.meta.url));
 const documents = [
   ...readdirSync(repository),
-  ...readdirSync(join(repository, 'docs'), { recursive: true }).map((name) => `docs/${name.toString()}`),
+  ...readdirSync(join(repository, 'docs'), { recursive: true, encoding: 'utf8' }).map(
+    (name) => `docs/${name}`,
+  ),
 ].filter((name) => name.endsWith('.md'));
 
 const read = (path: string): string => readFileSync(join(repository, path), 'utf8');
@@ -193,6 +195,15 @@ describe('docs/json.md', () => {
     ['mdev', { host: 'nvidia-vgpu-mdev' }],
     ['mdev', { host: 'amd-rdna3-desktop' }],
     ['mdev', { host: 'intel-gvt-g', domain: 'mdev-vgpu', config: 'mdev.yaml', started: ['mdev-vgpu'] }],
+    [
+      'vgpu',
+      {
+        host: 'nvidia-vgpu-server',
+        config: 'vgpu: [{vf: auto, type: L40S-8Q}]\n',
+        started: ['nvidia-vgpu'],
+        then: [{ do: 'open-group', devices: ['0000:41:00.4'], guest: 'ai-vgpu', pid: 4242 }],
+      },
+    ],
     ['doctor', { host: 'amd-rdna3-desktop' }],
     [`lint examples/domains/gpu-only-function-0.xml`, { host: 'amd-rdna3-desktop' }],
     ['detach 03:00.0,bar2=8MiB', { host: 'amd-rdna3-desktop' }],

@@ -14,6 +14,7 @@ import { node } from './node.ts';
 import { nvidiaHolders } from './nvidia.ts';
 import { hookScripts, otherHooks } from './other-hooks.ts';
 import { virtualFunctions } from './sriov.ts';
+import { vgpuServices, vgpuSizes } from './vgpu.ts';
 
 /** Every check of `vfio-hook doctor`, by its id, in the order in which they are shown. docs/doctor.md has each. */
 export const checks = {
@@ -51,6 +52,8 @@ export const checks = {
   'nvidia-holders': nvidiaHolders,
   'vgpu-driver': vgpuDriver,
   'vgpu-usb': vgpuWithUsb,
+  'vgpu-services': vgpuServices,
+  'vgpu-sizes': vgpuSizes,
   'sriov-power': physicalFunctionPower,
   'sriov-functions': virtualFunctions,
   'merged-drivers': mergedDrivers,

@@ -14,6 +14,7 @@ import type { Host } from '../host/host.ts';
 import { presentGroups } from '../observe/take-snapshot.ts';
 import { silentDevices } from '../observe/silent-devices.ts';
 import { refusals } from '../plan/plan.ts';
+import { holdWords } from '../resource/plan-holds.ts';
 import { SILENT, silentHints } from '../plan/vfio-ready.ts';
 import { sysfs } from '../pci/sysfs.ts';
 import { quoteName } from '../text.ts';
@@ -71,6 +72,15 @@ async function judgeGuest(on: Examination, { domain }: GuestXml): Promise<Found>
     if (!planned) return ok('it has mediated devices only: nothing is moved for it');
     const { plan } = planned;
     const refused = refusals(plan);
+    const besides = planned.holds.refusals;
+    if (refused.length === 0 && besides.length > 0) {
+      // Somebody else has what it needs, or will have given it back another time.
+      return warning(
+        `it cannot start now: ${besides.map((each) => `${holdWords(each)}: ${each.reason}`).join('; ')}`,
+        ...uniqueHints(besides.flatMap(({ hints }) => hints)),
+        command(`vfio-hook plan ${word(domain.name)}`),
+      );
+    }
     if (refused.length === 0) {
       const moved = plan.verdicts.filter(({ kind }) => kind === 'bind').length;
       return ok(

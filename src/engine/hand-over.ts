@@ -50,6 +50,9 @@ export async function handOver(engine: Engine, plan: Plan, way: HandOver): Promi
   if (plan.devices.length === 0 && (holds?.holds.length ?? 0) === 0) return;
   refuseUninstalled(engine);
   const budget = budgetOf(engine.host, config.timeouts);
+  for (const message of holds?.notes ?? []) {
+    engine.log.write({ severity: 'warning', message, ...logOwner(plan.owner) });
+  }
   let claim = intentOf(engine, again ? presentPart(plan) : plan, way);
   recordIntent(engine, claim, locks, earlier === undefined);
   let troubles: readonly Trouble[] = await executed(

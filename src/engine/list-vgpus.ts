@@ -15,6 +15,9 @@ export interface VgpuCard {
   readonly address: PciAddress;
   readonly vendor: string;
   readonly device: string;
+  /** Six and two hexadecimal digits, as in PciDevice. */
+  readonly class: string;
+  readonly revision: string;
   /** Absent: it has none. */
   readonly driver?: string;
   readonly totalVfs: number;
@@ -62,6 +65,7 @@ function isCard(host: Host, address: PciAddress): boolean {
 
 async function cardAt(host: Host, address: PciAddress, claims: readonly Claim[]): Promise<VgpuCard> {
   const text = (name: string): string => (host.read(sysfs.attribute(address, name)) ?? '').trim();
+  const id = (name: string): string => text(name).replace(/^0x/, '');
   const there = virtualFunctions(host, address);
   const functions = vgpuFunctions(host, address);
   const free = functions.find(({ type }) => type === 0);
@@ -70,8 +74,10 @@ async function cardAt(host: Host, address: PciAddress, claims: readonly Claim[])
   const driver = boundDriver(host, address);
   return {
     address,
-    vendor: text('vendor').replace(/^0x/, ''),
-    device: text('device').replace(/^0x/, ''),
+    vendor: id('vendor'),
+    device: id('device'),
+    class: id('class'),
+    revision: id('revision'),
     ...(driver !== undefined && { driver }),
     totalVfs: Number(text('sriov_totalvfs')),
     framework: frameworkOf(host, there, functions),

@@ -60,6 +60,17 @@ export function openVgpu(host: Host, address: PciAddress): string | undefined {
   return holders.length === 0 ? undefined : `${address} is open in ${describeHolders(holders)}`;
 }
 
+/**
+ * Whether NVIDIA's nvidia-vgpu-mgr runs, by the processes of its unit; `unknown` where systemd does not show its units in
+ * one tree (control groups of version 2).
+ */
+export function vgpuManager(host: Host): 'running' | 'stopped' | 'unknown' {
+  const units = host.list(sysfs.systemUnits);
+  if (units === undefined) return 'unknown';
+  const processes = host.read(`${sysfs.systemUnits}/nvidia-vgpu-mgr.service/cgroup.procs`)?.trim() ?? '';
+  return processes === '' ? 'stopped' : 'running';
+}
+
 /** What a vGPU has, and nothing where there is none: then the driver answers ENXIO. */
 export function readOfVgpu(host: Host, address: PciAddress, name: VgpuFile): string | undefined {
   return read(host, sysfs.vgpu(address, name));

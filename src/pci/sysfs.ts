@@ -59,6 +59,8 @@ export const sysfs = {
   consoles: '/sys/class/vtconsole',
   frameBuffers: '/sys/class/graphics',
   /** What the driver nvidia says of a card (kernel-open/nvidia/nv-procfs.c). */
+  /** The control groups of the system's services. */
+  systemUnits: '/sys/fs/cgroup/system.slice',
   nvidiaCards: '/proc/driver/nvidia/gpus',
   nvidiaCard: (address: PciAddress): string => `/proc/driver/nvidia/gpus/${address}/information`,
   /** `1` written and read back: nobody has the card open, and nobody can until it is `0`. vGPU host drivers only. */

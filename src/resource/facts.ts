@@ -55,6 +55,8 @@ export type VgpuFacts = Readonly<{
   open: string;
   /** It is not there yet, so nothing of this is known. */
   expected: boolean;
+  /** NVIDIA's nvidia-vgpu-mgr does not run, without which no guest with a vGPU starts. */
+  unmanaged: boolean;
 }>;
 
 /** What mediated devices could be made of. */

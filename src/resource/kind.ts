@@ -160,6 +160,8 @@ export interface ResourceKind<
     ahead: Ahead<State, Known>,
     claims: readonly Claim[],
   ): { readonly to: State; readonly left: string } | undefined;
+  /** What a person should know of a change though nothing is in its way, a sentence each. */
+  notes?(ahead: Ahead<State, Known>): readonly string[];
   /** From what is seen to what it must be, in order; empty when they are the same. */
   steps(ahead: Ahead<State, Known>): readonly Step[];
   /**

@@ -42,6 +42,8 @@ export interface HoldPlan {
   readonly changes: readonly HoldChange[];
   /** What is expected of things that come only with these changes: they are held, and changed, once they are there. */
   readonly later: readonly HoldChange[];
+  /** What a person should know though nothing is refused, one sentence each. */
+  readonly notes: readonly string[];
 }
 
 /** How things go back. */
@@ -77,6 +79,9 @@ export function planHolds(input: HoldInput, wishes: readonly Wish[]): HoldPlan {
     holds: refusals.length > 0 ? [] : planned.flatMap(({ hold }) => hold ?? []),
     changes: refusals.length > 0 ? [] : changing.filter(({ steps }) => steps.length > 0),
     later: refusals.length > 0 ? [] : planned.flatMap(({ later }) => later ?? []),
+    notes: changing.flatMap((change) =>
+      (kindOf(change.kind).notes?.(change) ?? []).map((note) => `${holdWords(change)}: ${note}`),
+    ),
   };
 }
 

@@ -5,7 +5,7 @@ import { checks } from '../../src/doctor/checks.ts';
 import { examine } from '../../src/doctor/examine.ts';
 import type { Finding, Verdict } from '../../src/doctor/finding.ts';
 import type { Remark } from '../../src/engine/inspect-config.ts';
-import type { PartialConfig } from '../../src/config/config.ts';
+import type { Config, PartialConfig } from '../../src/config/config.ts';
 import { machineSpec, pci, scenarios } from '../scenario.ts';
 import {
   DAEMON_START_MS,
@@ -99,6 +99,11 @@ const memoryWith = (pages: Readonly<Record<number, number>>, ...sizesKb: readonl
 });
 
 /** For each check at least one machine on which all is well, and one on which it is not. */
+const twoGuests = {
+  a: domainXml({ name: 'a', devices: hostdev('0000:41:00.4', '', 'no') }),
+  b: domainXml({ name: 'b', devices: hostdev('0000:41:00.5', '', 'no') }),
+};
+
 const table: Readonly<Record<Id, readonly Row[]>> = {
   iommu: [
     ['groups are there', {}, 'ok', /^AMD-Vi is on: \d+ groups$/],
@@ -1146,6 +1151,63 @@ const table: Readonly<Record<Id, readonly Row[]>> = {
       /enable_guc=3/,
     ],
   ],
+  'vgpu-services': [
+    ['no such host', {}, 'ok', /no virtual function is one/],
+    ['all is well', { host: 'nvidia-vgpu-server' }, 'ok', /nothing is missing for 0000:41:00.0/],
+    [
+      'a service that does not run',
+      {
+        host: 'nvidia-vgpu-server',
+        files: { '/sys/fs/cgroup/system.slice/nvidia-vgpu-mgr.service/cgroup.procs': '' },
+      },
+      'failure',
+      /nvidia-vgpu-mgr does not run/,
+      /^systemctl start nvidia-vgpu-mgr/,
+    ],
+    [
+      'a card that offers no types',
+      {
+        host: 'nvidia-vgpu-server',
+        happened: (s) => {
+          s.machine.store.update((state) => {
+            const sriov = state.spec.devices.find(({ address }) => address === '0000:41:00.0')?.sriov;
+            for (const device of Object.values(state.devices))
+              if (device.spec.address === '0000:41:00.0' && sriov?.vgpu)
+                Object.assign(device, {
+                  spec: { ...device.spec, sriov: { ...sriov, vgpu: { ...sriov.vgpu, types: [] } } },
+                });
+          });
+        },
+      },
+      'warning',
+      /it offers no vGPU types/,
+      /nvidia-vgpud/,
+    ],
+  ],
+  'vgpu-sizes': [
+    ['nobody', { host: 'nvidia-vgpu-server' }, 'ok', /no two guests/],
+    [
+      'one size',
+      {
+        host: 'nvidia-vgpu-server',
+        guests: twoGuests,
+        config: { vgpu: vgpus('NVIDIA L40S-8Q', 'L40S-8Q') },
+      },
+      'ok',
+      /no two guests/,
+    ],
+    [
+      'two sizes',
+      {
+        host: 'nvidia-vgpu-server',
+        guests: twoGuests,
+        config: { vgpu: vgpus('L40S-8Q', 'L40S-12Q') },
+      },
+      'warning',
+      /"a" wants L40S-8Q, "b" wants L40S-12Q: a card has one size at a time/,
+      /^nvidia-smi vgpu -shm 1 -i 0000:41:00.0$/,
+    ],
+  ],
   'sriov-power': [
     ['none', {}, 'ok', /there are none/],
     ['awake', { devices: { '0000:03:00.0': { sriov: sriov() } } }, 'ok', /awake/],
@@ -1210,6 +1272,13 @@ function switchEntries(): Readonly<Record<string, string>> {
 
 function sriov() {
   return { totalVfs: 4, numVfs: 0, offset: 0x80, stride: 2, vfDevice: '7461', vfBars: [] };
+}
+
+function vgpus(first: string, second: string): Config['vgpu'] {
+  return [
+    { vf: pci('0000:41:00.4'), type: first },
+    { vf: pci('0000:41:00.5'), type: second },
+  ];
 }
 
 describe('doctor', () => {

@@ -75,6 +75,9 @@ const gvtG: Situation = {
   },
 };
 const nic = hostdev('0000:05:00.0');
+const vgpuSlice = (managed: string): string => hostdev('0000:41:00.4', '', managed);
+const vgpuHost: Situation = { host: 'nvidia-vgpu-server' };
+const typed: Situation = { ...vgpuHost, config: { vgpu: [{ vf: pci('0000:41:00.4'), type: 'L40S-8Q' }] } };
 /** The display card of the host has virtual functions: in its own slot, as those of Intel are. */
 const displayWithVfs: Situation = {
   host: 'laptop-hybrid',
@@ -362,6 +365,37 @@ const table: Readonly<Record<Id, readonly Row[]>> = {
       'warning',
       /asks for the driver "igc_vfio_pci", which libvirt 9\.0\.0 does not read/,
       { on: variant('9000.0') },
+    ],
+  ],
+  'xml-vgpu': [
+    ['no such function', { devices: both }, 'ok', /^none$/],
+    [
+      'one that stays where it is',
+      { devices: vgpuSlice('no') },
+      'ok',
+      /managed='no', and a type is known/,
+      { on: typed },
+    ],
+    [
+      'one that libvirt would take away',
+      { devices: vgpuSlice('yes') },
+      'failure',
+      /managed='yes': libvirt would take the function/,
+      { on: typed, fix: /managed='no'/ },
+    ],
+    [
+      'an old libvirt',
+      { devices: vgpuSlice('no') },
+      'failure',
+      /^libvirt 9\.6\.0 takes no function/,
+      { on: { ...typed, files: libvirt('9006.0') }, fix: /9\.7 or later/ },
+    ],
+    [
+      'nothing on it',
+      { devices: vgpuSlice('no') },
+      'failure',
+      /there is no vGPU on it/,
+      { on: vgpuHost, fix: /vgpu: \[\{ vf: "0000:41:00\.4"/ },
     ],
   ],
   'xml-commandline': [

@@ -136,8 +136,32 @@ const plan: readonly Defect[] = [
   {
     name: 'moves a function with a vGPU on it',
     file: 'plan/judge.ts',
-    find: 'if (device.vgpuType !== undefined && device.vgpuType > 0) {',
-    replace: 'if (device.vgpuType !== undefined && device.vgpuType > 1e9) {',
+    find: 'if (device.vgpuType > 0) {',
+    replace: 'if (device.vgpuType > 1e9) {',
+  },
+  {
+    name: 'leaves it to libvirt to take a function with a vGPU from its driver',
+    file: 'plan/judge.ts',
+    find: 'if (hostdev?.managed === true) {',
+    replace: 'if (hostdev?.managed === undefined) {',
+  },
+  {
+    name: 'binds a virtual function of an NVIDIA card that has lost its driver',
+    file: 'plan/judge.ts',
+    find: 'if (device.vgpuType === undefined) return judgeLostFunction(current);',
+    replace: 'if (device.vgpuType === undefined) return undefined;',
+  },
+  {
+    name: 'does not ask for the unbind lock of a card',
+    file: 'plan/plan.ts',
+    find: ".filter(({ device: { unbindLock } }) => unbindLock === 'free')",
+    replace: ".filter(({ device: { unbindLock } }) => unbindLock === 'taken')",
+  },
+  {
+    name: 'keeps the unbind lock of a card that stays with its driver',
+    file: 'plan/restore.ts',
+    find: "if (driver === undefined || unbindLock !== 'taken') return [];",
+    replace: 'if (unbindLock !== undefined || driver !== undefined) return [];',
   },
   {
     name: 'hands over a physical function with virtual ones',
@@ -406,9 +430,27 @@ const steps: readonly Defect[] = [
   {
     name: 'clears an attribute by no write at all',
     file: 'steps/set.ts',
-    find: 'outcomeOf(await host.write(path, step.to, deadlineMs), path, sentences)',
+    find: 'const result = await host.write(path, step.to, Math.max(0, end - host.now()));',
     replace:
-      "outcomeOf(step.to === '' ? { kind: 'written' } : await host.write(path, step.to, deadlineMs), path, sentences)",
+      "const result: WriteResult = step.to === '' ? { kind: 'written' } : await host.write(path, step.to, deadlineMs);",
+  },
+  {
+    name: 'does not ask again where a refusal passes by itself',
+    file: 'steps/set.ts',
+    find: "const passes = result.kind === 'refused' && passing.includes(result.errno);",
+    replace: "const passes = result.kind === 'refused' && passing.includes('none');",
+  },
+  {
+    name: 'asks again without end',
+    file: 'steps/set.ts',
+    find: 'if (!passes || time === MOST_TIMES || ',
+    replace: 'if (!passes || ',
+  },
+  {
+    name: 'believes what sriov-manage says',
+    file: 'steps/sriov-manage.ts',
+    find: 'return text === wanted ? undefined :',
+    replace: "return text !== '' ? undefined :",
   },
   {
     name: 'takes a vanished device for one without an override',
@@ -916,7 +958,7 @@ const engine: readonly Defect[] = [
   {
     name: 'gives back what was detached meanwhile, under no lock of its claim',
     file: 'engine/reattach.ts',
-    find: 'if (detached.some(({ claim }) => !locks.holds({ claim: claimKey(claim.owner) }))) return undefined;',
+    find: 'if (detached.some(({ claim }) => !isLocked(claim))) return undefined;',
     replace: '',
   },
   {
@@ -1159,14 +1201,14 @@ const sharing: readonly Defect[] = [
   {
     name: 'takes what a run left between two writes for somebody else’s',
     file: 'resource/share.ts',
-    find: 'return isAmong(rule, expected, now)',
+    find: 'return isAmong(underWay ? rule : { ...rule, passing: {} }, expected, now)',
     replace: 'return expected.some((state) => isSame(state, now))',
   },
   {
     name: 'changes what somebody else has set',
     file: 'resource/share.ts',
-    find: "isAmong(rule, expected, now) ? { kind: 'change', to } : { kind: 'foreign', expected }",
-    replace: "isAmong(rule, expected, now) ? { kind: 'change', to } : { kind: 'change', to: { ...to } }",
+    find: "? { kind: 'change', to }\n    : { kind: 'foreign', expected }",
+    replace: "? { kind: 'change', to }\n    : { kind: 'change', to: { ...to } }",
   },
   {
     name: 'takes any smaller number for one on its way',
@@ -1296,8 +1338,50 @@ const sharing: readonly Defect[] = [
   {
     name: 'makes steps although something is refused',
     file: 'resource/plan-holds.ts',
-    find: 'changes: refusals.length > 0 ? [] : planned.flatMap(({ change }) => change ?? []),\n  };',
-    replace: 'changes: planned.flatMap(({ change }) => change ?? []),\n  };',
+    find: 'changes: refusals.length > 0 ? [] : planned.flatMap(({ change }) => change ?? []),\n    notes',
+    replace: 'changes: planned.flatMap(({ change }) => change ?? []),\n    notes',
+  },
+  {
+    name: 'takes what a change passes through for somebody else’s',
+    file: 'resource/share.ts',
+    find: ' || passing[name] === value) return true;',
+    replace: ') return true;',
+  },
+  {
+    name: 'gives one vGPU to two guests',
+    file: 'resource/vgpu/vgpu.ts',
+    find: 'conflict: (_key, _original, _wish, [other]) =>\n    other && {',
+    replace: 'conflict: (_key, _original, _wish, [, other]) =>\n    other && {',
+  },
+  {
+    name: 'changes a vGPU type without 0 in between',
+    file: 'resource/vgpu/vgpu.ts',
+    find: 'return [...(state.type !== 0 && to.type !== 0 ? [set(0)] : []), set(to.type)];',
+    replace: 'return [set(to.type)];',
+  },
+  {
+    name: 'takes a vGPU type from whoever has it open',
+    file: 'steps/attributes.ts',
+    find: "...ofDevice('nvidia/current_vgpu_type', 'vGPU type'),\n    hindrance: openVgpu,",
+    replace: "...ofDevice('nvidia/current_vgpu_type', 'vGPU type'),",
+  },
+  {
+    name: 'does not look at what a card offers',
+    file: 'resource/vgpu/vgpu.ts',
+    find: 'if (typesIn(facts.creatable).some(({ id }) => id === to.type)) return [];',
+    replace: 'if (facts.creatable !== undefined) return [];',
+  },
+  {
+    name: 'chooses a virtual function that somebody has',
+    file: 'engine/slices.ts',
+    find: 'if (isClaimed || ',
+    replace: 'if (',
+  },
+  {
+    name: 'keeps what a detach holds after its reattach',
+    file: 'claim/claim.ts',
+    find: 'return some.some(isOf) && !others.some(isOf);',
+    replace: 'return false;',
   },
   {
     name: 'holds one pool in two ways at once',

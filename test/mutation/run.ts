@@ -16,7 +16,8 @@ const repository = fileURLToPath(new URL('../..', import.meta.url));
 /** What the tests below need; the rest of test/ spawns the compiled file. */
 const COPIED = ['src', 'hooks', 'simulator', 'test', 'examples', 'schema', 'package.json', 'tsconfig.json'];
 const SUITES = [
-  ...['plan', 'steps', 'claim', 'resource', 'resource/tuning', 'resource/sriov', 'resource/mdev', 'engine'],
+  ...['plan', 'steps', 'claim', 'resource', 'resource/tuning', 'resource/sriov'],
+  ...['resource/mdev', 'resource/vgpu', 'engine'],
   ...['host', 'host/linux', 'observe', 'observe/uses', 'sweep', 'model'],
 ];
 /** A run without a defect takes a tenth of it; a defect that makes the tests hang is found out, too. */

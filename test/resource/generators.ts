@@ -80,6 +80,7 @@ export const freeVgpu: Facts['vgpu'] = {
   taken: '',
   open: '',
   expected: false,
+  unmanaged: false,
 };
 
 /** One for each kind; a kind that is missing does not compile. */

@@ -151,6 +151,57 @@ describe('what is seen of virtual functions', () => {
   });
 });
 
+describe('what is seen of vGPUs', () => {
+  const VF: HoldId = { kind: 'vgpu', key: '0000:41:00.4' };
+  const server = (): Machine => {
+    const machine = createMachine(machineSpec('nvidia-vgpu-server'));
+    machine.perform({ do: 'load', module: 'vfio-pci' });
+    return machine;
+  };
+  const type = (address: string): string => attribute(address, 'nvidia/current_vgpu_type');
+
+  it('is what lives on a function, and what could', async () => {
+    const machine = server();
+    await machine.host().write(type('0000:41:00.5'), '1152', 100);
+    assert.deepEqual(await seen(machine, VF), {
+      state: { type: 0 },
+      facts: {
+        physical: '0000:41:00.0',
+        creatable: '1152 NVIDIA L40S-8Q',
+        known: '1152 NVIDIA L40S-8Q',
+        taken: '0000:41:00.5 1152',
+        open: '',
+        expected: false,
+        unmanaged: false,
+      },
+    });
+  });
+
+  it('has the names of types from a free one, where it is something itself', async () => {
+    const machine = server();
+    await machine.host().write(type(VF.key), '1152', 100);
+    machine.perform({ do: 'open-group', devices: [VF.key], guest: 'a', pid: 4711 });
+    const facts = (await seen(machine, VF))?.facts;
+    assert.ok(facts);
+    assert.deepEqual(
+      [facts['creatable'], facts['known'], facts['open']],
+      ['', '1152 NVIDIA L40S-8Q', '0000:41:00.4 is open in guest "a" (pid 4711)'],
+    );
+  });
+
+  it('is nothing where there is no such function', async () => {
+    for (const key of ['0000:41:00.0', '0000:61:00.4', '0000:03:00.0'])
+      assert.equal(await seen(server(), { kind: 'vgpu', key }), undefined, key);
+  });
+
+  it('is not waited for without an end', async () => {
+    const machine = server();
+    const rule = { path: '*/creatable_vgpu_types', on: 'read', effect: { kind: 'hang' } } as const;
+    machine.perform({ do: 'fault', rule });
+    await assert.rejects(readHolds(machine.host(), [VF], 100), { code: 'VH_STUCK' });
+  });
+});
+
 describe('what is seen of parameters', () => {
   const id: HoldId = { kind: 'parameter', key: 'vfio_iommu_type1 allow_unsafe_interrupts' };
 

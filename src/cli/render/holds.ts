@@ -5,7 +5,10 @@ import { changeWords, holdWords, type HoldPlan } from '../../resource/plan-holds
 import type { Manner } from './for-people.ts';
 
 /** What a start does to things that are no devices, one a line; nothing when there is none. */
-export function holdLines({ holds, changes, later, refusals }: HoldPlan, { colour }: Manner): string[] {
+export function holdLines(
+  { holds, changes, later, refusals, notes }: HoldPlan,
+  { colour }: Manner,
+): string[] {
   if (holds.length + later.length + refusals.length === 0) return [];
   const paint = pc.createColors(colour);
   return [
@@ -15,6 +18,7 @@ export function holdLines({ holds, changes, later, refusals }: HoldPlan, { colou
       return change ? `  ~ ${changeWords(change)}` : `  = ${heldWords(hold)}, as there already`;
     }),
     ...later.map((change) => `  ~ ${changeWords(change)}`),
+    ...notes.map((note) => paint.yellow(`  note: ${note}`)),
     ...refusals.flatMap((refusal) => [
       paint.red(`  ! ${holdWords(refusal)}`),
       paint.dim(`      refused: ${refusal.reason}`),

@@ -13,7 +13,8 @@ export function vgpusText(cards: readonly VgpuCard[], names: PciNames): string {
 function cardLines(card: VgpuCard, names: PciNames): string[] {
   const { address, driver = 'no driver', totalVfs } = card;
   return [
-    `${address} ${escapeControl(names.describeModel(card))}, on ${driver}, up to ${totalVfs} virtual functions`,
+    `${address} ${escapeControl(names.describe(card))}`,
+    `  on ${driver}, up to ${totalVfs} virtual functions`,
     ...bodyLines(card).map((line) => `  ${line}`),
   ];
 }

@@ -8,6 +8,7 @@ import { gpuDirect } from './gpudirect.ts';
 import { commandline, iommufd, machine, managed, nvmePath, variantDriver } from './libvirt.ts';
 import { gvtGuest, mdevKnown } from './mdev.ts';
 import { memoryLock, mmio32, mmio64 } from './memory.ts';
+import { vgpuHostdev } from './vgpu.ts';
 
 /** A check that finds nothing because this host lacks the devices has seen nothing. */
 function withDevices(check: Check<GuestExamination>): Check<GuestExamination> {
@@ -32,6 +33,7 @@ export const lints = {
   'xml-code-43-amd': withDevices(amdCode43),
   'xml-managed': managed,
   'xml-variant': withDevices(variantDriver),
+  'xml-vgpu': withDevices(vgpuHostdev),
   'xml-commandline': commandline,
   'xml-nvme-path': nvmePath,
   'xml-iommufd': iommufd,

@@ -4,6 +4,7 @@ import {
   openVgpu,
   vgpuFunction,
   vgpuFunctions,
+  vgpuManager,
   type VgpuFunction,
 } from '../../observe/vgpu.ts';
 import { parsePciAddress } from '../../pci/address.ts';
@@ -41,6 +42,7 @@ async function seenOf(host: Host, own: VgpuFunction, deadlineMs: number): Promis
         .join('\n'),
       open: openVgpu(host, own.address) ?? '',
       expected: false,
+      unmanaged: vgpuManager(host) === 'stopped',
     },
   };
 }

@@ -78,6 +78,10 @@ export const vgpu: KindOf<'vgpu'> = {
     });
     return [...(state.type !== 0 && to.type !== 0 ? [set(0)] : []), set(to.type)];
   },
+  notes: ({ seen: { facts } }) =>
+    facts.unmanaged
+      ? ['nvidia-vgpu-mgr does not run, so the guest will fail to start: systemctl start nvidia-vgpu-mgr']
+      : [],
   settings: (key, { params }, original) =>
     params === '' || original.type !== 0
       ? []
@@ -105,6 +109,7 @@ const UNKNOWN: Omit<VgpuFacts, 'physical'> = {
   taken: '',
   open: '',
   expected: true,
+  unmanaged: false,
 };
 
 /** The virtual functions that a change of a card's number makes for NVIDIA's driver. */
