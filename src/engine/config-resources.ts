@@ -1,10 +1,13 @@
-import type { CardRule, GuestHugepages, MdevRule, PartialConfig } from '../config/config.ts';
+import type { CardRule, GuestHugepages, MdevRule, PartialConfig, VgpuRule } from '../config/config.ts';
 import type { ValuePath } from '../config/problem.ts';
 import { count } from '../count.ts';
 import { advice, command, type Hint } from '../hint.ts';
 import type { Host } from '../host/host.ts';
 import { readPoolPages } from '../observe/hugepages.ts';
+import { vgpuFunction } from '../observe/vgpu.ts';
+import { routingOf } from '../observe/virtual-functions.ts';
 import { poolWords } from '../pci/hugepages.ts';
+import { countOf } from '../pci/routing.ts';
 import { sysfs } from '../pci/sysfs.ts';
 import { choose } from '../resource/mdev/choose.ts';
 import { mdevFacts } from '../resource/mdev/read-mdevs.ts';
@@ -15,15 +18,16 @@ export interface ValueRemark extends Remark {
   readonly path: ValuePath;
 }
 
-/** What there is to say about huge pages, virtual functions and mediated devices on this host. */
+/** What there is to say about huge pages, virtual functions, vGPUs and mediated devices on this host. */
 export function resourceRemarks(
-  { hugepages, sriov = [], mdev = [] }: PartialConfig,
+  { hugepages, sriov = [], vgpu = [], mdev = [] }: PartialConfig,
   host: Host,
 ): ValueRemark[] {
   return [
     ...(hugepages ? poolRemarks(hugepages, host) : []),
     ...sriov.flatMap((card, index) => cardRemarks(card, ['sriov', index], host)),
     ...(mdev.length > 0 ? mdevRemarks(mdev, host) : []),
+    ...vgpu.flatMap((rule, index) => vgpuRemarks(rule, ['vgpu', index], host)),
   ];
 }
 
@@ -40,10 +44,14 @@ function cardRemarks({ pf, vfs = 0, functions = [] }: CardRule, path: ValuePath,
     return [warning([...path, 'pf'], text, advice('compare with: lspci -nn'))];
   }
   const total = Number(host.read(sysfs.attribute(pf, 'sriov_totalvfs')) ?? 0);
-  const wanted = vfs === 'all' ? 1 : vfs;
-  const beyond = functions.findIndex(({ vf }) => vf >= (typeof vfs === 'number' && vfs > 0 ? vfs : total));
+  if (routingOf(host, pf)?.byProgram && vfs !== 'all' && vfs !== total && total > 0) {
+    const found = `${pf} has all of its ${count(total, 'virtual function')} or none: a guest that is assigned one cannot start`;
+    return [warning([...path, 'vfs'], found, advice('write vfs: all'))];
+  }
+  const wanted = countOf(vfs, { offset: 0, stride: 0, total });
+  const beyond = functions.findIndex(({ vf }) => vf >= (wanted || total));
   if (total >= wanted && total > 0 && beyond >= 0) {
-    const text = `${pf} has no virtual function ${functions[beyond]?.vf ?? 0}: they are counted from 0, and it is to have ${typeof vfs === 'number' && vfs > 0 ? vfs : total}`;
+    const text = `${pf} has no virtual function ${functions[beyond]?.vf ?? 0}: they are counted from 0, and it is to have ${wanted || total}`;
     return [warning([...path, 'functions', beyond, 'vf'], text, advice('this has no effect'))];
   }
   if (total >= wanted && total > 0) return [];
@@ -70,6 +78,19 @@ function mdevRemarks(rules: readonly MdevRule[], host: Host): ValueRemark[] {
     const text = `${reason}: a guest with it cannot start`;
     return [{ path: ['mdev', index, 'type'], severity: 'warning', text, hints }];
   });
+}
+
+/** Of a function that is not there nothing can be said: it may be one that is made for a guest. */
+function vgpuRemarks({ vf, pf }: VgpuRule, path: ValuePath, host: Host): ValueRemark[] {
+  if (vf === 'auto') {
+    if (pf === undefined || routingOf(host, pf)) return [];
+    const text = `${pf} makes no virtual functions: this has no effect`;
+    return [warning([...path, 'pf'], text, command('vfio-hook vgpu'))];
+  }
+  const isThere = host.read(sysfs.attribute(vf, 'vendor')) !== undefined;
+  if (!isThere || vgpuFunction(host, vf)) return [];
+  const text = `${vf} is no virtual function that stays on NVIDIA's driver: a guest with it cannot start`;
+  return [warning([...path, 'vf'], text, command('vfio-hook vgpu'))];
 }
 
 function warning(path: ValuePath, text: string, hint: Hint): ValueRemark {

@@ -6,8 +6,8 @@ import { formatValuePath } from '../../src/config/problem.ts';
 import { hintText } from '../../src/hint.ts';
 import { machineSpec, pci } from '../scenario.ts';
 
-function remarks(config: PartialConfig, name = 'sriov-nic'): string[] {
-  const host = createMachine(machineSpec(name)).host();
+function remarks(config: PartialConfig, machine = 'sriov-nic'): string[] {
+  const host = createMachine(machineSpec(machine)).host();
   return resourceRemarks(config, host).map(({ path, severity, text, hints }) => {
     assert.equal(severity, 'warning');
     return `${formatValuePath(path)}: ${text} (${hints.map(hintText).join('; ')})`;
@@ -59,5 +59,31 @@ describe('what there is to say about huge pages and virtual functions', () => {
     ]);
     const [remark = ''] = remarks(mdev('0000:03:00.0', 'x-1'), 'amd-rdna3-desktop');
     assert.match(remark, /0000:03:00.0 makes no mediated devices: its driver amdgpu has no mediated devices/);
+  });
+
+  it('is that an NVIDIA card has all of its functions or none', () => {
+    const all = (vfs: number | 'all'): PartialConfig => ({
+      sriov: [{ pf: pci('0000:61:00.0'), vfs, autoprobe: false }],
+    });
+    assert.deepEqual(remarks(all('all'), 'nvidia-vgpu-server'), []);
+    assert.deepEqual(remarks(all(32), 'nvidia-vgpu-server'), []);
+    assert.deepEqual(remarks(all(4), 'nvidia-vgpu-server'), [
+      'sriov[0].vfs: 0000:61:00.0 has all of its 32 virtual functions or none: a guest that is assigned one cannot start (write vfs: all)',
+    ]);
+  });
+
+  it('is that a function is none that can have a vGPU', () => {
+    const on = (vf: string): PartialConfig => ({ vgpu: [{ vf: pci(vf), type: 1 }] });
+    assert.deepEqual(remarks(on('0000:41:00.4'), 'nvidia-vgpu-server'), []);
+    // It may come with the first guest.
+    assert.deepEqual(remarks(on('0000:61:00.4'), 'nvidia-vgpu-server'), []);
+    assert.deepEqual(remarks(on('0000:41:00.0'), 'nvidia-vgpu-server'), [
+      "vgpu[0].vf: 0000:41:00.0 is no virtual function that stays on NVIDIA's driver: a guest with it cannot start (vfio-hook vgpu)",
+    ]);
+    const auto = (pf: string): PartialConfig => ({ vgpu: [{ vf: 'auto', pf: pci(pf), type: 1 }] });
+    assert.deepEqual(remarks(auto('0000:41:00.0'), 'nvidia-vgpu-server'), []);
+    assert.deepEqual(remarks(auto('0000:03:00.0'), 'nvidia-vgpu-server'), [
+      'vgpu[0].pf: 0000:03:00.0 makes no virtual functions: this has no effect (vfio-hook vgpu)',
+    ]);
   });
 });
