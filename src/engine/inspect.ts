@@ -42,6 +42,8 @@ export interface InspectedDevice {
   readonly claim?: Claim;
   /** For a device that no driver of the host has: the driver that it came from, else the module of the host that fits best. */
   readonly hostDriver?: string;
+  /** How many virtual functions config.yaml has it make for guests. */
+  readonly promisedFunctions?: number;
 }
 
 /** Milliseconds that the kernel may take to answer for all devices together. */
@@ -76,7 +78,7 @@ export async function inspectGroups(engine: Engine, groups: readonly number[]): 
       devices: devices
         .filter(({ address }) => group.members.includes(address))
         .sort((a, b) => comparePciAddresses(a.address, b.address))
-        .map((device) => describe(device, { members, served, claims: stored.claims })),
+        .map((device) => describe(device, { members, served, claims: stored.claims, config })),
     });
   }
   return {
@@ -169,6 +171,7 @@ function describe(
     readonly members: readonly Verdict[];
     readonly served: ReadonlyMap<PciAddress, string>;
     readonly claims: readonly Claim[];
+    readonly config: Config;
   },
 ): InspectedDevice {
   const { address } = device;
@@ -178,12 +181,14 @@ function describe(
   const detached = holders.find(({ owner }) => owner.kind === 'manual');
   const claim = holders.find((each) => each !== detached) ?? detached;
   const came = (detached ?? claim)?.devices.find((claimed) => claimed.address === address)?.original.driver;
+  const promised = facts.config.sriov.find(({ pf }) => pf === address)?.vfs;
   const hostDriver = isAwayFromHost(device) ? (came ?? facts.served.get(address)) : undefined;
   return {
     device,
     ...(verdict && { verdict }),
     ...(claim && { claim }),
     ...(hostDriver !== undefined && { hostDriver }),
+    ...(promised !== undefined && { promisedFunctions: promised }),
   };
 }
 

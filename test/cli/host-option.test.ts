@@ -9,6 +9,7 @@ const calls: Readonly<Record<string, readonly string[]>> = {
   groups: ['groups', '--json'],
   map: ['map', '--format', 'svg'],
   plan: ['plan', domain('windows-11-rx7900xtx'), '--json'],
+  sriov: ['sriov', '--json'],
   lint: ['lint', domain('windows-11-rx7900xtx'), '--json'],
 };
 

@@ -152,6 +152,9 @@ function functionOf(place: PciLocation, context: RootContext): MapFunction {
         ...(link ? [linkWords(link)] : []),
         ...(device.bootVga === true ? ['boot VGA'] : []),
         ...(device.sriov ? [`${device.sriov.numVfs} of ${device.sriov.totalVfs} VFs`] : []),
+        ...(device.sriov?.numVfs === 0 && known?.member.promisedFunctions !== undefined
+          ? [`${known.member.promisedFunctions} when a guest needs one`]
+          : []),
         ...(device.physicalFunction === undefined ? [] : [`VF of ${device.physicalFunction}`]),
         ...(device.mdevs ? [count(device.mdevs.length, 'mediated device')] : []),
         ...(context.numa && numaNode !== undefined ? [`NUMA node ${numaNode}`] : []),

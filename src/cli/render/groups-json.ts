@@ -14,7 +14,10 @@ export function groupsJson(groups: readonly InspectedGroup[], names: PciNames): 
   }));
 }
 
-function deviceJson({ device, verdict, claim, hostDriver }: InspectedDevice, names: PciNames): unknown {
+function deviceJson(
+  { device, verdict, claim, hostDriver, promisedFunctions }: InspectedDevice,
+  names: PciNames,
+): unknown {
   return {
     address: device.address,
     class: device.class,
@@ -36,6 +39,7 @@ function deviceJson({ device, verdict, claim, hostDriver }: InspectedDevice, nam
     resetMethods: device.resetMethods ?? [],
     bars: device.bars.flatMap(({ index, size, sizes }) => (sizes ? [{ bar: index, size, sizes }] : [])),
     sriov: device.sriov,
+    promisedFunctions,
     physicalFunction: device.physicalFunction,
     mdevs: device.mdevs,
     owner: claim && { ...claim.owner, state: claim.state, since: claim.claimedAt },

@@ -137,7 +137,10 @@ function describe(device: PciDevice, names: PciNames, columns: number | undefine
 const PARTS = /^(.*? \[[0-9a-f]{4}\]: )(.*)( \[[0-9a-f]{4}:[0-9a-f]{4}\].*)$/;
 
 /** What there is to know about a device for somebody who wants to hand it over, most telling first. */
-export function deviceFacts({ device, verdict, hostDriver }: InspectedDevice, names: PciNames): string[] {
+export function deviceFacts(
+  { device, verdict, hostDriver, promisedFunctions: promised }: InspectedDevice,
+  names: PciNames,
+): string[] {
   const { driver, driverOverride, sriov } = device;
   const would = hostDriver === undefined ? '' : ` (on the host: ${hostDriver})`;
   const stays = verdict?.kind === 'leave' && !device.onVfio;
@@ -148,6 +151,7 @@ export function deviceFacts({ device, verdict, hostDriver }: InspectedDevice, na
     ...(stays ? ['stays where it is'] : []),
     ...(device.bootVga === true ? ['boot VGA'] : []),
     ...(sriov ? [`${sriov.numVfs} of ${sriov.totalVfs} virtual functions`] : []),
+    ...(sriov?.numVfs === 0 && promised !== undefined ? [`${promised} when a guest needs one`] : []),
     ...(device.physicalFunction === undefined ? [] : [`virtual function of ${device.physicalFunction}`]),
     ...(device.mdevs ?? []).map((uuid) => `mediated device ${uuid}`),
     ...(device.resetMethods ? [`reset ${device.resetMethods.join(' ')}`] : stays ? [] : ['no reset']),

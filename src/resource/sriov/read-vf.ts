@@ -8,11 +8,9 @@ import type { SeenOf } from '../kind.ts';
 import type { Reader } from '../readers.ts';
 import { cardOf, vfOf, type VfId, type VfSetting } from './vf-key.ts';
 import { UNSET } from './vf-mac.ts';
+import { NEW } from './vf.ts';
 
 const ZEROS = '00:00:00:00:00:00';
-
-/** What a function that is not there yet is set to. */
-const NEW = 'new';
 
 /** What network cards keep for their virtual functions, besides addresses; ip(8) is asked once for each card. */
 export const readVf: Reader<'vf'> = async (host, keys, deadlineMs) => {

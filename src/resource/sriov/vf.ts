@@ -37,8 +37,11 @@ export const vf: KindOf<'vf'> = {
     const { card, vf: number, setting } = vfOf(key);
     return `${setting} of virtual function ${number} of ${card}`;
   },
-  words: (_key, { value }) => value,
+  words: (_key, { value }) => (value === NEW ? 'as it is made' : value),
 };
+
+/** The state of a function that is not there yet. */
+export const NEW = 'new';
 
 /** Why a card does not keep what is wanted of it. */
 export function notKept(key: string): Refusal {
