@@ -181,7 +181,8 @@ function describe(
   const detached = holders.find(({ owner }) => owner.kind === 'manual');
   const claim = holders.find((each) => each !== detached) ?? detached;
   const came = (detached ?? claim)?.devices.find((claimed) => claimed.address === address)?.original.driver;
-  const promised = facts.config.sriov.find(({ pf }) => pf === address)?.vfs;
+  const rule = facts.config.sriov.find(({ pf }) => pf === address)?.vfs;
+  const promised = rule === 'all' ? device.sriov?.totalVfs : rule;
   const hostDriver = isAwayFromHost(device) ? (came ?? facts.served.get(address)) : undefined;
   return {
     device,

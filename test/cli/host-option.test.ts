@@ -66,8 +66,9 @@ describe('--host FILE', () => {
 
   for (const [name, args] of Object.entries(calls)) {
     it(`${name} says of a described machine what it says on it`, () => {
-      const on = stage('amd-rdna3-desktop');
-      const described = run([...args, '--host', host('amd-rdna3-desktop')]);
+      const title = name === 'sriov' ? 'sriov-nic' : 'amd-rdna3-desktop';
+      const on = stage(title);
+      const described = run([...args, '--host', host(title)]);
       const onIt = run([...args, ...on.option]);
       // The configuration of a described machine lies where it lies on any machine, that of a simulated one in
       // its directory.

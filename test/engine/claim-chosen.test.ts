@@ -107,6 +107,18 @@ describe('a function that libvirt chooses from the pool of a network', () => {
     on.nothingDiffers();
   });
 
+  it('is named where its card is wanted as a whole', async () => {
+    const on = nic();
+    await starts(on, 'a', THERE);
+    const { code, message, hints } = await failureOf(on.prepare(guest('b', '0000:17:00.0')));
+    assert.equal(code, 'VH_REFUSED');
+    assert.equal(
+      message,
+      'cannot give 0000:17:00.0 to guest "b": it has 4 virtual functions, which go with it: guest "a" has 0000:17:02.0',
+    );
+    assert.match(JSON.stringify(hints), /end whoever has them first/);
+  });
+
   it('is claimed once, however often the guest is looked at', async () => {
     const on = nic();
     await starts(on, 'a', THERE);

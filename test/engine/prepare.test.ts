@@ -86,7 +86,7 @@ const refused: readonly Refusal[] = [
     machine: { files: {}, wideRoutes: '' },
     guest: guest('win11', PF),
     code: 'VH_REFUSED',
-    message: `cannot give ${PF} to guest "win11": it has 4 virtual functions`,
+    message: `cannot give ${PF} to guest "win11": it has 4 virtual functions, which go with it`,
     hint: `remove them first: echo 0 > /sys/bus/pci/devices/${PF}/sriov_numvfs`,
   },
   {

@@ -644,14 +644,15 @@ const engine: readonly Defect[] = [
   {
     name: 'trusts what was expected of the second round',
     file: 'engine/hand-over.ts',
-    find: 'const plan = await again();',
-    replace: 'const plan = { ...(await again()), steps: [], devices: claim.devices };',
+    find: 'const { plan, holds } = await again();',
+    replace:
+      'const { plan: real, holds } = await again(); const plan = { ...real, steps: [], devices: claim.devices };',
   },
   {
     name: 'gives back first what devices come from',
     file: 'engine/holds.ts',
-    find: '!(devicesLeft && kindOf(kind).changesDevices)',
-    replace: '!(devicesLeft && !kindOf(kind))',
+    find: '!(devicesLeft && needsDevicesBack(hold))',
+    replace: '!(devicesLeft && !needsDevicesBack)',
   },
   {
     name: 'changes what a write that has not returned will change as well',
@@ -681,7 +682,7 @@ const engine: readonly Defect[] = [
   {
     name: 'knows of writes to what is held only when their run has died',
     file: 'engine/blocked.ts',
-    find: 'ids.some((id) => changes(id, write)) && host.isAlive(write.writer)',
+    find: 'ids.some((id) => changes(host, id, write)) && host.isAlive(write.writer)',
     replace: 'ids.length < 0 && host.isAlive(write.writer)',
   },
   {
@@ -1171,8 +1172,8 @@ const sharing: readonly Defect[] = [
   {
     name: 'takes the original from the host while others hold the thing',
     file: 'resource/plan-holds.ts',
-    find: 'all[0]?.hold.original ?? seen.state',
-    replace: 'seen.state',
+    find: 'all[0]?.hold.original ?? rule.original?.(',
+    replace: 'rule.original?.(',
   },
   {
     name: 'does not count the dead at a start',
@@ -1338,8 +1339,8 @@ const sharing: readonly Defect[] = [
   {
     name: 'makes steps although something is refused',
     file: 'resource/plan-holds.ts',
-    find: 'changes: refusals.length > 0 ? [] : planned.flatMap(({ change }) => change ?? []),\n    notes',
-    replace: 'changes: planned.flatMap(({ change }) => change ?? []),\n    notes',
+    find: 'changes: refusals.length > 0 ? [] : changing.filter(({ steps }) => steps.length > 0),',
+    replace: 'changes: planned.flatMap(({ change }) => change ?? []),',
   },
   {
     name: 'takes what a change passes through for somebody else’s',
@@ -1350,8 +1351,8 @@ const sharing: readonly Defect[] = [
   {
     name: 'gives one vGPU to two guests',
     file: 'resource/vgpu/vgpu.ts',
-    find: 'conflict: (_key, _original, _wish, [other]) =>\n    other && {',
-    replace: 'conflict: (_key, _original, _wish, [, other]) =>\n    other && {',
+    find: 'conflict: ({ others: [other] }) =>\n    other && {',
+    replace: 'conflict: ({ others: [, other] }) =>\n    other && {',
   },
   {
     name: 'changes a vGPU type without 0 in between',
@@ -1472,6 +1473,42 @@ const sharing: readonly Defect[] = [
     file: 'resource/sriov/vfs.ts',
     find: '[...power, ...autoprobe, ...number]',
     replace: '[...number, ...autoprobe, ...power]',
+  },
+  {
+    name: 'puts back what goes with the virtual functions',
+    file: 'resource/plan-holds.ts',
+    find: '!all.some(({ hold: other, none }) => none && isPart(hold)(other))',
+    replace: 'all.length > 0 && hold.key !== ""',
+  },
+  {
+    name: 'sets an address through the card where nobody had set one',
+    file: 'resource/sriov/vf-mac.ts',
+    find: 'mac === UNSET || wish.unset || areOurs(cardOf(key), claims)',
+    replace: 'mac === UNSET || !wish',
+  },
+  {
+    name: 'leaves an interface without its address once the card has cleared it',
+    file: 'resource/sriov/vf-mac.ts',
+    find: "      address !== '' &&",
+    replace: "      address === 'none' &&",
+  },
+  {
+    name: 'deals out memory to the functions of this guest alone',
+    file: 'resource/sriov/card-wishes.ts',
+    find: 'vfs === undefined ? assigned :',
+    replace: 'vfs !== 0 ? assigned :',
+  },
+  {
+    name: 'changes what is kept for a function that somebody has open',
+    file: 'resource/sriov/vf.ts',
+    find: "facts.open === '' ? undefined",
+    replace: "facts.open !== 'x' ? undefined",
+  },
+  {
+    name: 'believes that functions are gone when their links are',
+    file: 'observe/virtual-functions.ts',
+    find: 'return [...linked, ...unlinked];',
+    replace: 'return unlinked.length < 0 ? unlinked : linked;',
   },
   {
     name: 'promises virtual functions that nobody asked for',

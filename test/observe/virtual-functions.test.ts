@@ -36,6 +36,19 @@ describe('virtual functions of a card', () => {
     assert.equal(routingOf(host, pci('0000:03:00.0')), undefined);
   });
 
+  it('are there while a guest keeps one that the card has no link to any more', async () => {
+    const machine = await withFunctions(2);
+    const host = machine.host();
+    await toVfio(host, '0000:02:10.0');
+    machine.perform({ do: 'open-group', devices: ['0000:02:10.0'], guest: 'a', pid: 4711 });
+    assert.equal((await host.write(attribute(PF, 'sriov_numvfs'), '0', 100)).kind, 'stuck');
+    assert.equal(host.readLink(attribute(PF, 'virtfn0')), undefined);
+    assert.deepEqual([...virtualFunctions(host, PF)].sort(), ['0000:02:10.0', '0000:02:10.2']);
+    assert.equal(openFunction(host, PF), '0000:02:10.0 is open in guest "a" (pid 4711)');
+    machine.perform({ do: 'close-group', guest: 'a' });
+    assert.deepEqual(virtualFunctions(host, PF), []);
+  });
+
   it('are open when a guest has one, whichever', async () => {
     const machine = await withFunctions(3);
     const host = machine.host();
