@@ -178,6 +178,33 @@ describe('what a start sets of virtual functions', () => {
     on.nothingDiffers();
   });
 
+  it('that ip(8) says it has set, and the card does not keep, is a failed step', async () => {
+    const on = made({ functions: [rule(0, { trust: true })] });
+    const effect = { kind: 'lie' } as const;
+    on.happens({ do: 'fault', rule: { on: 'run', path: 'ip', value: '* trust on', effect } });
+    const { message } = await failureOf(on.prepare(guest('a', THERE)));
+    assert.match(
+      message,
+      /^cannot set trust of .* to on: the kernel reported success, but it reads off afterwards;/,
+    );
+    on.nothingDiffers();
+  });
+
+  it('is not looked at on a host without ip(8), which is said', async () => {
+    const on = open({
+      host: 'sriov-nic',
+      machine: { unfitPrograms: { ip: 'ip: unrecognized option: json' } },
+      config: { sriov: [{ pf: MADE, autoprobe: false, functions: [rule(0, { trust: true })] }] },
+    });
+    const { code, message } = await failureOf(on.prepare(guest('a', THERE)));
+    assert.equal(code, 'VH_KERNEL');
+    assert.match(
+      message,
+      /^ip -json -details link show dev enp23s0f0 does not tell: ip: unrecognized option: json$/,
+    );
+    on.nothingDiffers();
+  });
+
   it('of a function that nobody makes is refused', async () => {
     const on = made({ functions: [rule(5, { trust: true })] });
     const { code } = await failureOf(on.prepare(guest('a', '0000:17:02.5')));
