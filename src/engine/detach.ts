@@ -22,7 +22,7 @@ import { refuseBlocked, refuseBlockedHolds } from './blocked.ts';
 import { refuseDamaged } from './claim-store.ts';
 import type { Engine } from './engine.ts';
 import { handOver, type Again } from './hand-over.ts';
-import { changesDevices, decideHolds, holdRefusal, locksOf } from './holds.ts';
+import { changesDevices, decideHolds, holdRefusal, locksOf, locksOfGroups } from './holds.ts';
 import { lockRun, type RunLocks } from './lock.ts';
 import { logVerdicts, makePlan, refusalError, refusalOf, type PlannedStart } from './make-plan.ts';
 import { chooseSlices, heldBySlices, wishesForDevices, type SliceRequest } from './slices.ts';
@@ -84,12 +84,13 @@ export async function detach(engine: Engine, request: DetachRequest): Promise<De
   const allGuests = engine.loadConfig();
   const wishes = wishesForDevices(host, allGuests, request.devices, request);
   // Throws for an address that does not exist, before there is so much as a lock.
-  groupsNow(host, request, wishes);
+  const groups = groupsNow(host, request, wishes);
   const locks = lockRun(engine, owner, allGuests.timeouts.lock);
   try {
     locks.shared([
       ...sharedOfStart(host, { owner, config: allGuests }),
       ...locksOf([...wishes, ...heldBySlices(request)]),
+      ...locksOfGroups(host, groups),
     ]);
     const detachment = await choosing(engine, request, (chosen) => {
       locks.releaseGroups();

@@ -5,6 +5,8 @@ import { VfioHookError } from '../errors.ts';
 import { asFailure } from '../failure.ts';
 import { advice } from '../hint.ts';
 import type { Host } from '../host/host.ts';
+import { groupMembers } from '../observe/read-members.ts';
+import { sysfs } from '../pci/sysfs.ts';
 import type { Wish } from '../resource/kind.ts';
 import { kindOf } from '../resource/kinds.ts';
 import {
@@ -26,6 +28,16 @@ import type { RunLocks } from './lock.ts';
 /** The names of the locks under which things are changed, and claims on them come and go. */
 export function locksOf(ids: readonly HoldId[]): readonly string[] {
   return ids.map(({ kind, key }) => kindOf(kind).lock(key));
+}
+
+/**
+ * The names of the locks for taking devices of these groups away of which things are made that are held: so that none is
+ * made of them meanwhile.
+ */
+export function locksOfGroups(host: Host, groups: readonly number[]): readonly string[] {
+  const members = groups.flatMap((group) => groupMembers(host, group).addresses);
+  const isParent = members.some((address) => host.list(sysfs.mdevTypes(address)) !== undefined);
+  return isParent ? [kindOf('mdev').lock('')] : [];
 }
 
 /** What the holds of an owner are planned from, besides what is read. */

@@ -26,7 +26,7 @@ import { quoteName } from '../text.ts';
 import { refuseBlocked, refuseBlockedHolds } from './blocked.ts';
 import { refuseDamaged } from './claim-store.ts';
 import type { Engine } from './engine.ts';
-import { changesDevices, decideHolds, locksOf } from './holds.ts';
+import { changesDevices, decideHolds, locksOf, locksOfGroups } from './holds.ts';
 import { makePlan, type PlannedStart } from './make-plan.ts';
 import type { RunLocks } from './lock.ts';
 import { sharedOfStart } from './unsafe-interrupts.ts';
@@ -159,7 +159,11 @@ export function concernOf({ host, store }: Engine, start: Start): Concern {
   return {
     wanted,
     groups: [...wanted, ...(before?.groups ?? [])],
-    shared: [...sharedOfStart(host, { owner, config, before }), ...locksOf(ids)],
+    shared: [
+      ...sharedOfStart(host, { owner, config, before }),
+      ...locksOf(ids),
+      ...locksOfGroups(host, wanted),
+    ],
     makesDevices: ids.some(({ kind }) => kindOf(kind).changesDevices),
   };
 }

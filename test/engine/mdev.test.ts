@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import type { Engine } from '../../src/engine/engine.ts';
+import { prepare } from '../../src/engine/prepare.ts';
 import { release } from '../../src/engine/release.ts';
 import type { Config, MdevRule } from '../../src/config/config.ts';
 import type { Hostdev } from '../../src/domain/domain.ts';
@@ -236,6 +238,24 @@ describe('mediated devices of GVT-g that a start makes', () => {
     assert.deepEqual(on.writes(), []);
     await on.release('a');
     on.nothingDiffers();
+  });
+
+  it('may be made of a card while another start waits to take it', async () => {
+    const on = desktop();
+    on.happens({ do: 'load', module: 'kvmgt' });
+    const rule = { match: { by: 'address' as const, address: pci(IGPU) }, bars: new Map<number, number>() };
+    on.config = { ...on.config, devices: [{ ...rule, allow: ['boot-vga', 'console'] }] };
+    const none = on.save();
+    await on.prepare(guest('a', slice(UUID)));
+    const made = on.save();
+    none();
+    const takeLock: Engine['takeLock'] = (name) => {
+      if ('shared' in name && name.shared === 'mediated devices') made();
+      return () => undefined;
+    };
+    const { message } = await failureOf(prepare({ ...on.engine(), takeLock }, guest('b', IGPU)));
+    assert.match(message, /which guest "a" has$/);
+    assert.equal(on.driver(IGPU), 'i915');
   });
 
   it('are not both in one guest with their card', async () => {

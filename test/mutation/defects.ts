@@ -1316,6 +1316,12 @@ const sharing: readonly Defect[] = [
     replace: "if (slice?.uuid === '') return refuse(current, ...madeOfIt(slice));",
   },
   {
+    name: 'takes a card away while something is made of it',
+    file: 'engine/plan-start.ts',
+    find: '      ...locksOfGroups(host, wanted),\n',
+    replace: '',
+  },
+  {
     name: 'believes a definition that others can write to',
     file: 'observe/mdevctl.ts',
     find: 'status.uid !== 0 || (status.mode & 0o022) !== 0',
