@@ -92,9 +92,11 @@ describe('mediated devices of GVT-g that a start makes', () => {
   it('are one guest’s: another one with the same UUID is refused, and its end takes nothing away', async () => {
     const on = desktop();
     await on.prepare(guest('a', slice(UUID)));
-    on.happens({ do: 'open-group', devices: [], mdevs: [UUID], guest: 'a' });
     const { message } = await failureOf(on.prepare(guest('b', slice(UUID))));
     assert.match(message, /^guest "b" cannot have mediated device .*: guest "a" has it$/);
+    on.happens({ do: 'open-group', devices: [], mdevs: [UUID], guest: 'a' });
+    const { message: later } = await failureOf(on.prepare(guest('b', slice(UUID))));
+    assert.match(later, /^guest "b" cannot have mediated device .*: it is open in guest "a"/);
     // libvirt calls release for a start that the hook has refused as well.
     await on.release('b');
     assert.equal(found(on), `i915-GVTg_V5_4 on ${IGPU}`);
@@ -166,6 +168,17 @@ describe('mediated devices of GVT-g that a start makes', () => {
       /it is there already, as i915-GVTg_V5_8 on 0000:00:02.0, and GVTg_V5_4 on auto is wanted$/,
     );
     assert.equal(found(on), `i915-GVTg_V5_8 on ${IGPU}`);
+  });
+
+  it('that are there and open in something else are refused, and nothing is claimed', async () => {
+    const on = desktop();
+    on.happens({ do: 'load', module: 'kvmgt' });
+    await on.byHand(typeFile(IGPU, 'i915-GVTg_V5_4', 'create'), UUID);
+    on.happens({ do: 'open-group', devices: [], mdevs: [UUID], guest: 'other', pid: 4711 });
+    const before = on.observation();
+    const { message } = await failureOf(on.prepare(guest('a', slice(UUID))));
+    assert.match(message, /mediated device .*: it is open in guest "other" \(pid 4711\)$/);
+    on.nothingDiffers(before);
   });
 
   it('that nobody has configured are held as they are, so that others learn who has them', async () => {

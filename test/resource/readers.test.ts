@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { createMachine, type Machine } from '../../simulator/machine.ts';
 import type { MachineSpec } from '../../simulator/spec.ts';
 import type { HoldId } from '../../src/claim/hold.ts';
-import type { Seen } from '../../src/resource/kind.ts';
-import { readHolds } from '../../src/resource/readers.ts';
+import type { Seen, SeenOf } from '../../src/resource/kind.ts';
+import { groupsOfHolds, readHolds } from '../../src/resource/readers.ts';
 import { attribute } from '../simulator/machines.ts';
 import { machineSpec } from '../scenario.ts';
 import { PF } from './generators.ts';
@@ -210,6 +210,61 @@ describe('what is seen of parameters', () => {
     const without = machineSpec('amd-rdna3-desktop');
     assert.equal(await seen(createMachine(without), id), undefined);
     assert.equal(await seen(lab(), { kind: 'parameter', key: 'vfio_pci nothing' }), undefined);
+  });
+});
+
+describe('what is seen of mediated devices', () => {
+  const UUID = '83b8f4f2-509f-382f-3c1e-e6bfe0fa1001';
+  const id: HoldId = { kind: 'mdev', key: UUID };
+  const create = '/sys/class/mdev_bus/0000:41:00.4/mdev_supported_types/nvidia-593/create';
+  const server = (): Machine => createMachine(machineSpec('nvidia-vgpu-mdev'));
+
+  it('is that one is not there, and what could be made', async () => {
+    const none = (await readHolds(server().host(), [id], 100))(id) as SeenOf<'mdev'>;
+    assert.deepEqual(none.state, { parent: '', type: '' });
+    assert.equal(none.facts.open, '');
+    assert.deepEqual(
+      none.facts.parents.map(({ name, driver }) => [name, driver]),
+      [4, 5, 6, 7].map((fn) => [`0000:41:00.${fn}`, 'nvidia']),
+    );
+    assert.deepEqual(none.facts.parents[0]?.types[1], {
+      id: 'nvidia-593',
+      name: 'NVIDIA A10-4Q',
+      description: 'num_heads=4, frl_config=60, framebuffer=4096M, max_resolution=7680x4320, max_instance=6',
+      deviceApi: 'vfio-pci',
+      available: 1,
+    });
+    const card = none.facts.graphics.find(({ isVirtual }) => !isVirtual);
+    assert.deepEqual([card?.address, card?.totalVfs, card?.numVfs], ['0000:41:00.0', 32, 4]);
+  });
+
+  it('is what one is, and who has it open', async () => {
+    const machine = server();
+    await machine.host().write(create, UUID, 100);
+    machine.perform({ do: 'open-group', devices: [], mdevs: [UUID], guest: 'a', pid: 4711 });
+    const seen = (await readHolds(machine.host(), [id], 100))(id) as SeenOf<'mdev'>;
+    assert.deepEqual(seen.state, { parent: '0000:41:00.4', type: 'nvidia-593' });
+    assert.equal(seen.facts.open, 'guest "a" (pid 4711)');
+    assert.deepEqual(seen.facts.devices, { [UUID]: seen.state });
+    assert.deepEqual(seen.facts.parents[0]?.devices, [UUID]);
+    const group = machine.state().mdevs[UUID]?.group;
+    assert.deepEqual(groupsOfHolds(machine.host(), [id, { kind: 'hugepages', key: '2048kB' }]), [group]);
+  });
+
+  it('is what GVT-g depends on', async () => {
+    const machine = createMachine(machineSpec('intel-gvt-g'));
+    const kernel = async (): Promise<unknown> =>
+      ((await readHolds(machine.host(), [id], 100))(id) as SeenOf<'mdev'>).facts.kernel;
+    assert.deepEqual(await kernel(), { kvmgt: 'loadable', enableGvt: 'Y', enableGuc: '0', vgpuKvm: '' });
+    machine.perform({ do: 'load', module: 'kvmgt' });
+    assert.deepEqual(await kernel(), { kvmgt: 'loaded', enableGvt: 'Y', enableGuc: '0', vgpuKvm: '' });
+    const amd = (await readHolds(createMachine(machineSpec('amd-rdna3-desktop')).host(), [id], 100))(id);
+    assert.deepEqual((amd as SeenOf<'mdev'>).facts.kernel, {
+      kvmgt: 'absent',
+      enableGvt: '',
+      enableGuc: '',
+      vgpuKvm: '',
+    });
   });
 });
 

@@ -1,5 +1,11 @@
 import assert from 'node:assert/strict';
-import type { CardRule, Config } from '../../src/config/config.ts';
+import {
+  defaultConfig,
+  mergeConfig,
+  type CardRule,
+  type Config,
+  type MdevRule,
+} from '../../src/config/config.ts';
 import type { Domain } from '../../src/domain/domain.ts';
 import { wishesOf } from '../../src/resource/wishes.ts';
 import { guest, pci } from '../scenario.ts';
@@ -91,5 +97,61 @@ describe('what a guest needs besides its devices', () => {
       sriov: [{ pf: PF, vfs: 2, autoprobe: false }],
     };
     assert.equal(wishes(config, guest('win11', '0000:02:10.0')).length, 2);
+  });
+
+  describe('mediated devices', () => {
+    const UUID = '83b8f4f2-509f-382f-3c1e-e6bfe0fa1001';
+    const domain = guest('win11', { kind: 'mdev', uuid: UUID, managed: false, model: 'vfio-pci' });
+    const rule = (uuid: string, parent: string): MdevRule => ({
+      uuid,
+      parent,
+      type: 'nvidia-593',
+      attributes: [['nvidia/vgpu_params', 'x=1']],
+    });
+    const wished = (parent: string): unknown => ({
+      kind: 'mdev',
+      key: UUID,
+      wish: { parent, type: 'nvidia-593', attributes: '[["nvidia/vgpu_params","x=1"]]', api: 'vfio-pci' },
+    });
+
+    it('are those of the XML, as the configuration has them', () => {
+      const all = [rule(UUID.replace('1001', '1002'), 'other'), rule(UUID, 'auto')];
+      assert.deepEqual(
+        wishesOf({ sriov: [], mdev: all }, domain, () => undefined),
+        [wished('auto')],
+      );
+      assert.deepEqual(
+        wishesOf({ sriov: [], mdev: all }, guest('win11'), () => undefined),
+        [],
+      );
+    });
+
+    it('are the guest’s own file’s before those of all guests', () => {
+      const merged = mergeConfig(
+        { ...defaultConfig, mdev: [rule(UUID, 'all')] },
+        { mdev: [rule(UUID, 'own')] },
+      );
+      assert.deepEqual(
+        wishesOf(merged, domain, () => undefined),
+        [wished('own')],
+      );
+    });
+
+    it('are as they are known otherwise where the configuration does not name them', () => {
+      const known = (uuid: string): MdevRule => rule(uuid, 'known');
+      assert.deepEqual(
+        wishesOf({ sriov: [] }, domain, () => undefined, known),
+        [wished('known')],
+      );
+      assert.deepEqual(
+        wishesOf({ sriov: [] }, domain, () => undefined),
+        [],
+      );
+      const own = { sriov: [], mdev: [rule(UUID, 'own')] };
+      assert.deepEqual(
+        wishesOf(own, domain, () => undefined, known),
+        [wished('own')],
+      );
+    });
   });
 });

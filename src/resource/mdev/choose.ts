@@ -68,6 +68,15 @@ function notOffered(wish: Wanted, named: readonly MdevParent[], facts: MdevFacts
     wish.parent === AUTO ? !isVirtual : isSameName(address, wish.parent),
   );
   const [card] = likelyFirst(cards, wish.type);
+  const unmade = facts.graphics.find(
+    ({ address, totalVfs, numVfs }) =>
+      totalVfs > 0 && numVfs === 0 && wish.parent.startsWith(address.slice(0, address.lastIndexOf(':'))),
+  );
+  if (wish.parent !== AUTO && !card && unmade)
+    return {
+      reason: `there is no ${wish.parent}: ${unmade.address} has no virtual functions yet`,
+      hints: noTypes(unmade, facts.kernel).hints,
+    };
   if (wish.parent !== AUTO && !card)
     return { reason: `there is no ${wish.parent} on this host that makes mediated devices`, hints };
   if (!card) return { reason: 'nothing on this host makes mediated devices', hints };

@@ -30,6 +30,8 @@ export const mdev: KindOf<'mdev'> = {
   settle: ({ key, wish, seen, own, taken }) => {
     const { state, facts } = seen;
     const ours = own?.original.type === '';
+    // libvirt would refuse it, or QEMU would; and what is open could not be given back.
+    if (state.type !== '' && facts.open !== '') return { refusal: openNow(facts.open) };
     if (state.type !== '' && !ours) return existing(key, wish, state, facts);
     // What an earlier, unfinished start of this guest has made of the same wish is not chosen again.
     if (ours && state.type !== '' && isWanted(wish, state, facts))
@@ -91,6 +93,13 @@ export const mdev: KindOf<'mdev'> = {
   subject: (key) => `mediated device ${key}`,
   words: (_key, { parent, type }) => (type === '' ? 'not there' : `${type} on ${parent}`),
 };
+
+function openNow(by: string): Refusal {
+  return {
+    reason: `it is open in ${by}`,
+    hints: [advice('end the guest or program that uses it first, or give this guest a UUID of its own')],
+  };
+}
 
 /** One that is there without being ours is as it is. */
 function existing(

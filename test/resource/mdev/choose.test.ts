@@ -132,6 +132,17 @@ describe('the parent of a mediated device', () => {
     );
   });
 
+  it('may be a virtual function that nobody has made yet', () => {
+    const nvidia = card('10de', '2236', 'nvidia', { address: pci('0000:41:00.0'), totalVfs: 32 });
+    const settled = choose(wish('0000:41:00.4', 'nvidia-593'), facts([], [nvidia]), []);
+    assert.ok('refusal' in settled);
+    assert.equal(
+      settled.refusal.reason,
+      'there is no 0000:41:00.4: 0000:41:00.0 has no virtual functions yet',
+    );
+    assert.deepEqual(settled.refusal.hints.map(hintText), ['/usr/lib/nvidia/sriov-manage -e 0000:41:00.0']);
+  });
+
   it('is told of by the card that the type is of', () => {
     const amd = card('1002', '744c', 'amdgpu', { address: pci('0000:03:00.0') });
     const nvidia = card('10de', '2236', 'nvidia', { address: pci('0000:41:00.0'), totalVfs: 32 });
