@@ -1,4 +1,3 @@
-import { pciHostdevs } from '../domain/domain.ts';
 import type { Engine } from '../engine/engine.ts';
 import { knownGuests, readKnownGuest } from '../engine/guests.ts';
 import { decideStart, type Planned } from '../engine/plan-start.ts';
@@ -28,11 +27,15 @@ export async function listOutlooks(engine: Engine, guests: Host): Promise<readon
     let devices: readonly string[] = [];
     try {
       const read = readKnownGuest(known, guests);
-      devices = read ? pciHostdevs(read.domain).map(({ address }) => address) : [];
+      devices = (read?.domain.hostdevs ?? []).map((each) =>
+        each.kind === 'mdev' ? each.uuid : each.address,
+      );
       if (!read || devices.length === 0) continue;
       const planned = await decideStart(engine, read.domain);
-      const [refusal] = planned ? reasonsAgainst(planned) : [];
-      const isRunning = planned?.own !== undefined && planned.snapshot.groups.some(({ open }) => open);
+      // Mediated devices of which nobody knows anything are libvirt's matter.
+      if (!planned) continue;
+      const [refusal] = reasonsAgainst(planned);
+      const { isRunning } = planned;
       const outlook = isRunning ? 'running' : refusal ? 'refused' : 'ready';
       const reason = refusal && !isRunning ? { reason: refusal } : {};
       all.push({ name: known.name, devices, outlook, ...reason });

@@ -1,7 +1,7 @@
 import { advice, command, uniqueHints } from '../hint.ts';
 import { claimKey, guestOwner } from '../claim/owner.ts';
 import { count, plural } from '../count.ts';
-import { pciHostdevs } from '../domain/domain.ts';
+import { mdevHostdevs, pciHostdevs } from '../domain/domain.ts';
 import { readFeatures } from '../domain/features.ts';
 import { parseDomain } from '../domain/parse.ts';
 import { blockedDevices } from '../engine/blocked.ts';
@@ -70,9 +70,9 @@ async function judgeGuest(on: Examination, { domain }: GuestXml): Promise<Found>
     if (own?.state === 'held') return ok(`it holds ${count(own.devices.length, 'device')} now`);
     const planned = await decideStart(engine, domain);
     if (!planned) return ok('it has mediated devices only: nothing is moved for it');
-    const { plan } = planned;
+    const { plan, holds } = planned;
     const refused = refusals(plan);
-    const besides = planned.holds.refusals;
+    const besides = holds.refusals;
     if (refused.length === 0 && besides.length > 0) {
       // Somebody else has what it needs, or will have given it back another time.
       return warning(
@@ -81,6 +81,7 @@ async function judgeGuest(on: Examination, { domain }: GuestXml): Promise<Found>
         command(`vfio-hook plan ${word(domain.name)}`),
       );
     }
+    if (refused.length === 0 && plan.verdicts.length === 0) return ok('it can start: no PCI device is moved');
     if (refused.length === 0) {
       const moved = plan.verdicts.filter(({ kind }) => kind === 'bind').length;
       return ok(
@@ -128,14 +129,19 @@ export const guestConflicts: Check = {
     const guests = on.guests().flatMap(({ xml, autostart, name }) => {
       const addresses = xml ? pciHostdevs(xml.domain).map(({ address }) => address) : [];
       const groups = presentGroups(on.host, addresses);
-      return groups.length > 0 ? [{ name, autostart, groups }] : [];
+      const uuids = xml ? mdevHostdevs(xml.domain).map(({ uuid }) => uuid) : [];
+      return groups.length + uuids.length > 0 ? [{ name, autostart, groups, uuids }] : [];
     });
     const findings = guests.flatMap((guest, index) =>
       guests.slice(index + 1).flatMap((other): Found[] => {
         const shared = guest.groups.filter((group) => other.groups.includes(group));
-        if (shared.length === 0) return [];
+        const slices = guest.uuids.filter((uuid) => other.uuids.includes(uuid));
+        if (shared.length + slices.length === 0) return [];
         const pair = `${quoteName(guest.name)} and ${quoteName(other.name)}`;
-        const groups = `IOMMU ${list('group', shared)}`;
+        const groups = [
+          ...(shared.length > 0 ? [`IOMMU ${list('group', shared)}`] : []),
+          ...(slices.length > 0 ? [`mediated device ${slices.join(', ')}`] : []),
+        ].join(' and ');
         return [
           guest.autostart && other.autostart
             ? failure(

@@ -16,10 +16,12 @@ import { routingOf, virtualFunctions } from '../observe/virtual-functions.ts';
 import { vgpuCardOf } from './vgpu-cards.ts';
 import { parsePciAddress, type PciAddress } from '../pci/address.ts';
 import { deviceAt, type Snapshot } from '../pci/snapshot.ts';
+import { sysfs } from '../pci/sysfs.ts';
 import { VFIO_PCI } from '../plan/driver.ts';
 import type { Wish } from '../resource/kind.ts';
 import { kindOf } from '../resource/kinds.ts';
 import { expectAfter, type HoldPlan } from '../resource/plan-holds.ts';
+import { groupsOfHolds } from '../resource/readers.ts';
 import { strangeFunctions } from '../resource/sriov/card-wishes.ts';
 import { promisedBy, wishesOf, type KnownMdev, type Places } from '../resource/wishes.ts';
 import { quoteName } from '../text.ts';
@@ -176,6 +178,8 @@ function isYetToCome(host: Host, address: PciAddress, promised: readonly PciAddr
 /** A plan, and the claim that the guest has already. */
 export interface Planned extends PlannedStart {
   readonly own: Claim | undefined;
+  /** The guest runs: it has a claim, and something of it is open. */
+  readonly isRunning: boolean;
   readonly holds: HoldPlan;
   /**
    * The holds make devices, or free some: `snapshot` is what the host is expected to be like then, and the devices are
@@ -202,7 +206,11 @@ export async function planStart(engine: Engine, start: Start, groups: readonly n
   const planned = await makePlan({ host, owner, hostdevs, groups, config, claims, expect });
   // What is refused makes no devices: then it is no wonder that they are not there.
   if (holds.refusals.length === 0) refuseMissing(host, asked, planned.snapshot, wishes);
-  return { ...planned, own, holds, isExpected: changesDevices(holds) };
+  const isOpen = (group: number): boolean => host.tryOpen(sysfs.vfioGroup(group)) === 'busy';
+  const isRunning =
+    own !== undefined &&
+    (planned.snapshot.groups.some(({ open }) => open) || groupsOfHolds(host, own.holds).some(isOpen));
+  return { ...planned, own, isRunning, holds, isExpected: changesDevices(holds) };
 }
 
 /**

@@ -33,6 +33,12 @@ const mdev = domainXml({
   devices:
     "<hostdev mode='subsystem' type='mdev' model='vfio-pci'><source><address uuid='c2177883-f1bb-47f0-914d-32a22e3a8804'/></source></hostdev>",
 });
+const sliceRule = (type: string): Config['mdev'][number] => ({
+  uuid: 'c2177883-f1bb-47f0-914d-32a22e3a8804',
+  parent: 'auto',
+  type,
+  attributes: [],
+});
 const mdevAndUsb = mdev.replace(
   '</devices>',
   "<hostdev mode='subsystem' type='usb'><source><vendor id='0x1234'/><product id='0x5678'/></source></hostdev></devices>",
@@ -842,6 +848,19 @@ const table: Readonly<Record<Id, readonly Row[]>> = {
       /there is no PCI device 0000:7f:00\.0/,
     ],
     ['one that cannot be read', { guests: { win11: '<domain' } }, 'failure', /cannot read the domain XML/],
+    [
+      'one with a mediated device that could be made',
+      { host: 'nvidia-vgpu-mdev', guests: { win11: mdev }, config: { mdev: [sliceRule('A10-4Q')] } },
+      'ok',
+      /^it can start: no PCI device is moved$/,
+    ],
+    [
+      'one with a mediated device that could not',
+      { host: 'nvidia-vgpu-mdev', guests: { win11: mdev }, config: { mdev: [sliceRule('A16-4Q')] } },
+      'warning',
+      /it cannot start now: mediated device c2177883-\S+: no parent of this host offers the type A16-4Q/,
+      /vfio-hook mdev/,
+    ],
     ['one with a mediated device', { guests: { win11: mdev } }, 'ok', /mediated devices only/],
     [
       'one that runs without a definition',
@@ -858,6 +877,12 @@ const table: Readonly<Record<Id, readonly Row[]>> = {
     ],
   ],
   'guest-conflicts': [
+    [
+      'two with one mediated device',
+      { guests: { win11: mdev, linux: mdev.replaceAll('win11', 'linux') } },
+      'warning',
+      /^"linux" and "win11" both want mediated device c2177883-\S+: only one/,
+    ],
     ['none', { guests: { win11: card } }, 'ok', /no two guests/],
     [
       'one that is defined and one that runs without a definition',

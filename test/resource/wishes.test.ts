@@ -116,12 +116,11 @@ describe('what a guest needs besides its devices', () => {
 
     it('are those of the XML, as the configuration has them', () => {
       const all = [rule(UUID.replace('1001', '1002'), 'other'), rule(UUID, 'auto')];
+      assert.deepEqual(wishesOf({ sriov: [], mdev: all }, domain, { routingOf: () => undefined }), [
+        wished('auto'),
+      ]);
       assert.deepEqual(
-        wishesOf({ sriov: [], mdev: all }, domain, () => undefined),
-        [wished('auto')],
-      );
-      assert.deepEqual(
-        wishesOf({ sriov: [], mdev: all }, guest('win11'), () => undefined),
+        wishesOf({ sriov: [], mdev: all }, guest('win11'), { routingOf: () => undefined }),
         [],
       );
     });
@@ -131,27 +130,19 @@ describe('what a guest needs besides its devices', () => {
         { ...defaultConfig, mdev: [rule(UUID, 'all')] },
         { mdev: [rule(UUID, 'own')] },
       );
-      assert.deepEqual(
-        wishesOf(merged, domain, () => undefined),
-        [wished('own')],
-      );
+      assert.deepEqual(wishesOf(merged, domain, { routingOf: () => undefined }), [wished('own')]);
     });
 
     it('are as they are known otherwise where the configuration does not name them', () => {
       const known = (uuid: string): MdevRule => rule(uuid, 'known');
-      assert.deepEqual(
-        wishesOf({ sriov: [] }, domain, () => undefined, known),
-        [wished('known')],
-      );
-      assert.deepEqual(
-        wishesOf({ sriov: [] }, domain, () => undefined),
-        [],
-      );
+      assert.deepEqual(wishesOf({ sriov: [] }, domain, { routingOf: () => undefined, knownMdev: known }), [
+        wished('known'),
+      ]);
+      assert.deepEqual(wishesOf({ sriov: [] }, domain, { routingOf: () => undefined }), []);
       const own = { sriov: [], mdev: [rule(UUID, 'own')] };
-      assert.deepEqual(
-        wishesOf(own, domain, () => undefined, known),
-        [wished('own')],
-      );
+      assert.deepEqual(wishesOf(own, domain, { routingOf: () => undefined, knownMdev: known }), [
+        wished('own'),
+      ]);
     });
   });
 });

@@ -50,7 +50,7 @@ export const plan: Command = {
       else terminal.print(noPlanText(domain));
       return 0;
     }
-    if (planned.own && planned.snapshot.groups.some(({ open }) => open)) {
+    if (planned.isRunning) {
       terminal.say(
         `vfio-hook: note: guest ${quoteName(domain.name)} is running: this is what a start would meet now; ` +
           'for its next start, ask again when it is off',

@@ -87,7 +87,7 @@ export function planText(
 export function planJson({
   plan,
   snapshot,
-  own,
+  isRunning = false,
   holds,
   isExpected = false,
 }: PlannedStart & Partial<Planned>): unknown {
@@ -95,7 +95,7 @@ export function planJson({
   const first = [...(holds?.changes ?? []), ...(holds?.later ?? [])].flatMap(({ steps }) => steps);
   return {
     ...(owner.kind === 'guest' ? { guest: guestOf(owner) } : { owner: { kind: owner.kind } }),
-    running: own !== undefined && snapshot.groups.some(({ open }) => open),
+    running: isRunning,
     ready: !isRefused({ plan, holds }),
     groups: shownGroups(snapshot),
     verdicts: plan.verdicts,

@@ -117,6 +117,11 @@ describe('a mediated device', () => {
   it('is seen in status and plan', () => {
     const on = running();
     assert.match(printed(on, 'status'), /mediated device 83b8f4f2-\S+: i915-GVTg_V5_4 on 0000:00:02.0/);
+    const now = callHook(['plan', '-', ...on.option], {
+      program: installation().command,
+      input: desktop.xml,
+    });
+    assert.match(now.stderr, /note: guest "desktop-vgpu" is running/);
     const other = machine('intel-gvt-g');
     configure(other, 'domains/desktop-vgpu.yaml', example('configs/mdev.yaml'));
     const plan = callHook(['plan', '-', ...other.option], {
