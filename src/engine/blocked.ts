@@ -156,9 +156,8 @@ export function refuseBlockedParameter(host: Host): void {
 }
 
 function deviceOf({ path, value, writer }: BlockedWrite): BlockedDevice[] {
-  const inPath = path.startsWith(`${sysfs.devices}/`)
-    ? path.slice(sysfs.devices.length + 1).split('/')[0]
-    : undefined;
+  const parent = [sysfs.devices, sysfs.nvidiaCards].find((directory) => path.startsWith(`${directory}/`));
+  const inPath = parent === undefined ? undefined : path.slice(parent.length + 1).split('/')[0];
   const device = parsePciAddress(inPath ?? value);
   return device ? [{ device, what: `writing ${quoteName(value)} to ${path}`, writer }] : [];
 }

@@ -200,6 +200,19 @@ describe('virtual functions for whoever is no guest of libvirt', () => {
     on.nothingDiffers();
   });
 
+  it('of one detach lose their vGPUs one by one', async () => {
+    const on = server();
+    await on.detach([], { slices: [CARD, CARD], vgpu: { type: 1152 } });
+    await on.reattach([VF]);
+    assert.deepEqual([on.fact(`${VF} vgpu type`), on.fact(`${NEXT} vgpu type`)], ['0', '1152']);
+    assert.deepEqual(
+      on.claims().map(({ holds }) => holds.map(({ key }) => key)),
+      [[NEXT]],
+    );
+    await on.reattach([NEXT]);
+    on.nothingDiffers();
+  });
+
   it('are given back by recover after a death at any write, whoever they were for', async () => {
     for (let nth = 0; nth < 9; nth += 1) {
       const on = nic();

@@ -1383,6 +1383,7 @@ const sharing: readonly Defect[] = [
     file: 'engine/slices.ts',
     find: 'if (isClaimed || ',
     replace: 'if (',
+    survives: 'the plan refuses it then, and the next one is tried',
   },
   {
     name: 'keeps what a detach holds after its reattach',

@@ -27,6 +27,10 @@ const errnos: Readonly<Record<string, readonly Errno[]>> = {
   nr_hugepages: ['EINVAL'],
   create: ['EUSERS', 'ENOSPC', 'EEXIST', 'EIO'],
   remove: ['EAGAIN', 'ENODEV'],
+  // EPERM and EBUSY pass by themselves.
+  current_vgpu_type: ['EIO', 'EINVAL'],
+  vgpu_params: ['EINVAL', 'EPERM'],
+  unbindLock: ['EINVAL'],
 };
 
 /** Milliseconds: within the deadline of 30 s for one write, and beyond. */

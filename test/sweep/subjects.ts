@@ -140,6 +140,15 @@ export const subjects: readonly Subject[] = [
     },
   },
   {
+    host: 'nvidia-vgpu-server',
+    // A slice of one card, and the other card as a whole.
+    devices: ['0000:41:00.4', '0000:61:00.0'],
+    config: {
+      ...rules(rule('0000:61:00.0', { 1: 256 })),
+      vgpu: [{ vf: pci('0000:41:00.4'), type: 'L40S-8Q', params: 'frame_rate_limiter=0' }],
+    },
+  },
+  {
     host: 'nvme-host',
     devices: ['0000:03:00.0', { kind: 'nvme', address: pci('0000:04:00.0'), managed: false, namespace: 1 }],
     // The host driver holds it all the same: the override was set after it was bound.

@@ -215,6 +215,7 @@ async function holdsBackByHand(s: Scenario, beginning: Observation): Promise<voi
     if (was === s.fact(fact)) continue;
     const [device = '', what = ''] = fact.split(/ (.*)/);
     const [, sizeKb, node] = /^huge pages of (\d+) kB on node (\d+)$/.exec(fact) ?? [];
+    if (what === 'vgpu type') await s.byHand(`/sys/bus/pci/devices/${device}/nvidia/current_vgpu_type`, was);
     if (what === 'virtual functions') await s.byHand(`/sys/bus/pci/devices/${device}/sriov_numvfs`, was);
     if (what === 'vf autoprobe')
       await s.byHand(`/sys/bus/pci/devices/${device}/sriov_drivers_autoprobe`, was);
