@@ -45,6 +45,8 @@ describe('the documents', () => {
       'docs/failure-modes.md',
       'docs/guides/mdev.md',
       'docs/guides/scripts.md',
+      'docs/guides/sriov.md',
+      'docs/guides/vgpu.md',
       'docs/json.md',
       'docs/kernel-notes.md',
       'docs/other-vmms.md',

@@ -8,9 +8,18 @@ import { domain, host, run } from './run.ts';
 const calls: Readonly<Record<string, readonly string[]>> = {
   groups: ['groups', '--json'],
   map: ['map', '--format', 'svg'],
+  mdev: ['mdev', '--json'],
+  vgpu: ['vgpu', '--json'],
   plan: ['plan', domain('windows-11-rx7900xtx'), '--json'],
   sriov: ['sriov', '--json'],
   lint: ['lint', domain('windows-11-rx7900xtx'), '--json'],
+};
+
+/** Where a command has more to say on another machine. */
+const MACHINES: Readonly<Record<string, string>> = {
+  sriov: 'sriov-nic',
+  mdev: 'nvidia-vgpu-mdev',
+  vgpu: 'nvidia-vgpu-server',
 };
 
 describe('vfio-hook lint --host', () => {
@@ -66,7 +75,7 @@ describe('--host FILE', () => {
 
   for (const [name, args] of Object.entries(calls)) {
     it(`${name} says of a described machine what it says on it`, () => {
-      const title = name === 'sriov' ? 'sriov-nic' : 'amd-rdna3-desktop';
+      const title = MACHINES[name] ?? 'amd-rdna3-desktop';
       const on = stage(title);
       const described = run([...args, '--host', host(title)]);
       const onIt = run([...args, ...on.option]);

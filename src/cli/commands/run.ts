@@ -29,10 +29,10 @@ export const run: Command = {
   name: 'run',
   about: 'run a program that has devices for as long as it runs',
   details:
-    'A word {vf} among the arguments of the program becomes the address of the virtual function of --vf, {vf2} that of a\n' +
-    'second one. Detaches the whole IOMMU groups of the devices, runs the program in the foreground with this terminal, and\n' +
+    'Detaches the whole IOMMU groups of the devices, runs the program in the foreground with this terminal, and\n' +
     'puts back exactly what was there when it ends, however it ends. SIGINT, SIGTERM, SIGHUP and SIGQUIT are\n' +
-    'passed on to the program; it is never killed, and waited for as long as it takes. No shell is involved.',
+    'passed on to the program; it is never killed, and waited for as long as it takes. No shell is involved.\n' +
+    '{vf} in an argument of the program is the address of the virtual function of --vf, {vf2} that of a second one.',
   operands: [
     {
       name: 'COMMAND',
