@@ -14,9 +14,10 @@ export function observe(state: MachineState): Observation {
   for (const device of Object.values(state.devices)) Object.assign(facts, factsOf(device));
   for (const { spec, vfSettings = [] } of Object.values(state.devices)) {
     // Addresses are random where nobody has set any, and that one was set shows nowhere.
-    for (const [vf, { vlan, qos, spoofchk, trust, state: link, maxTxRate }] of vfSettings.entries())
-      facts[`${spec.address} virtual function ${vf}`] =
-        `vlan ${vlan} qos ${qos}, ${[spoofchk, trust, link, maxTxRate].join(' ')}`;
+    for (const [vf, { vlan, qos, spoofchk, trust, state: link, maxTxRate }] of vfSettings.entries()) {
+      const kept = `vlan ${vlan} qos ${qos}, ${[spoofchk, trust, link, maxTxRate].join(' ')}`;
+      if (kept !== NEW_FUNCTION) facts[`${spec.address} virtual function ${vf}`] = kept;
+    }
   }
   for (const { spec, shares = {} } of Object.values(state.devices)) {
     for (const [name, value] of Object.entries(shares))
@@ -41,6 +42,9 @@ export function observe(state: MachineState): Observation {
   if (state.firmwareFramebuffer !== undefined) facts['firmware frame buffer'] = state.firmwareFramebuffer;
   return Object.fromEntries(Object.entries(facts).sort(([a], [b]) => (a < b ? -1 : 1)));
 }
+
+/** What a card keeps for a function that is new. */
+const NEW_FUNCTION = 'vlan 0 qos 0, true false auto 0';
 
 /** The facts that differ, a line each: `0000:03:00.0 driver: amdgpu -> vfio-pci`. Empty: nothing differs. */
 export function differences(before: Observation, after: Observation): string[] {
