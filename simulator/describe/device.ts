@@ -125,6 +125,8 @@ export function describeSriov(
   const offset = number('sriov_offset');
   const stride = number('sriov_stride');
   const bars = describeBars(first?.bars ?? []);
+  // Only the driver of a vGPU host has that lock.
+  const vgpuType = first?.vgpuType ?? (device.unbindLock === undefined ? undefined : 0);
   const vfDriver = first?.driver === undefined || first.onVfio ? undefined : publicWord(first.driver);
   return {
     total: sriov.totalVfs,
@@ -134,6 +136,6 @@ export function describeSriov(
     vfDevice: vfDevice.padStart(4, '0'),
     ...(vfDriver !== undefined && { vfDriver }),
     ...(Object.keys(bars).length > 0 && { vfBars: bars }),
-    ...(first?.vgpuType !== undefined && { vgpuType: first.vgpuType }),
+    ...(vgpuType !== undefined && { vgpuType }),
   };
 }

@@ -102,7 +102,7 @@ async function lockedTexts(
   addresses: readonly PciAddress[],
   gaps: string[],
 ): Promise<ReadonlyMap<string, string>> {
-  const read = await host.readLocked(lockedAttributes(addresses), ANSWER_MS);
+  const read = await host.readLocked(lockedAttributes(addresses, host.list(sysfs.nvidiaCards)), ANSWER_MS);
   if (read.kind === 'read') return read.texts;
   gaps.push(
     'a driver is stuck with a device: driver overrides and numbers of virtual functions are left out',

@@ -8,10 +8,10 @@ import { domain, host, run } from './run.ts';
 const calls: Readonly<Record<string, readonly string[]>> = {
   groups: ['groups', '--json'],
   map: ['map', '--format', 'svg'],
+  sriov: ['sriov', '--json'],
   mdev: ['mdev', '--json'],
   vgpu: ['vgpu', '--json'],
   plan: ['plan', domain('windows-11-rx7900xtx'), '--json'],
-  sriov: ['sriov', '--json'],
   lint: ['lint', domain('windows-11-rx7900xtx'), '--json'],
 };
 

@@ -51,6 +51,7 @@ describe('mergeConfig', () => {
       log: { level: 'info' },
       sriov: [],
       vgpu: [],
+      mdev: [],
       allowUnsafeInterrupts: false,
     });
   });

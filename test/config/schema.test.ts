@@ -12,7 +12,8 @@ interface JsonSchema {
   readonly items?: JsonSchema;
   readonly properties?: Readonly<Record<string, JsonSchema>>;
   readonly required?: readonly string[];
-  readonly additionalProperties?: false;
+  readonly propertyNames?: JsonSchema;
+  readonly additionalProperties?: false | JsonSchema;
   readonly not?: JsonSchema;
   readonly anyOf?: readonly JsonSchema[];
   readonly const?: unknown;
@@ -30,6 +31,7 @@ const understood = [
   'items',
   'properties',
   'required',
+  'propertyNames',
   'additionalProperties',
   'not',
   'anyOf',
@@ -65,8 +67,11 @@ function accepts(schema: JsonSchema, value: unknown): boolean {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
   if (schema.required?.some((key) => !Object.hasOwn(value, key))) return false;
   return Object.entries(value).every(([key, inner]) => {
-    const known = Object.hasOwn(schema.properties!, key) ? schema.properties![key] : undefined;
-    return known ? accepts(known, inner) : schema.additionalProperties !== false;
+    const known = Object.hasOwn(schema.properties ?? {}, key) ? schema.properties?.[key] : undefined;
+    if (known) return accepts(known, inner);
+    if (schema.propertyNames && !accepts(schema.propertyNames, key)) return false;
+    const { additionalProperties: others } = schema;
+    return typeof others === 'object' ? accepts(others, inner) : others !== false;
   });
 }
 

@@ -265,7 +265,7 @@ describe('parseDomain', () => {
       });
     }
     it('is there', () => {
-      assert.equal(examples().length, 12);
+      assert.equal(examples().length, 13);
     });
   });
 

@@ -79,7 +79,7 @@ describe('loadConfig', () => {
     file('config.yaml', 'timeouts: {lock: 1s, kernelWrite: 1s}\ndevices: [{match: vga}]\n');
     file('domains/win11.yaml', 'timeouts: {lock: 2s}\ndevices: [{match: nvme}]\n');
     const config = load();
-    assert.deepEqual(config.timeouts, { kernelWrite: 1000, run: 120_000, lock: 2000 });
+    assert.deepEqual(config.timeouts, { kernelWrite: 1000, run: 120_000, lock: 2000, script: 120_000 });
     const rule = (word: string) => ({ match: { by: 'class', word }, bars: new Map() });
     assert.deepEqual(config.devices, [rule('vga'), rule('nvme')]);
     assert.deepEqual(load('other', UUID.replace('2', '3')).devices, [rule('vga')]);

@@ -352,14 +352,14 @@ describe('virtual functions that sriov-manage makes', () => {
   it('are there for two guests with their vGPUs, and gone with the last', async () => {
     const on = server();
     await on.prepare(guest('a', FIRST_VF));
-    assert.deepEqual(on.writes(), [`run sriov-manage`, written(FIRST_VF, 1152)]);
+    assert.deepEqual(on.writes(), ['sriov-manage -e 0000:61:00.0', written(FIRST_VF, 1152)]);
     assert.deepEqual([on.driver(FIRST_VF), on.driver(OTHER_VF)], ['nvidia', 'nvidia']);
     await on.prepare(guest('b', OTHER_VF));
     assert.deepEqual(on.writes(), [written(OTHER_VF, 1152)]);
     await on.release('a');
     assert.deepEqual(on.writes(), [written(FIRST_VF, 0)]);
     await on.release('b');
-    assert.deepEqual(on.writes(), [written(OTHER_VF, 0), 'run sriov-manage']);
+    assert.deepEqual(on.writes(), [written(OTHER_VF, 0), 'sriov-manage -d 0000:61:00.0']);
     on.nothingDiffers();
   });
 

@@ -1252,8 +1252,8 @@ const sharing: readonly Defect[] = [
   {
     name: 'wants something else without giving the earlier back first',
     file: 'resource/plan-holds.ts',
-    find: 'isOf(each)(hold) && isSame(each.wish, hold.wish)',
-    replace: 'isOf(each)(hold)',
+    find: 'wish && isOf(wish)(hold) && isSame(wish.wish, hold.wish)',
+    replace: 'wish && isOf(wish)(hold)',
   },
   {
     name: 'goes on with what an unfinished start has made, however far it came',
@@ -1264,8 +1264,8 @@ const sharing: readonly Defect[] = [
   {
     name: 'chooses for each wish as if it were the only one',
     file: 'resource/plan-holds.ts',
-    find: "'refusals' in each || each.kind !== kind || isThere(input, each) ? [] : [each.wish]",
-    replace: "'refusals' in each || each.kind !== kind || !isThere(input, each) ? [] : [each.wish]",
+    find: 'change.kind === kind && change.wish ? [change.wish] : []',
+    replace: 'change.kind === kind && !change.wish ? [change.to] : []',
   },
   {
     name: 'hands one mediated device to two guests',

@@ -197,9 +197,10 @@ describe('every example of a machine', () => {
         }
       });
 
-      it('has canonical addresses, one boot VGA, and buses that fit their bridges', () => {
+      it('has canonical addresses, one boot VGA at most, and buses that fit their bridges', () => {
         for (const each of spec.devices) assert.equal(parsePciAddress(each.address), each.address);
-        assert.equal(spec.devices.filter((each) => each.bootVga).length, 1);
+        // Servers may have none at all.
+        assert.ok(spec.devices.filter((each) => each.bootVga).length <= 1);
         for (const each of spec.devices.filter((one) => one.behind !== undefined)) {
           const bridge = spec.devices.find((one) => one.address === each.behind);
           assert.ok(bridge && isBridge(bridge));

@@ -40,7 +40,10 @@ export async function staysInItsGroups(s: Scenario, domain: Domain): Promise<voi
   s.nothingDiffers();
   for (const entry of s.log.slice(logged)) isSafeLine(logLine(entry));
   for (const file of readdirSync(s.directory, { recursive: true, encoding: 'utf8' })) {
-    assert.match(file, /^run(\/(claims|locks)(\/(group-\d+|claim-[0-9a-f-]{36}|[0-9a-f-]{36}\.json))?)?$/);
+    assert.match(
+      file,
+      /^run(\/(claims|locks)(\/(group-\d+|claim-[0-9a-f-]{36}|[0-9a-f-]{36}\.json|shared-mediated%20devices))?)?$/,
+    );
   }
 }
 

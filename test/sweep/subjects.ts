@@ -128,9 +128,10 @@ export const subjects: readonly Subject[] = [
     host: 'nvidia-vgpu-mdev',
     devices: [
       ...[1, 2].map((number) => slice(`5a0e7c1e-9b55-4c2a-9a36-0d2c8f6f410${number}`)),
-      '0000:41:00.7',
+      '0000:04:00.0',
     ],
     config: {
+      ...rules(rule('0000:04:00.0', {}, ['default-route'])),
       mdev: [1, 2].map((number) => ({
         uuid: `5a0e7c1e-9b55-4c2a-9a36-0d2c8f6f410${number}`,
         parent: 'auto',

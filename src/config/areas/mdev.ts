@@ -41,10 +41,13 @@ const ATTRIBUTES = 'files of the device with the text that is written to each, i
 const PATH = 'no file of the parent’s driver: write a path below the device, such as nvidia/vgpu_params';
 const VALUE = 'no text for a file: one line that is not empty, in quotes when it looks like a number';
 
-const attribute = v.record(
-  v.pipe(v.string(), v.regex(ATTRIBUTE_PATH, PATH)),
-  v.pipe(v.string(VALUE), v.regex(ATTRIBUTE_VALUE, VALUE)),
-  expected(ATTRIBUTES),
+const attribute = v.pipe(
+  v.record(
+    v.pipe(v.string(), v.regex(ATTRIBUTE_PATH, PATH)),
+    v.pipe(v.string(VALUE), v.regex(ATTRIBUTE_VALUE, VALUE), v.description('What is written.')),
+    expected(ATTRIBUTES),
+  ),
+  v.description('Files of the device, as paths below it.'),
 );
 
 const attributes = v.pipe(

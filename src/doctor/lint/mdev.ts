@@ -1,3 +1,4 @@
+import { count } from '../../count.ts';
 import { mdevHostdevs } from '../../domain/domain.ts';
 import { VfioHookError } from '../../errors.ts';
 import { advice, command } from '../../hint.ts';
@@ -54,7 +55,7 @@ export const gvtGuest: Check<GuestExamination> = {
     if (slices.length > 1)
       findings.push(
         failure(
-          `it has ${slices.length} slices of Intel graphics, and the kernel gives a guest one: QEMU ends with "File exists"`,
+          `it has ${count(slices.length, 'slice')} of Intel graphics, and the kernel gives a guest one: QEMU ends with "File exists"`,
           advice(`keep one of ${slices.map(({ uuid }) => uuid).join(', ')}, of a larger type`),
         ),
       );
