@@ -7,6 +7,9 @@ const DEEPEST = 32;
 /** Keys that are refused wherever they stand. */
 const REFUSED_KEYS: Readonly<Record<string, string>> = {
   ['__proto__']: 'the key __proto__ is not allowed',
+  // valibot leaves them out of mappings with keys of any name, without a word.
+  constructor: 'the key constructor is not allowed',
+  prototype: 'the key prototype is not allowed',
   $import: 'files cannot import others: write the settings here',
 };
 

@@ -61,7 +61,7 @@ export function parseParent(text: string): string | undefined {
  * that directory, or leads out of it, is not.
  */
 export const ATTRIBUTE_PATH =
-  /^(?!(?:driver|iommu_group|mdev_type|power|remove|subsystem|uevent|vfio-dev)(?:\/|$))[A-Za-z_][\w.-]{0,63}(?:\/[A-Za-z0-9_][\w.-]{0,63}){0,3}$/;
+  /^(?!(?:constructor|prototype|driver|iommu_group|mdev_type|power|remove|subsystem|uevent|vfio-dev)(?:\/|$))[A-Za-z_][\w.-]{0,63}(?:\/[A-Za-z0-9_][\w.-]{0,63}){0,3}$/;
 
 /** What fits into one write of one line. */
 export const ATTRIBUTE_VALUE = /^[ -~\u00a0-\u2027\u202a-\uffff]{1,4000}$/;
