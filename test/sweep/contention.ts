@@ -15,6 +15,7 @@ import {
 } from '../hook/stage.ts';
 import { machineSpec, claimedBy } from '../scenario.ts';
 import { holdsMachine, recoverBesideEnd, shareCard, sharePool } from './contention-holds.ts';
+import { lastOfIntel, lastOfNvidia } from './contention-slices.ts';
 import { atOnce, beginCommand, eachRound } from './rounds.ts';
 import type { Sweep } from './sweep.ts';
 
@@ -49,6 +50,8 @@ export const contention: Sweep = {
     'one pool of huge pages',
     'virtual functions of one card',
     'recover beside an end',
+    'last mediated device of a parent',
+    'last vGPU of a card',
     'stopped hook',
   ],
   alone: true,
@@ -93,6 +96,16 @@ export const contention: Sweep = {
         return;
       case 'recover beside an end':
         await eachRound(tally, { rounds: 50, machine: holdsMachine(), lanes: 2 }, recoverBesideEnd);
+        return;
+      case 'last mediated device of a parent':
+        await eachRound(tally, { rounds: 25, machine: machineSpec('intel-gvt-g'), lanes: 2 }, lastOfIntel);
+        return;
+      case 'last vGPU of a card':
+        await eachRound(
+          tally,
+          { rounds: 25, machine: machineSpec('nvidia-vgpu-server'), lanes: 2 },
+          lastOfNvidia,
+        );
         return;
       case 'stopped hook':
         await eachRound(tally, { rounds: 5, machine: desktop }, givesUpOnStopped);
