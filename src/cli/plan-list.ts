@@ -4,7 +4,7 @@ import { decideStart, type Planned } from '../engine/plan-start.ts';
 import { errnoOf, VfioHookError } from '../errors.ts';
 import type { Host } from '../host/host.ts';
 import { refusals } from '../plan/plan.ts';
-import { holdWords } from '../resource/plan-holds.ts';
+import { holdWords } from '../resource/hold-input.ts';
 
 /** A guest that has host devices, and whether it could start now. */
 export interface GuestOutlook {

@@ -14,7 +14,7 @@ import type { Host } from '../host/host.ts';
 import { presentGroups } from '../observe/take-snapshot.ts';
 import { silentDevices } from '../observe/silent-devices.ts';
 import { refusals } from '../plan/plan.ts';
-import { holdWords } from '../resource/plan-holds.ts';
+import { holdWords } from '../resource/hold-input.ts';
 import { SILENT, silentHints } from '../plan/vfio-ready.ts';
 import { sysfs } from '../pci/sysfs.ts';
 import { quoteName } from '../text.ts';

@@ -9,14 +9,9 @@ import { groupMembers } from '../observe/read-members.ts';
 import { sysfs } from '../pci/sysfs.ts';
 import type { Wish } from '../resource/kind.ts';
 import { kindOf } from '../resource/kinds.ts';
-import {
-  changeWords,
-  holdWords,
-  planHolds,
-  planHoldsBack,
-  type HoldPlan,
-  type HoldWayBack,
-} from '../resource/plan-holds.ts';
+import { changeWords, holdWords } from '../resource/hold-input.ts';
+import { planHolds, type HoldPlan } from '../resource/plan-holds.ts';
+import { planHoldsBack, type HoldWayBack } from '../resource/plan-holds-back.ts';
 import { readHolds } from '../resource/readers.ts';
 import { holdWrites } from './blocked.ts';
 import type { Budget } from './budget.ts';

@@ -3,7 +3,7 @@ import type { Claim } from '../claim/claim.ts';
 import { slotOf, type PciAddress } from '../pci/address.ts';
 import type { IommuGroup, PciDevice } from '../pci/device.ts';
 import type { Snapshot } from '../pci/snapshot.ts';
-import type { DeviceWishes } from './judge.ts';
+import type { DeviceWishes } from './judgement.ts';
 import { plan } from './plan.ts';
 import type { RefuseCode, RefuseVerdict, Verdict } from './verdict.ts';
 

@@ -1,66 +1,19 @@
 import { count } from '../count.ts';
-import { advice, command, uniqueHints, type Hint } from '../hint.ts';
-import { isHeld, type BarSize, type Claim, type ClaimedDevice, type ClaimOwner } from '../claim/claim.ts';
+import { advice, uniqueHints } from '../hint.ts';
+import { isHeld, type BarSize, type Claim } from '../claim/claim.ts';
 import { ownerPhrase } from '../claim/owner.ts';
-import type { PciHostdev } from '../domain/domain.ts';
-import type { IommuGroup, PciDevice } from '../pci/device.ts';
-import { isDisplay } from '../pci/class.ts';
+import type { IommuGroup } from '../pci/device.ts';
 import { isDriverName } from '../pci/driver-name.ts';
 import { groupOf, type Snapshot } from '../pci/snapshot.ts';
 import { isStub } from '../pci/stub.ts';
-import type { DeviceUse, UseReason } from '../pci/use.ts';
 import { quoteName } from '../text.ts';
-import { barChanges, type BarChange } from './bars.ts';
+import { barChanges } from './bars.ts';
 import { bridgeMayStay, isChipsetFunction, slotHint } from './board.ts';
 import { chooseDriver, driverNote, driverRefusal } from './driver.ts';
+import { judgeParent, judgeVgpu } from './judge-slices.ts';
+import { leave, refuse, type Case, type Judgement } from './judgement.ts';
 import { SILENT, silentHints } from './vfio-ready.ts';
 import { reasonsOf, sortUses } from './use.ts';
-import type { LeaveCode, RefuseCode, RefuseVerdict, Verdict } from './verdict.ts';
-
-/** What is known about one device when its verdict is given. */
-export interface Case {
-  readonly device: PciDevice;
-  /** `functions`: a device that only shares the group is none of our business. */
-  readonly scope: 'groups' | 'functions';
-  /** For whom it is. */
-  readonly for: ClaimOwner['kind'];
-  /** How the XML or the command line assigns it; absent for a device that only shares the group. */
-  readonly hostdev?: PciHostdev | undefined;
-  readonly rule: DeviceWishes;
-  /** What this guest's earlier, unfinished claim says of the device. */
-  readonly earlier?: ClaimedDevice | undefined;
-  /** Who has which of its virtual functions: `guest "a" has 0000:02:10.0`. */
-  readonly functionUsers: readonly string[];
-  /** The claim on it of another guest, or of `vfio-hook run`. */
-  readonly rival?: Claim | undefined;
-  /** The mediated devices that were made of it, each with who has it; absent: none. */
-  readonly mdevs?: readonly MdevUse[];
-  /** What the host uses it for. */
-  readonly uses: readonly DeviceUse[];
-  /** The claim of the `vfio-hook detach` that has put it where it is. */
-  readonly detached?: Claim | undefined;
-}
-
-/** A mediated device, and the claim that holds it; absent: nobody's that is known. */
-export interface MdevUse {
-  readonly uuid: string;
-  readonly claim?: Claim | undefined;
-}
-
-/** What the configuration asks for a device. */
-export interface DeviceWishes {
-  /** Sizes in bytes by BAR index. */
-  readonly bars: ReadonlyMap<number, number>;
-  readonly driver?: string;
-  /** What the device may be taken from although the host uses it for that. */
-  readonly allow?: readonly UseReason[];
-}
-
-/** A verdict and the BARs that change with it. */
-export interface Judgement {
-  readonly verdict: Verdict;
-  readonly bars: readonly BarChange[];
-}
 
 /**
  * Decides what happens to one member of an IOMMU group. The order is the order of harm: what belongs to
@@ -94,9 +47,8 @@ function judgeOwnership(current: Case, group: IommuGroup | undefined): Judgement
       [advice(`end the guest or program that uses ${device.address} first`)],
     );
   }
-  const slices = current.mdevs ?? [];
-  const slice = slices.find(({ claim }) => claim) ?? slices[0];
-  if (slice) return refuse(current, ...madeOfIt(slice));
+  const parent = judgeParent(current);
+  if (parent) return parent;
   if (current.detached && !isReadyForUse(current, current.detached)) {
     return refuse(current, 'claimed', `it is detached by hand and on ${device.driver ?? 'no driver'}`, [
       advice(`give it back first: vfio-hook reattach ${device.address}`),
@@ -112,22 +64,6 @@ function judgeOwnership(current: Case, group: IommuGroup | undefined): Judgement
     );
   }
   return undefined;
-}
-
-/** Its driver would take them along, and wait for whoever has one open (drivers/vfio/mdev/mdev_core.c:mdev_unregister_parent). */
-function madeOfIt({ uuid, claim }: MdevUse): [RefuseCode, string, Hint[]] {
-  const made = `mediated device ${uuid} was made of it`;
-  return claim
-    ? [
-        'claimed',
-        `${made}, which ${ownerPhrase(claim.owner)} has`,
-        [advice('shut that one down first; if it is not running, vfio-hook recover gives back what it had')],
-      ]
-    : [
-        'mediated-devices',
-        made,
-        [advice(`once nobody uses it, remove it: echo 1 > /sys/bus/mdev/devices/${uuid}/remove`)],
-      ];
 }
 
 /**
@@ -181,63 +117,6 @@ function judgeNature(current: Case, snapshot: Snapshot): Judgement | undefined {
   }
   return judgeVgpu(current);
 }
-
-/**
- * A virtual function of NVIDIA's own VFIO framework: its driver is a VFIO driver, and forgets the function for good when
- * it is taken off, until the card makes all of them again. So it is never bound to another one, by nobody.
- */
-function judgeVgpu(current: Case): Judgement | undefined {
-  const { device, hostdev } = current;
-  if (device.vgpuType === undefined) return judgeLostFunction(current);
-  const driver = device.driver ?? 'its driver';
-  if (hostdev?.managed === true) {
-    return refuse(
-      current,
-      'vgpu',
-      `its XML says managed='yes': libvirt would take it from ${driver}, which breaks its vGPU until the card makes all its virtual functions again`,
-      [advice(`write managed='no' into the <hostdev> of ${device.address}`)],
-    );
-  }
-  if (device.vgpuType > 0) {
-    return leave(current, 'vgpu', `vGPU type ${device.vgpuType} lives on it, so it stays with ${driver}`);
-  }
-  if (!hostdev) return leave(current, 'vgpu', `it has no vGPU, and stays with ${driver}`);
-  return refuse(
-    current,
-    'vgpu',
-    `there is no vGPU on it, and no configuration says which: it stays with ${driver}, and would be nothing for a guest`,
-    [
-      current.for === 'guest'
-        ? advice(`name its type in the configuration: vgpu: [{ vf: "${device.address}", type: … }]`)
-        : advice('name its type: --vgpu TYPE'),
-      command('vfio-hook vgpu'),
-    ],
-  );
-}
-
-/** No other driver than NVIDIA's can do anything with a virtual function of its cards: vfio-pci's answer is EINVAL. */
-function judgeLostFunction(current: Case): Judgement | undefined {
-  const { device, hostdev } = current;
-  const { vendor, physicalFunction, driver } = device;
-  if (vendor !== NVIDIA || physicalFunction === undefined || !isDisplay(device.class)) return undefined;
-  if (!hostdev) return leave(current, 'vgpu', 'only its own driver can hand it to a guest');
-  const again = `/usr/lib/nvidia/sriov-manage -d ${physicalFunction} && /usr/lib/nvidia/sriov-manage -e ${physicalFunction}`;
-  return driver === 'nvidia'
-    ? refuse(
-        current,
-        'vgpu',
-        'this driver gives no virtual function to a guest, but mediated devices on it',
-        [advice("assign a mediated device of it: <hostdev type='mdev'>")],
-      )
-    : refuse(
-        current,
-        'vgpu',
-        `it is on ${driver ?? 'no driver'}, and only NVIDIA's own can hand a virtual function of its cards to a guest`,
-        [advice('let its card make all of them again, once no guest has one'), command(again)],
-      );
-}
-
-const NVIDIA = '10de';
 
 /**
  * A device that is about to be taken from the host, by this program or by libvirt, while the host uses it. That
@@ -348,25 +227,4 @@ function wishedSizes(current: Case): BarSize[] {
   const wished = new Map(current.earlier?.original.bars.map(({ bar, size }) => [bar, size]));
   for (const [bar, size] of current.rule.bars) wished.set(bar, size);
   return [...wished].map(([bar, size]) => ({ bar, size })).sort((a, b) => a.bar - b.bar);
-}
-
-function leave(current: Case, code: LeaveCode, reason: string): Judgement {
-  const { device, hostdev } = current;
-  return {
-    verdict: { kind: 'leave', device: device.address, code, assigned: hostdev !== undefined, reason },
-    bars: [],
-  };
-}
-
-function refuse(
-  current: Case,
-  code: RefuseCode,
-  reason: string,
-  hints: readonly Hint[],
-): Judgement & { readonly verdict: RefuseVerdict } {
-  const { device, hostdev } = current;
-  return {
-    verdict: { kind: 'refuse', device: device.address, code, assigned: hostdev !== undefined, reason, hints },
-    bars: [],
-  };
 }

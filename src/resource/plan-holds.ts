@@ -1,32 +1,24 @@
-import type { Claim, ClaimOwner } from '../claim/claim.ts';
-import type { Hold, HoldId, HoldKind, Stated } from '../claim/hold.ts';
+import type { Hold, HoldId, Stated } from '../claim/hold.ts';
 import { claimKey, ownerPhrase } from '../claim/owner.ts';
 import { advice, command } from '../hint.ts';
 import type { PciAddress } from '../pci/address.ts';
 import type { Snapshot } from '../pci/snapshot.ts';
-import type { Step } from '../steps/step.ts';
-import { stages, type Refusal, type Seen, type Wish } from './kind.ts';
+import {
+  counted,
+  foreignWords,
+  holders,
+  holdWords,
+  inOrder,
+  isOf,
+  isPart,
+  ownClaim,
+  withoutOwn,
+  type HoldChange,
+  type HoldInput,
+} from './hold-input.ts';
+import type { Refusal, Seen, Wish } from './kind.ts';
 import { kindOf } from './kinds.ts';
-import { isSame, way, type Counted } from './share.ts';
-
-/** What holds are planned from. */
-export interface HoldInput {
-  readonly owner: ClaimOwner;
-  /** What was seen of each thing; undefined: it is not there. */
-  readonly seen: (id: HoldId) => Seen | undefined;
-  /** Every claim on this host, this owner's own included. */
-  readonly claims: readonly Claim[];
-}
-
-/** One thing that is not as it is to be. */
-export interface HoldChange extends HoldId {
-  readonly seen: Seen;
-  readonly to: Stated;
-  /** What the owner wants; absent on a way back. */
-  readonly wish?: Stated;
-  /** In order. */
-  readonly steps: readonly Step[];
-}
+import { isSame, way } from './share.ts';
 
 /** What stands in the way of one thing. */
 export interface HoldRefusal extends HoldId, Refusal {}
@@ -44,16 +36,6 @@ export interface HoldPlan {
   readonly later: readonly HoldChange[];
   /** What a person should know though nothing is refused, one sentence each. */
   readonly notes: readonly string[];
-}
-
-/** How things go back. */
-export interface HoldWayBack {
-  /** Against the order of stages. */
-  readonly changes: readonly HoldChange[];
-  /** What was found otherwise than expected and is left alone, one sentence each. */
-  readonly notes: readonly string[];
-  /** What cannot be put back yet, one sentence each. */
-  readonly left: readonly string[];
 }
 
 /**
@@ -85,23 +67,6 @@ export function planHolds(input: HoldInput, wishes: readonly Wish[]): HoldPlan {
   };
 }
 
-/**
- * Decides how things of one claim go back: to what they must be without its wishes, which is the original when nobody
- * else has any. What is as nobody of this program can have left it stays.
- */
-export function planHoldsBack(input: HoldInput, holds: readonly Hold[]): HoldWayBack {
-  const planned = inOrder(holds)
-    .reverse()
-    .map((hold) => ({ hold, ...planBack(input, hold) }))
-    // What is a part of something that goes, goes with it; a plan made afresh sees whether it has.
-    .filter(({ hold }, _index, all) => !all.some(({ hold: other, none }) => none && isPart(hold)(other)));
-  return {
-    changes: planned.flatMap(({ change }) => change ?? []),
-    notes: planned.flatMap(({ note }) => note ?? []),
-    left: planned.flatMap(({ left }) => left ?? []),
-  };
-}
-
 /** What a snapshot will be like once a plan is carried out, as far as it concerns the devices that are asked for. */
 export function expectAfter(
   snapshot: Snapshot,
@@ -112,17 +77,6 @@ export function expectAfter(
     (expected, { kind, ...ahead }) => kindOf(kind).expect?.(expected, ahead, asked) ?? expected,
     snapshot,
   );
-}
-
-/** What a thing is a matter of, in a sentence: `huge pages of 2 MiB on node 0`. */
-export function holdWords({ kind, key }: HoldId): string {
-  return kindOf(kind).subject(key);
-}
-
-/** A change in a sentence: `huge pages of 2 MiB on node 0: 256 → 4352`. */
-export function changeWords({ kind, key, seen, to }: HoldChange): string {
-  const rule = kindOf(kind);
-  return `${rule.subject(key)}: ${rule.words(key, seen.state)} → ${rule.words(key, to)}`;
 }
 
 interface PlannedWish {
@@ -226,94 +180,6 @@ function planSettled(input: HoldInput, { kind, key, seen, wish }: SettledWish): 
   }
 }
 
-interface PlannedBack {
-  /** There will be none of it. */
-  readonly none?: boolean;
-  readonly change?: HoldChange;
-  readonly note?: string;
-  readonly left?: string;
-}
-
-function planBack(input: HoldInput, { kind, key, original, wish }: Hold): PlannedBack {
-  const rule = kindOf(kind);
-  const subject = rule.subject(key);
-  const seen = input.seen({ kind, key });
-  if (!seen) return { note: `${subject}: not there any more` };
-  if (rule.isYetToCome?.(seen)) return {};
-  const others = holders(withoutOwn(input), kind).filter(({ hold }) => hold.key === key);
-  const decided = way(rule, {
-    original,
-    now: seen.state,
-    after: others.map(({ hold }) => hold.wish),
-    // An earlier run may have given it back already.
-    before: [...others.map(counted), { wish, settled: false }],
-  });
-  switch (decided.kind) {
-    case 'there':
-      return {};
-    case 'foreign': {
-      const without = rule.target(
-        original,
-        others.map(({ hold }) => hold.wish),
-      );
-      return {
-        note: `${subject}: ${foreignWords({ kind, key }, seen.state, decided.expected)}, so it stays; it was to be ${rule.words(key, without)}`,
-      };
-    }
-    case 'change': {
-      const reached = rule.reach?.({ key, seen, to: decided.to }, withoutOwn(input));
-      const ahead = { key, seen, to: reached?.to ?? decided.to };
-      const steps = rule.steps(ahead);
-      return {
-        none: rule.isNone?.(ahead.to) ?? false,
-        ...(steps.length > 0 && { change: { kind, ...ahead, steps } }),
-        ...(reached && { left: `${subject}: ${reached.left}` }),
-      };
-    }
-  }
-}
-
-function foreignWords({ kind, key }: HoldId, now: Stated, expected: readonly Stated[]): string {
-  const rule = kindOf(kind);
-  const texts = [...new Set(expected.map((state) => rule.words(key, state)))];
-  const otherwise = texts.length > 0 ? ` in place of ${texts.join(' or ')}` : '';
-  return `somebody else has made it ${rule.words(key, now)}${otherwise}`;
-}
-
-interface Holder {
-  readonly claim: Claim;
-  readonly hold: Hold;
-}
-
-/** Who holds something of a kind. */
-function holders(claims: readonly Claim[], kind: HoldKind): readonly Holder[] {
-  return claims.flatMap((claim) =>
-    claim.holds.filter((hold) => hold.kind === kind).map((hold) => ({ claim, hold })),
-  );
-}
-
-function counted({ claim, hold }: Holder): Counted {
-  return { wish: hold.wish, settled: claim.state === 'held' };
-}
-
-function ownClaim({ claims, owner }: HoldInput): Claim | undefined {
-  return claims.find((claim) => claimKey(claim.owner) === claimKey(owner));
-}
-
-function withoutOwn({ claims, owner }: HoldInput): readonly Claim[] {
-  return claims.filter((claim) => claimKey(claim.owner) !== claimKey(owner));
-}
-
-function isOf(id: HoldId): (other: HoldId) => boolean {
-  return ({ kind, key }) => kind === id.kind && key === id.key;
-}
-
-/** Whether a thing is what another one is a part of. */
-function isPart({ kind, key }: HoldId): (other: HoldId) => boolean {
-  const whole = kindOf(kind).partOf?.(key);
-  return (other) => whole !== undefined && isOf(whole)(other);
-}
-
 /** What is not there, and will not be. */
 function notComing({ kind, key }: HoldChange): HoldRefusal {
   return {
@@ -322,10 +188,4 @@ function notComing({ kind, key }: HoldChange): HoldRefusal {
     reason: 'it is not there, and nothing makes it',
     hints: [advice('set vfs of the card in config.yaml to as many as guests need')],
   };
-}
-
-/** In the order of stages; what is of one stage as it was. */
-function inOrder<Each extends HoldId>(each: readonly Each[]): Each[] {
-  const stageOf = ({ kind }: HoldId): number => stages.indexOf(kindOf(kind).stage);
-  return [...each].sort((a, b) => stageOf(a) - stageOf(b));
 }

@@ -1,6 +1,6 @@
 import { claimedBy } from '../scenario.ts';
 import { decodeClaim } from '../../src/claim/decode.ts';
-import { holdWords } from '../../src/resource/plan-holds.ts';
+import { holdWords } from '../../src/resource/hold-input.ts';
 import { lockSubject, type LockName } from '../../src/engine/lock-name.ts';
 import type { Action } from './questions.ts';
 

@@ -135,19 +135,19 @@ const plan: readonly Defect[] = [
   },
   {
     name: 'moves a function with a vGPU on it',
-    file: 'plan/judge.ts',
+    file: 'plan/judge-slices.ts',
     find: 'if (device.vgpuType > 0) {',
     replace: 'if (device.vgpuType > 1e9) {',
   },
   {
     name: 'leaves it to libvirt to take a function with a vGPU from its driver',
-    file: 'plan/judge.ts',
+    file: 'plan/judge-slices.ts',
     find: 'if (hostdev?.managed === true) {',
     replace: 'if (hostdev?.managed === undefined) {',
   },
   {
     name: 'binds a virtual function of an NVIDIA card that has lost its driver',
-    file: 'plan/judge.ts',
+    file: 'plan/judge-slices.ts',
     find: 'if (device.vgpuType === undefined) return judgeLostFunction(current);',
     replace: 'if (device.vgpuType === undefined) return undefined;',
   },
@@ -1183,19 +1183,19 @@ const sharing: readonly Defect[] = [
   },
   {
     name: 'does not count the dead on a way back',
-    file: 'resource/plan-holds.ts',
+    file: 'resource/plan-holds-back.ts',
     find: '[...others.map(counted), { wish, settled: false }]',
     replace: '[...others.map(counted).filter(({ settled }) => settled), { wish, settled: false }]',
   },
   {
     name: 'takes its own wish for one that is in force on every way back',
-    file: 'resource/plan-holds.ts',
+    file: 'resource/plan-holds-back.ts',
     find: '[...others.map(counted), { wish, settled: false }]',
     replace: '[...others.map(counted), { wish, settled: true }]',
   },
   {
     name: 'takes every claim for one that is in force',
-    file: 'resource/plan-holds.ts',
+    file: 'resource/hold-input.ts',
     find: "settled: claim.state === 'held'",
     replace: 'settled: true',
   },
@@ -1243,7 +1243,7 @@ const sharing: readonly Defect[] = [
   },
   {
     name: 'gives back what others still want',
-    file: 'resource/plan-holds.ts',
+    file: 'resource/plan-holds-back.ts',
     find: `    after: others.map(({ hold }) => hold.wish),
     // An`,
     replace: `    after: [],
@@ -1312,8 +1312,8 @@ const sharing: readonly Defect[] = [
   {
     name: 'takes a card away of which mediated devices are made',
     file: 'plan/judge.ts',
-    find: 'if (slice) return refuse(current, ...madeOfIt(slice));',
-    replace: "if (slice?.uuid === '') return refuse(current, ...madeOfIt(slice));",
+    find: 'if (parent) return parent;',
+    replace: 'if (parent?.bars.length === 7) return parent;',
   },
   {
     name: 'takes a card away while something is made of it',
@@ -1329,7 +1329,7 @@ const sharing: readonly Defect[] = [
   },
   {
     name: 'gives back in the order of a start',
-    file: 'resource/plan-holds.ts',
+    file: 'resource/plan-holds-back.ts',
     find: `  const planned = inOrder(holds)
     .reverse()
 `,
@@ -1338,7 +1338,7 @@ const sharing: readonly Defect[] = [
   },
   {
     name: 'tunes before it makes',
-    file: 'resource/plan-holds.ts',
+    file: 'resource/hold-input.ts',
     find: 'stageOf(a) - stageOf(b)',
     replace: 'stageOf(b) - stageOf(a)',
   },
@@ -1483,7 +1483,7 @@ const sharing: readonly Defect[] = [
   },
   {
     name: 'puts back what goes with the virtual functions',
-    file: 'resource/plan-holds.ts',
+    file: 'resource/plan-holds-back.ts',
     find: '!all.some(({ hold: other, none }) => none && isPart(hold)(other))',
     replace: 'all.length > 0 && hold.key !== ""',
   },

@@ -3,7 +3,7 @@ import { hintText } from '../../src/hint.ts';
 import type { Claim } from '../../src/claim/claim.ts';
 import type { IommuGroup, PciDevice } from '../../src/pci/device.ts';
 import { acsHints, judgeGroup, type JudgedGroup } from '../../src/plan/group-verdict.ts';
-import type { DeviceWishes } from '../../src/plan/judge.ts';
+import type { DeviceWishes } from '../../src/plan/judgement.ts';
 import { at, audio, barWish, claimOf, device, gpu, MIB, noWishes, snapshot } from './snapshots.ts';
 
 const port = device('00:01.0', { class: '060400', headerType: 'bridge', driver: 'pcieport' });

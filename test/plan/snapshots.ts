@@ -4,7 +4,7 @@ import { parsePciAddress, type PciAddress } from '../../src/pci/address.ts';
 import type { PciDevice } from '../../src/pci/device.ts';
 import type { Snapshot } from '../../src/pci/snapshot.ts';
 import { plan, type Plan, type PlanInput } from '../../src/plan/plan.ts';
-import type { DeviceWishes } from '../../src/plan/judge.ts';
+import type { DeviceWishes } from '../../src/plan/judgement.ts';
 import type { Verdict } from '../../src/plan/verdict.ts';
 import { describeStep } from '../../src/steps/index.ts';
 

@@ -4,14 +4,9 @@ import type { Hold, Stated } from '../../src/claim/hold.ts';
 import { guestOwner } from '../../src/claim/owner.ts';
 import { hintText } from '../../src/hint.ts';
 import type { Seen, Wish } from '../../src/resource/kind.ts';
-import {
-  changeWords,
-  holdWords,
-  planHolds,
-  planHoldsBack,
-  type HoldChange,
-  type HoldInput,
-} from '../../src/resource/plan-holds.ts';
+import { changeWords, holdWords, type HoldChange, type HoldInput } from '../../src/resource/hold-input.ts';
+import { planHolds } from '../../src/resource/plan-holds.ts';
+import { planHoldsBack } from '../../src/resource/plan-holds-back.ts';
 import { describeStep } from '../../src/steps/index.ts';
 import { claimOf } from '../plan/snapshots.ts';
 import { freePool, idleCard, PF } from './generators.ts';

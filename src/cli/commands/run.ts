@@ -12,7 +12,7 @@ import { VfioHookError } from '../../errors.ts';
 import { startTimeOf } from '../../host/linux/processes.ts';
 import type { PciAddress } from '../../pci/address.ts';
 import type { UseReason } from '../../pci/use.ts';
-import { holdWords } from '../../resource/plan-holds.ts';
+import { holdWords } from '../../resource/hold-input.ts';
 import { quoteName } from '../../text.ts';
 import { machineOption, verboseOption, type Call, type Command, type Terminal } from '../command.ts';
 import { allowOption, readAllow } from '../allow.ts';

@@ -1,7 +1,8 @@
 import pc from 'picocolors';
 import type { Hold } from '../../claim/hold.ts';
 import { kindOf } from '../../resource/kinds.ts';
-import { changeWords, holdWords, type HoldPlan } from '../../resource/plan-holds.ts';
+import { changeWords, holdWords } from '../../resource/hold-input.ts';
+import type { HoldPlan } from '../../resource/plan-holds.ts';
 import type { Manner } from './for-people.ts';
 
 /** What a start does to things that are no devices, one a line; nothing when there is none. */
