@@ -1,7 +1,8 @@
 /**
  * `npm run test:sweep`: every sweep in full, on all processors, and one table of totals. The exit status is 1 when
  * a point is bad. `-- --only TEXT` runs the points only whose names contain the text: the name of a bad point, as
- * it is printed, or part of it such as `crash, nvidia-desktop release`.
+ * it is printed, or part of it such as `crash, nvidia-desktop release`. `-- --share 0.5` runs half of the points, always the
+ * same ones.
  */
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
@@ -14,7 +15,9 @@ import { sum, type Totals } from './tally.ts';
 /** Bad points of one sweep that are printed in full. */
 const MOST_SHOWN = 5;
 
-const { values } = parseArgs({ options: { only: { type: 'string' } } });
+const { values } = parseArgs({ options: { only: { type: 'string' }, share: { type: 'string' } } });
+const share = values.share === undefined ? undefined : Number(values.share);
+if (share !== undefined && !(share > 0 && share <= 1)) throw new Error('--share wants a number from 0 to 1');
 const began = performance.now();
 const results = new Map<string, JobResult[]>(sweeps.map(({ name }) => [name, []]));
 
@@ -25,7 +28,12 @@ const keep = ({ sweep, part }: Job, result: JobResult): void => {
 };
 const jobsOf = ({ name, parts }: Sweep): Job[] =>
   parts
-    .map((part) => ({ sweep: name, part, ...(values.only !== undefined && { only: values.only }) }))
+    .map((part) => ({
+      sweep: name,
+      part,
+      ...(values.only !== undefined && { only: values.only }),
+      ...(share !== undefined && { share }),
+    }))
     .filter((job) => mayHave(job));
 
 /** Whether a part can have points with the wanted text: the text may begin with the part's name, or be within it. */
