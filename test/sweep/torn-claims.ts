@@ -4,8 +4,10 @@ import { join } from 'node:path';
 import { hintText } from '../../src/hint.ts';
 import type { ClaimState } from '../../src/claim/claim.ts';
 import type { ClaimStore } from '../../src/engine/claim-store.ts';
+import { networkLink } from '../../src/observe/network-link.ts';
+import type { PciAddress } from '../../src/pci/address.ts';
 import { differences, type Observation } from '../simulator/observe.ts';
-import { failureOf, guest, type Scenario } from '../scenario.ts';
+import { failureOf, guest, pci, type Scenario } from '../scenario.ts';
 import { randomFor } from './random.ts';
 import { handOver, NAME, onStage, type Stage } from './stage.ts';
 import { subjects } from './subjects.ts';
@@ -209,8 +211,19 @@ async function putBackByHand({ s }: Stage, beginning: Observation): Promise<void
   }
 }
 
-/** What there was besides devices: virtual functions, then pages. */
+/** What there was besides devices: settings of functions and slices, virtual functions, then pages. */
 async function holdsBackByHand(s: Scenario, beginning: Observation): Promise<void> {
+  for (const fact of Object.keys(s.observation()).filter((each) => beginning[each] === undefined)) {
+    const [, uuid] = /^mediated device (\S+)$/.exec(fact) ?? [];
+    if (uuid !== undefined) await s.byHand(`/sys/bus/mdev/devices/${uuid}/remove`, '1');
+    const [, card = '', vf] = /^(\S+) virtual function (\d+)$/.exec(fact) ?? [];
+    if (vf !== undefined) await asNew(s, pci(card), vf);
+    const [, of = '', whose = '', share = ''] = /^(\S+) (pf|vf\d+)\/(\w+)$/.exec(fact) ?? [];
+    if (share !== '') {
+      const path = `/sys/bus/pci/devices/${of}/sriov_admin/${whose}/profile/${share}`;
+      await s.byHand(path, share === 'sched_priority' ? 'low' : '0');
+    }
+  }
   for (const [fact, was] of Object.entries(beginning)) {
     if (was === s.fact(fact)) continue;
     const [device = '', what = ''] = fact.split(/ (.*)/);
@@ -224,6 +237,14 @@ async function holdsBackByHand(s: Scenario, beginning: Observation): Promise<voi
       await s.byHand(`${pool}/nr_hugepages`, was);
     }
   }
+}
+
+/** A function of a network card as the card makes it. */
+async function asNew(s: Scenario, card: PciAddress, vf: string): Promise<void> {
+  const { host } = s.engine();
+  const link = networkLink(host, card) ?? '';
+  for (const setting of ['vlan 0', 'spoofchk on', 'trust off', 'state auto', 'max_tx_rate 0'])
+    await host.run('ip', ['link', 'set', 'dev', link, 'vf', vf, ...setting.split(' ')], 1000);
 }
 
 /** The number to write for a size such as `16 GiB`. */
