@@ -23,8 +23,6 @@ export const devices = {
   port2: '0000:00:05.1',
   portNic: '0000:09:00.0',
   portUsb: '0000:0a:00.0',
-  /** SR-IOV, up to three virtual functions, which the host's driver cannot start. */
-  nvmeSlices: '0000:0b:00.0',
 } as const;
 
 /** The IOMMU groups that matter, each sorted. Numbers are not stable, memberships are. */
@@ -34,7 +32,6 @@ export const groups: readonly (readonly string[])[] = [
   [devices.nvme],
   [devices.bridge, devices.bridgeNic, devices.bridgeSound],
   [devices.usb],
-  [devices.nvmeSlices],
   [devices.nic],
   [devices.gpu, devices.gpuAudio],
   [devices.port1, devices.port2, devices.portNic, devices.portUsb],
@@ -69,5 +66,4 @@ export const hostDrivers: ReadonlyMap<string, string | undefined> = new Map([
   [devices.port2, 'pcieport'],
   [devices.portNic, 'e1000e'],
   [devices.portUsb, 'xhci_hcd'],
-  [devices.nvmeSlices, 'nvme'],
 ]);

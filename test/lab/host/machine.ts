@@ -71,12 +71,6 @@ const devices = [
   'ioh3420,id=rp9,bus=pcie.0,chassis=9,slot=9,addr=0x5.1',
   ...['e1000e,bus=rp8,netdev=n3', 'qemu-xhci,id=xhci2,bus=rp9'],
   'virtio-gpu-pci,bus=pcie.0,addr=0x6',
-  // 0b:00.0 disk controller with SR-IOV and without a disk: what a virtual function is to do it has to be given first.
-  'pcie-root-port,id=rp10,bus=pcie.0,chassis=10,slot=10,addr=0x7',
-  ...[
-    'nvme-subsys,id=subsystem',
-    'nvme,serial=slices,bus=rp10,subsys=subsystem,sriov_max_vfs=3,sriov_vq_flexible=6,sriov_vi_flexible=3,max_ioqpairs=8,msix_qsize=9',
-  ],
 ];
 
 /** QEMU's arguments for the machine of the lab: pure emulation, so that neither KVM nor a device of this machine is used. */
