@@ -218,9 +218,10 @@ async function holdsBackByHand(s: Scenario, beginning: Observation): Promise<voi
     if (uuid !== undefined) await s.byHand(`/sys/bus/mdev/devices/${uuid}/remove`, '1');
     const [, card = '', vf] = /^(\S+) virtual function (\d+)$/.exec(fact) ?? [];
     if (vf !== undefined) await asNew(s, pci(card), vf);
-    const [, of = '', whose = '', share = ''] = /^(\S+) (pf|vf\d+)\/(\w+)$/.exec(fact) ?? [];
+    // Those of functions go with them.
+    const [, of = '', share = ''] = /^(\S+) pf\/(\w+)$/.exec(fact) ?? [];
     if (share !== '') {
-      const path = `/sys/bus/pci/devices/${of}/sriov_admin/${whose}/profile/${share}`;
+      const path = `/sys/bus/pci/devices/${of}/sriov_admin/pf/profile/${share}`;
       await s.byHand(path, share === 'sched_priority' ? 'low' : '0');
     }
   }
