@@ -17,6 +17,10 @@ export function ip(state: MachineState, args: readonly string[]): ProgramRun {
   const device = Object.values(state.devices).find((each) => interfaceOf(state, each) === name);
   if (!device) return refused(1, `Cannot find device "${name}"`);
   if (verb === 'show') return succeeded(`${JSON.stringify([shown(state, device, name)])}\n`);
+  if (rest[0] === 'up' || rest[0] === 'down') {
+    device.netUp = rest[0] === 'up';
+    return succeeded();
+  }
   return rest[0] === 'vf' ? setVf(device, rest.slice(1)) : setOwn(state, device, rest);
 }
 
@@ -28,7 +32,7 @@ function interfaceOf(state: MachineState, device: Device): string | undefined {
 
 /** ip/ipaddress.c:print_linkinfo, print_vfinfo. */
 function shown(state: MachineState, device: Device, name: string): Record<string, unknown> {
-  const isUp = device.spec.sriov?.net?.up === true;
+  const isUp = isNetUp(device);
   const vfs = device.spec.sriov ? vfsOf(state, device) : [];
   return {
     ifname: name,
@@ -116,7 +120,8 @@ function changeOf(key: string, value: string): ((each: VfSettings) => void) | un
 
 /**
  * The address of an interface itself. A virtual function's is the card's to allow: once somebody has set it through the
- * card, its own driver is refused (drivers/net/ethernet/intel/igbvf/netdev.c:igbvf_set_mac: EADDRNOTAVAIL).
+ * card, its own driver is refused (drivers/net/ethernet/intel/igbvf/netdev.c:igbvf_set_mac: EADDRNOTAVAIL). A card that is down
+ * does not answer, and then nobody refuses.
  */
 function setOwn(state: MachineState, device: Device, [key = '', value = '']: readonly string[]): ProgramRun {
   if (key !== 'address' || !isMac(value)) {
@@ -124,10 +129,15 @@ function setOwn(state: MachineState, device: Device, [key = '', value = '']: rea
   }
   if (value === NO_MAC) return ended('EADDRNOTAVAIL');
   const found = settingsOf(state, device);
-  if (found?.settings.macIsSet === true && value !== found.settings.mac) return ended('EADDRNOTAVAIL');
+  const isHeard = found !== undefined && isNetUp(found.card);
+  if (isHeard && found.settings.macIsSet && value !== found.settings.mac) return ended('EADDRNOTAVAIL');
   device.mac = value;
-  if (found && found.card.spec.sriov?.net?.up === true) found.settings.mac = value;
+  if (isHeard) found.settings.mac = value;
   return succeeded();
+}
+
+function isNetUp({ spec, netUp }: Device): boolean {
+  return netUp ?? spec.sriov?.net?.up === true;
 }
 
 function isMac(text: string): boolean {

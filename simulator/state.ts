@@ -82,6 +82,8 @@ export interface Device {
   unbindLock?: true;
   /** What a network card keeps for each of its virtual functions. */
   vfSettings?: VfSettings[];
+  /** Whether its interface was set up or down since the machine was started; absent: it was not. */
+  netUp?: boolean;
   /** What a driver has dealt out to functions of its graphics card. */
   shares?: Record<string, string>;
   /** Its card has taken the link to it away: it is on its way off the bus. */

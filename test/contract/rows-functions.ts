@@ -11,6 +11,8 @@ const keeps = (
   operation: { vf, of: 'igb', setting },
   expect: is,
 });
+/** A card that is down does not hear of what its functions do. */
+const cardUp: Operation = ip('link set dev {link igb} up');
 const two: readonly Operation[] = [set('igb', 'sriov_numvfs', '2')];
 const withDriver: readonly Operation[] = [{ load: 'igbvf' }, ...two];
 const own = (address: string): Operation => ip(`link set dev {link vf0} address ${address}`);
@@ -67,7 +69,7 @@ export const functionRows: readonly Row[] = [
   {
     id: '84',
     name: 'the host may change the address of a function until somebody sets it through the card, and again once that is zeros',
-    setup: withDriver,
+    setup: [cardUp, ...withDriver],
     operation: own(OWN),
     expect: 'ok',
     then: [
@@ -76,6 +78,7 @@ export const functionRows: readonly Row[] = [
       { operation: own(OTHER), expect: 'EADDRNOTAVAIL' },
       { operation: setVf(0, `mac ${ZEROS}`), expect: 'ok' },
       { operation: own(OTHER), expect: 'ok' },
+      { operation: ip('link set dev {link igb} down'), expect: 'ok' },
     ],
   },
   {

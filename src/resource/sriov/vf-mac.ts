@@ -69,11 +69,11 @@ export const vfMac: KindOf<'vf-mac'> = {
       steps.push({ kind: 'set-link', device, link: facts.link, vf, setting: 'mac', to: mac });
     }
     // The interface goes with its driver, and what it was called may be another's by then.
-    // A card whose address of a function was cleared has to be told again what the function's own is. What was set through the
-    // card is not the function's to change.
+    // A card whose address of a function was cleared has to be told again what the function's own is. Another one than was set
+    // through the card is refused.
     const address = to.own === '' ? state.own : to.own;
     if (
-      to.mac === UNSET &&
+      (to.mac === UNSET || to.mac === address) &&
       address !== '' &&
       facts.ownLink !== '' &&
       (steps.length > 0 || (to.own !== '' && state.own !== to.own))
