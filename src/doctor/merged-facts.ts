@@ -1,14 +1,14 @@
-import { errnoOf, VfioHookError } from '../errors.ts';
+import { VfioHookError } from '../errors.ts';
 import type { Host } from '../host/host.ts';
 import { graphicsCards } from '../observe/graphics.ts';
 import { readMdev, readMdevParents } from '../observe/mdev.ts';
 import { mdevHostdevs, pciHostdevs } from '../domain/domain.ts';
 import type { GraphicsCard } from '../pci/graphics.ts';
 import { isCalled, type MdevParent } from '../pci/mdev.ts';
-import { sysfs } from '../pci/sysfs.ts';
 import type { PciAddress } from '../pci/address.ts';
 import type { Examination, Guest } from './examination.ts';
 import { places } from './places.ts';
+import { attributeOf, runningPrograms } from './seen.ts';
 
 /** What the known issues of merged drivers are told by. */
 export interface MergedFacts {
@@ -54,11 +54,11 @@ export function mergedFacts(on: Examination): MergedFacts {
     parameters: new Map(
       names.map((name) => [name, host.read(places.parameter('nvidia', name))?.trim() ?? '']),
     ),
-    managerRuns: runs(host, 'nvidia-vgpu-mgr'),
+    managerRuns: runningPrograms(host).has('nvidia-vgpu-mgr'),
     battery: batteryState(host),
     cards: graphicsCards(host).map((card) => ({
       ...card,
-      powerState: attribute(host, card.address, 'power_state'),
+      powerState: attributeOf(host, card.address, 'power_state'),
     })),
     parents,
     // Only root may read them, and not every issue is about guests.
@@ -73,7 +73,7 @@ function guestFacts(on: Examination, { name, xml }: Guest, parents: readonly Mde
   const { domain, features } = xml;
   const mdevs = mdevHostdevs(domain).map(({ uuid }) => uuid);
   const devices = pciHostdevs(domain).map(({ address }) => address);
-  const controllers = devices.filter((address) => attribute(on.host, address, 'class').startsWith('0c03'));
+  const controllers = devices.filter((address) => attributeOf(on.host, address, 'class').startsWith('0c03'));
   const types = mdevs.flatMap((uuid) => typeOf(on, domain, uuid) ?? []);
   const described = parents.flatMap((parent) =>
     parent.types
@@ -116,13 +116,6 @@ function nvidiaVersion(host: Host): string | undefined {
   return undefined;
 }
 
-/** By the first 15 characters of its name, which /proc shows. */
-function runs(host: Host, program: string): boolean {
-  return (host.list(places.processes) ?? [])
-    .filter((entry) => /^\d+$/.test(entry))
-    .some((entry) => host.read(places.process(Number(entry), 'comm'))?.trim() === program.slice(0, 15));
-}
-
 /** Documentation/ABI/testing/sysfs-class-power. */
 function batteryState(host: Host): MergedFacts['battery'] {
   const supplies = (host.list(places.powerSupplies) ?? []).map((name) => ({
@@ -134,13 +127,4 @@ function batteryState(host: Host): MergedFacts['battery'] {
   if (!supplies.some(({ type, scope }) => type === 'Battery' && scope !== 'Device')) return 'none';
   const mains = supplies.filter(({ type }) => type === 'Mains' || type === 'USB');
   return mains.some(({ online }) => online === '1') ? 'charging' : 'in use';
-}
-
-function attribute(host: Host, address: PciAddress, name: string): string {
-  try {
-    return (host.read(sysfs.attribute(address, name)) ?? '').trim().replace(/^0x/, '');
-  } catch (error) {
-    if (errnoOf(error) === undefined) throw error;
-    return '';
-  }
 }

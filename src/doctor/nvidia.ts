@@ -1,13 +1,11 @@
-import { errnoOf } from '../errors.ts';
 import { boundDriver } from '../observe/bound-driver.ts';
 import type { Host } from '../host/host.ts';
-import type { PciAddress } from '../pci/address.ts';
-import { sysfs } from '../pci/sysfs.ts';
 import type { Check } from './examination.ts';
 import { ok, warning, type Found } from './finding.ts';
 import { command } from '../hint.ts';
 import { assignedAddresses } from './guests.ts';
 import { places } from './places.ts';
+import { attributeOf, runningPrograms } from './seen.ts';
 
 const NVIDIA = '10de';
 
@@ -26,7 +24,7 @@ export const nvidiaHolders: Check = {
   run: (on) => {
     const { host } = on;
     const cards = assignedAddresses(on).filter(
-      (address) => attribute(host, address, 'vendor') === NVIDIA && boundDriver(host, address) === 'nvidia',
+      (address) => attributeOf(host, address, 'vendor') === NVIDIA && boundDriver(host, address) === 'nvidia',
     );
     if (cards.length === 0) return ok('no assigned card is on nvidia now');
     const findings: Found[] = [];
@@ -54,17 +52,5 @@ export const nvidiaHolders: Check = {
 };
 
 function runningDaemons(host: Host): string[] {
-  const names = (host.list(places.processes) ?? [])
-    .filter((entry) => /^\d+$/.test(entry))
-    .flatMap((entry) => DAEMONS.get(host.read(places.process(Number(entry), 'comm'))?.trim() ?? '') ?? []);
-  return [...new Set(names)];
-}
-
-function attribute(host: Host, address: PciAddress, name: string): string {
-  try {
-    return (host.read(sysfs.attribute(address, name)) ?? '').trim().replace(/^0x/, '');
-  } catch (error) {
-    if (errnoOf(error) === undefined) throw error;
-    return '';
-  }
+  return [...new Set([...runningPrograms(host)].flatMap((name) => DAEMONS.get(name) ?? []))];
 }

@@ -2,21 +2,19 @@ import { defaultConfig } from '../config/config.ts';
 import type { Engine } from '../engine/engine.ts';
 import { VfioHookError } from '../errors.ts';
 import type { Log } from '../log/log.ts';
-import { errorLines } from '../report.ts';
+import { reportFailure } from './failure-report.ts';
 import type { Invocation } from './invocation.ts';
 import { refuseUntrusted, scriptsFor, type Script, type ScriptTree } from './script-tree.ts';
 import type { ScriptCall, WhenTold } from './scripts.ts';
 
-/** The scripts that a guest has for the moments of its life. */
-export interface GuestScripts {
-  /** Whether there are any for a call. */
-  readonly are: (call: Invocation) => boolean;
-  /**
-   * Runs them, one after the other. Throws VH_SCRIPT where libvirt heeds it: then the operation does not go on, nor do
-   * the scripts behind the one that failed. Elsewhere each is run, and what failed is said and logged.
-   */
-  readonly run: (call: Invocation, engine: ScriptEngine, input: () => string) => Promise<void>;
-}
+/**
+ * The scripts of a guest for a call; undefined where there are none. What it gives runs them, one after the other. It throws
+ * VH_SCRIPT where libvirt heeds it: then the operation does not go on, nor do the scripts behind the one that failed.
+ * Elsewhere each is run, and what failed is said and logged.
+ */
+export type GuestScripts = (call: Invocation) => RunScripts | undefined;
+
+type RunScripts = (engine: ScriptEngine, input: () => string) => Promise<void>;
 
 type ScriptEngine = Pick<Engine, 'loadConfig'> & { readonly log: Log };
 
@@ -42,23 +40,24 @@ const ANSWERED: readonly string[] = ['migrate', 'restore'];
 
 /** The scripts of the guest that libvirt calls the hook for. */
 export function guestScripts({ tree, load, whenTold, say, answer }: ScriptRun): GuestScripts {
-  const of = (call: Invocation): readonly Script[] => (tree ? scriptsFor(tree, call) : []);
-  return {
-    are: (call) => of(call).length > 0,
-    run: async (call, engine, input) => {
-      const { guest, operation, subOperation, extra } = call;
+  return (call) => {
+    const scripts = tree ? scriptsFor(tree, call) : [];
+    if (!tree || scripts.length === 0) return undefined;
+    const { guest, operation, subOperation, extra } = call;
+    const isHeeded = HEEDED.includes(operation);
+    const answers = ANSWERED.includes(operation);
+    return async (engine, input) => {
+      const { log } = engine;
       const { runScript } = load();
-      const isHeeded = HEEDED.includes(operation);
-      const answers = ANSWERED.includes(operation);
       const given = isHeeded ? input() : orNothing(input);
       const deadlineMs = deadlineFor(engine, guest, given);
       let xml = given;
-      for (const script of of(call)) {
+      for (const script of scripts) {
         const line = (message: string): void => {
-          engine.log.write({ severity: 'info', message, guest, step: script.name });
+          log.write({ severity: 'info', message, guest, step: script.name });
         };
         try {
-          if (tree) refuseUntrusted(tree, script);
+          refuseUntrusted(tree, script);
           const args = [guest, operation, subOperation, extra];
           const said = await runScript(script, { args, input: xml, deadlineMs, answers, line, whenTold });
           // What it leaves as it is it need not write.
@@ -66,12 +65,11 @@ export function guestScripts({ tree, load, whenTold, say, answer }: ScriptRun): 
           line('done');
         } catch (error) {
           if (isHeeded || !(error instanceof VfioHookError)) throw error;
-          for (const each of errorLines(error)) say(each);
-          engine.log.write({ severity: 'err', message: error.message, guest, result: error.code });
+          reportFailure(error, { guest, log, say });
         }
       }
       if (xml !== given) answer(xml);
-    },
+    };
   };
 }
 

@@ -1,14 +1,13 @@
 import type { Domain } from '../domain/domain.ts';
 import type { Config, LogLevel } from '../config/config.ts';
 import type { GuestKey } from '../config/guest-file.ts';
-import { asFailure } from '../failure.ts';
 import type { Engine } from '../engine/engine.ts';
 import { claimChosen, withChosen } from '../engine/claim-chosen.ts';
 import { prepare } from '../engine/prepare.ts';
 import { release } from '../engine/release.ts';
 import type { HookLog } from '../log/quiet.ts';
 import type { Log } from '../log/log.ts';
-import { errorLines } from '../report.ts';
+import { reportFailure } from './failure-report.ts';
 import type { GuestScripts } from './guest-scripts.ts';
 import { actionOf, type Invocation } from './invocation.ts';
 
@@ -36,21 +35,19 @@ export interface HookRun {
  * given it back: the way in which they were written for a dispatcher and `managed='yes'`.
  */
 export async function runHook(run: HookRun): Promise<0 | 1> {
-  const { invocation, scripts } = run;
+  const { invocation } = run;
   const action = actionOf(invocation);
-  const isScripted = scripts.are(invocation);
-  if (action === 'nothing' && !isScripted) return 0;
+  const scripts = run.scripts(invocation);
+  if (action === 'nothing' && !scripts) return 0;
   let log: HookLog | undefined;
   try {
     const input = remembered(run.readStdin);
     // Of most guests libvirt has chosen nothing: then nothing is opened.
     const chosen = action === 'start' ? readChosen(run, input()) : undefined;
-    if (action === 'start' && !chosen && !isScripted) return 0;
+    if (action === 'start' && !chosen && !scripts) return 0;
     const engine = run.openEngine();
     log = engine.log;
-    const script = async (): Promise<void> => {
-      if (isScripted) await scripts.run(invocation, engine, input);
-    };
+    const script = async (): Promise<void> => scripts?.(engine, input);
     switch (action) {
       case 'prepare':
         await script();
@@ -86,15 +83,8 @@ async function ended(run: HookRun, log: HookLog, action: () => Promise<void>): P
   }
 }
 
-function failed(run: HookRun, log: HookLog | undefined, error: unknown): 1 {
-  for (const line of errorLines(error)) run.say(line);
-  const failure = asFailure(error);
-  log?.write({
-    severity: 'err',
-    message: failure?.message ?? String(error),
-    guest: run.invocation.guest,
-    result: failure?.code ?? 'VH_INTERNAL',
-  });
+function failed({ invocation: { guest }, say }: HookRun, log: HookLog | undefined, error: unknown): 1 {
+  reportFailure(error, { guest, log, say });
   return 1;
 }
 

@@ -17,7 +17,7 @@ export interface FunctionSettings {
 type Json = Readonly<Record<string, unknown>>;
 
 /** The arguments that make ip(8) tell about an interface. */
-export function showArguments(link: string): readonly string[] {
+function showArguments(link: string): readonly string[] {
   return ['-json', '-details', 'link', 'show', 'dev', link];
 }
 

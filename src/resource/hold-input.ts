@@ -2,7 +2,7 @@ import type { Claim, ClaimOwner } from '../claim/claim.ts';
 import type { Hold, HoldId, HoldKind, Stated } from '../claim/hold.ts';
 import { claimKey } from '../claim/owner.ts';
 import type { Step } from '../steps/step.ts';
-import { stages, type Seen } from './kind.ts';
+import { stages, type Change, type Seen } from './kind.ts';
 import { kindOf } from './kinds.ts';
 import type { Counted } from './share.ts';
 
@@ -20,11 +20,7 @@ export interface HoldInput {
 }
 
 /** One thing that is not as it is to be. */
-export interface HoldChange extends HoldId {
-  readonly seen: Seen;
-  readonly to: Stated;
-  /** What the owner wants; absent on a way back. */
-  readonly wish?: Stated;
+export interface HoldChange extends Change {
   /** In order. */
   readonly steps: readonly Step[];
 }

@@ -46,7 +46,7 @@ async function run(
     loadParser: () => note('parser', parseDomain),
     loudLog: () => note('loud log', noLog),
     say: (line) => said.push(line),
-    scripts: { are: () => false, run: () => Promise.resolve() },
+    scripts: () => undefined,
     ...changed,
   });
   return { status, said, touched };

@@ -1,8 +1,8 @@
 import type { Claim } from '../../claim/claim.ts';
-import { advice } from '../../hint.ts';
 import type { Step } from '../../steps/step.ts';
 import type { KindOf } from '../kind.ts';
 import { notKept } from './vf.ts';
+import { wishedOtherwise } from './one-guest.ts';
 import { cardOf, vfOf } from './vf-key.ts';
 import { lockOfFunctions } from './vfs.ts';
 
@@ -49,15 +49,12 @@ export const vfMac: KindOf<'vf-mac'> = {
     const last = wishes.at(-1);
     return last === undefined ? original : { ...original, mac: last.mac };
   },
-  conflict: ({ wish, others }) => {
-    const other = others.find(({ settled, wish: { mac } }) => settled && mac !== wish.mac);
-    return (
-      other && {
-        reason: `${other.owner} has it with ${other.wish.mac}`,
-        hints: [advice('a virtual function is for one guest: give this one another')],
-      }
-    );
-  },
+  conflict: (meeting) =>
+    wishedOtherwise(
+      meeting,
+      ({ mac }) => `with ${mac}`,
+      'a virtual function is for one guest: give this one another',
+    ),
   reach: ({ seen: { state, facts } }) => (facts.open === '' ? undefined : { to: state, left: facts.open }),
   absent: (key) => notKept(key),
   steps: ({ key, seen: { state, facts }, to }) => {

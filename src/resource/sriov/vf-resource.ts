@@ -1,6 +1,7 @@
 import { advice } from '../../hint.ts';
 import type { KindOf } from '../kind.ts';
 import { placeOf } from './profile.ts';
+import { wishedOtherwise } from './one-guest.ts';
 import { cardOf } from './vf-key.ts';
 import { lockOfFunctions } from './vfs.ts';
 
@@ -16,15 +17,12 @@ export const vfResource: KindOf<'vf-resource'> = {
   lock: (key) => lockOfFunctions(cardOf(key)),
   partOf: (key) => (placeOf(key).of === 'pf' ? undefined : { kind: 'vfs', key: cardOf(key) }),
   target: (original, wishes) => wishes.at(-1) ?? original,
-  conflict: ({ wish, others }) => {
-    const other = others.find(({ settled, wish: { value } }) => settled && value !== wish.value);
-    return (
-      other && {
-        reason: `${other.owner} has it ${other.wish.value}`,
-        hints: [advice('write the same for both guests, or give this one another function')],
-      }
-    );
-  },
+  conflict: (meeting) =>
+    wishedOtherwise(
+      meeting,
+      ({ value }) => value,
+      'write the same for both guests, or give this one another function',
+    ),
   absent: (key) => ({
     reason: `the driver of the card has no such share to deal out: there is no ${key.split(' ')[1] ?? ''}`,
     hints: [

@@ -1,5 +1,6 @@
 import { advice, command } from '../../hint.ts';
 import type { KindOf, Refusal } from '../kind.ts';
+import { wishedOtherwise } from './one-guest.ts';
 import { cardOf, vfOf } from './vf-key.ts';
 import { lockOfFunctions } from './vfs.ts';
 
@@ -17,15 +18,12 @@ export const vf: KindOf<'vf'> = {
   partOf: (key) => ({ kind: 'vfs', key: cardOf(key) }),
   isYetToCome: ({ facts }) => !facts.there,
   target: (original, wishes) => wishes.at(-1) ?? original,
-  conflict: ({ wish, others }) => {
-    const other = others.find(({ settled, wish: { value } }) => settled && value !== wish.value);
-    return (
-      other && {
-        reason: `${other.owner} has it ${other.wish.value}`,
-        hints: [advice('a virtual function is set for one guest: give this one another')],
-      }
-    );
-  },
+  conflict: (meeting) =>
+    wishedOtherwise(
+      meeting,
+      ({ value }) => value,
+      'a virtual function is set for one guest: give this one another',
+    ),
   reach: ({ seen: { state, facts } }) => (facts.open === '' ? undefined : { to: state, left: facts.open }),
   absent: (key) => notKept(key),
   steps: ({ key, seen: { state, facts }, to }) => {

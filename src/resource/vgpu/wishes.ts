@@ -39,7 +39,7 @@ export function vgpuWishes(
 }
 
 /** What a rule comes to for a virtual function. */
-export function wishFor(key: PciAddress, { type, params }: Pick<VgpuRule, 'type' | 'params'>): Wish<'vgpu'> {
+function wishFor(key: PciAddress, { type, params }: Pick<VgpuRule, 'type' | 'params'>): Wish<'vgpu'> {
   const asked = typeof type === 'number' ? { type, name: '' } : { type: 0, name: type };
   return { kind: 'vgpu', key, wish: { ...asked, params: params ?? '' } };
 }
