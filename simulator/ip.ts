@@ -2,6 +2,7 @@ import { failedOutput, refused, succeeded, type ProgramRun } from './programs.ts
 import type { VfSetting } from './spec.ts';
 import { vfsOf } from './sriov.ts';
 import type { Device, MachineState, VfSettings } from './state.ts';
+import { profileOf } from './profile.ts';
 import { settingsOf, NO_MAC, vfInterface } from './vf-network.ts';
 
 /**
@@ -121,7 +122,7 @@ function changeOf(key: string, value: string): ((each: VfSettings) => void) | un
 /**
  * The address of an interface itself. A virtual function's is the card's to allow: once somebody has set it through the
  * card, its own driver is refused (drivers/net/ethernet/intel/igbvf/netdev.c:igbvf_set_mac: EADDRNOTAVAIL). A card that is down
- * does not answer, and then nobody refuses.
+ * does not answer, nor igb of Linux 6.1, and then nobody refuses.
  */
 function setOwn(state: MachineState, device: Device, [key = '', value = '']: readonly string[]): ProgramRun {
   if (key !== 'address' || !isMac(value)) {
@@ -129,11 +130,15 @@ function setOwn(state: MachineState, device: Device, [key = '', value = '']: rea
   }
   if (value === NO_MAC) return ended('EADDRNOTAVAIL');
   const found = settingsOf(state, device);
-  const isHeard = found !== undefined && isNetUp(found.card);
+  const isHeard = found !== undefined && isNetUp(found.card) && hearsFunctions(state, found.card);
   if (isHeard && found.settings.macIsSet && value !== found.settings.mac) return ended('EADDRNOTAVAIL');
   device.mac = value;
   if (isHeard) found.settings.mac = value;
   return succeeded();
+}
+
+function hearsFunctions(state: MachineState, { driver }: Device): boolean {
+  return driver !== 'igb' || profileOf(state.spec.kernel).igbHearsNewFunctions;
 }
 
 function isNetUp({ spec, netUp }: Device): boolean {

@@ -31,6 +31,11 @@ export interface Profile {
   readonly evictsUnknownParent: boolean;
   /** Whether compact_memory takes nothing but 1 (mm/compaction.c:sysctl_compaction_handler, Linux 6.4 and later). */
   readonly compactsForOneOnly: boolean;
+  /**
+   * Whether igb hears of functions that were made while it was up. Linux 6.1 makes them before it has set itself up again
+   * (igb_enable_sriov), so that it misses their first word, and whatever they say until their interface comes up.
+   */
+  readonly igbHearsNewFunctions: boolean;
 }
 
 const profiles: Readonly<Record<KernelVersion, Profile>> = {
@@ -48,6 +53,7 @@ const profiles: Readonly<Record<KernelVersion, Profile>> = {
     evictsConsole: false,
     evictsUnknownParent: false,
     compactsForOneOnly: false,
+    igbHearsNewFunctions: false,
   },
   '6.1': {
     release: '6.1.0-38-amd64',
@@ -63,6 +69,7 @@ const profiles: Readonly<Record<KernelVersion, Profile>> = {
     evictsConsole: true,
     evictsUnknownParent: false,
     compactsForOneOnly: false,
+    igbHearsNewFunctions: false,
   },
   '6.12': {
     release: '6.12.117+deb13-amd64',
@@ -78,6 +85,7 @@ const profiles: Readonly<Record<KernelVersion, Profile>> = {
     evictsConsole: true,
     evictsUnknownParent: true,
     compactsForOneOnly: true,
+    igbHearsNewFunctions: true,
   },
   '7.2': {
     release: '7.2.13+deb14-amd64',
@@ -93,6 +101,7 @@ const profiles: Readonly<Record<KernelVersion, Profile>> = {
     evictsConsole: true,
     evictsUnknownParent: true,
     compactsForOneOnly: true,
+    igbHearsNewFunctions: true,
   },
 };
 

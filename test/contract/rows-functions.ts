@@ -68,6 +68,7 @@ export const functionRows: readonly Row[] = [
   },
   {
     id: '84',
+    kernels: ['6.12', '7.2'],
     name: 'the host may change the address of a function until somebody sets it through the card, and again once that is zeros',
     setup: [cardUp, ...withDriver],
     operation: own(OWN),
@@ -78,6 +79,20 @@ export const functionRows: readonly Row[] = [
       { operation: own(OTHER), expect: 'EADDRNOTAVAIL' },
       { operation: setVf(0, `mac ${ZEROS}`), expect: 'ok' },
       { operation: own(OTHER), expect: 'ok' },
+      { operation: ip('link set dev {link igb} down'), expect: 'ok' },
+    ],
+  },
+  {
+    id: '84b',
+    kernels: ['6.1'],
+    name: 'igb does not hear of the addresses of functions that were made while it was up',
+    setup: [cardUp, ...withDriver],
+    operation: setVf(0, `mac ${OWN}`),
+    expect: 'ok',
+    then: [
+      keeps(0, 'mac', OWN),
+      { operation: own(OTHER), expect: 'ok' },
+      keeps(0, 'mac', OWN),
       { operation: ip('link set dev {link igb} down'), expect: 'ok' },
     ],
   },
