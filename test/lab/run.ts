@@ -7,6 +7,7 @@ import { boot } from './host/boot.ts';
 import { emulator } from './host/emulator.ts';
 import { type Image, image } from './host/image.ts';
 import { labDirectory } from './host/lab-directory.ts';
+import { kernelModules } from './host/kernel-modules.ts';
 import { LabError } from './host/lab-error.ts';
 import { machineArguments } from './host/machine.ts';
 import { type Options, parseOptions } from './host/options.ts';
@@ -32,8 +33,13 @@ async function main(): Promise<void> {
   const totals: Totals = { passed: 0, failed: 0, skipped: 0 };
 
   // Before the first boot: building waits for its programs, and a boot must be watched.
-  const images = new Map(options.suites.map((suite) => [suite, image(lab, suite, rootfs(lab, suite))]));
-  const runSuite = async ([suite, parts]: readonly [Suite, Image]): Promise<void> => {
+  const suites = new Map(
+    options.suites.map((suite) => {
+      const root = rootfs(lab, suite);
+      return [suite, { image: image(lab, suite, root), modules: kernelModules(lab, suite, root) }];
+    }),
+  );
+  const runSuite = async ([suite, parts]: readonly [Suite, SuiteParts]): Promise<void> => {
     const print = printer(options, suite);
     for (const series of options.series) {
       const directory = lab.path('run', `${suite}-${series.name}`);
@@ -42,8 +48,8 @@ async function main(): Promise<void> {
     }
   };
   const started = performance.now();
-  if (options.together) await Promise.all([...images].map(runSuite));
-  else for (const each of images) await runSuite(each);
+  if (options.together) await Promise.all([...suites].map(runSuite));
+  else for (const each of suites) await runSuite(each);
   console.log(`\n${minutes(performance.now() - started)} for all boots`);
   const skips = totals.skipped > 0 ? `, ${totals.skipped} skipped` : '';
   console.log(`\n${totals.passed} passed, ${totals.failed} failed${skips}`);
@@ -61,11 +67,17 @@ function minutes(milliseconds: number): string {
   return `${Math.floor(milliseconds / 60_000)} min ${Math.floor((milliseconds / 1000) % 60)} s`;
 }
 
+interface SuiteParts {
+  readonly image: Image;
+  /** Directory of the kernel modules. */
+  readonly modules: string;
+}
+
 interface SeriesRun {
   readonly options: Options;
   readonly suite: Suite;
   readonly series: Series;
-  readonly parts: Image;
+  readonly parts: SuiteParts;
   readonly qemu: ReturnType<typeof emulator>;
   readonly directory: string;
   readonly log: string;
@@ -110,14 +122,14 @@ async function bootSeries(
     ...(options.only === undefined ? {} : { only: options.only }),
   };
   const product = series.needsProduct ? path.resolve(options.product ?? repository) : undefined;
-  const run = prepareShare(directory, order, product, log);
+  const run = prepareShare(directory, order, product, parts.modules, log);
   if (series.name === 'differential') await writePredictions(run.share, suite, options);
   const report = new LabReport(run.events, totals, print);
   const { end, hangs } = await boot({
     emulator: qemu,
     args: machineArguments({
       card: series.card,
-      image: parts,
+      image: parts.image,
       share: run.share,
       nvme: run.nvme,
       append: series.append,

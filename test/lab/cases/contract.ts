@@ -9,15 +9,13 @@ import { contractState, resetMachine } from '../guest/contract-reset.ts';
 import { realTarget } from '../guest/contract-target.ts';
 import { must } from '../guest/execute.ts';
 import { KernelCaller } from '../guest/kernel-caller.ts';
+import { insertModule } from '../guest/kernel-modules.ts';
 import { waitFor } from '../guest/wait.ts';
 import { driverOf } from '../guest/sysfs.ts';
 import { hostDrivers, hostModules } from '../guest/topology.ts';
 
 /** What the lab cannot bring about, by the number of the row. */
-const impossible: ReadonlyMap<string, string> = new Map([
-  ['66', 'no emulated firmware keeps its addresses'],
-  ...['68', '68b', '68c', '68d'].map((id) => [id, 'Debian has no driver with mediated devices'] as const),
-]);
+const impossible: ReadonlyMap<string, string> = new Map([['66', 'no emulated firmware keeps its addresses']]);
 
 /** What `load` and `unload` in the rows take for granted, besides the host drivers. */
 export const vfioModules = ['vfio-pci', 'vfio_iommu_type1', 'pci-stub'];
@@ -30,6 +28,7 @@ export async function contractCases(boot: Boot): Promise<readonly LabCase[]> {
   modules.push(...vfioModules);
   await must('modprobe', ['--all', ...modules]);
   if (boot === 'normal') {
+    await insertModule('labvgpu');
     for (const [device, driver] of hostDrivers) {
       await waitFor(
         device,

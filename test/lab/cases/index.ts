@@ -12,12 +12,14 @@ import { enduranceCases } from './endurance.ts';
 import { hugepageCases } from './hugepages.ts';
 import { interruptionCases } from './interruptions.ts';
 import { lifeCycleCases } from './life-cycle.ts';
+import { mdevCases } from './mdev.ts';
 import { refusalCases } from './refusals.ts';
 import { sequenceCases } from './sequences.ts';
 import { smokeCases } from './smoke.ts';
 import { soundCases } from './sound.ts';
 import { srIovCases } from './sr-iov.ts';
 import { timingCases } from './timings.ts';
+import { vgpuCases } from './vgpu.ts';
 
 /** Prepares the machine for a series and gives its cases. host/series.ts has the same names. */
 export async function casesOf(order: Order): Promise<readonly LabCase[]> {
@@ -31,7 +33,6 @@ export async function casesOf(order: Order): Promise<readonly LabCase[]> {
       await installAndStart();
       return [
         ...lifeCycleCases,
-        ...srIovCases(order),
         ...hugepageCases,
         ...interruptionCases,
         ...refusalCases(order),
@@ -49,6 +50,9 @@ export async function casesOf(order: Order): Promise<readonly LabCase[]> {
       return contractCases('vga-console');
     case 'differential':
       return sequenceCases();
+    case 'slices':
+      await installAndStart();
+      return [...srIovCases(order), ...mdevCases(order), ...vgpuCases(order)];
     case 'sound':
       await beginDesktop();
       await installAndStart();

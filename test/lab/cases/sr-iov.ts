@@ -37,8 +37,8 @@ async function cardUp(context: CaseContext): Promise<void> {
 }
 
 /** What the hook is to make for guests. */
-function configureFunctions(context: CaseContext, functions: number): void {
-  configureHost(context, `sriov:\n  - { pf: "${devices.igb}", vfs: ${functions} }\n`);
+function configureFunctions(context: CaseContext, functions: number, card: string = devices.igb): void {
+  configureHost(context, `sriov:\n  - { pf: "${card}", vfs: ${functions} }\n`);
 }
 
 async function shown(...args: readonly string[]): Promise<string> {
@@ -136,6 +136,24 @@ export function srIovCases(order: Order): readonly LabCase[] {
         await domain.start();
         expectDriver('vfio-pci', first);
         expectDriver('igbvf', second);
+        await domain.shutdown();
+        assert.deepEqual(differences(before, takeSnapshot()), []);
+      },
+    },
+    {
+      name: "holds: virtual functions of a disk controller, which the host's driver must not try",
+      limit: 240,
+      async run(context) {
+        await must('modprobe', ['--all', 'vfio-pci', 'vfio_iommu_type1']);
+        configureFunctions(context, 2, devices.slicedDisk);
+        const [other, given] = ['0000:0b:00.1', '0000:0b:00.2'] as const;
+        const before = takeSnapshot();
+        const domain = await Domain.define(context, 'disks', [{ address: given }]);
+        await domain.start();
+        assert.equal(read(attribute(devices.slicedDisk, 'sriov_numvfs')), '2');
+        expectDriver('vfio-pci', given);
+        expectDriver(undefined, other);
+        expectDriver('nvme', devices.slicedDisk, devices.nvme);
         await domain.shutdown();
         assert.deepEqual(differences(before, takeSnapshot()), []);
       },

@@ -32,10 +32,10 @@ export const contractAddresses: Readonly<Record<Role, string>> = {
 const patience = { igb: 8000, others: 3000 };
 
 /** The contract's view of this machine's own kernel. */
-export function realTarget(caller: KernelCaller): ContractTarget {
+export function realTarget(caller: KernelCaller, addresses = contractAddresses): ContractTarget {
   return {
-    addresses: contractAddresses,
-    perform: async (operation) => perform(caller, operation),
+    addresses,
+    perform: async (operation) => perform(caller, addresses, operation),
     text: (path) => undefinedWhenAbsent(() => readFileSync(path, 'latin1')),
     link: (path) => undefinedWhenAbsent(() => readlinkSync(path)),
     list: (path) => undefinedWhenAbsent(() => readdirSync(path)) ?? [],
@@ -54,7 +54,11 @@ async function until(condition: () => boolean): Promise<void> {
   }
 }
 
-async function perform(caller: KernelCaller, operation: Operation): Promise<Answer> {
+async function perform(
+  caller: KernelCaller,
+  addresses: Readonly<Record<Role, string>>,
+  operation: Operation,
+): Promise<Answer> {
   if ('write' in operation) {
     const slow = `${operation.write} ${operation.data}`.includes(contractAddresses.igb);
     const create = operation.create === true ? ['create'] : [];
@@ -66,7 +70,7 @@ async function perform(caller: KernelCaller, operation: Operation): Promise<Answ
     return (await execute('modprobe', [operation.load])).status === 0 ? 'ok' : 'failed';
   if ('unload' in operation) return caller.call(patience.others, 'delete-module', operation.unload);
   if ('openGroup' in operation) {
-    const members = operation.openGroup.map((role) => contractAddresses[role]);
+    const members = operation.openGroup.map((role) => addresses[role]);
     const group = linkName(attribute(members[0] ?? '', 'iommu_group')) ?? '';
     return caller.hold(operation.guest, 'open-group', `/dev/vfio/${group}`, ...members);
   }

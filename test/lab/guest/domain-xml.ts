@@ -1,5 +1,5 @@
 /** A host device as it is assigned in a domain's XML. */
-export type Assignment = Hostdev | NvmeDisk | HostdevInterface;
+export type Assignment = Hostdev | NvmeDisk | HostdevInterface | MediatedDevice;
 
 interface Assigned {
   readonly address: string;
@@ -19,6 +19,11 @@ export interface NvmeDisk extends Assigned {
 
 export interface HostdevInterface extends Assigned {
   readonly kind: 'interface';
+}
+
+export interface MediatedDevice {
+  readonly kind: 'mdev';
+  readonly uuid: string;
 }
 
 /** Where a guest's serial port writes, and its disk. */
@@ -70,6 +75,11 @@ ${assignments.map(assignmentXml).join('\n')}
 }
 
 function assignmentXml(assignment: Assignment): string {
+  if (assignment.kind === 'mdev') {
+    return `    <hostdev mode='subsystem' type='mdev' model='vfio-pci'>
+      <source><address uuid='${assignment.uuid}'/></source>
+    </hostdev>`;
+  }
   const [domain, bus, slot, fn] = assignment.address.split(/[:.]/);
   const address = `domain='0x${domain}' bus='0x${bus}' slot='0x${slot}' function='0x${fn}'`;
   const managed = assignment.managed === false ? 'no' : 'yes';

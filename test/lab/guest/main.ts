@@ -7,6 +7,7 @@ import { casesOf } from '../cases/index.ts';
 import type { LabEvent, Order } from '../protocol.ts';
 import { must } from './execute.ts';
 import { runCase } from './run-case.ts';
+import { takeSnapshot } from './snapshot.ts';
 
 process.setSourceMapsEnabled(true);
 
@@ -23,9 +24,12 @@ async function main(): Promise<void> {
     node: process.versions.node,
     cases: cases.length,
   });
+  let now = takeSnapshot();
   for (const labCase of cases) {
     tell({ event: 'begin', name: labCase.name });
-    tell(await runCase(labCase));
+    const { end, after } = await runCase(labCase, now);
+    tell(end);
+    now = after;
   }
 }
 

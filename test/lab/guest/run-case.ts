@@ -1,11 +1,16 @@
 import type { CaseEnds } from '../protocol.ts';
 import { type LabCase, Skipped } from './case.ts';
-import { differences, repair, takeSnapshot } from './snapshot.ts';
+import { differences, repair, type Snapshot, takeSnapshot } from './snapshot.ts';
+
+/** What came of a case, and what the machine is like now. */
+interface CaseRun {
+  readonly end: CaseEnds;
+  readonly after: Snapshot;
+}
 
 /** Runs one case, then what it asked for afterwards, then compares the machine with what it was before. */
-export async function runCase(labCase: LabCase): Promise<CaseEnds> {
+export async function runCase(labCase: LabCase, before: Snapshot): Promise<CaseRun> {
   const started = performance.now();
-  const before = takeSnapshot();
   const notes: string[] = [];
   const undo: (() => Promise<void> | void)[] = [];
   const reasons: string[] = [];
@@ -28,12 +33,14 @@ export async function runCase(labCase: LabCase): Promise<CaseEnds> {
       reasons.push(`afterwards: ${describe(error)}`);
     }
   }
-  const left = differences(before, takeSnapshot());
+  let after = takeSnapshot();
+  const left = differences(before, after);
   if (left.length > 0) {
     reasons.push('the machine is not as it was:', ...left.map((line) => `  ${line}`));
     reasons.push(...repair(before).map((line) => `  not repaired: ${line}`));
+    after = takeSnapshot();
   }
-  return {
+  const end: CaseEnds = {
     event: 'end',
     name: labCase.name,
     result: reasons.length > 0 ? 'failed' : skipped === undefined ? 'passed' : 'skipped',
@@ -45,6 +52,7 @@ export async function runCase(labCase: LabCase): Promise<CaseEnds> {
         : { reason: skipped }),
     notes,
   };
+  return { end, after };
 }
 
 /** @throws Error when the action has not ended after so many seconds; the action itself is left behind */

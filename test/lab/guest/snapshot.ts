@@ -10,6 +10,9 @@ export type Snapshot = ReadonlyMap<string, ReadonlyMap<string, string>>;
 /** Where the product keeps its claims: one that is left behind is a difference, too. */
 const claims = '/run/vfio-hook/claims';
 
+/** Mediated devices, whose parents are no PCI devices. */
+const mdevs = '/sys/bus/mdev/devices';
+
 /** Of every PCI device; what must be first is first when they are put back. */
 const attributes = [
   'driver_override',
@@ -17,23 +20,33 @@ const attributes = [
   'sriov_drivers_autoprobe',
   'power/control',
   'reset_method',
+  'nvidia/current_vgpu_type',
 ];
 
 /** Reads the facts of every PCI device and of the huge pages; a fact that does not exist is the text `none`. */
 export function takeSnapshot(): Snapshot {
   return new Map([
-    [claims, new Map([['files', existsSync(claims) ? readdirSync(claims).join(' ') : '']])],
+    ...[claims, mdevs].map((directory): readonly [string, ReadonlyMap<string, string>] => [
+      directory,
+      new Map([['entries', entries(directory).join(' ')]]),
+    ]),
     [pools, poolFacts()],
     ...pciDevices().map((device): readonly [string, ReadonlyMap<string, string>] => {
-      const facts = new Map<string, string>();
-      facts.set('driver', driverOf(device) ?? 'none');
+      // Most devices have few of them, and a failed read takes ten times as long as a directory.
+      const present = new Set(entries(attribute(device, '')));
+      const has = (name: string): boolean => present.has(name.split('/', 1)[0] ?? '');
+      const facts = new Map([['driver', (has('driver') ? driverOf(device) : undefined) ?? 'none']]);
       for (const name of attributes) {
-        facts.set(name, read(attribute(device, name)) ?? 'none');
+        facts.set(name, (has(name) ? read(attribute(device, name)) : undefined) ?? 'none');
       }
       barSizes(device).forEach((size, bar) => facts.set(`size of BAR ${bar}`, String(size)));
       return [device, facts];
     }),
   ]);
+}
+
+function entries(directory: string): readonly string[] {
+  return existsSync(directory) ? readdirSync(directory) : [];
 }
 
 /** Sizes of the BARs 0 to 5 in bytes; 0 where there is none. */
@@ -64,12 +77,16 @@ export function differences(before: Snapshot, after: Snapshot): readonly string[
  * it. @returns what still differs
  */
 export function repair(before: Snapshot): readonly string[] {
-  for (const name of existsSync(claims) ? readdirSync(claims) : []) rmSync(path.join(claims, name));
+  for (const name of entries(claims)) rmSync(path.join(claims, name));
+  const present = before.get(mdevs)?.get('entries')?.split(' ');
+  for (const uuid of entries(mdevs))
+    if (present?.includes(uuid) !== true) tryWrite(path.join(mdevs, uuid, 'remove'), '1');
   repairPools(before.get(pools));
   const after = takeSnapshot();
+  if (differences(before, after).length === 0) return [];
   for (const [device, facts] of before) {
     const now = after.get(device);
-    if (device === claims || device === pools || !now) continue;
+    if ([claims, mdevs, pools].includes(device) || !now) continue;
     if ([...facts].every(([name, text]) => now.get(name) === text)) continue;
     const override = facts.get('driver_override') ?? '(null)';
     unbind(device);

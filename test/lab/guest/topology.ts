@@ -23,6 +23,8 @@ export const devices = {
   port2: '0000:00:05.1',
   portNic: '0000:09:00.0',
   portUsb: '0000:0a:00.0',
+  /** Only in the series `slices`: a disk controller with up to three virtual functions. */
+  slicedDisk: '0000:0b:00.0',
 } as const;
 
 /** The IOMMU groups that matter, each sorted. Numbers are not stable, memberships are. */

@@ -2,14 +2,26 @@ import type { Image } from './image.ts';
 
 /**
  * The card with a resizable BAR 2 at 08:00: a graphics card with an audio function, the device alone, or two of it
- * as two functions whose BARs share a bridge window.
+ * as two functions whose BARs share a bridge window. Beside the first there can be a disk controller with SR-IOV; not
+ * always, since with two of them chance decides which one the kernel calls nvme0.
  */
-export type Card = 'graphics' | 'plain' | 'two BARs';
+export type Card = 'graphics' | 'graphics and sliced disk' | 'plain' | 'two BARs';
+
+const graphics = [
+  'rebar-gpu,bus=rp7,addr=0x0.0,vendor=0x10de,device=0x2684,class=0x0300,multifunction=on',
+  ...['ich9-intel-hda,id=hda1,bus=rp7,addr=0x0.1', 'hda-duplex,bus=hda1.0,audiodev=silent'],
+];
+
+const sliced = 'sriov_max_vfs=3,sriov_vq_flexible=6,sriov_vi_flexible=3';
 
 const cards: Readonly<Record<Card, readonly string[]>> = {
-  graphics: [
-    'rebar-gpu,bus=rp7,addr=0x0.0,vendor=0x10de,device=0x2684,class=0x0300,multifunction=on',
-    ...['ich9-intel-hda,id=hda1,bus=rp7,addr=0x0.1', 'hda-duplex,bus=hda1.0,audiodev=silent'],
+  graphics,
+  // 0b:00.0: what a virtual function of it is to do would have to be given first, so the host's driver fails on it.
+  'graphics and sliced disk': [
+    ...graphics,
+    'pcie-root-port,id=rp10,bus=pcie.0,chassis=10,slot=10,addr=0x7',
+    'nvme-subsys,id=subsystem',
+    `nvme,serial=slices,bus=rp10,subsys=subsystem,max_ioqpairs=8,msix_qsize=9,${sliced}`,
   ],
   plain: ['rebar-gpu,bus=rp7,addr=0x0.0'],
   'two BARs': ['rebar-gpu,bus=rp7,addr=0x0.0,multifunction=on', 'rebar-gpu,bus=rp7,addr=0x0.1'],

@@ -42,26 +42,49 @@ const options = [
   ...['--dpkgopt=force-unsafe-io', '--dpkgopt=path-exclude=/usr/share/doc/*'],
   ...['--dpkgopt=path-exclude=/usr/share/man/*', '--dpkgopt=path-exclude=/usr/share/locale/*'],
   `--setup-hook=${keepDebs}`,
-  ...[`--customize-hook=${accounts}`, `--customize-hook=${profile}`, `--customize-hook=${takeDebs}`],
 ];
 
 /** A suite's root file system, made of Debian packages; the packages themselves are kept beside it. */
 export function rootfs(lab: LabDirectory, suite: Suite): Artefact {
-  const include = [...packages, ...(suite === 'bookworm' ? [] : laterPackages)].join(',');
-  return obtain({
-    shelf: lab.path('rootfs'),
-    name: suite,
-    inputs: [suite, include, ...options],
+  return debian(lab, suite, {
+    shelf: 'rootfs',
     title: `root file system of ${suite}`,
+    packages: [...packages, ...(suite === 'bookworm' ? [] : laterPackages)],
+    hooks: [`--customize-hook=${accounts}`, `--customize-hook=${profile}`],
+  });
+}
+
+/** Which directory of Debian packages is wanted. */
+export interface DebianRoot {
+  /** Where it is kept, below the lab's directory. */
+  readonly shelf: string;
+  readonly title: string;
+  readonly packages: readonly string[];
+  /** What is done in it before the packages go, as options of mmdebstrap. */
+  readonly hooks: readonly string[];
+}
+
+/** A directory of Debian's essential packages and these; what was downloaded is shared by all of a suite. */
+export function debian(lab: LabDirectory, suite: Suite, root: DebianRoot): Artefact {
+  const include = root.packages.join(',');
+  const hooks = [...root.hooks, `--customize-hook=${takeDebs}`];
+  return obtain({
+    shelf: lab.path(root.shelf),
+    name: suite,
+    inputs: [suite, include, ...options, ...hooks],
+    title: root.title,
     build(directory) {
       const debs = lab.path('debs', suite);
       mkdirSync(debs, { recursive: true });
       const settings = `${directory}.apt`;
       writeFileSync(settings, aptSettings());
       run(
-        lab.log(`rootfs-${suite}`),
+        lab.log(`${root.shelf}-${suite}`),
         'mmdebstrap',
-        [...options, `--include=${include}`, `--aptopt=${settings}`, suite, directory, ...mirror()],
+        [
+          ...[...options, ...hooks, `--include=${include}`, `--aptopt=${settings}`],
+          ...[suite, directory, ...mirror()],
+        ],
         // INITRD=No: the kernel package would spend half a minute on an initrd that is never used.
         { env: { INITRD: 'No', LAB_DEBS: path.resolve(debs) } },
       );

@@ -23,6 +23,7 @@ export const allSeries: readonly Series[] = [
   { name: 'contract-text-console', limit: 120, card: 'plain', append: '', needsProduct: false },
   { name: 'differential', limit: 1500, card: 'plain', append: '', needsProduct: false },
   { name: 'life-cycle', limit: 2400, card: 'graphics', append: '', needsProduct: true },
+  { name: 'slices', limit: 1500, card: 'graphics and sliced disk', append: '', needsProduct: true },
   { name: 'sound', limit: 1200, card: 'graphics', append: '', needsProduct: true },
   { name: 'apparmor', limit: 600, card: 'graphics', append: '', needsProduct: true },
 ];

@@ -24,6 +24,7 @@ export function prepareShare(
   directory: string,
   order: Order,
   product: string | undefined,
+  kernelModules: string,
   log: string,
 ): RunDirectory {
   rmSync(directory, { recursive: true, force: true });
@@ -34,6 +35,7 @@ export function prepareShare(
   cpSync(path.join(labSource, 'golden'), path.join(share, 'golden'), { recursive: true });
   for (const name of ['usual-hook', 'kernel-call.pl'])
     cpSync(path.join(labSource, 'guest', name), path.join(share, name));
+  cpSync(kernelModules, path.join(share, 'kernel-modules'), { recursive: true });
   if (product !== undefined) copyProduct(product, path.join(share, 'product'));
   writeFileSync(path.join(share, 'order.json'), JSON.stringify(order));
   const run: RunDirectory = {
