@@ -11,6 +11,8 @@ export interface Order {
   readonly only?: string;
   /** Cases that have run already, in a boot that the emulator has stopped. */
   readonly done: readonly string[];
+  /** Of the cases that suites share between them this one runs every so many, from one of them on; else all. */
+  readonly turn?: { readonly first: number; readonly every: number };
   /** How often the endurance case repeats start and destroy. */
   readonly cycles: number;
   /** How many random sequences are compared, and what they are made from. */

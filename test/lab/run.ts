@@ -119,6 +119,7 @@ async function bootSeries(
     sequences: options.sequences,
     seed: options.seed,
     updateGolden: options.updateGolden,
+    ...(options.byTurns && { turn: { first: options.suites.indexOf(suite), every: options.suites.length } }),
     ...(options.only === undefined ? {} : { only: options.only }),
   };
   const product = series.needsProduct ? path.resolve(options.product ?? repository) : undefined;

@@ -11,7 +11,7 @@ import { contractCases } from './contract.ts';
 import { enduranceCases } from './endurance.ts';
 import { hugepageCases } from './hugepages.ts';
 import { interruptionCases } from './interruptions.ts';
-import { lifeCycleCases } from './life-cycle.ts';
+import { assignmentCases, lifeCycleCases } from './life-cycle.ts';
 import { mdevCases } from './mdev.ts';
 import { refusalCases } from './refusals.ts';
 import { sequenceCases } from './sequences.ts';
@@ -19,7 +19,7 @@ import { smokeCases } from './smoke.ts';
 import { soundCases } from './sound.ts';
 import { srIovCases } from './sr-iov.ts';
 import { timingCases } from './timings.ts';
-import { vgpuCases } from './vgpu.ts';
+import { vgpuCases, vgpuRowCases } from './vgpu.ts';
 
 /** Prepares the machine for a series and gives its cases. host/series.ts has the same names. */
 export async function casesOf(order: Order): Promise<readonly LabCase[]> {
@@ -33,12 +33,15 @@ export async function casesOf(order: Order): Promise<readonly LabCase[]> {
       await installAndStart();
       return [
         ...lifeCycleCases,
-        ...hugepageCases,
-        ...interruptionCases,
-        ...refusalCases(order),
-        ...commandCases,
-        ...timingCases,
-        ...enduranceCases(order.cycles),
+        ...inTurn(order, [
+          ...assignmentCases,
+          ...hugepageCases,
+          ...interruptionCases,
+          ...refusalCases(order),
+          ...commandCases,
+          ...timingCases,
+          ...enduranceCases(order.cycles),
+        ]),
       ];
     case 'contract':
       return contractCases('normal');
@@ -52,11 +55,11 @@ export async function casesOf(order: Order): Promise<readonly LabCase[]> {
       return sequenceCases();
     case 'slices':
       await installAndStart();
-      return [...srIovCases(order), ...mdevCases(order), ...vgpuCases(order)];
+      return [...srIovCases(order), ...mdevCases(order), ...vgpuCases(order), ...inTurn(order, vgpuRowCases)];
     case 'sound':
       await beginDesktop();
       await installAndStart();
-      return soundCases;
+      return inTurn(order, soundCases);
     case 'apparmor':
       await enforceProfile();
       await installAndStart();
@@ -64,6 +67,11 @@ export async function casesOf(order: Order): Promise<readonly LabCase[]> {
     default:
       throw new Error(`no series "${order.series}"`);
   }
+}
+
+/** Those of a suite, where the suites share these between them. */
+function inTurn({ turn }: Order, cases: readonly LabCase[]): readonly LabCase[] {
+  return turn === undefined ? cases : cases.filter((_, index) => index % turn.every === turn.first);
 }
 
 /** libvirtd looks for hooks when it starts, so the hook comes first. */

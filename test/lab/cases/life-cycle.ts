@@ -126,17 +126,6 @@ export const lifeCycleCases: readonly LabCase[] = [
       await domain.destroy();
     },
   },
-  ...assigned.map(({ name, assignments, moved, stays = {} }): LabCase => ({
-    name: `assigned: ${name}`,
-    async run(context) {
-      if (assignments.some(({ kind }) => kind === 'nvme')) await skipWithoutNvmeDriver();
-      const domain = await Domain.define(context, 'assigned', assignments);
-      await domain.start();
-      expectDriver('vfio-pci', ...moved);
-      for (const [device, driver] of Object.entries(stays)) expectDriver(driver, device);
-      await domain.shutdown();
-    },
-  })),
   {
     name: 'BAR 2 is resized for the guest, as the guest itself sees it, and has its old size afterwards',
     async run(context) {
@@ -160,6 +149,21 @@ export const lifeCycleCases: readonly LabCase[] = [
     },
   },
 ];
+
+/** What a guest is assigned, and what moves with it. */
+export const assignmentCases: readonly LabCase[] = assigned.map(
+  ({ name, assignments, moved, stays = {} }): LabCase => ({
+    name: `assigned: ${name}`,
+    async run(context) {
+      if (assignments.some(({ kind }) => kind === 'nvme')) await skipWithoutNvmeDriver();
+      const domain = await Domain.define(context, 'assigned', assignments);
+      await domain.start();
+      expectDriver('vfio-pci', ...moved);
+      for (const [device, driver] of Object.entries(stays)) expectDriver(driver, device);
+      await domain.shutdown();
+    },
+  }),
+);
 
 /**
  * QEMU 11's own driver for NVMe disks waits for ever in this machine: its first DMA write is refused by the emulated

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { randomUUID } from 'node:crypto';
+import { createHash } from 'node:crypto';
 
 import type { Role } from '../../contract/contract.ts';
 import { runRow } from '../../contract/run.ts';
@@ -66,12 +66,11 @@ function expectTypes(...types: readonly [string, string]): void {
 
 /** The hook, called as libvirt calls it. */
 async function hook(name: string, operation: string, sub: string, address: string): Promise<Execution> {
+  // Libvirt's own XML always has one, the same for all of a guest's life.
+  const digits = createHash('sha256').update(name).digest('hex');
+  const uuid = digits.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12}).*$/, '$1-$2-$3-$4-$5');
   return execute('/etc/libvirt/hooks/qemu', [name, operation, sub, '-'], {
-    // Libvirt's own XML always has one.
-    stdin: domainXml(name, [{ address, managed: false }]).replace(
-      '</name>',
-      `</name><uuid>${randomUUID()}</uuid>`,
-    ),
+    stdin: domainXml(name, [{ address, managed: false }]).replace('</name>', `</name><uuid>${uuid}</uuid>`),
     env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin' },
   });
 }
@@ -80,21 +79,26 @@ function succeeded({ status, stdout, stderr }: Execution): void {
   assert.equal(status, 0, stdout + stderr);
 }
 
+/**
+ * The rows of the contract, kept by the lab's own driver: what it does is written after the rows, what the kernel around it
+ * does is the kernel's.
+ */
+export const vgpuRowCases: readonly LabCase[] = vgpuRows.map((row): LabCase => ({
+  name: `contract ${row.id}: ${row.name}`,
+  async run(context) {
+    const reason = impossible.get(row.id);
+    if (reason !== undefined) throw new Skipped(reason);
+    await offer(context);
+    const caller = new KernelCaller();
+    context.afterwards(async () => caller.close());
+    assert.deepEqual(await runRow(realTarget(caller, addresses), row), []);
+  },
+}));
+
 /** As NVIDIA's own VFIO framework is, with a driver of the lab’s in its place. */
 export function vgpuCases(order: Order): readonly LabCase[] {
   const golden = new Golden(order);
   return [
-    ...vgpuRows.map((row): LabCase => ({
-      name: `contract ${row.id}: ${row.name}`,
-      async run(context) {
-        const reason = impossible.get(row.id);
-        if (reason !== undefined) throw new Skipped(reason);
-        await offer(context);
-        const caller = new KernelCaller();
-        context.afterwards(async () => caller.close());
-        assert.deepEqual(await runRow(realTarget(caller, addresses), row), []);
-      },
-    })),
     {
       name: 'vgpu: a type is set for whoever opens the function, never taken from it, and 0 afterwards',
       limit: 240,
@@ -107,7 +111,6 @@ export function vgpuCases(order: Order): readonly LabCase[] {
         const before = takeSnapshot();
         succeeded(await hook('slice', 'prepare', 'begin', first));
         expectTypes('1155', '0');
-        golden.check('vgpu-list', (await vfioHook('vgpu')).stdout);
         const other = await hook('other', 'prepare', 'begin', second);
         assert.notEqual(other.status, 0);
         golden.check('vgpu-other-size', other.stderr);
@@ -119,7 +122,7 @@ export function vgpuCases(order: Order): readonly LabCase[] {
         await hook('slice', 'release', 'end', first);
         expectTypes('1155', '0');
         await caller.letGo('qemu');
-        succeeded(await vfioHook('recover'));
+        succeeded(await hook('slice', 'release', 'end', first));
         expectTypes('0', '0');
         assert.deepEqual(differences(before, takeSnapshot()), []);
       },

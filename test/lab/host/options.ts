@@ -15,6 +15,8 @@ export interface Options {
   /** Directory with dist/ and install.sh; the repository unless told otherwise. */
   readonly product: string | undefined;
   readonly updateGolden: boolean;
+  /** Whether a case that kernel and libvirt have little to say in runs in one of the suites alone. */
+  readonly byTurns: boolean;
   /** Whether the suites run beside each other; golden texts are written by one at a time. */
   readonly together: boolean;
 }
@@ -27,6 +29,7 @@ export const usage = `usage: npm run test:lab -- [options]
   --sequences N     how many random sequences both kernels do, in each suite (default: 150)
   --seed N          what they are made from (default: a new one, printed)
   --product DIR     the directory that holds dist/ and install.sh (default: this repository)
+  --by-turns        the suites share those cases between them that are about this program more than about theirs
   --one-at-a-time   one suite after the other, for times that can be compared (default: all at once)
   --update-golden   write the golden texts in place of comparing them
 `;
@@ -46,6 +49,7 @@ export function parseOptions(args: readonly string[]): Options {
     seed: values.seed === undefined ? Math.floor(Math.random() * 2 ** 31) : count('--seed', values.seed),
     product: values.product,
     updateGolden: values['update-golden'],
+    byTurns: values['by-turns'],
     together: !values['one-at-a-time'] && !values['update-golden'],
   };
 }
@@ -62,6 +66,7 @@ function parse(args: readonly string[]) {
         sequences: { type: 'string', default: '150' },
         seed: { type: 'string' },
         product: { type: 'string' },
+        'by-turns': { type: 'boolean', default: false },
         'one-at-a-time': { type: 'boolean', default: false },
         'update-golden': { type: 'boolean', default: false },
       },
