@@ -5,6 +5,7 @@ import { addDevice } from './hotplug.ts';
 import { memoryAtBoot } from './hugepages.ts';
 import { register } from './modules.ts';
 import { startAtBoot } from './processes.ts';
+import { unitsAtBoot } from './systemd.ts';
 import type { MachineSpec } from './spec.ts';
 import type { Device, MachineState } from './state.ts';
 import { makeVfs, vfsOf } from './sriov.ts';
@@ -37,6 +38,7 @@ export function build(spec: MachineSpec, boot: number, carried?: Carried): Machi
     locks: {},
     tasks: [],
     processes: [],
+    units: unitsAtBoot(spec),
     daemon: { pid: LIBVIRTD, startTime: 1, name: 'libvirtd' },
     opens: [],
     consoles: consolesAtBoot(spec.console),

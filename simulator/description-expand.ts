@@ -37,6 +37,7 @@ export function expand(description: Description): MachineSpec {
     mdevTypes: description.mdev,
     volumes: storage.volumes,
     keyboards: input.keyboards,
+    units: description.units,
     processes: description.processes.map(({ unit, user, ...process }) => ({
       ...process,
       ...(unit !== undefined && { unit: { name: unit, ...(user !== undefined && { user }) } }),

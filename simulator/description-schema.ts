@@ -255,6 +255,18 @@ export const descriptionSchema = v.strictObject({
     [],
   ),
   processes: v.optional(v.array(process), []),
+  /** Units of systemd besides those of processes, and what they are when the machine has started. */
+  units: v.optional(
+    v.array(
+      v.strictObject({
+        name,
+        user: v.exactOptional(v.number()),
+        active: v.optional(v.picklist(['active', 'inactive', 'failed']), 'active'),
+        startLimit: v.exactOptional(v.number()),
+      }),
+    ),
+    [],
+  ),
   files: v.optional(v.record(v.string(), v.string()), {}),
   fileFacts: v.optional(v.record(v.string(), fileFacts), {}),
   devices: v.array(device),

@@ -2,6 +2,7 @@ import { errnoText } from '../src/errno.ts';
 import { acting, type ActingProgram } from '../src/programs.ts';
 import { ip } from './ip.ts';
 import { sriovManage } from './sriov-manage.ts';
+import { systemctl } from './systemd.ts';
 import type { MachineState, ProgramOutput } from './state.ts';
 import type { Work } from './work.ts';
 
@@ -13,7 +14,11 @@ export interface ProgramRun extends ProgramOutput {
 /** A program of this machine. What it does at once it has done when it returns. */
 export type Program = (state: MachineState, args: readonly string[]) => ProgramRun;
 
-const programs: Readonly<Record<ActingProgram, Program>> = { ip, 'sriov-manage': sriovManage };
+const programs: Readonly<Record<ActingProgram, Program>> = {
+  ip,
+  'sriov-manage': sriovManage,
+  systemctl,
+};
 
 /** Runs a program as far as it gets by itself. */
 export function runProgram(state: MachineState, program: ActingProgram, args: readonly string[]): ProgramRun {
@@ -22,13 +27,28 @@ export function runProgram(state: MachineState, program: ActingProgram, args: re
 
 /** What is started for a program, and what it says when it does not know what it is told; no path: it is not there. */
 export function programPath(
-  { spec }: MachineState,
+  { spec, units }: MachineState,
   program: ActingProgram,
 ): { readonly path?: string; readonly unfit?: string } {
   const path = acting[program];
-  const isThere = path.startsWith('/') ? spec.files[path] !== undefined : spec.wideRoutes !== undefined;
+  const isThere = isProgramThere(spec, units, program);
   const unfit = spec.unfitPrograms?.[program];
   return { ...(isThere && { path }), ...(unfit !== undefined && { unfit }) };
+}
+
+function isProgramThere(
+  { files, wideRoutes }: MachineState['spec'],
+  units: MachineState['units'],
+  program: ActingProgram,
+): boolean {
+  switch (program) {
+    case 'ip':
+      return wideRoutes !== undefined;
+    case 'systemctl':
+      return Object.keys(units).length > 0;
+    case 'sriov-manage':
+      return files[acting[program]] !== undefined;
+  }
 }
 
 /** How a program ends whose system call was refused. */

@@ -38,6 +38,8 @@ export interface MachineSpec {
   readonly keyboards: readonly KeyboardSpec[];
   /** What runs since the machine booted, besides what a test starts. */
   readonly processes: readonly ProcessSpec[];
+  /** Units of systemd besides those that processes are of. */
+  readonly units: readonly UnitSpec[];
   /** Further text files by absolute path, such as /proc/swaps. */
   readonly files: Readonly<Record<string, string>>;
   /** What ip(8) prints of default routes in all tables; absent: there is no such program. */
@@ -294,6 +296,15 @@ export const vfSettings = [
 ] as const;
 
 export type VfSetting = (typeof vfSettings)[number];
+
+/** A unit of systemd. */
+export interface UnitSpec {
+  readonly name: string;
+  readonly user?: number;
+  readonly active: 'active' | 'inactive' | 'failed';
+  /** How often it may be started before systemd wants to be told that this is on purpose; absent: as often as one likes. */
+  readonly startLimit?: number;
+}
 
 /** A program of the host. */
 export interface ProcessSpec {

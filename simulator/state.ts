@@ -33,6 +33,8 @@ export interface MachineState {
   /** System calls that have not returned. */
   tasks: Task[];
   processes: Process[];
+  /** Units of systemd, by the keys of src/pci/unit.ts; none: systemd does not run here. */
+  units: Record<string, UnitRun>;
   /** libvirt's daemon; absent while it does not run. */
   daemon?: Process;
   opens: OpenNode[];
@@ -48,6 +50,13 @@ export interface MachineState {
   journal: JournalEntry[];
   /** Kernel log, the latest lines. */
   log: string[];
+}
+
+/** A unit of systemd. */
+export interface UnitRun {
+  active: 'active' | 'inactive' | 'failed';
+  /** Since that was forgotten last. */
+  starts: number;
 }
 
 /** One function on the bus; a device that is removed and found again is a new object with a new uid. */

@@ -13,6 +13,7 @@ const packages: Readonly<Record<string, string>> = {
   flock: 'util-linux',
   logger: 'bsdutils (Debian, Ubuntu) or util-linux',
   ip: 'iproute2 (Debian, Ubuntu) or iproute',
+  systemctl: 'systemd',
   'sriov-manage': 'that has NVIDIA’s vGPU host driver',
 };
 
@@ -48,6 +49,7 @@ export type OptionedProgram = keyof typeof options;
  */
 export const acting = {
   ip: 'ip',
+  systemctl: 'systemctl',
   'sriov-manage': '/usr/lib/nvidia/sriov-manage',
 } as const satisfies Readonly<Record<string, string>>;
 

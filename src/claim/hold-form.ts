@@ -1,5 +1,6 @@
 import { parsePciAddress } from '../pci/address.ts';
 import { isMdevUuid, isParentName, isTypeId, parseAttributes } from '../pci/mdev.ts';
+import { parseUnitKey } from '../pci/unit.ts';
 import type { Forms, HoldKind } from './hold.ts';
 
 /** What is true of a value that was stored. */
@@ -73,6 +74,11 @@ const forms: { readonly [K in HoldKind]: Form<K> } = {
     },
     original: { value: isShare },
     wish: { value: isShare },
+  },
+  unit: {
+    key: (text) => parseUnitKey(text) !== undefined,
+    original: { active: isBoolean },
+    wish: { active: isBoolean },
   },
   parameter: {
     key: (text) => /^[a-z0-9_]{1,64} [a-z0-9_]{1,64}$/.test(text),

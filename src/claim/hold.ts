@@ -94,6 +94,12 @@ export interface Forms {
     readonly state: { readonly value: string };
     readonly wish: { readonly value: string };
   };
+  /** A unit of systemd, by the key of src/pci/unit.ts. */
+  readonly unit: {
+    /** Whether it is running. */
+    readonly state: { readonly active: boolean };
+    readonly wish: { readonly active: boolean };
+  };
   /** A parameter of a module that is true or false: `MODULE PARAMETER`. */
   readonly parameter: {
     /** As the kernel prints it. */

@@ -1,6 +1,7 @@
 import type { Hint } from '../hint.ts';
 import type { PciAddress } from '../pci/address.ts';
 import type { MdevAttributes } from '../pci/mdev.ts';
+import type { Unit } from '../pci/unit.ts';
 import type { UseReason } from '../pci/use.ts';
 import type { GuestKey } from './guest-file.ts';
 import type { DeviceMatch } from './match.ts';
@@ -19,6 +20,8 @@ export interface Config {
   readonly vgpu: readonly VgpuRule[];
   /** What mediated devices are made of, by their UUIDs; those of the guest's own file first. */
   readonly mdev: readonly MdevRule[];
+  /** Units of systemd that are stopped, or started, for the time that the guest runs. */
+  readonly services: ServiceRules;
   /** Whether guests may start where the IOMMU does not check interrupts: {@link ConfigScope} `all` only. */
   readonly allowUnsafeInterrupts: boolean;
 }
@@ -44,6 +47,12 @@ export interface DeviceRule {
   readonly driver?: string;
   /** What the device may be taken from although the host uses it for that; only in a rule for one device or model. */
   readonly allow?: readonly UseReason[];
+}
+
+/** Units of systemd for the time of a guest. */
+export interface ServiceRules {
+  readonly stop: readonly Unit[];
+  readonly start: readonly Unit[];
 }
 
 /** Huge pages for the memory of a guest. */
@@ -142,6 +151,7 @@ export interface PartialConfig {
   readonly sriov?: readonly CardRule[];
   readonly vgpu?: readonly VgpuRule[];
   readonly mdev?: readonly MdevRule[];
+  readonly services?: ServiceRules;
   readonly allowUnsafeInterrupts?: boolean;
 }
 
@@ -174,6 +184,7 @@ export const defaultConfig: Config = {
   sriov: [],
   vgpu: [],
   mdev: [],
+  services: { stop: [], start: [] },
   allowUnsafeInterrupts: false,
 };
 
@@ -188,6 +199,10 @@ export function mergeConfig(base: Config, file: PartialConfig): Config {
     sriov: mergeCards(base.sriov, file.sriov ?? []),
     vgpu: [...base.vgpu, ...(file.vgpu ?? [])],
     mdev: [...(file.mdev ?? []), ...base.mdev],
+    services: {
+      stop: [...base.services.stop, ...(file.services?.stop ?? [])],
+      start: [...base.services.start, ...(file.services?.start ?? [])],
+    },
     allowUnsafeInterrupts: file.allowUnsafeInterrupts ?? base.allowUnsafeInterrupts,
   };
 }

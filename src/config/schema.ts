@@ -6,6 +6,7 @@ import { logLevels } from './config.ts';
 import { DURATION, parseDuration } from './duration.ts';
 import { hugepages } from './areas/hugepages.ts';
 import { mdev } from './areas/mdev.ts';
+import { services } from './areas/services.ts';
 import { sriov } from './areas/sriov.ts';
 import { vgpu } from './areas/vgpu.ts';
 import { ADDRESS, closed, expected, HEX, read } from './forms.ts';
@@ -139,6 +140,7 @@ export const configSchema = v.pipe(
     sriov: v.exactOptional(sriov),
     vgpu: v.exactOptional(vgpu),
     mdev: v.exactOptional(mdev),
+    services: v.exactOptional(services),
     allowUnsafeInterrupts: v.exactOptional(
       v.pipe(
         v.boolean(expected('true or false')),
@@ -158,6 +160,7 @@ export const configSchema = v.pipe(
       sriov: cards,
       vgpu: types,
       mdev: slices,
+      services: units,
       allowUnsafeInterrupts,
     }) => ({
       ...(timeouts && { timeouts }),
@@ -167,6 +170,7 @@ export const configSchema = v.pipe(
       ...(cards && { sriov: cards }),
       ...(types && { vgpu: types }),
       ...(slices && { mdev: slices }),
+      ...(units && { services: units }),
       ...(allowUnsafeInterrupts !== undefined && { allowUnsafeInterrupts }),
     }),
   ),

@@ -8,6 +8,7 @@ import { VfioHookError } from '../errors.ts';
 import type { Host } from '../host/host.ts';
 import { profilePlace } from '../observe/function-profile.ts';
 import { offeredVariants } from '../observe/known-drivers.ts';
+import { canonicalUnit } from '../observe/units.ts';
 import { readMdev } from '../observe/mdev.ts';
 import { mdevctlDefinition } from '../observe/mdevctl.ts';
 import { groupOf } from '../observe/read-device.ts';
@@ -76,6 +77,7 @@ export function placesOn(host: Host, { sriov }: Pick<Config, 'sriov'>): Places {
     profileOf: (card) => profilePlace(host, card),
     vgpuCardOf: (address) => vgpuCardOf(host, address, sriov),
     knownMdev: (uuid) => knownMdev(host, uuid),
+    canonicalUnit: (unit) => canonicalUnit(host, unit),
   };
 }
 

@@ -39,6 +39,8 @@ export interface DeviceUse {
   readonly hints: readonly Hint[];
   /** It ends by itself as soon as the device leaves its driver, so that it keeps nobody from the device. */
   readonly yields?: true;
+  /** The units of systemd whose processes are all that keeps it, by the keys of src/pci/unit.ts. */
+  readonly units?: readonly string[];
   /** False: no hint offers to allow it, since what came of that is worse than no guest. It can be allowed all the same. */
   readonly offered?: false;
 }

@@ -101,5 +101,9 @@ export interface Facts {
     /** Nobody can write it. */
     fixed: boolean;
   }>;
+  readonly unit: Readonly<{
+    /** Whether systemd knows it. */
+    there: boolean;
+  }>;
   readonly parameter: Readonly<Record<string, never>>;
 }

@@ -5,12 +5,14 @@ import { vfMac } from './sriov/vf-mac.ts';
 import { vfResource } from './sriov/vf-resource.ts';
 import { vf } from './sriov/vf.ts';
 import { vfs } from './sriov/vfs.ts';
+import { unit } from './services/unit.ts';
 import { hugepages } from './tuning/hugepages.ts';
 import { parameter } from './tuning/parameter.ts';
 import { vgpu } from './vgpu/vgpu.ts';
 
 /** Every kind. One that is missing does not compile. */
 export const kinds: { readonly [K in HoldKind]: KindOf<K> } = {
+  unit,
   vfs,
   vf,
   'vf-mac': vfMac,

@@ -3,6 +3,7 @@ import type { Host } from '../host/host.ts';
 import { mdevGroup } from '../observe/mdev.ts';
 import type { Seen, SeenOf } from './kind.ts';
 import { readMdevs } from './mdev/read-mdevs.ts';
+import { readUnitStates } from './services/read-units.ts';
 import { readVf, readVfMac, readVfResource } from './sriov/read-vf.ts';
 import { readVfs } from './sriov/read-vfs.ts';
 import { readHugepages } from './tuning/read-hugepages.ts';
@@ -21,6 +22,7 @@ export type Reader<K extends HoldKind> = (
 
 /** How each kind is read. One that is missing does not compile. */
 const readers: { readonly [K in HoldKind]: Reader<K> } = {
+  unit: readUnitStates,
   vfs: readVfs,
   vgpu: readVgpus,
   mdev: readMdevs,

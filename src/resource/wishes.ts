@@ -5,6 +5,7 @@ import { poolKey } from '../pci/hugepages.ts';
 import { attributesText, type Mdev, type MdevAttributes } from '../pci/mdev.ts';
 import { promisedAddresses, type Routing } from '../pci/routing.ts';
 import type { Wish } from './kind.ts';
+import { serviceWishes, type CanonicalUnit } from './services/wishes.ts';
 import { cardWishes } from './sriov/card-wishes.ts';
 import type { ProfilePlace } from './sriov/profile.ts';
 import { vgpuWishes, type CardOf } from './vgpu/wishes.ts';
@@ -21,21 +22,23 @@ export interface Places {
   readonly vgpuCardOf?: CardOf;
   /** What a mediated device is that no configuration names: what mdevctl makes of it, or what it is. */
   readonly knownMdev?: (uuid: string) => KnownMdev | undefined;
+  readonly canonicalUnit?: CanonicalUnit;
 }
 
 /** The part of a configuration that wishes come from. */
-type WishfulConfig = Pick<Config, 'hugepages' | 'sriov'> & Partial<Pick<Config, 'vgpu' | 'mdev'>>;
+type WishfulConfig = Pick<Config, 'hugepages' | 'sriov'> &
+  Partial<Pick<Config, 'vgpu' | 'mdev' | 'services'>>;
 
 /**
  * What a guest needs besides its devices: what its configuration asks for, and of the host's cards those that it is
  * assigned a virtual function of, with what is set of that. Throws VH_CONFIG as {@link vgpuWishes}.
  */
 export function wishesOf(
-  { hugepages, sriov, vgpu = [], mdev = [] }: WishfulConfig,
+  { hugepages, sriov, vgpu = [], mdev = [], services }: WishfulConfig,
   domain: Domain,
   places: Places,
 ): readonly Wish[] {
-  const { vgpuCardOf = () => undefined, knownMdev = () => undefined } = places;
+  const { vgpuCardOf = () => undefined, knownMdev = () => undefined, canonicalUnit = asNamed } = places;
   const assigned = pciHostdevs(domain);
   const addresses = assigned.map(({ address }) => address);
   const pages = hugepages ? pagesFor(hugepages, domain) : 0;
@@ -48,6 +51,7 @@ export function wishesOf(
     ];
   });
   return [
+    ...(services ? serviceWishes(services, canonicalUnit) : []),
     ...sriov.flatMap((card) => cardWishes(card, assigned, places)),
     ...vgpuWishes(vgpu, addresses, vgpuCardOf),
     ...mediated,
@@ -56,6 +60,8 @@ export function wishesOf(
       : []),
   ];
 }
+
+const asNamed: CanonicalUnit = (unit) => unit;
 
 /** The virtual functions that wishes promise, whether they are there or not. */
 export function promisedBy(

@@ -13,6 +13,7 @@ import { set } from './set.ts';
 import { sriovManage } from './sriov-manage.ts';
 import { setMdevAttribute } from './set-mdev-attribute.ts';
 import { unbind } from './unbind.ts';
+import { unit } from './unit.ts';
 
 /** How each kind of step is described, applied and verified. A kind that is missing here does not compile. */
 const definitions: { readonly [K in StepKind]: StepDefinition<Extract<Step, { kind: K }>> } = {
@@ -20,6 +21,7 @@ const definitions: { readonly [K in StepKind]: StepDefinition<Extract<Step, { ki
   set,
   'set-link': setLink,
   'compact-memory': compactMemory,
+  unit,
   'sriov-manage': sriovManage,
   'create-mdev': createMdev,
   'set-mdev-attribute': setMdevAttribute,

@@ -10,6 +10,7 @@ export type Step =
   | SetAttribute
   | SetLink
   | CompactMemory
+  | ChangeUnit
   | SriovManage
   | CreateMdev
   | SetMdevAttribute
@@ -103,6 +104,14 @@ export interface CompactMemory {
   readonly node?: number;
 }
 
+/** Has systemd stop a unit, or start it. */
+export interface ChangeUnit {
+  readonly kind: 'unit';
+  /** As in src/pci/unit.ts. */
+  readonly key: string;
+  readonly to: 'start' | 'stop';
+}
+
 /** Makes all virtual functions of an NVIDIA card, or takes all of them away, by NVIDIA's own program. */
 export interface SriovManage {
   readonly kind: 'sriov-manage';
@@ -168,7 +177,7 @@ export type Subject =
   | { readonly device: PciAddress }
   | {
       readonly device?: undefined;
-      readonly kind: 'module' | 'memory' | 'mdev' | 'link' | AttributeName;
+      readonly kind: 'module' | 'memory' | 'unit' | 'mdev' | 'link' | AttributeName;
       readonly key: string;
     };
 
@@ -183,6 +192,8 @@ export function subjectOf(step: Step): Subject {
       return { kind: 'link', key: [step.device, step.vf, step.setting].join(' ') };
     case 'compact-memory':
       return { kind: 'memory', key: step.node === undefined ? 'all nodes' : `node${step.node}` };
+    case 'unit':
+      return { kind: 'unit', key: step.key };
     case 'create-mdev':
     case 'set-mdev-attribute':
     case 'remove-mdev':

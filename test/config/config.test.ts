@@ -52,6 +52,7 @@ describe('mergeConfig', () => {
       sriov: [],
       vgpu: [],
       mdev: [],
+      services: { stop: [], start: [] },
       allowUnsafeInterrupts: false,
     });
   });

@@ -32,6 +32,8 @@ function factsOf({ kind, key }: Hold): readonly string[] {
     }
     case 'vfs':
       return ['virtual functions', 'vf autoprobe', 'power control'].map((fact) => `${key} ${fact}`);
+    case 'unit':
+      return [`unit ${key}`];
     case 'vgpu':
       return [`${key} vgpu type`];
     case 'mdev':
@@ -86,6 +88,10 @@ function stateOf(machine: MachineState, kind: Hold['kind'], key: string): Stated
     case 'vfs': {
       const card = machine.devices[key];
       return card && { count: card.numVfs, autoprobe: card.vfAutoprobe, power: card.powerControl };
+    }
+    case 'unit': {
+      const unit = machine.units[key];
+      return { active: unit?.active === 'active' };
     }
     case 'vgpu': {
       const type = machine.devices[key]?.vgpuType;

@@ -119,6 +119,15 @@ export const generated: { readonly [K in HoldKind]: Generated<K> } = {
         : state;
     },
   },
+  unit: {
+    key: 'display-manager.service',
+    original: plain({ active: fc.boolean() }),
+    // Two that want different things are a conflict, so all want the same.
+    wishes: fc.boolean().map((active) => [{ active }, { active }, { active }] as const),
+    facts: { there: true },
+    gradual: [],
+    apply: (state, step) => (step.kind === 'unit' ? { active: step.to === 'start' } : state),
+  },
   vgpu: {
     key: '0000:41:00.4',
     original: plain({ type: fc.constantFrom(0, 0, 0, 1147, 1152) }),

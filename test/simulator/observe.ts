@@ -37,6 +37,7 @@ export function observe(state: MachineState): Observation {
     for (const [node, { nr, surplus }] of nodes.entries())
       facts[`huge pages of ${sizeKb} kB on node ${node}`] = String(nr - surplus);
   }
+  for (const [key, { active }] of Object.entries(state.units)) facts[`unit ${key}`] = active;
   for (const [uuid, { parent, type, leaving }] of Object.entries(state.mdevs))
     facts[`mediated device ${uuid}`] = `${type} on ${parent}${leaving ? ', leaving' : ''}`;
   if (state.firmwareFramebuffer !== undefined) facts['firmware frame buffer'] = state.firmwareFramebuffer;

@@ -3,6 +3,7 @@ import { advice, command, uniqueHints, type Hint } from '../../hint.ts';
 import type { PciAddress } from '../../pci/address.ts';
 import type { PciDevice } from '../../pci/device.ts';
 import { sysfs } from '../../pci/sysfs.ts';
+import { isUnitName, unitKey } from '../../pci/unit.ts';
 import type { DeviceUse } from '../../pci/use.ts';
 import { describeHolders } from '../describe-holders.ts';
 import type { Holder, Host } from '../../host/host.ts';
@@ -87,6 +88,7 @@ function holdersOf({ nodes, holders }: Openings, device: PciAddress): readonly H
 function heldUse({ host, nodes, holders }: Openings, device: PciAddress): DeviceUse {
   const waits = nodes.some((node) => node.waits === true && holders.some(({ path }) => path === node.path));
   const desktop = desktopHints(host, device, holders);
+  const units = unitsOf(holders);
   // What else runs in the session has the card from its desktop, and goes off it with that.
   const others = holders.filter(
     (holder) => cardChoice(holder) === undefined && (desktop.length === 0 || isOwnService(holder)),
@@ -96,8 +98,17 @@ function heldUse({ host, nodes, holders }: Openings, device: PciAddress): Device
     reason: 'held',
     detail: openIn(holders),
     hints: uniqueHints([...desktop, ...others.map(howToEnd)]),
+    ...(units && { units }),
     ...((waits || desktop.length > 0) && { offered: false }),
   };
+}
+
+/** The units that have to be stopped so that nobody of these is left; undefined where that would not be enough. */
+function unitsOf(holders: readonly Holder[]): readonly string[] | undefined {
+  const units = holders.map(({ unit, guest }) =>
+    unit && guest === undefined && isUnitName(unit.name) ? unitKey(unit) : undefined,
+  );
+  return units.includes(undefined) ? undefined : [...new Set(units.flatMap((key) => key ?? []))];
 }
 
 /** Whether a process is no part of a session: a guest, or a service of the system. */

@@ -295,3 +295,39 @@ describe('mdev', () => {
     });
   }
 });
+
+describe('services', () => {
+  const UNIT =
+    'a text in place of the name of a service, socket, timer or path of systemd, none of libvirt’s, systemd’s, dbus’ or ssh’s own, or {unit: NAME, user: NUMBER} for one of a user';
+
+  it('takes names, with and without a suffix, and units of users', () => {
+    const text =
+      'services: {stop: [ollama, pipewire.socket, {unit: jack, user: 1000}], start: [scream.service]}';
+    const services = {
+      stop: [{ name: 'ollama.service' }, { name: 'pipewire.socket' }, { name: 'jack.service', user: 1000 }],
+      start: [{ name: 'scream.service' }],
+    };
+    for (const scope of ['all', 'guest'] as const)
+      assert.deepEqual(decodeConfigFile(text, PATH, scope), { services });
+    assert.deepEqual(decodeConfigFile('services: {}', PATH), { services: { stop: [], start: [] } });
+  });
+
+  const wrong = [
+    ['{stop: [libvirtd]}', `line 1: services.stop[0]: ${UNIT}`],
+    ['{stop: [virtqemud.socket]}', `line 1: services.stop[0]: ${UNIT}`],
+    ['{stop: [user@1000.service]}', `line 1: services.stop[0]: ${UNIT}`],
+    ['{stop: [systemd-logind]}', `line 1: services.stop[0]: ${UNIT}`],
+    ['{stop: ["-x"]}', `line 1: services.stop[0]: ${UNIT}`],
+    ['{stop: [a/b]}', `line 1: services.stop[0]: ${UNIT}`],
+    ['{stop: ollama}', 'line 1: services.stop: a text in place of a list (each entry begins with "-")'],
+    ['{stop: [a, a.service]}', 'line 1: services.stop[1]: this unit is in the list already'],
+    ['{stop: [a], start: [a.service]}', 'line 1: services: a unit cannot be stopped and started at once'],
+    ['{kill: [a]}', 'line 1: unknown key "kill"'],
+  ] as const;
+  for (const [text, expected] of wrong) {
+    it(`refuses ${text}`, () => {
+      const [first = ''] = problems(`services: ${text}`);
+      assert.ok(first.startsWith(expected), first);
+    });
+  }
+});

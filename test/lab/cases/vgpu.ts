@@ -13,7 +13,7 @@ import { expectDriver } from '../guest/expect.ts';
 import { Golden } from '../guest/golden.ts';
 import { KernelCaller } from '../guest/kernel-caller.ts';
 import { insertModule } from '../guest/kernel-modules.ts';
-import { configureHost, vfioHook } from '../guest/product.ts';
+import { configureHost } from '../guest/product.ts';
 import { differences, takeSnapshot } from '../guest/snapshot.ts';
 import { attribute, bindTo, linkName, read, tryWrite, write } from '../guest/sysfs.ts';
 import { devices } from '../guest/topology.ts';

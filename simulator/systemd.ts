@@ -1,0 +1,91 @@
+import { parseUnitKey, unitKey } from '../src/pci/unit.ts';
+import { refused, succeeded, type ProgramRun } from './programs.ts';
+import { endProcess, startAtBoot } from './processes.ts';
+import type { MachineSpec, ProcessSpec, UnitSpec } from './spec.ts';
+import type { MachineState, UnitRun } from './state.ts';
+
+/**
+ * systemctl(1), as far as one unit is stopped or started and looked at: `[--user --machine=UID@] VERB -- NAME…`. A unit that
+ * stops takes its processes along, and one that starts brings back those that it had at boot.
+ */
+export function systemctl(state: MachineState, args: readonly string[]): ProgramRun {
+  const user = /^--machine=(\d+)@$/.exec(args.find((word) => word.startsWith('--machine=')) ?? '')?.[1];
+  const [verb = ''] = args.filter((word) => !word.startsWith('-'));
+  const names = args.slice(args.indexOf('--') + 1);
+  const keys = names.map((name) => unitKey({ name, ...(user !== undefined && { user: Number(user) }) }));
+  if (user !== undefined && !Object.keys(state.units).some((key) => key.startsWith(`user ${user} `)))
+    return refused(1, 'Failed to connect to user scope bus via machine transport: No such file or directory');
+  if (verb === 'show') {
+    const paragraphs = keys.map((key) => {
+      const unit = state.units[key];
+      return `LoadState=${unit ? 'loaded' : 'not-found'}\nActiveState=${unit?.active ?? 'inactive'}\n`;
+    });
+    return succeeded(paragraphs.join('\n'));
+  }
+  const [name = ''] = names;
+  const unit = state.units[keys[0] ?? ''];
+  switch (verb) {
+    case 'stop':
+      return unit
+        ? stop(state, keys[0] ?? '', unit)
+        : refused(5, `Failed to stop ${name}: Unit ${name} not loaded.`);
+    case 'start':
+      return unit
+        ? start(state, keys[0] ?? '', unit)
+        : refused(5, `Failed to start ${name}: Unit ${name} not found.`);
+    case 'reset-failed':
+      if (unit) reset(unit);
+      return succeeded();
+    default:
+      return refused(1, `Unknown command verb '${verb}'.`);
+  }
+}
+
+/** The units of a machine that has just booted: those that its description names, and those of its processes. */
+export function unitsAtBoot({
+  units,
+  processes,
+}: Pick<MachineSpec, 'units' | 'processes'>): Record<string, UnitRun> {
+  const running = processes.flatMap(({ unit }) => (unit ? [unitKey(unit)] : []));
+  return Object.fromEntries([
+    ...running.map((key): [string, UnitRun] => [key, { active: 'active', starts: 0 }]),
+    ...units.map((unit): [string, UnitRun] => [unitKey(unit), { active: unit.active, starts: 0 }]),
+  ]);
+}
+
+function stop(state: MachineState, key: string, unit: UnitRun): ProgramRun {
+  unit.active = 'inactive';
+  const own = state.processes.filter((process) => process.unit && unitKey(process.unit) === key);
+  for (const process of own) endProcess(state, process);
+  return succeeded();
+}
+
+function start(state: MachineState, key: string, unit: UnitRun): ProgramRun {
+  if (unit.active === 'active') return succeeded();
+  const spec = specOf(state.spec, key);
+  unit.starts += 1;
+  if (spec?.startLimit !== undefined && unit.starts > spec.startLimit) {
+    unit.active = 'failed';
+    return refused(
+      1,
+      `Job for ${parseUnitKey(key)?.name ?? key} failed: start of the service was attempted too often (start-limit-hit).`,
+    );
+  }
+  unit.active = 'active';
+  startAtBoot(state, processesOf(state.spec, key));
+  return succeeded();
+}
+
+/** What is failed is forgotten, and so is how often it was started. */
+function reset(unit: UnitRun): void {
+  unit.starts = 0;
+  if (unit.active === 'failed') unit.active = 'inactive';
+}
+
+function specOf({ units }: MachineSpec, key: string): UnitSpec | undefined {
+  return units.find((unit) => unitKey(unit) === key);
+}
+
+function processesOf({ processes }: MachineSpec, key: string): readonly ProcessSpec[] {
+  return processes.filter(({ unit }) => unit && unitKey(unit) === key);
+}

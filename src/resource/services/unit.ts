@@ -1,0 +1,61 @@
+import { advice, command } from '../../hint.ts';
+import type { Snapshot } from '../../pci/snapshot.ts';
+import { unitCommand, unitOfKey, unitWords } from '../../pci/unit.ts';
+import type { KindOf } from '../kind.ts';
+
+/**
+ * A unit of systemd that is stopped, or started, for the time that guests run, and then put back to what it was. One that
+ * is stopped lets go of what its processes have open, so that a device which only they keep is free afterwards.
+ */
+export const unit: KindOf<'unit'> = {
+  stage: 'services',
+  changesDevices: true,
+  attributes: [],
+  lock: (key) => `unit ${key}`,
+  writes: (key, { path }) => path.startsWith('systemctl ') && path.endsWith(` -- ${unitOfKey(key).name}`),
+  target: (original, [wish]) => (wish ? { active: wish.active } : original),
+  conflict: ({ wish, others }) => {
+    const other = others.find((each) => each.wish.active !== wish.active);
+    return (
+      other && {
+        reason: `${other.owner} needs it ${stateWords(other.wish)}, and this one ${stateWords(wish)}`,
+        hints: [advice('end that one first, or take the unit out of the services of one of them')],
+      }
+    );
+  },
+  guard: ({ key, seen, to }) =>
+    to.active && !seen.facts.there
+      ? [
+          {
+            reason: `systemd knows no unit ${unitWords(unitOfKey(key))}`,
+            hints: [command('systemctl list-unit-files')],
+          },
+        ]
+      : [],
+  steps: ({ key, seen, to }) =>
+    seen.state.active === to.active ? [] : [{ kind: 'unit', key, to: to.active ? 'start' : 'stop' }],
+  expect: (snapshot, { key, to }) => (to.active ? snapshot : withoutHolder(snapshot, key)),
+  subject: (key) => unitWords(unitOfKey(key)),
+  words: (_key, state) => stateWords(state),
+};
+
+/** How a person does by hand what a unit that is stopped needs afterwards. */
+export function startByHand(key: string): string {
+  return unitCommand('start', unitOfKey(key));
+}
+
+function stateWords({ active }: { readonly active: boolean }): string {
+  return active ? 'running' : 'stopped';
+}
+
+/** A device that only processes of units have open is free once all of these are stopped. */
+function withoutHolder(snapshot: Snapshot, key: string): Snapshot {
+  return {
+    ...snapshot,
+    uses: snapshot.uses.flatMap((use) => {
+      if (use.units?.includes(key) !== true) return [use];
+      const units = use.units.filter((each) => each !== key);
+      return units.length > 0 ? [{ ...use, units }] : [];
+    }),
+  };
+}

@@ -1,0 +1,66 @@
+import { VfioHookError } from '../errors.ts';
+import { command } from '../hint.ts';
+import type { Host } from '../host/host.ts';
+import { isRunning, readUnits } from '../observe/units.ts';
+import { managerArguments, unitCommand, unitOfKey, unitWords, type Unit } from '../pci/unit.ts';
+import { quoteName } from '../text.ts';
+import type { StepDefinition, StepOutcome } from './definition.ts';
+import type { ChangeUnit } from './step.ts';
+
+/**
+ * systemctl(1) waits until the unit has come to rest, for which systemd itself gives a unit 90 seconds
+ * (systemd-system.conf(5), DefaultTimeoutStopSec=). What it says of its success is read back.
+ */
+export const unit: StepDefinition<ChangeUnit> = {
+  describe: ({ key, to }) => `${to} ${unitWords(unitOfKey(key))}`,
+  command: ({ key, to }) => unitCommand(to, unitOfKey(key)),
+  already: async (step, host, deadlineMs) => (await wrong(step, host, deadlineMs)) === undefined,
+  apply: async ({ key, to }, host, deadlineMs) => {
+    const own = unitOfKey(key);
+    const first = await systemctl(host, to, own, deadlineMs);
+    if (to === 'stop' || !first.isTooOften) return first.outcome;
+    // Whoever starts and ends guests quickly meets the limit of starts (systemd.unit(5), StartLimitIntervalSec=).
+    const reset = await systemctl(host, 'reset-failed', own, deadlineMs);
+    return reset.outcome.kind === 'done'
+      ? (await systemctl(host, to, own, deadlineMs)).outcome
+      : reset.outcome;
+  },
+  verify: wrong,
+};
+
+/** What came of it, and whether systemd finds that the unit was started too often. */
+interface Ran {
+  readonly outcome: StepOutcome;
+  readonly isTooOften: boolean;
+}
+
+async function systemctl(host: Host, verb: string, own: Unit, deadlineMs: number): Promise<Ran> {
+  const args = [...managerArguments(own.user), verb, '--', own.name];
+  const result = await host.run('systemctl', args, deadlineMs);
+  if (result.kind === 'stuck') {
+    const path = ['systemctl', ...args].join(' ');
+    return { outcome: { kind: 'stuck', path, writer: result.writer }, isTooOften: false };
+  }
+  if (result.status === 0) return { outcome: { kind: 'done' }, isTooOften: false };
+  const said = result.stderr.trim();
+  const words = said === '' ? '' : `: ${quoteName((said.split('\n')[0] ?? '').slice(0, 200))}`;
+  return {
+    outcome: {
+      kind: 'failed',
+      reason: `systemctl ends with status ${result.status}${words}`,
+      hints: [command(unitCommand('status', own))],
+    },
+    isTooOften: /too often|repeated too quickly|start-limit/.test(said),
+  };
+}
+
+async function wrong({ key, to }: ChangeUnit, host: Host, deadlineMs: number): Promise<string | undefined> {
+  try {
+    const state = (await readUnits(host, [key], deadlineMs)).get(key);
+    if (!state || isRunning(state) === (to === 'start')) return undefined;
+    return `it is ${state.active === '' ? 'in no state' : state.active} afterwards`;
+  } catch (error) {
+    if (error instanceof VfioHookError) return error.message;
+    throw error;
+  }
+}
