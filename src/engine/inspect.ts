@@ -17,6 +17,7 @@ import { judgeGroup, type GroupReason, type GroupVerdict, type JudgedGroup } fro
 import type { Verdict } from '../plan/verdict.ts';
 import { blockedDevices, type BlockedDevice } from './blocked.ts';
 import type { Engine } from './engine.ts';
+import { namedVgpus, type NamedVgpu } from './vgpu-names.ts';
 
 /** IOMMU groups as they are now, each with who has it and whether a guest could be given it. */
 export interface Inspection {
@@ -44,6 +45,8 @@ export interface InspectedDevice {
   readonly hostDriver?: string;
   /** How many virtual functions config.yaml has it make for guests. */
   readonly promisedFunctions?: number;
+  /** For a virtual function that stays on NVIDIA's driver: what lives on it. */
+  readonly vgpu?: NamedVgpu;
 }
 
 /** Milliseconds that the kernel may take to answer for all devices together. */
@@ -68,6 +71,7 @@ export async function inspectGroups(engine: Engine, groups: readonly number[]): 
   const snapshot = await snapshotOf(facts, groups);
   const devices = [...snapshot.devices, ...unasked(facts, groups)];
   const served = hostModules(host, snapshot.kernelRelease, devices.filter(isAwayFromHost));
+  const vgpus = await namedVgpus(host, devices, stored.claims, DEADLINE_MS);
   const inspected: InspectedGroup[] = [];
   for (const group of snapshot.groups) {
     const { verdict, members } = await judge(group, snapshot, facts);
@@ -78,7 +82,7 @@ export async function inspectGroups(engine: Engine, groups: readonly number[]): 
       devices: devices
         .filter(({ address }) => group.members.includes(address))
         .sort((a, b) => comparePciAddresses(a.address, b.address))
-        .map((device) => describe(device, { members, served, claims: stored.claims, config })),
+        .map((device) => describe(device, { members, served, vgpus, claims: stored.claims, config })),
     });
   }
   return {
@@ -170,6 +174,7 @@ function describe(
   facts: {
     readonly members: readonly Verdict[];
     readonly served: ReadonlyMap<PciAddress, string>;
+    readonly vgpus: ReadonlyMap<PciAddress, NamedVgpu>;
     readonly claims: readonly Claim[];
     readonly config: Config;
   },
@@ -183,6 +188,7 @@ function describe(
   const came = (detached ?? claim)?.devices.find((claimed) => claimed.address === address)?.original.driver;
   const rule = facts.config.sriov.find(({ pf }) => pf === address)?.vfs;
   const promised = rule === 'all' ? device.sriov?.totalVfs : rule;
+  const vgpu = facts.vgpus.get(address);
   const hostDriver = isAwayFromHost(device) ? (came ?? facts.served.get(address)) : undefined;
   return {
     device,
@@ -190,6 +196,7 @@ function describe(
     ...(claim && { claim }),
     ...(hostDriver !== undefined && { hostDriver }),
     ...(promised !== undefined && { promisedFunctions: promised }),
+    ...(vgpu && { vgpu }),
   };
 }
 

@@ -1,5 +1,5 @@
 import type { Claim, ClaimOwner } from '../claim/claim.ts';
-import { creatableTypes, openVgpu, vgpuFunctions, type VgpuFunction } from '../observe/vgpu.ts';
+import { offeredTypes, openVgpu, vgpuFunctions, type VgpuFunction } from '../observe/vgpu.ts';
 import { boundDriver } from '../observe/bound-driver.ts';
 import { virtualFunctions } from '../observe/virtual-functions.ts';
 import type { Host } from '../host/host.ts';
@@ -68,8 +68,7 @@ async function cardAt(host: Host, address: PciAddress, claims: readonly Claim[])
   const id = (name: string): string => text(name).replace(/^0x/, '');
   const there = virtualFunctions(host, address);
   const functions = vgpuFunctions(host, address);
-  const free = functions.find(({ type }) => type === 0);
-  const creatable = free ? await creatableTypes(host, free.address, ANSWER_MS) : [];
+  const creatable = await offeredTypes(host, address, ANSWER_MS);
   const known = knownTypes({ known: textOf(creatable) }, claims);
   const driver = boundDriver(host, address);
   return {

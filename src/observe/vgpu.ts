@@ -43,6 +43,19 @@ export async function creatableTypes(
   return parseVgpuTypes(new TextDecoder().decode(answer.bytes));
 }
 
+/**
+ * The types that a card offers now, as its first free function lists them: one that is something lists nothing. None
+ * where none is free. Throws VH_STUCK as {@link creatableTypes}.
+ */
+export async function offeredTypes(
+  host: Host,
+  physical: PciAddress,
+  deadlineMs: number,
+): Promise<readonly VgpuType[]> {
+  const free = vgpuFunctions(host, physical).find(({ type }) => type === 0);
+  return free ? creatableTypes(host, free.address, deadlineMs) : [];
+}
+
 /** An attribute is at most as long (fs/sysfs/file.c). */
 const PAGE = 4096;
 

@@ -7,6 +7,7 @@ import type { Engine } from '../../src/engine/engine.ts';
 import { everyLock, failureOf, guest, pci, scenarios, type Scenario } from '../scenario.ts';
 
 const GPU = '0000:03:00.0';
+const GPU_OF_HOST = '0000:41:00.0';
 const SOUND = '0000:03:00.1';
 const win11 = guest('win11', GPU);
 
@@ -203,5 +204,45 @@ describe('inspectGroups', () => {
         [SOUND, undefined],
       ],
     );
+  });
+
+  it('names the vGPU on a virtual function, by a claim, by its card, or by its number alone', async () => {
+    const on = scenario({ host: 'nvidia-vgpu-server' });
+    on.happens({ do: 'load', module: 'vfio-pci' });
+    const [held, byHand, free] = ['0000:41:00.4', '0000:41:00.5', '0000:41:00.6'];
+    const vgpuOn = async (address: string): Promise<unknown> =>
+      (await groupWith(on, address)).devices.map(({ vgpu }) => vgpu);
+    const write = (address: string, type: string): Promise<void> =>
+      on.byHand(`/sys/bus/pci/devices/${address}/nvidia/current_vgpu_type`, type);
+    await write(byHand, '1155');
+    const name = 'NVIDIA L40S-24Q';
+    assert.deepEqual(await vgpuOn(byHand), [{ type: 1155, name }]);
+    assert.deepEqual(await vgpuOn(free), [{ type: 0 }]);
+    // Two of its size fill the card, which lists nothing any more.
+    await write(held, '1155');
+    assert.deepEqual(await vgpuOn(byHand), [{ type: 1155 }]);
+    await write(held, '0');
+    on.config = { ...on.config, vgpu: [{ vf: pci(held), type: 1155 }] };
+    await on.prepare(guest('a', held));
+    assert.deepEqual(await vgpuOn(byHand), [{ type: 1155, name }]);
+    assert.deepEqual((await groupWith(on, GPU_OF_HOST)).devices[0]?.vgpu, undefined);
+  });
+
+  it('goes without the name of a vGPU when its driver does not answer', async () => {
+    const on = scenario({ host: 'nvidia-vgpu-server' });
+    await on.byHand('/sys/bus/pci/devices/0000:41:00.4/nvidia/current_vgpu_type', '1155');
+    const engine = on.engine();
+    const { groups } = await inspection({
+      ...engine,
+      host: {
+        ...engine.host,
+        readSlow: (path, ...more) =>
+          path.endsWith('/creatable_vgpu_types')
+            ? Promise.resolve({ kind: 'stuck', path })
+            : engine.host.readSlow(path, ...more),
+      },
+    });
+    const found = groups.flatMap(({ devices }) => devices).find(({ vgpu }) => vgpu && vgpu.type > 0);
+    assert.deepEqual(found?.vgpu, { type: 1155 });
   });
 });

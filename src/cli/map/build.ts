@@ -9,7 +9,7 @@ import type { PciLink, PciLocation } from '../../pci/topology.ts';
 import { iommuOff } from '../../observe/take-snapshot.ts';
 import { acsHints } from '../../plan/group-verdict.ts';
 import { strangerWords } from '../render/groups.ts';
-import { isOfInterest, ownerName, verdictWords } from '../render/group-words.ts';
+import { isOfInterest, ownerName, verdictWords, vgpuFacts } from '../render/group-words.ts';
 import { localTime } from '../render/local-time.ts';
 import type { MapFunction, MapGroup, MapModel, MapNode, MapRoot, MapState } from './model.ts';
 
@@ -156,6 +156,7 @@ function functionOf(place: PciLocation, context: RootContext): MapFunction {
           ? [`${known.member.promisedFunctions} when a guest needs one`]
           : []),
         ...(device.physicalFunction === undefined ? [] : [`VF of ${device.physicalFunction}`]),
+        ...(known ? vgpuFacts(known.member) : []),
         ...(device.mdevs ? [count(device.mdevs.length, 'mediated device')] : []),
         ...(context.numa && numaNode !== undefined ? [`NUMA node ${numaNode}`] : []),
       ]

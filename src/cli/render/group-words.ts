@@ -1,7 +1,8 @@
 import { ownerPhrase } from '../../claim/owner.ts';
-import type { InspectedGroup } from '../../engine/inspect.ts';
+import type { InspectedDevice, InspectedGroup } from '../../engine/inspect.ts';
 import { isOftenGiven } from '../../pci/class.ts';
 import { isMdevUuid } from '../../pci/mdev.ts';
+import { vgpuWords } from '../../pci/vgpu.ts';
 import { quoteName } from '../../text.ts';
 
 /** Whether a guest could have the group, in words. */
@@ -39,6 +40,13 @@ function holderWords({ guest, name, pid }: InspectedGroup['holders'][number]): s
 
 function isOfMdev({ otherMembers }: InspectedGroup['group']): boolean {
   return otherMembers.some(isMdevUuid);
+}
+
+/** What lives on a virtual function of NVIDIA's own framework: `vGPU type 1152 (NVIDIA L40S-8Q)`; empty: nothing. */
+export function vgpuFacts({ vgpu }: InspectedDevice): string[] {
+  if (!vgpu || vgpu.type === 0) return [];
+  const { type: id, name } = vgpu;
+  return [`vGPU ${vgpuWords(id, name === undefined ? [] : [{ id, name }])}`];
 }
 
 /** The name of the guest or program that has a group, without marks around it; undefined when nobody is known to. */

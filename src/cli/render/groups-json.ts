@@ -15,7 +15,7 @@ export function groupsJson(groups: readonly InspectedGroup[], names: PciNames): 
 }
 
 function deviceJson(
-  { device, verdict, claim, hostDriver, promisedFunctions }: InspectedDevice,
+  { device, verdict, claim, hostDriver, promisedFunctions, vgpu }: InspectedDevice,
   names: PciNames,
 ): unknown {
   return {
@@ -42,6 +42,7 @@ function deviceJson(
     promisedFunctions,
     physicalFunction: device.physicalFunction,
     mdevs: device.mdevs,
+    vgpu,
     owner: claim && { ...claim.owner, state: claim.state, since: claim.claimedAt },
     verdict: verdict?.kind,
   };

@@ -11,7 +11,7 @@ import { acsHints } from '../../plan/group-verdict.ts';
 import { escapeControl } from '../../text.ts';
 import { columnsOf, wrap } from './fit.ts';
 import { hintForPeople, plain } from './for-people.ts';
-import { verdictWords } from './group-words.ts';
+import { verdictWords, vgpuFacts } from './group-words.ts';
 import type { RenderOptions } from './plan.ts';
 
 /** The groups to show in full, and those to count only. */
@@ -137,10 +137,8 @@ function describe(device: PciDevice, names: PciNames, columns: number | undefine
 const PARTS = /^(.*? \[[0-9a-f]{4}\]: )(.*)( \[[0-9a-f]{4}:[0-9a-f]{4}\].*)$/;
 
 /** What there is to know about a device for somebody who wants to hand it over, most telling first. */
-export function deviceFacts(
-  { device, verdict, hostDriver, promisedFunctions: promised }: InspectedDevice,
-  names: PciNames,
-): string[] {
+export function deviceFacts(inspected: InspectedDevice, names: PciNames): string[] {
+  const { device, verdict, hostDriver, promisedFunctions: promised } = inspected;
   const { driver, driverOverride, sriov } = device;
   const would = hostDriver === undefined ? '' : ` (on the host: ${hostDriver})`;
   const stays = verdict?.kind === 'leave' && !device.onVfio;
@@ -153,6 +151,7 @@ export function deviceFacts(
     ...(sriov ? [`${sriov.numVfs} of ${sriov.totalVfs} virtual functions`] : []),
     ...(sriov?.numVfs === 0 && promised !== undefined ? [`${promised} when a guest needs one`] : []),
     ...(device.physicalFunction === undefined ? [] : [`virtual function of ${device.physicalFunction}`]),
+    ...vgpuFacts(inspected),
     ...(device.mdevs ?? []).map((uuid) => `mediated device ${uuid}`),
     ...(device.resetMethods ? [`reset ${device.resetMethods.join(' ')}`] : stays ? [] : ['no reset']),
     ...device.bars.flatMap((bar) => barFact(bar)),

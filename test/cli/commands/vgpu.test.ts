@@ -31,6 +31,19 @@ describe('vGPUs by the command', () => {
     assert.match(printed(on, 'vgpu'), /32 are free/);
   });
 
+  it('are shown with the group of their function', () => {
+    const on = stage('nvidia-vgpu-server');
+    printed(on, 'detach', '--vf', '41:00.0', '--vgpu', 'L40S-8Q');
+    assert.match(
+      printed(on, 'groups', VF),
+      /virtual function of 0000:41:00.0 · vGPU type 1152 \(NVIDIA L40S-8Q\) ·/,
+    );
+    const [group] = JSON.parse(printed(on, 'groups', VF, '--json')) as [{ devices: [{ vgpu: unknown }] }];
+    assert.deepEqual(group.devices[0].vgpu, { type: 1152, name: 'NVIDIA L40S-8Q' });
+    assert.doesNotMatch(printed(on, 'groups', '41:00.5'), /vGPU type/);
+    assert.match(printed(on, 'map'), /vGPU type 1152 \(NVIDIA L40S-8Q\)/);
+  });
+
   it('are none on other hosts', () => {
     assert.equal(
       printed(stage('amd-rdna3-desktop'), 'vgpu'),
