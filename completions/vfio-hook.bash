@@ -31,6 +31,8 @@ _vfio_hook_value() {
     detach:--vendor|bind:--vendor) : ;;
     detach:--vf|bind:--vf) : ;;
     detach:--vgpu|bind:--vgpu) : ;;
+    detach:--mdev|bind:--mdev) : ;;
+    detach:--parent|bind:--parent) : ;;
     detach:--driver|bind:--driver) : ;;
     detach:--bar|bind:--bar) : ;;
     detach:--allow|bind:--allow) printf '%s\n' mounted swap disk-in-use default-route ssh bridge-port boot-vga console held last-keyboard ;;
@@ -40,6 +42,8 @@ _vfio_hook_value() {
     run:--device) _vfio_hook_addresses ;;
     run:--vf) : ;;
     run:--vgpu) : ;;
+    run:--mdev) : ;;
+    run:--parent) : ;;
     run:--driver) : ;;
     run:--allow) printf '%s\n' mounted swap disk-in-use default-route ssh bridge-port boot-vga console held last-keyboard ;;
     devices:--format) printf '%s\n' cloud-hypervisor qemu libvirt ;;
@@ -66,9 +70,9 @@ _vfio_hook_words() {
     status) printf '%s\n' --json --help; : ;;
     log) printf '%s\n' --lines --follow --json --help; _vfio_hook_guests; compgen -f -- "$current" ;;
     recover) printf '%s\n' --dry-run --verbose --json --help; : ;;
-    detach|bind) printf '%s\n' --device-id --vendor --all --vf --vgpu --driver --bar --allow --dry-run --verbose --json --help; _vfio_hook_addresses ;;
+    detach|bind) printf '%s\n' --device-id --vendor --all --vf --vgpu --mdev --parent --driver --bar --allow --dry-run --verbose --json --help; _vfio_hook_addresses ;;
     reattach|unbind) printf '%s\n' --device-id --vendor --all --driver --dry-run --verbose --json --help; _vfio_hook_addresses ;;
-    run) printf '%s\n' --device --vf --vgpu --driver --allow --verbose --help; compgen -c -- "$current" ;;
+    run) printf '%s\n' --device --vf --vgpu --mdev --parent --driver --allow --verbose --help; compgen -c -- "$current" ;;
     devices) printf '%s\n' --format --device-id --vendor --all --json --help; _vfio_hook_addresses ;;
     doctor) printf '%s\n' --quiet --json --help; _vfio_hook_guests; compgen -f -- "$current" ;;
     lint) printf '%s\n' --host --json --help; _vfio_hook_guests; compgen -f -- "$current" ;;

@@ -53,13 +53,9 @@ export const selectionOptions: readonly OptionSpec[] = [
  * Reads which devices are meant: by addresses, or by exactly one of the options; `--vendor` beside addresses is a
  * check. Graphics cards (class 03) come with the other functions of their vendor in the same slot: sound, USB, UCSI.
  * An APU has functions of another vendor beside its graphics, such as the host's own USB controllers; they stay.
- * None has to be named where `slices` are asked for. Throws VH_USAGE, VH_NO_DEVICE when a pattern fits no device, and VH_REFUSED for a device of another vendor.
+ * None has to be named where something else is asked for (`mayBeNone`). Throws VH_USAGE, VH_NO_DEVICE when a pattern fits no device, and VH_REFUSED for a device of another vendor.
  */
-export function readSelection(
-  { operands, options, lists }: Call,
-  host: Host,
-  slices: readonly PciAddress[] = [],
-): Selection {
+export function readSelection({ operands, options, lists }: Call, host: Host, mayBeNone = false): Selection {
   const id = options.get('device-id');
   // vfio-manage takes an address there.
   const [idAddress] = typeof id === 'string' && parsePciAddress(id) ? [id] : [];
@@ -68,7 +64,7 @@ export function readSelection(
     ...(operands.length > 0 ? ['ADDRESS'] : []),
     ...selectionOptions.flatMap(({ name }) => (options.has(name) ? [`--${name}`] : [])),
   ].filter((way) => words.length === 0 || way !== '--vendor');
-  if (ways.length === 0 && slices.length > 0) {
+  if (ways.length === 0 && mayBeNone) {
     return { devices: [], companions: [], bars: new Map(), isPattern: false };
   }
   if (ways.length !== 1) {

@@ -1,13 +1,16 @@
+import { randomUUID } from 'node:crypto';
 import type { PciAddress } from '../pci/address.ts';
 import { parsePciAddress } from '../pci/address.ts';
 import type { SliceRequest } from '../engine/slices.ts';
 import { VfioHookError } from '../errors.ts';
 import { advice } from '../hint.ts';
+import { AUTO, MDEV_TYPE, parseParent } from '../pci/mdev.ts';
 import { isVgpuName, isVgpuParams } from '../pci/vgpu.ts';
 import { quoteName } from '../text.ts';
 import type { Call, OptionSpec } from './command.ts';
+import { selectionOptions } from './selection.ts';
 
-/** The options that ask for virtual functions, whichever are free. */
+/** The options that ask for slices of cards: virtual functions, whichever are free, and mediated devices. */
 export const sliceOptions: readonly OptionSpec[] = [
   {
     name: 'vf',
@@ -21,16 +24,65 @@ export const sliceOptions: readonly OptionSpec[] = [
     about:
       'vGPU type, by number or name, for virtual functions that stay on the driver nvidia; with ,name=value for parameters',
   },
+  {
+    name: 'mdev',
+    value: 'TYPE',
+    repeated: true,
+    about: 'a new mediated device of this type, by its id or name: vfio-hook mdev lists them',
+  },
+  {
+    name: 'parent',
+    value: 'PARENT',
+    about: 'what mediated devices are made of: an address, or auto (the default) for one with room',
+  },
 ];
 
 /** Reads them. Throws VH_USAGE. */
 export function readSlices({ lists, options }: Call): SliceRequest {
   const slices = (lists.get('vf') ?? []).map(readCard);
   const text = options.get('vgpu');
+  const types = lists.get('mdev') ?? [];
+  const parent = readParent(options.get('parent'), types);
   return {
     slices,
     ...(typeof text === 'string' && { vgpu: readVgpu(text) }),
+    mdevs: types.map((type) => ({ uuid: randomUUID(), parent, type: readType(type) })),
   };
+}
+
+/** What is detached goes back one by one, and mediated devices by themselves. Throws VH_USAGE. */
+export function refuseMixture({ operands, options, lists }: Call): void {
+  if (!lists.has('mdev')) return;
+  const others = [
+    ...(operands.length > 0 ? ['ADDRESS'] : []),
+    ...['vf', 'vgpu', 'bar', 'driver', ...selectionOptions.map(({ name }) => name)]
+      .filter((name) => options.has(name) || lists.has(name))
+      .map((name) => `--${name}`),
+  ];
+  if (others.length === 0) return;
+  throw usage(
+    `${others.join(' and ')} and --mdev do not go together`,
+    'detach mediated devices in a call of their own',
+  );
+}
+
+function readType(text: string): string {
+  if (MDEV_TYPE.test(text)) return text;
+  throw usage(
+    `${quoteName(text)} is no type of mediated devices`,
+    'write its id or its name: vfio-hook mdev lists them',
+  );
+}
+
+function readParent(text: string | true | undefined, types: readonly string[]): string {
+  if (typeof text !== 'string') return AUTO;
+  if (types.length === 0) throw usage('--parent is for --mdev', 'write --mdev TYPE --parent PARENT');
+  const parent = text === AUTO ? AUTO : parseParent(text);
+  if (parent !== undefined) return parent;
+  throw usage(
+    `${quoteName(text)} is no parent of mediated devices`,
+    'write an address such as 0000:00:02.0, or auto: vfio-hook mdev lists them',
+  );
 }
 
 function readCard(text: string): PciAddress {

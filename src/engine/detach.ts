@@ -113,7 +113,7 @@ export async function detach(engine: Engine, request: DetachRequest): Promise<De
     });
     log.write({
       severity: 'notice',
-      message: plan.devices.length === 0 ? 'no device to detach' : 'devices detached',
+      message: plan.devices.length + holds.holds.length === 0 ? 'no device to detach' : 'devices detached',
       ...logOwner(owner),
       result: 'held',
       durationMs: host.now() - started,

@@ -21,11 +21,14 @@ import { refuseDamaged } from './claim-store.ts';
 import type { Engine } from './engine.ts';
 import { wasGivenBack } from './given-back.ts';
 import { wayBack } from './holds.ts';
+import { claimOfMdev, refusalOfMdev } from './reattach-mdevs.ts';
 import { timeoutsForWayBack } from './timeouts.ts';
 
 /** What is to go back to the host. */
 export interface ReattachRequest {
   readonly devices: readonly PciAddress[];
+  /** Mediated devices that a detach has made, by their UUIDs; the others of that detach go along. */
+  readonly mdevs?: readonly string[] | undefined;
   /** The driver to bind to a device of which nobody knows what it had before. */
   readonly driver?: string | undefined;
   /** Pass over devices that are in use, in place of refusing all. */
@@ -34,7 +37,7 @@ export interface ReattachRequest {
 
 /** Which devices go back, and how. */
 export interface Reattachment {
-  /** Devices that a detach holds: what they were before is known. */
+  /** Devices that a detach holds: what they were before is known. None for one of mediated devices. */
   readonly detached: readonly { readonly claim: Claim; readonly devices: readonly ClaimedDevice[] }[];
   /** Devices that somebody else took from the host: its drivers are asked. */
   readonly strangers: readonly PciDevice[];
@@ -97,6 +100,12 @@ export async function planReattach(engine: Engine, request: ReattachRequest): Pr
       }
     }
   }
+  for (const uuid of request.mdevs ?? []) {
+    const claim = claimOfMdev(stored.claims, uuid);
+    const why = refusalOfMdev(host, uuid, stored.claims);
+    if (why) refused.push(why);
+    else if (claim) detached.set(claim, detached.get(claim) ?? new Set());
+  }
   const parts = [...detached].map(([claim, devices]) => ({ claim, devices: [...devices] }));
   const ways = parts.map(({ devices }) => planRestore({ devices }, snapshot));
   const backs = await Promise.all(
@@ -138,10 +147,15 @@ export function groupsOfReattach(
 
 /** The detaches that hold one of the devices. */
 export function claimsOfReattach(
-  { devices }: Pick<ReattachRequest, 'devices'>,
+  { devices, mdevs = [] }: Pick<ReattachRequest, 'devices' | 'mdevs'>,
   claims: readonly Claim[],
 ): readonly Claim[] {
-  return [...new Set(devices.flatMap((address) => manualClaim(claims, address) ?? []))];
+  return [
+    ...new Set([
+      ...devices.flatMap((address) => manualClaim(claims, address) ?? []),
+      ...mdevs.flatMap((uuid) => claimOfMdev(claims, uuid) ?? []),
+    ]),
+  ];
 }
 
 function manualClaim(claims: readonly Claim[], address: PciAddress): Claim | undefined {

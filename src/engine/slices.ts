@@ -1,7 +1,7 @@
 import type { Claim } from '../claim/claim.ts';
-import type { Config, VgpuRule } from '../config/config.ts';
+import type { Config, MdevRule, VgpuRule } from '../config/config.ts';
 import type { HoldId } from '../claim/hold.ts';
-import type { PciHostdev } from '../domain/domain.ts';
+import type { Hostdev } from '../domain/domain.ts';
 import { VfioHookError } from '../errors.ts';
 import { advice } from '../hint.ts';
 import type { Host } from '../host/host.ts';
@@ -9,6 +9,7 @@ import { groupOf } from '../observe/read-device.ts';
 import { vgpuFunction } from '../observe/vgpu.ts';
 import { routingOf, virtualFunctions } from '../observe/virtual-functions.ts';
 import type { PciAddress } from '../pci/address.ts';
+import type { Mdev } from '../pci/mdev.ts';
 import { countOf, promisedAddresses } from '../pci/routing.ts';
 import { sysfs } from '../pci/sysfs.ts';
 import type { Wish } from '../resource/kind.ts';
@@ -16,17 +17,23 @@ import { wishesOf } from '../resource/wishes.ts';
 import { vgpuCardOf } from './vgpu-cards.ts';
 
 /*
- * Virtual functions for whoever is no guest of libvirt: `run --vf CARD` and `detach --vf CARD` take a free one. Which one
- * is chosen under the lock of its card, and the plan decides about it once more: it is claimed, or the next one is tried.
+ * Slices of cards for whoever is no guest of libvirt. `run --vf CARD` and `detach --vf CARD` take a free virtual function.
+ * Which one is chosen under the lock of its card, and the plan decides about it once more: it is claimed, or the next one
+ * is tried. `--mdev TYPE` has a mediated device made.
  */
 
-/** What somebody wants of virtual functions. */
+/** What somebody wants of cards that stay with the host. */
 export interface SliceRequest {
   /** Cards that one is wanted of, each time it is in the list. */
   readonly slices?: readonly PciAddress[] | undefined;
   /** What is to live on each virtual function that stays on NVIDIA's driver. */
   readonly vgpu?: Pick<VgpuRule, 'type' | 'params'> | undefined;
+  /** Mediated devices that are to be made: UUIDs that nobody has, with a parent and a type as the configuration has them. */
+  readonly mdevs?: readonly MdevRequest[] | undefined;
 }
+
+/** A mediated device that is to be made. */
+export type MdevRequest = Mdev & { readonly uuid: string };
 
 /** What the choice of functions is made under, by the names that locks go by. */
 export function heldBySlices({ slices = [], vgpu }: SliceRequest): readonly HoldId[] {
@@ -36,20 +43,27 @@ export function heldBySlices({ slices = [], vgpu }: SliceRequest): readonly Hold
   ];
 }
 
-/** What devices need besides themselves, for an owner that is no guest: numbers of virtual functions, vGPUs. */
+/**
+ * What an owner that is no guest gets besides devices: what these need, which is numbers of virtual functions and vGPUs,
+ * and mediated devices.
+ */
 export function wishesForDevices(
   host: Host,
   config: Config,
   devices: readonly PciAddress[],
-  { vgpu }: SliceRequest,
+  { vgpu, mdevs = [] }: SliceRequest,
 ): readonly Wish[] {
   const { sriov } = config;
   const asked = devices.flatMap((vf): VgpuRule[] =>
     vgpu && vgpuCardOf(host, vf, sriov) !== undefined ? [{ vf, ...vgpu }] : [],
   );
-  const hostdevs = devices.map((address): PciHostdev => ({ kind: 'pci', address, managed: false }));
+  const hostdevs = [
+    ...devices.map((address): Hostdev => ({ kind: 'pci', address, managed: false })),
+    ...mdevs.map(({ uuid }): Hostdev => ({ kind: 'mdev', uuid, managed: false })),
+  ];
+  const mdev = mdevs.map((each): MdevRule => ({ ...each, attributes: [] }));
   return wishesOf(
-    { sriov, vgpu: [...config.vgpu, ...asked] },
+    { sriov, vgpu: [...config.vgpu, ...asked], mdev },
     { name: '', hostdevs },
     {
       routingOf: (card) => routingOf(host, card),

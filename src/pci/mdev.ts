@@ -48,6 +48,9 @@ export function isTypeId(text: string): boolean {
   return /^[A-Za-z0-9][\w.+-]{0,127}$/.test(text);
 }
 
+/** A type as people write it, by its id or by its name. */
+export const MDEV_TYPE = /^[A-Za-z0-9][\w.+ -]{0,127}$/;
+
 /** Stands for a parent that is chosen as the device is made. */
 export const AUTO = 'auto';
 

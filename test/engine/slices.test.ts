@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
+import { readMdev } from '../../src/observe/mdev.ts';
 import type { Config } from '../../src/config/config.ts';
 import { detach, runOwner, type Detachment, type DetachRequest } from '../../src/engine/detach.ts';
+import type { MdevRequest } from '../../src/engine/slices.ts';
 import { giveBackLocked } from '../../src/engine/release.ts';
 import { failureOf, guest, pci, scenarios, type Scenario } from '../scenario.ts';
 
@@ -11,6 +13,23 @@ const CARD = pci('0000:41:00.0');
 const VF = '0000:41:00.4';
 const NEXT = '0000:41:00.5';
 const SECOND = pci('0000:61:00.0');
+
+/** A run that begins, and what ends it. */
+async function running(
+  on: Scenario,
+  request: Partial<DetachRequest>,
+): Promise<{ readonly detachment: Detachment; readonly end: () => Promise<unknown> }> {
+  const engine = on.engine();
+  const owner = runOwner(engine.host, 'qemu');
+  const detachment = await detach(engine, {
+    owner,
+    devices: [],
+    bars: new Map(),
+    skipRefused: false,
+    ...request,
+  });
+  return { detachment, end: () => giveBackLocked(on.engine(), owner, () => undefined) };
+}
 
 describe('virtual functions for whoever is no guest of libvirt', () => {
   const open = scenarios();
@@ -30,23 +49,6 @@ describe('virtual functions for whoever is no guest of libvirt', () => {
     on.happens({ do: 'load', module: 'vfio-pci' });
     on.writes();
     return on;
-  }
-
-  /** A run that begins, and what ends it. */
-  async function running(
-    on: Scenario,
-    request: Partial<DetachRequest>,
-  ): Promise<{ readonly detachment: Detachment; readonly end: () => Promise<unknown> }> {
-    const engine = on.engine();
-    const owner = runOwner(engine.host, 'qemu');
-    const detachment = await detach(engine, {
-      owner,
-      devices: [],
-      bars: new Map(),
-      skipRefused: false,
-      ...request,
-    });
-    return { detachment, end: () => giveBackLocked(on.engine(), owner, () => undefined) };
   }
 
   it('are made for a run, chosen by themselves, and gone with it', async () => {
@@ -230,6 +232,107 @@ describe('virtual functions for whoever is no guest of libvirt', () => {
       await on.recover();
       if (on.claims().length > 0) await on.reattach([NIC_FIRST]);
       on.nothingDiffers();
+    }
+  });
+});
+
+describe('mediated devices for whoever is no guest of libvirt', () => {
+  const open = scenarios();
+  const UUID = '83b8f4f2-509f-382f-3c1e-e6bfe0fa1001';
+  const OTHER = '83b8f4f2-509f-382f-3c1e-e6bfe0fa1002';
+  const IGPU = '0000:00:02.0';
+  const ID = 'i915-GVTg_V5_4';
+  const small = (uuid: string): MdevRequest => ({ uuid, parent: 'auto', type: 'GVTg_V5_4' });
+  const isThere = (on: Scenario, uuid: string): boolean => readMdev(on.engine().host, uuid) !== undefined;
+
+  it('are made for a run, and gone with it', async () => {
+    const on = open({ host: 'intel-gvt-g' });
+    const { detachment, end } = await running(on, { mdevs: [small(UUID)] });
+    assert.deepEqual(
+      detachment.holds.holds.map(({ kind, key, wish }) => [kind, key, wish]),
+      [['mdev', UUID, { parent: IGPU, type: ID, attributes: '[]', api: 'vfio-pci' }]],
+    );
+    assert.deepEqual(readMdev(on.engine().host, UUID), { parent: IGPU, type: ID });
+    assert.deepEqual(
+      on.claims().map(({ state, devices }) => [state, devices]),
+      [['held', []]],
+    );
+    assert.deepEqual(await end(), { kind: 'restored', notes: [] });
+    assert.equal(isThere(on, UUID), false);
+    assert.deepEqual(on.claims(), []);
+  });
+
+  it('share a card with those of guests, as far as there is room', async () => {
+    const on = open({ host: 'intel-gvt-g' });
+    const uuids = ['1', '2', '3'].map((digit) => `${UUID.slice(0, -1)}${digit}`);
+    await running(on, { mdevs: uuids.map(small) });
+    const { message, code } = await failureOf(running(on, { mdevs: [small(`${UUID.slice(0, -1)}4`)] }));
+    assert.equal(code, 'VH_REFUSED');
+    assert.match(message, /no parent has room for one more of type i915-GVTg_V5_4: 0000:00:02.0$/);
+  });
+
+  it('of one detach go back together, by the UUID of one', async () => {
+    const on = open({ host: 'intel-gvt-g' });
+    await on.detach([], { mdevs: [small(UUID), small(OTHER)] });
+    assert.deepEqual(await on.recover(), [
+      ...on.claims().map(({ owner }) => ({
+        owner,
+        outcome: 'left',
+        reasons: ['held on purpose: vfio-hook reattach gives the devices back'],
+      })),
+    ]);
+    await on.reattach([], { mdevs: [OTHER] });
+    assert.deepEqual(
+      [UUID, OTHER].map((uuid) => isThere(on, uuid)),
+      [false, false],
+    );
+    assert.deepEqual(on.claims(), []);
+  });
+
+  it('are not taken by a reattach from whoever has one open, or made it', async () => {
+    const on = open({ host: 'intel-gvt-g' });
+    const refusedOf = async (uuid: string): Promise<string[]> =>
+      (await on.reattach([], { mdevs: [uuid] })).refused.map(({ code, message }) => `${code} ${message}`);
+    await on.detach([], { mdevs: [small(UUID), small(OTHER)] });
+    on.happens({ do: 'open-group', devices: [], mdevs: [UUID], guest: 'a', pid: 4242 });
+    assert.deepEqual(await refusedOf(OTHER), [
+      `VH_BUSY cannot take mediated device ${OTHER} away: ${UUID} is open in guest "a" (pid 4242)`,
+    ]);
+    on.happens({ do: 'close-group', guest: 'a' });
+    await on.reattach([], { mdevs: [UUID] });
+    assert.deepEqual(await refusedOf(UUID), [`VH_NO_DEVICE there is no mediated device ${UUID}`]);
+
+    const { end } = await running(on, { mdevs: [small(UUID)] });
+    assert.deepEqual(await refusedOf(UUID), [
+      `VH_BUSY cannot take mediated device ${UUID} away: vfio-hook run "qemu" holds it`,
+    ]);
+    await end();
+    await on.byHand(`/sys/class/mdev_bus/${IGPU}/mdev_supported_types/${ID}/create`, UUID);
+    assert.deepEqual(await refusedOf(UUID), [
+      `VH_REFUSED cannot take mediated device ${UUID} away: no vfio-hook detach has made it`,
+    ]);
+    assert.equal(isThere(on, UUID), true);
+  });
+
+  it('are removed by recover after a death at any write', async () => {
+    for (let nth = 0; nth < 5; nth += 1) {
+      const on = open({ host: 'intel-gvt-g' });
+      on.happens({ do: 'load', module: 'kvmgt' });
+      const before = on.observation();
+      let writes = 0;
+      on.wrapHost = (host) => ({
+        ...host,
+        write: (...args) => {
+          if (writes++ === nth) host.die();
+          return host.write(...args);
+        },
+      });
+      await on.detach([], { mdevs: [small(UUID), small(OTHER)] }).catch(() => undefined);
+      await on.reattach([], { mdevs: [UUID] }).catch(() => undefined);
+      on.wrapHost = (host) => host;
+      await on.recover();
+      if (on.claims().length > 0) await on.reattach([], { mdevs: [UUID] });
+      on.nothingDiffers(before);
     }
   });
 });

@@ -5,13 +5,13 @@ import { dryRunOption, jsonOption, machineOption, verboseOption, type Command } 
 import type { Call, OptionSpec, Terminal } from '../command.ts';
 import { allowOption, readAllow } from '../allow.ts';
 import { readDriverOption } from '../driver-option.ts';
-import { moveLine, movesOf } from '../moves.ts';
+import { mdevMoves, moveLine, movesOf } from '../moves.ts';
 import { heldWords } from '../render/holds.ts';
 import { isRefused, planJson, planText } from '../render/plan.ts';
 import { addressOperand, readSelection, selectionOptions } from '../selection.ts';
 import { escapeControl } from '../../text.ts';
 import { listenForSignals } from '../signals.ts';
-import { readSlices, sliceOptions } from '../slice-options.ts';
+import { readSlices, refuseMixture, sliceOptions } from '../slice-options.ts';
 
 /** The option that chooses a driver. */
 export const driverOption: OptionSpec = {
@@ -30,7 +30,7 @@ export const detach: Command = {
     'there, so that vfio-hook reattach puts back exactly that. A guest that is assigned one of them finds it\n' +
     'ready, and leaves it detached. Nothing outlives a reboot. The sound, USB and UCSI functions of a graphics card come\n' +
     'along, also from groups of their own. By address it is all or nothing; with --device-id, --vendor or --all, cards\n' +
-    'that are refused are passed over, with the reason.',
+    'that are refused are passed over, with the reason. --mdev makes a mediated device, which reattach removes.',
   operands: [addressOperand],
   options: [
     ...selectionOptions,
@@ -59,13 +59,19 @@ export const detach: Command = {
     'sudo vfio-hook detach 01:00.0 --dry-run',
     'sudo vfio-hook detach --vendor nvidia',
     'sudo vfio-hook detach --vf 41:00.0 --vgpu L40S-8Q',
+    'sudo vfio-hook detach --mdev i915-GVTg_V5_4',
   ],
   run: async (call, terminal) => {
     const signals = listenForSignals();
     try {
       const engine = terminal.openEngine(call, signals.interrupted);
+      refuseMixture(call);
       const slices = readSlices(call);
-      const { devices, companions, bars, isPattern } = readSelection(call, engine.host, slices.slices);
+      const { devices, companions, bars, isPattern } = readSelection(
+        call,
+        engine.host,
+        [...(slices.slices ?? []), ...(slices.mdevs ?? [])].length > 0,
+      );
       const driver = readDriverOption(call);
       const request = {
         owner: manualOwner(),
@@ -114,7 +120,7 @@ function showResult(detachment: Detachment, { options }: Call, { engine, termina
     .map(({ device }) => device);
   const moves = movesOf(engine.host, snapshot, addresses, plan.steps);
   if (options.has('json')) {
-    terminal.json(moves);
+    terminal.json([...moves, ...holds.holds.flatMap((hold) => mdevMoves(hold, 'made'))]);
     return;
   }
   for (const move of moves) terminal.print(moveLine(move));

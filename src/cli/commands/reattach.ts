@@ -1,3 +1,4 @@
+import { holdsFor } from '../../claim/claim.ts';
 import { planReattach, type Reattachment } from '../../engine/plan-reattach.ts';
 import { reattach as reattachDevices } from '../../engine/reattach.ts';
 import { count } from '../../count.ts';
@@ -5,11 +6,13 @@ import { boundDriver } from '../../observe/bound-driver.ts';
 import type { Host } from '../../host/host.ts';
 import { isOnVfio } from '../../observe/read-device.ts';
 import type { PciAddress } from '../../pci/address.ts';
+import { isMdevUuid } from '../../pci/mdev.ts';
 import { deviceAt } from '../../pci/snapshot.ts';
+import { escapeControl } from '../../text.ts';
 import { dryRunOption, jsonOption, machineOption, verboseOption } from '../command.ts';
 import type { Call, Command, Terminal } from '../command.ts';
 import { readDriverOption } from '../driver-option.ts';
-import { moveLine, movesOf, type Move } from '../moves.ts';
+import { mdevMoveLine, mdevMoves, moveLine, movesOf, type Move } from '../moves.ts';
 import { stepLines, stepsJson } from '../render/steps.ts';
 import { addressOperand, readSelection, selectionOptions } from '../selection.ts';
 import { listenForSignals } from '../signals.ts';
@@ -24,7 +27,8 @@ export const reattach: Command = {
     'vfio driver (boot parameters, a script, driverctl) go to the driver of the host that takes them, after an\n' +
     'override that names a vfio driver was cleared; nobody knows what they were before. What a guest or another\n' +
     'program uses is refused. What the host has already stays as it is, and so does, the second time, what was on a\n' +
-    'vfio driver before its detach. A broken configuration is said and keeps nothing from going back.',
+    'vfio driver before its detach. A broken configuration is said and keeps nothing from going back. A UUID in place of\n' +
+    'an address is a mediated device of detach --mdev: it is removed, and what was made together with it.',
   operands: [addressOperand],
   options: [
     ...selectionOptions,
@@ -51,11 +55,14 @@ export const reattach: Command = {
     const signals = listenForSignals();
     try {
       const engine = terminal.openEngine(call);
-      const { devices: named, companions, isPattern } = readSelection(call, engine.host);
+      const mdevs = call.operands.map((operand) => operand.toLowerCase()).filter(isMdevUuid);
+      const addresses = call.operands.filter((operand) => !isMdevUuid(operand.toLowerCase()));
+      const selected = readSelection({ ...call, operands: addresses }, engine.host, mdevs.length > 0);
+      const { devices: named, companions, isPattern } = selected;
       // What the host has is left alone, unless it was named.
       const devices = [...named, ...companions.filter((address) => !hasHostDriver(engine.host, address))];
       const driver = readDriverOption(call);
-      const request = { devices, ...(driver !== undefined && { driver }), skipRefused: isPattern };
+      const request = { devices, mdevs, ...(driver !== undefined && { driver }), skipRefused: isPattern };
       const isDryRun = call.options.has('dry-run');
       const done = await (isDryRun ? planReattach : reattachDevices)(engine, request);
       for (const error of done.refused) terminal.sayError(error);
@@ -92,11 +99,15 @@ function showResult(
   const known = detached.flatMap(({ devices }) => devices.map(({ address }) => address));
   const unknown = strangers.map(({ address }) => address);
   const moves = movesOf(host, snapshot, [...known, ...unknown, ...settled], steps);
+  const removed = detached.flatMap(({ claim, devices }) =>
+    holdsFor(claim, devices).flatMap((hold) => mdevMoves(hold, 'removed')),
+  );
   if (options.has('json')) {
-    terminal.json(moves);
+    terminal.json([...moves, ...removed]);
     return;
   }
   for (const move of moves) terminal.print(`${moveLine(move)}${remark(done, move)}`);
+  for (const move of removed) terminal.print(escapeControl(mdevMoveLine(move)));
 }
 
 function remark({ strangers, returned, snapshot }: Reattachment, { address, to }: Move): string {

@@ -2,6 +2,7 @@ import { advice } from '../../hint.ts';
 import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import type { RunOwner } from '../../claim/claim.ts';
+import type { HoldId } from '../../claim/hold.ts';
 import { addProcess, claimOf, detach, runOwner } from '../../engine/detach.ts';
 import type { Engine } from '../../engine/engine.ts';
 import { refusalError } from '../../engine/make-plan.ts';
@@ -32,7 +33,8 @@ export const run: Command = {
     'Detaches the whole IOMMU groups of the devices, runs the program in the foreground with this terminal, and\n' +
     'puts back exactly what was there when it ends, however it ends. SIGINT, SIGTERM, SIGHUP and SIGQUIT are\n' +
     'passed on to the program; it is never killed, and waited for as long as it takes. No shell is involved.\n' +
-    '{vf} in an argument of the program is the address of the virtual function of --vf, {vf2} that of a second one.',
+    '{vf} in an argument of the program is the address of the virtual function of --vf, {vf2} that of a second one;\n' +
+    '{mdev} is the UUID of the mediated device of --mdev.',
   operands: [
     {
       name: 'COMMAND',
@@ -65,6 +67,7 @@ export const run: Command = {
   onlyRoot: true,
   examples: [
     'sudo vfio-hook run --vf 02:00.0 -- qemu-system-x86_64 -device vfio-pci,host={vf}',
+    'sudo vfio-hook run --mdev i915-GVTg_V5_4 -- qemu-system-x86_64 -device vfio-pci,sysfsdev=/sys/bus/mdev/devices/{mdev}',
     'sudo vfio-hook run --device 01:00.0 -- cloud-hypervisor --kernel vmlinux --device path=/sys/bus/pci/devices/0000:01:00.0/',
   ],
   run: async (call, terminal) => {
@@ -86,9 +89,12 @@ export const run: Command = {
       const early = signals.interrupted();
       if (early !== undefined)
         return await restored(engine, owner, { kind: 'ended', status: signalStatus(early) });
-      for (const { kind, key } of detachment.holds.holds.filter((hold) => hold.kind === 'vgpu'))
+      for (const { kind, key } of detachment.holds.holds.filter(isSlice))
         terminal.say(`vfio-hook: ${holdWords({ kind, key })} is ready`);
-      const program = startProgram(command, withAddresses(words, detachment.chosen));
+      const program = startProgram(
+        command,
+        filledIn(words, { vf: detachment.chosen, mdev: uuidsOf(request) }),
+      );
       pass = program.pass;
       noteProgram(engine, owner, program.pid);
       const end = await program.ended;
@@ -106,10 +112,25 @@ export const run: Command = {
   },
 };
 
-/** `{vf}` is the first virtual function that was chosen, `{vf2}` the second. */
-function withAddresses(words: readonly string[], chosen: readonly PciAddress[]): readonly string[] {
+/** What has a name of its own that the person does not know before. */
+function isSlice({ kind }: HoldId): boolean {
+  return kind === 'vgpu' || kind === 'mdev';
+}
+
+function uuidsOf({ mdevs = [] }: SliceRequest): readonly string[] {
+  return mdevs.map(({ uuid }) => uuid);
+}
+
+/** `{vf}` is the first virtual function that was chosen, `{vf2}` the second; `{mdev}` the first mediated device. */
+function filledIn(
+  words: readonly string[],
+  chosen: Readonly<Record<'vf' | 'mdev', readonly string[]>>,
+): readonly string[] {
   return words.map((word) =>
-    word.replace(/\{vf(\d?)\}/g, (whole, number: string) => chosen[Number(number || 1) - 1] ?? whole),
+    word.replace(
+      /\{(vf|mdev)(\d?)\}/g,
+      (whole, kind: 'vf' | 'mdev', number: string) => chosen[kind][Number(number || 1) - 1] ?? whole,
+    ),
   );
 }
 
@@ -121,8 +142,9 @@ function readRequest(call: Call): SliceRequest & {
 } {
   const named = (call.lists.get('device') ?? []).map(readDevice);
   const slices = readSlices(call);
-  if (named.length === 0 && slices.slices?.length === 0) {
-    throw new VfioHookError('VH_USAGE', 'vfio-hook run needs --device ADDRESS or --vf CARD', {
+  const isMdevOnly = uuidsOf(slices).length > 0 && slices.vgpu === undefined;
+  if (named.length === 0 && slices.slices?.length === 0 && !isMdevOnly) {
+    throw new VfioHookError('VH_USAGE', 'vfio-hook run needs --device ADDRESS, --vf CARD or --mdev TYPE', {
       hints: [advice('see: vfio-hook run --help')],
     });
   }

@@ -2,7 +2,7 @@ import * as v from 'valibot';
 import {
   ATTRIBUTE_PATH,
   ATTRIBUTE_VALUE,
-  isTypeId,
+  MDEV_TYPE,
   parseParent,
   AUTO,
   type MdevAttributes,
@@ -26,13 +26,11 @@ const parent = read({
     'What it is made of: a PCI address, another name below /sys/class/mdev_bus, or auto for one with room.',
 });
 
-const TYPE = /^[A-Za-z0-9][\w.+ -]{0,127}$/;
-
 const type = read({
   what: 'no type',
   write: 'the id of a type, such as i915-GVTg_V5_4 or nvidia-593, or its name, such as "NVIDIA A10-4Q"',
-  pattern: TYPE,
-  reader: (text) => (isTypeId(text) || TYPE.test(text) ? text : undefined),
+  pattern: MDEV_TYPE,
+  reader: (text) => (MDEV_TYPE.test(text) ? text : undefined),
   description: 'Type of the device, by its id or its name: see vfio-hook mdev.',
 });
 

@@ -4,6 +4,7 @@ import { expectGolden } from '../../golden.ts';
 import { callHook, example, installation, type Ended } from '../../hook/compiled.ts';
 import {
   changes,
+  claims,
   configure,
   exampleGuest,
   guestWith,
@@ -164,5 +165,100 @@ describe('a mediated device', () => {
     assert.ok(absent.stdout.includes(`uuid='${OTHER}'`));
     const mixed = run(on, 'devices', UUID, '00:02.0', '--format', 'libvirt');
     assert.deepEqual([mixed.status, mixed.stdout], [2, '']);
+  });
+});
+
+describe('mediated devices by hand', () => {
+  const TYPE = 'GVTg_V5_4';
+  const line = /^mediated device ([0-9a-f-]{36}): (.*)\n$/;
+
+  it('are made for a program, which is told the UUID', () => {
+    const on = machine('intel-gvt-g');
+    const ended = callHook(
+      [
+        ...[
+          'run',
+          ...on.option,
+          '--mdev',
+          TYPE,
+          '--parent',
+          '00:02.0',
+          '--',
+          'sh',
+          '-c',
+          'echo "$1 $2"',
+          'sh',
+        ],
+        ...['{mdev}', 'x={mdev},{mdev2},{vf}'],
+      ],
+      { program: installation().command },
+    );
+    const [, uuid = ''] = /^vfio-hook: mediated device ([0-9a-f-]{36}) is ready\n$/.exec(ended.stderr) ?? [];
+    assert.deepEqual([ended.status, ended.stdout], [0, `${uuid} x=${uuid},{mdev2},{vf}\n`], ended.stderr);
+    assert.deepEqual([on.machine.state().mdevs, claims(on)], [{}, {}]);
+  });
+
+  it('are made by a detach, and removed by a reattach', () => {
+    const on = machine('intel-gvt-g');
+    const said = (...args: string[]): string => {
+      const ended = run(on, ...args);
+      assert.deepEqual([ended.status, ended.stderr], [0, ''], args.join(' '));
+      return ended.stdout;
+    };
+    assert.match(
+      said('detach', '--mdev', TYPE, '--dry-run'),
+      /~ mediated device .*: not there → i915-GVTg_V5_4 on 0000:00:02.0/,
+    );
+    assert.deepEqual(on.machine.state().mdevs, {});
+    const [, uuid = '', what] = line.exec(said('detach', '--mdev', TYPE)) ?? [];
+    assert.deepEqual([Object.keys(on.machine.state().mdevs), what], [[uuid], `i915-${TYPE} on 0000:00:02.0`]);
+    assert.match(
+      said('reattach', uuid, '--dry-run'),
+      new RegExp(`echo 1 > /sys/bus/mdev/devices/${uuid}/remove`),
+    );
+    assert.deepEqual(line.exec(said('reattach', uuid.toUpperCase()))?.slice(1), [
+      uuid,
+      `i915-${TYPE} on 0000:00:02.0 → not there`,
+    ]);
+    assert.deepEqual([on.machine.state().mdevs, claims(on)], [{}, {}]);
+
+    const [made] = JSON.parse(said('detach', '--mdev', TYPE, '--json')) as [{ mdev: string }];
+    const { mdev } = made;
+    const move = { mdev, parent: '0000:00:02.0' };
+    assert.deepEqual(made, { ...move, from: null, to: `i915-${TYPE}` });
+    assert.deepEqual(JSON.parse(said('reattach', mdev, '--json')), [
+      { ...move, from: `i915-${TYPE}`, to: null },
+    ]);
+    const again = run(on, 'reattach', mdev);
+    assert.deepEqual(
+      [again.status, again.stderr.split('\n')[0]],
+      [2, `vfio-hook: error: there is no mediated device ${mdev}`],
+    );
+  });
+
+  it('are refused by their options before anything is looked at', () => {
+    const on = machine('intel-gvt-g');
+    const rows = [
+      [['detach', '--mdev', 'a/b'], /"a\/b" is no type of mediated devices/],
+      [['detach', '--mdev', TYPE, '--parent', 'a/b'], /"a\/b" is no parent of mediated devices/],
+      [['detach', '03:00.0', '--parent', 'auto'], /--parent is for --mdev/],
+      [['detach', '03:00.0', '--mdev', TYPE], /ADDRESS and --mdev do not go together/],
+      [
+        ['detach', '--mdev', TYPE, '--vf', '03:00.0', '--all'],
+        /--vf and --all and --mdev do not go together/,
+      ],
+      [
+        ['run', '--mdev', TYPE, '--vgpu', '1152', '--', 'true'],
+        /needs --device ADDRESS, --vf CARD or --mdev TYPE/,
+      ],
+    ] as const;
+    for (const [args, message] of rows) {
+      const { stderr, status } = callHook([args[0], ...on.option, ...args.slice(1)], {
+        program: installation().command,
+      });
+      assert.match(stderr, message);
+      assert.equal(status, args[0] === 'run' ? 125 : 2);
+    }
+    assert.deepEqual(on.machine.state().mdevs, {});
   });
 });

@@ -100,7 +100,7 @@ describe('vGPUs by the command', () => {
       [['detach', '--vf', '41:00.0', '--vgpu', 'a/b'], /"a\/b" is no vGPU type/],
       [['detach', '--vf', '41:00.0', '--vgpu', '1152,x'], /"x" are no parameters of a vGPU/],
       [['detach', '--vgpu', '1152'], /no device is named/],
-      [['run', '--vgpu', '1152', '--', 'true'], /needs --device ADDRESS or --vf CARD/],
+      [['run', '--vgpu', '1152', '--', 'true'], /needs --device ADDRESS, --vf CARD or --mdev TYPE/],
     ] as const;
     for (const [args, message] of rows) {
       const { stderr, status } = run(on, ...args);
