@@ -1,4 +1,4 @@
-import { errnoOf } from '../errors.ts';
+import { errnoOf, VfioHookError } from '../errors.ts';
 import type { Host } from '../host/host.ts';
 import { parsePciAddress, type PciAddress } from '../pci/address.ts';
 import { sysfs } from '../pci/sysfs.ts';
@@ -54,6 +54,33 @@ export async function offeredTypes(
 ): Promise<readonly VgpuType[]> {
   const free = vgpuFunctions(host, physical).find(({ type }) => type === 0);
   return free ? creatableTypes(host, free.address, deadlineMs) : [];
+}
+
+/**
+ * What other cards of the same model offer now: numbers and names of types are of a model, so that they tell of a card
+ * without virtual functions. One whose driver does not answer tells nothing.
+ */
+export async function typesOfModel(host: Host, card: PciAddress): Promise<readonly VgpuType[]> {
+  const model = modelOf(host, card);
+  const types: VgpuType[] = [];
+  for (const name of host.list(sysfs.devices) ?? []) {
+    const other = parsePciAddress(name);
+    if (!other || other === card || modelOf(host, other) !== model) continue;
+    try {
+      types.push(...(await offeredTypes(host, other, OTHERS_MS)));
+    } catch (error) {
+      if (!(error instanceof VfioHookError)) throw error;
+    }
+  }
+  return types;
+}
+
+/** How long another card may keep one waiting, which can do without its answer. */
+const OTHERS_MS = 2000;
+
+function modelOf(host: Host, address: PciAddress): string {
+  const ids = ['vendor', 'device', 'subsystem_vendor', 'subsystem_device'];
+  return ids.map((id) => host.read(sysfs.attribute(address, id))?.trim() ?? '').join(' ');
 }
 
 /** An attribute is at most as long (fs/sysfs/file.c). */

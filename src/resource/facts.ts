@@ -39,6 +39,11 @@ export type PhysicalFunctionFacts = Readonly<{
   subsystemDevice: string;
   revision: string;
   class: string;
+  /**
+   * vGPU types that functions of other cards of the same model offer, as lists of VgpuFacts have them; only where the card
+   * makes its own by NVIDIA's program and has none.
+   */
+  vgpuTypes: string;
 }>;
 
 /** What a virtual function of NVIDIA's own VFIO framework is like. Lists have a line for each. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import type { Config, VgpuRule } from '../../src/config/config.ts';
-import { failureOf, guest, pci, scenarios, type Scenario } from '../scenario.ts';
+import { failureOf, guest, pci, scenarios, type Scenario, type ScenarioOptions } from '../scenario.ts';
 
 const CARD = '0000:41:00.0';
 const VF = '0000:41:00.4';
@@ -332,9 +332,13 @@ describe('virtual functions that sriov-manage makes', () => {
   const FIRST_VF = pci('0000:61:00.4');
   const OTHER_VF = pci('0000:61:01.3');
 
-  function server(config: Partial<Config> = {}): Scenario {
+  function server(
+    config: Partial<Config> = {},
+    devicesOfHost: ScenarioOptions['devicesOfHost'] = {},
+  ): Scenario {
     const on = open({
       host: 'nvidia-vgpu-server',
+      devicesOfHost,
       config: {
         sriov: [{ pf: SECOND, vfs: 'all', autoprobe: false }],
         vgpu: [
@@ -386,11 +390,62 @@ describe('virtual functions that sriov-manage makes', () => {
     on.nothingDiffers();
   });
 
-  it('are not there by a name: which number it has nobody knows yet', async () => {
+  it('take a name that a card of the same model tells before they are there', async () => {
     const on = server({ vgpu: [{ vf: FIRST_VF, type: 'L40S-8Q' }] });
-    const { message } = await failureOf(on.prepare(guest('a', FIRST_VF)));
-    assert.match(message, /the vGPU on 0000:61:00.4: it is not there yet, so that a name says nothing$/);
-    assert.deepEqual(on.writes(), []);
+    await on.prepare(guest('a', FIRST_VF));
+    assert.deepEqual(on.writes(), ['sriov-manage -e 0000:61:00.0', written(FIRST_VF, 1152)]);
+    const wishes = on
+      .claims()
+      .flatMap(({ holds }) => holds.flatMap((hold) => (hold.kind === 'vgpu' ? [hold.wish] : [])));
+    assert.deepEqual(wishes, [{ type: 1152, name: 'NVIDIA L40S-8Q', params: '' }]);
+    await on.release('a');
+    on.nothingDiffers();
+  });
+
+  it('take a name that a claim has, where the other card is full', async () => {
+    const on = server({
+      vgpu: [
+        { vf: pci(VF), type: 'L40S-48Q' },
+        { vf: FIRST_VF, type: 'L40S-48Q' },
+      ],
+    });
+    await on.prepare(guest('a', VF));
+    await on.prepare(guest('b', FIRST_VF));
+    assert.equal(on.fact(`${FIRST_VF} vgpu type`), '1156');
+    await on.release('a');
+    await on.release('b');
+    on.nothingDiffers();
+  });
+
+  it('are not there by a name that nothing tells: nothing is made to find out', async () => {
+    const unknown =
+      /the vGPU on 0000:61:00.4: it is not there yet, and nothing that is there tells the number of (\S+)$/;
+    const vgpu = (type: string): Partial<Config> => ({ vgpu: [{ vf: FIRST_VF, type }] });
+    const misspelt = server(vgpu('L40S-9Q'));
+    assert.match((await failureOf(misspelt.prepare(guest('a', FIRST_VF)))).message, unknown);
+
+    const alone = server(vgpu('L40S-8Q'), { [CARD]: { device: '26ba' } });
+    const { message, hints } = await failureOf(alone.prepare(guest('a', FIRST_VF)));
+    assert.match(message, unknown);
+    assert.ok(hints.some(({ text }) => text.includes('sriov-manage -e 0000:61:00.0')));
+    for (const on of [misspelt, alone]) {
+      assert.deepEqual(on.writes(), []);
+      on.nothingDiffers();
+    }
+  });
+
+  it('go by a number while the driver of the other card does not answer', async () => {
+    const on = server();
+    on.wrapHost = (host) => ({
+      ...host,
+      readSlow: (path, ...more) =>
+        path.endsWith('/creatable_vgpu_types') && path.includes('0000:41:')
+          ? Promise.resolve({ kind: 'stuck', path })
+          : host.readSlow(path, ...more),
+    });
+    await on.prepare(guest('a', FIRST_VF));
+    assert.equal(on.fact(`${FIRST_VF} vgpu type`), '1152');
+    await on.release('a');
     on.nothingDiffers();
   });
 

@@ -40,6 +40,7 @@ export const idleCard: Facts['vfs'] = {
   subsystemDevice: '1100',
   revision: '01',
   class: '020000',
+  vgpuTypes: '',
 };
 
 export const UUID = '83b8f4f2-509f-382f-3c1e-e6bfe0fa1001';

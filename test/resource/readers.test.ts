@@ -104,6 +104,7 @@ describe('what is seen of virtual functions', () => {
         open: '',
         vendor: '8086',
         vfDevice: '10ca',
+        vgpuTypes: '',
         subsystemVendor: '1af4',
         subsystemDevice: '1100',
         revision: '01',

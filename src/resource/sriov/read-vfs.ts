@@ -2,11 +2,13 @@ import type { Host } from '../../host/host.ts';
 import { boundDriver } from '../../observe/bound-driver.ts';
 import { profilePlace } from '../../observe/function-profile.ts';
 import { notAnswering } from '../../observe/not-answering.ts';
+import { typesOfModel } from '../../observe/vgpu.ts';
 import { openFunction, routingOf } from '../../observe/virtual-functions.ts';
 import { parsePciAddress, type PciAddress } from '../../pci/address.ts';
 import { sysfs } from '../../pci/sysfs.ts';
 import type { SeenOf } from '../kind.ts';
 import type { Reader } from '../readers.ts';
+import { textOf } from '../vgpu/types.ts';
 
 /**
  * What cards with virtual functions are like. Their number is read under the card's lock (drivers/pci/iov.c:
@@ -19,15 +21,16 @@ export const readVfs: Reader<'vfs'> = async (host, keys, deadlineMs) => {
     deadlineMs,
   );
   if (read.kind === 'stuck') throw notAnswering(read);
-  return new Map(
-    cards.flatMap((card): [string, SeenOf<'vfs'>][] => {
-      const count = Number(read.texts.get(sysfs.attribute(card, 'sriov_numvfs')) ?? NaN);
-      return Number.isInteger(count) ? [[card, seenOf(host, card, count)]] : [];
-    }),
-  );
+  const seen = new Map<string, SeenOf<'vfs'>>();
+  for (const card of cards) {
+    const count = Number(read.texts.get(sysfs.attribute(card, 'sriov_numvfs')) ?? NaN);
+    if (Number.isInteger(count)) seen.set(card, await seenOf(host, card, count));
+  }
+  return seen;
 };
 
-function seenOf(host: Host, card: PciAddress, count: number): SeenOf<'vfs'> {
+async function seenOf(host: Host, card: PciAddress, count: number): Promise<SeenOf<'vfs'>> {
+  const routing = routingOf(host, card);
   const text = (name: string): string => host.read(sysfs.attribute(card, name))?.trim() ?? '';
   const id = (name: string): string => text(name).replace(/^0x/, '');
   return {
@@ -40,7 +43,7 @@ function seenOf(host: Host, card: PciAddress, count: number): SeenOf<'vfs'> {
       total: Number(text('sriov_totalvfs')),
       offset: 0,
       stride: 0,
-      ...routingOf(host, card),
+      ...routing,
       driver: boundDriver(host, card) ?? '',
       deals: profilePlace(host, card) !== undefined,
       open: openFunction(host, card) ?? '',
@@ -50,6 +53,7 @@ function seenOf(host: Host, card: PciAddress, count: number): SeenOf<'vfs'> {
       subsystemDevice: id('subsystem_device'),
       revision: id('revision'),
       class: id('class'),
+      vgpuTypes: count === 0 && routing?.byProgram ? textOf(await typesOfModel(host, card)) : '',
     },
   };
 }

@@ -31,7 +31,9 @@ export const vgpu: KindOf<'vgpu'> = {
       ({ kind, key: physical, to, seen }) =>
         kind === 'vfs' && madeBy(physical, Number(to['count']), seen as SeenOf<'vfs'>).includes(key),
     );
-    return card && { state: { type: 0 }, facts: { ...UNKNOWN, physical: card.key } };
+    if (!card) return undefined;
+    const known = String(card.seen.facts['vgpuTypes']);
+    return { state: { type: 0 }, facts: { ...UNKNOWN, physical: card.key, known } };
   },
   settle: ({ key, wish, seen: { state, facts }, claims }) => {
     const known = knownTypes(facts, claims);
@@ -42,8 +44,13 @@ export const vgpu: KindOf<'vgpu'> = {
     const found = typeOf(wish.name, known);
     if (found) return { wish: { ...wish, type: found.id, name: found.name } };
     if (facts.expected) {
-      const reason = 'it is not there yet, so that a name says nothing';
-      const hints = [advice('write the number of the type: vfio-hook vgpu shows it')];
+      const reason = `it is not there yet, and nothing that is there tells the number of ${wish.name}`;
+      const hints = [
+        advice(
+          'write the number of the type, which vfio-hook vgpu shows once the card has virtual functions',
+        ),
+        command(`/usr/lib/nvidia/sriov-manage -e ${facts.physical}`),
+      ];
       return { refusal: { reason, hints } };
     }
     return { refusal: notOffered(wish.name, { key, state, facts }, claims) };
