@@ -1,5 +1,7 @@
+import { count, plural } from '../count.ts';
 import { errnoOf, VfioHookError } from '../errors.ts';
 import { advice, command } from '../hint.ts';
+import { gpuInstances, type GpuInstance } from '../observe/mig.ts';
 import { creatableTypes, vgpuFunction, vgpuFunctions, vgpuManager } from '../observe/vgpu.ts';
 import type { Host } from '../host/host.ts';
 import { pciHostdevs } from '../domain/domain.ts';
@@ -38,6 +40,11 @@ export const vgpuServices: Check = {
       const [first] = functions;
       if (!first || functions.some(({ type }) => type !== 0)) continue;
       if ((await creatableTypes(host, first.address, ANSWER_MS)).length > 0) continue;
+      const instances = await gpuInstances(host, card, ANSWER_MS);
+      if (instances.length > 0) {
+        findings.push(about(card, withoutTypes(card, instances)));
+        continue;
+      }
       findings.push(
         about(
           card,
@@ -45,7 +52,9 @@ export const vgpuServices: Check = {
             'it offers no vGPU types, and there is no vGPU on it: nvidia-vgpud tells the driver which there are',
             command('systemctl restart nvidia-vgpud.service nvidia-vgpu-mgr.service'),
             command('journalctl -b -u nvidia-vgpud'),
-            advice('a card in MIG mode offers them once it has GPU instances: nvidia-smi mig -lgip'),
+            advice(
+              'a card in MIG mode offers them once it has GPU instances, which sriov-manage takes away: nvidia-smi mig -lgip',
+            ),
           ),
         ),
       );
@@ -54,13 +63,31 @@ export const vgpuServices: Check = {
   },
 };
 
+/** A card in MIG mode: its GPU instances are there, and what a vGPU lives on is a compute instance. */
+function withoutTypes(card: PciAddress, instances: readonly GpuInstance[]): Found {
+  const empty = instances.filter(({ computeInstances }) => computeInstances === 0).map(({ id }) => id);
+  const all = count(instances.length, 'GPU instance');
+  const missing =
+    empty.length > 0
+      ? `, of which ${empty.join(', ')} ${plural(empty.length, 'has', 'have')} no compute instance`
+      : '';
+  return warning(
+    `it is in MIG mode with ${all}${missing}, and offers no vGPU types`,
+    ...(empty.length > 0
+      ? [command(`nvidia-smi mig -cci -gi ${empty.join(',')} -i ${card}`)]
+      : [command('systemctl restart nvidia-vgpud.service nvidia-vgpu-mgr.service')]),
+    command('journalctl -b -u nvidia-vgpud'),
+  );
+}
+
 /**
  * Guests whose vGPUs are on one card want them of one size, unless the card was put into the mode for mixed sizes before
- * its first one (nvidia-smi vgpu -shm; sriov-manage takes it out of it again).
+ * its first one (nvidia-smi vgpu -shm; sriov-manage takes it out of it again), or is cut into GPU instances, each of which
+ * has a size of its own.
  */
 export const vgpuSizes: Check = {
   title: 'vGPUs of different sizes on one card',
-  run: (on) => {
+  run: async (on) => {
     const wanted = new Map<PciAddress, Map<string, string>>();
     for (const { name, xml } of on.guests()) {
       for (const { card, type } of xml ? typesOf(on, xml.domain) : []) {
@@ -68,10 +95,11 @@ export const vgpuSizes: Check = {
         wanted.set(card, types.set(type, types.get(type) ?? name));
       }
     }
-    const findings = [...wanted].flatMap(([card, types]): Found[] => {
-      if (types.size < 2) return [];
+    const findings: Found[] = [];
+    for (const [card, types] of wanted) {
+      if (types.size < 2 || (await gpuInstances(on.host, card, ANSWER_MS)).length > 0) continue;
       const list = [...types].map(([type, name]) => `${quoteName(name)} wants ${type}`).join(', ');
-      return [
+      findings.push(
         about(
           card,
           warning(
@@ -80,8 +108,8 @@ export const vgpuSizes: Check = {
             advice('before its first vGPU, and after each sriov-manage; not with MIG'),
           ),
         ),
-      ];
-    });
+      );
+    }
     return findings.length > 0 ? findings : ok('no two guests want that');
   },
 };

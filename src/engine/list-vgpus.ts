@@ -1,4 +1,5 @@
 import type { Claim, ClaimOwner } from '../claim/claim.ts';
+import { gpuInstances, type GpuInstance } from '../observe/mig.ts';
 import { offeredTypes, openVgpu, vgpuFunctions, type VgpuFunction } from '../observe/vgpu.ts';
 import { boundDriver } from '../observe/bound-driver.ts';
 import { virtualFunctions } from '../observe/virtual-functions.ts';
@@ -28,6 +29,8 @@ export interface VgpuCard {
   readonly framework: 'vgpu' | 'mdev' | 'other' | 'unknown';
   /** What could be made on a free one now. */
   readonly creatable: readonly VgpuType[];
+  /** What a card in MIG mode is cut into; none for every other card, and for one in that mode before they are made. */
+  readonly gpuInstances: readonly GpuInstance[];
   readonly functions: readonly ListedVgpu[];
 }
 
@@ -81,6 +84,7 @@ async function cardAt(host: Host, address: PciAddress, claims: readonly Claim[])
     totalVfs: Number(text('sriov_totalvfs')),
     framework: frameworkOf(host, there, functions),
     creatable,
+    gpuInstances: await gpuInstances(host, address, ANSWER_MS),
     functions: functions.map((each) => {
       const found = known.find(({ id }) => id === each.type);
       const owner = ownerOf(each.address, claims);

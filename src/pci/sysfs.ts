@@ -58,11 +58,13 @@ export const sysfs = {
   tcpConnections: ['/proc/net/tcp', '/proc/net/tcp6'],
   consoles: '/sys/class/vtconsole',
   frameBuffers: '/sys/class/graphics',
-  /** What the driver nvidia says of a card (kernel-open/nvidia/nv-procfs.c). */
   /** The control groups of the system's services. */
   systemUnits: '/sys/fs/cgroup/system.slice',
+  /** What the driver nvidia says of a card (kernel-open/nvidia/nv-procfs.c). */
   nvidiaCards: '/proc/driver/nvidia/gpus',
   nvidiaCard: (address: PciAddress): string => `/proc/driver/nvidia/gpus/${address}/information`,
+  /** The GPU instances of a card in MIG mode, by the number of the card's own node. */
+  nvidiaInstances: (minor: string): string => `/proc/driver/nvidia/capabilities/gpu${minor}/mig`,
   /** `1` written and read back: nobody has the card open, and nobody can until it is `0`. vGPU host drivers only. */
   unbindLock: (address: PciAddress): string => `/proc/driver/nvidia/gpus/${address}/unbindLock`,
   /** NVIDIA's own VFIO framework: what a virtual function is for (driver branch 550 and later). */

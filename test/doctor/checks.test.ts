@@ -6,7 +6,7 @@ import { examine } from '../../src/doctor/examine.ts';
 import type { Finding, Verdict } from '../../src/doctor/finding.ts';
 import type { Remark } from '../../src/engine/inspect-config.ts';
 import type { Config, PartialConfig } from '../../src/config/config.ts';
-import { machineSpec, pci, scenarios } from '../scenario.ts';
+import { machineSpec, pci, scenarios, type Scenario } from '../scenario.ts';
 import {
   DAEMON_START_MS,
   domainOf,
@@ -1193,20 +1193,33 @@ const table: Readonly<Record<Id, readonly Row[]>> = {
       'a card that offers no types',
       {
         host: 'nvidia-vgpu-server',
-        happened: (s) => {
-          s.machine.store.update((state) => {
-            const sriov = state.spec.devices.find(({ address }) => address === '0000:41:00.0')?.sriov;
-            for (const device of Object.values(state.devices))
-              if (device.spec.address === '0000:41:00.0' && sriov?.vgpu)
-                Object.assign(device, {
-                  spec: { ...device.spec, sriov: { ...sriov, vgpu: { ...sriov.vgpu, types: [] } } },
-                });
-          });
-        },
+        happened: withoutVgpuTypes,
       },
       'warning',
       /it offers no vGPU types/,
       /nvidia-vgpud/,
+    ],
+    [
+      'a GPU instance that nothing runs on',
+      {
+        host: 'nvidia-vgpu-server',
+        files: instances('gi1', 'gi1/ci0', 'gi2', 'gi13'),
+        happened: withoutVgpuTypes,
+      },
+      'warning',
+      /it is in MIG mode with 3 GPU instances, of which 2, 13 have no compute instance, and offers no vGPU types/,
+      /^nvidia-smi mig -cci -gi 2,13 -i 0000:41:00.0$/,
+    ],
+    [
+      'GPU instances of which the driver makes nothing',
+      {
+        host: 'nvidia-vgpu-server',
+        files: instances('gi1', 'gi1/ci0'),
+        happened: withoutVgpuTypes,
+      },
+      'warning',
+      /it is in MIG mode with 1 GPU instance, and offers no vGPU types/,
+      /^systemctl restart nvidia-vgpud/,
     ],
   ],
   'vgpu-sizes': [
@@ -1231,6 +1244,17 @@ const table: Readonly<Record<Id, readonly Row[]>> = {
       'warning',
       /"a" wants L40S-8Q, "b" wants L40S-12Q: a card has one size at a time/,
       /^nvidia-smi vgpu -shm 1 -i 0000:41:00.0$/,
+    ],
+    [
+      'two sizes, on GPU instances',
+      {
+        host: 'nvidia-vgpu-server',
+        files: instances('gi1', 'gi2'),
+        guests: twoGuests,
+        config: { vgpu: vgpus('L40S-8Q', 'L40S-12Q') },
+      },
+      'ok',
+      /no two guests/,
     ],
   ],
   'sriov-power': [
@@ -1297,6 +1321,28 @@ function switchEntries(): Readonly<Record<string, string>> {
 
 function sriov() {
   return { totalVfs: 4, numVfs: 0, offset: 0x80, stride: 2, vfDevice: '7461', vfBars: [] };
+}
+
+/** The first card's functions offer nothing. */
+function withoutVgpuTypes(s: Scenario): void {
+  s.machine.store.update((state) => {
+    const sriov = state.spec.devices.find(({ address }) => address === '0000:41:00.0')?.sriov;
+    for (const device of Object.values(state.devices))
+      if (device.spec.address === '0000:41:00.0' && sriov?.vgpu)
+        Object.assign(device, {
+          spec: { ...device.spec, sriov: { ...sriov, vgpu: { ...sriov.vgpu, types: [] } } },
+        });
+  });
+}
+
+/** GPU and compute instances of the first card, as its driver lists them. */
+function instances(...places: readonly string[]): Record<string, string> {
+  return Object.fromEntries(
+    places.map((place) => [
+      `/proc/driver/nvidia/capabilities/gpu0/mig/${place}/access`,
+      'DeviceFileMinor: 3\n',
+    ]),
+  );
 }
 
 function vgpus(first: string, second: string): Config['vgpu'] {

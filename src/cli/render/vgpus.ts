@@ -15,8 +15,18 @@ function cardLines(card: VgpuCard, names: PciNames): string[] {
   return [
     `${address} ${escapeControl(names.describe(card))}`,
     `  on ${driver}, up to ${totalVfs} virtual functions`,
+    ...instanceLines(card).map((line) => `  ${line}`),
     ...bodyLines(card).map((line) => `  ${line}`),
   ];
+}
+
+/** Without instances nobody tells whether a card is in MIG mode. */
+function instanceLines({ gpuInstances }: VgpuCard): string[] {
+  if (gpuInstances.length === 0) return [];
+  const each = gpuInstances.map(
+    ({ id, computeInstances }) => `${id} (${count(computeInstances, 'compute instance')})`,
+  );
+  return [`in MIG mode, ${count(gpuInstances.length, 'GPU instance')}: ${each.join(', ')}`];
 }
 
 function bodyLines({ address, driver, framework, creatable, functions }: VgpuCard): string[] {

@@ -44,6 +44,37 @@ describe('vGPUs by the command', () => {
     assert.match(printed(on, 'map'), /vGPU type 1152 \(NVIDIA L40S-8Q\)/);
   });
 
+  it('are listed with the GPU instances of a card in MIG mode', () => {
+    const place = '/proc/driver/nvidia/capabilities/gpu0/mig';
+    const on = stage('nvidia-vgpu-server', (spec) => ({
+      ...spec,
+      files: {
+        ...spec.files,
+        [`${place}/gi2/access`]: '',
+        [`${place}/gi13/access`]: '',
+        [`${place}/gi2/ci0/access`]: '',
+        [`${place}/gi2/ci1/access`]: '',
+      },
+    }));
+    const text = printed(on, 'vgpu');
+    assert.match(
+      text,
+      /^ {2}in MIG mode, 2 GPU instances: 2 \(2 compute instances\), 13 \(no compute instances\)$/m,
+    );
+    assert.equal(text.match(/MIG/g)?.length, 1);
+    const cards = JSON.parse(printed(on, 'vgpu', '--json')) as readonly { gpuInstances: unknown }[];
+    assert.deepEqual(
+      cards.map((card) => card.gpuInstances),
+      [
+        [
+          { id: 2, computeInstances: 2 },
+          { id: 13, computeInstances: 0 },
+        ],
+        [],
+      ],
+    );
+  });
+
   it('are none on other hosts', () => {
     assert.equal(
       printed(stage('amd-rdna3-desktop'), 'vgpu'),
