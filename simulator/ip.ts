@@ -35,6 +35,8 @@ function interfaceOf(state: MachineState, device: Device): string | undefined {
 function shown(state: MachineState, device: Device, name: string): Record<string, unknown> {
   const isUp = isNetUp(device);
   const vfs = device.spec.sriov ? vfsOf(state, device) : [];
+  // What a driver does not tell is not passed on (net/core/rtnetlink.c:rtnl_fill_vfinfo, iproute2: print_vfinfo).
+  const isTold = (name: VfSetting): boolean => device.spec.sriov?.net?.refuses.includes(name) !== true;
   return {
     ifname: name,
     flags: ['BROADCAST', 'MULTICAST', ...(isUp ? ['UP', 'LOWER_UP'] : [])],
@@ -50,9 +52,9 @@ function shown(state: MachineState, device: Device, name: string): Record<string
         broadcast: 'ff:ff:ff:ff:ff:ff',
         vlan_list: [{ ...(each.vlan > 0 && { vlan: each.vlan }), ...(each.qos > 0 && { qos: each.qos }) }],
         rate: { max_tx: each.maxTxRate, min_tx: 0 },
-        spoofchk: each.spoofchk,
+        ...(isTold('spoofchk') && { spoofchk: each.spoofchk }),
         link_state: each.state,
-        trust: each.trust,
+        ...(isTold('trust') && { trust: each.trust }),
       })),
     }),
   };

@@ -7,7 +7,7 @@ import type { Host } from '../../src/host/host.ts';
 import { kernelRelease } from '../../src/observe/kernel-release.ts';
 import { lockedAttributes, readDevice } from '../../src/observe/read-device.ts';
 import { readTopology } from '../../src/observe/read-topology.ts';
-import { kernelVersions, type KernelVersion } from '../spec.ts';
+import { kernelVersions, type KernelVersion, type VfSetting } from '../spec.ts';
 import type { WrittenDescription, WrittenDevice } from '../description-schema.ts';
 import { installedLibvirt } from '../../src/observe/take-snapshot.ts';
 import { readVfioState } from '../../src/observe/vfio-state.ts';
@@ -15,6 +15,7 @@ import { nvidiaMinor } from '../../src/observe/uses/holders.ts';
 import { withOpenings } from '../../src/observe/uses/openings.ts';
 import { describeDevice, describeSriov, sizeText } from './device.ts';
 import { disksOf } from './disks.ts';
+import { describeProfile, describeRefuses } from './functions.ts';
 import { describeMemory } from './memory.ts';
 import { describeNetwork, type DescribedNetwork } from './networks.ts';
 import { publicCommandLine, publicRelease, publicWord } from './privacy.ts';
@@ -71,7 +72,9 @@ export async function describeMachine(host: Host, names: PciNames): Promise<Desc
   const network = await describeNetwork(host, ANSWER_MS);
   const memory = describeMemory(host);
   const minors = await nvidiaMinors(host, all);
-  const whole = { all, keyboards, network, minors };
+  const refuses = new Map<PciAddress, readonly VfSetting[]>();
+  for (const device of all) refuses.set(device.address, await describeRefuses(host, device));
+  const whole = { all, keyboards, network, minors, refuses };
   const withUsesOfHost = await withOpenings(host, ANSWER_MS, (open) =>
     withUses(host, described, { ...whole, disksOfDevice: disksOf(host, open) }),
   );
@@ -185,6 +188,8 @@ interface Whole {
   readonly network: DescribedNetwork;
   /** Number of the own node of each card that the driver nvidia has. */
   readonly minors: ReadonlyMap<PciAddress, string>;
+  /** What is not set for virtual functions of network cards. */
+  readonly refuses: ReadonlyMap<PciAddress, readonly VfSetting[]>;
   readonly disksOfDevice: ReturnType<typeof disksOf>;
 }
 
@@ -192,7 +197,7 @@ interface Whole {
 function withUses(
   host: Host,
   described: readonly (readonly [PciDevice, WrittenDevice])[],
-  { all, keyboards, network, minors, disksOfDevice }: Whole,
+  { all, keyboards, network, minors, refuses, disksOfDevice }: Whole,
 ): WrittenDevice[] {
   const cards = classEntries(host, 'drm').filter(({ name }) => /^(?:card|renderD)\d+$/.test(name));
   const frames = classEntries(host, 'graphics').filter(({ name }) => /^fb\d+$/.test(name));
@@ -208,6 +213,8 @@ function withUses(
     const video = videos.filter((each) => each.device === address).map((each) => each.name);
     const first = all.find(({ physicalFunction }) => physicalFunction === address);
     const sriov = describeSriov(host, device, first);
+    const profile = sriov && describeProfile(host, device);
+    const unset = refuses.get(address) ?? [];
     const keys = keyboards.behind(address);
     const minor = minors.get(address);
     return {
@@ -219,7 +226,9 @@ function withUses(
       ...(frame !== undefined && { framebuffer: frame }),
       ...(sound !== undefined && { sound }),
       ...(video.length > 0 && { video }),
-      ...(sriov && { sriov }),
+      ...(sriov && {
+        sriov: { ...sriov, ...(profile && { profile }), ...(unset.length > 0 && { refuses: [...unset] }) },
+      }),
       ...(keys.length > 0 && { keyboards: keys }),
       ...(minor !== undefined && { nodes: [`/dev/nvidia${minor}`] }),
     };

@@ -12,7 +12,7 @@ import type { Host } from '../../../src/host/host.ts';
 import { linuxHost } from '../../../src/host/linux/host.ts';
 import { parseDescription } from '../../../simulator/description.ts';
 import { createMachine, type Machine } from '../../../simulator/machine.ts';
-import type { MachineSpec } from '../../../simulator/spec.ts';
+import type { MachineSpec, SriovSpec, VfSetting } from '../../../simulator/spec.ts';
 import { groupsOf, takeSnapshot } from '../../../src/observe/take-snapshot.ts';
 import { pciNames } from '../../../src/pci/names.ts';
 import { sysfs } from '../../../src/pci/sysfs.ts';
@@ -26,6 +26,9 @@ const examples = fileURLToPath(new URL('../../../examples/', import.meta.url));
 const hosts = readdirSync(join(examples, 'hosts')).map((file) => file.replace(/\.yaml$/, ''));
 const domains = readdirSync(join(examples, 'domains'));
 const noNames = pciNames();
+
+/** A card with virtual functions that are not there. */
+const SRIOV: SriovSpec = { totalVfs: 4, numVfs: 0, offset: 1, stride: 1, vfDevice: 'e212', vfBars: [] };
 
 /** A machine, written down and booted from what was written. */
 async function again(host: Host): Promise<Machine> {
@@ -163,6 +166,74 @@ describe('describeMachine', () => {
         ['vfio-pci', undefined],
       ],
     );
+  });
+
+  const sriovOf = (machine: Machine, address: string): SriovSpec | undefined =>
+    machine.state().spec.devices.find((device) => device.address === address)?.sriov;
+
+  it('how graphics cards deal out shares', async () => {
+    const prelim = await again(createMachine(machineSpec('i915-sriov')).host());
+    assert.deepEqual(sriovOf(prelim, '0000:00:02.0')?.profile, {
+      interface: 'prelim',
+      gts: 2,
+      card: 'card0',
+    });
+
+    // How much memory there is for functions is taken for the largest BAR, which it is not quite.
+    const [card, gib] = ['0000:04:00.0', 2 ** 30];
+    const xe = createMachine(machineSpec('xe-sriov'));
+    const written = { interface: 'xe', card: 'card1' };
+    assert.deepEqual(sriovOf(await again(xe.host()), card)?.profile, { ...written, vram: 16 * gib });
+
+    const big = machineSpec(
+      'xe-sriov',
+      {},
+      { [card]: { bars: [{ index: 2, size: 2 ** 28, kind: 'pref64', sizes: [] }] } },
+    );
+    const small = createMachine(big);
+    await small
+      .host()
+      .write(`/sys/bus/pci/devices/${card}/sriov_admin/vf1/profile/vram_quota`, String(3 * gib), 100);
+    await small
+      .host()
+      .write(`/sys/bus/pci/devices/${card}/sriov_admin/vf3/profile/vram_quota`, String(gib), 100);
+    assert.equal(sriovOf(await again(small.host()), card)?.profile?.vram, 4 * gib);
+
+    const integrated = machineSpec(
+      'xe-sriov',
+      {},
+      { [card]: { sriov: { ...SRIOV, profile: { interface: 'xe' } } } },
+    );
+    assert.deepEqual(sriovOf(await again(createMachine(integrated).host()), card)?.profile, written);
+    assert.equal(
+      sriovOf(await again(createMachine(machineSpec('igb-nic')).host()), '0000:02:00.0')?.profile,
+      undefined,
+    );
+  });
+
+  it('what the driver of a network card does not tell of functions that are there', async () => {
+    const card = '0000:17:00.0';
+    const refusing = (...refuses: readonly VfSetting[]): Machine => {
+      const sriov = sriovOf(createMachine(machineSpec('sriov-nic')), card);
+      assert.ok(sriov?.net && sriov.numVfs > 0);
+      return createMachine(
+        machineSpec('sriov-nic', {}, { [card]: { sriov: { ...sriov, net: { ...sriov.net, refuses } } } }),
+      );
+    };
+    const found = async (host: Host): Promise<unknown> => sriovOf(await again(host), card)?.net?.refuses;
+    assert.deepEqual(await found(refusing('trust', 'spoofchk').host()), ['spoofchk', 'trust']);
+    assert.deepEqual(await found(refusing('trust').host()), ['trust']);
+    // Whether the others can be set is known once somebody tries.
+    assert.deepEqual(await found(refusing('mac', 'state').host()), []);
+    const host = refusing('trust').host();
+    const mute: Host = {
+      ...host,
+      run: (program, ...more) =>
+        program === 'ip'
+          ? Promise.resolve({ kind: 'exited', status: 1, stdout: '', stderr: 'no' })
+          : host.run(program, ...more),
+    };
+    assert.deepEqual(await found(mute), []);
   });
 
   it('a driver that is stuck with a device: written down without what would not answer, and said', async () => {
