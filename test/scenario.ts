@@ -134,6 +134,8 @@ export interface ScenarioOptions {
   /** Facts about single devices of the machine. */
   readonly devicesOfHost?: Readonly<Record<string, Partial<DeviceSpec>>>;
   readonly config?: Partial<Config>;
+  /** vfio-pci is loaded already, so that no run has to do it. */
+  readonly vfioLoaded?: true;
 }
 
 /** Inside a `describe`: gives the function that makes scenarios, whose directories vanish after each test. */
@@ -269,6 +271,10 @@ export function openScenario(options: ScenarioOptions, directory: string): Scena
       assert.deepEqual([...claims, ...damaged], [], 'a claim is left');
     },
   };
+  if (options.vfioLoaded) {
+    scenario.happens({ do: 'load', module: 'vfio-pci' });
+    scenario.writes();
+  }
   return scenario;
 }
 

@@ -207,8 +207,7 @@ describe('inspectGroups', () => {
   });
 
   it('names the vGPU on a virtual function, by a claim, by its card, or by its number alone', async () => {
-    const on = scenario({ host: 'nvidia-vgpu-server' });
-    on.happens({ do: 'load', module: 'vfio-pci' });
+    const on = scenario({ host: 'nvidia-vgpu-server', vfioLoaded: true });
     const [held, byHand, free] = ['0000:41:00.4', '0000:41:00.5', '0000:41:00.6'];
     const vgpuOn = async (address: string): Promise<unknown> =>
       (await groupWith(on, address)).devices.map(({ vgpu }) => vgpu);

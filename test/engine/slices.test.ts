@@ -35,20 +35,12 @@ describe('virtual functions for whoever is no guest of libvirt', () => {
   const open = scenarios();
 
   function nic(): Scenario {
-    const on = open({
-      host: 'sriov-nic',
-      config: { sriov: [{ pf: NIC, vfs: 4, autoprobe: false }] },
-    });
-    on.happens({ do: 'load', module: 'vfio-pci' });
-    on.writes();
-    return on;
+    const sriov = [{ pf: NIC, vfs: 4, autoprobe: false }] as const;
+    return open({ host: 'sriov-nic', vfioLoaded: true, config: { sriov } });
   }
 
   function server(config: Partial<Config> = {}): Scenario {
-    const on = open({ host: 'nvidia-vgpu-server', config });
-    on.happens({ do: 'load', module: 'vfio-pci' });
-    on.writes();
-    return on;
+    return open({ host: 'nvidia-vgpu-server', vfioLoaded: true, config });
   }
 
   it('are made for a run, chosen by themselves, and gone with it', async () => {

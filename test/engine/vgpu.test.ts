@@ -12,10 +12,7 @@ describe('vGPUs on virtual functions that stay on the driver nvidia', () => {
   const open = scenarios();
 
   function server(...rules: readonly Partial<VgpuRule>[]): Scenario {
-    const on = open({ host: 'nvidia-vgpu-server', config: { vgpu: rulesOf(rules) } });
-    on.happens({ do: 'load', module: 'vfio-pci' });
-    on.writes();
-    return on;
+    return open({ host: 'nvidia-vgpu-server', vfioLoaded: true, config: { vgpu: rulesOf(rules) } });
   }
   const rulesOf = (rules: readonly Partial<VgpuRule>[]): Config['vgpu'] =>
     rules.map((rule) => ({ vf: pci(VF), type: 1152, ...rule }));
@@ -336,8 +333,9 @@ describe('virtual functions that sriov-manage makes', () => {
     config: Partial<Config> = {},
     devicesOfHost: ScenarioOptions['devicesOfHost'] = {},
   ): Scenario {
-    const on = open({
+    return open({
       host: 'nvidia-vgpu-server',
+      vfioLoaded: true,
       devicesOfHost,
       config: {
         sriov: [{ pf: SECOND, vfs: 'all', autoprobe: false }],
@@ -348,9 +346,6 @@ describe('virtual functions that sriov-manage makes', () => {
         ...config,
       },
     });
-    on.happens({ do: 'load', module: 'vfio-pci' });
-    on.writes();
-    return on;
   }
 
   it('are there for two guests with their vGPUs, and gone with the last', async () => {
@@ -522,9 +517,7 @@ describe('a card of a vGPU host that is taken from its driver', () => {
   const lock = `/proc/driver/nvidia/gpus/${SECOND}/unbindLock`;
 
   it('is asked for its unbind lock first', async () => {
-    const on = open({ host: 'nvidia-vgpu-server' });
-    on.happens({ do: 'load', module: 'vfio-pci' });
-    on.writes();
+    const on = open({ host: 'nvidia-vgpu-server', vfioLoaded: true });
     await on.prepare(guest('a', SECOND));
     assert.deepEqual(on.writes(), [
       `${SECOND}/driver_override < vfio-pci`,
@@ -537,12 +530,8 @@ describe('a card of a vGPU host that is taken from its driver', () => {
   });
 
   it('stays with it when somebody has it open whom nobody sees, and is not waited for', async () => {
-    const on = open({ host: 'nvidia-vgpu-server' });
-    on.happens(
-      { do: 'load', module: 'vfio-pci' },
-      { do: 'hold-node', path: '/dev/nvidia1', program: 'nv-hostengine' },
-    );
-    on.writes();
+    const on = open({ host: 'nvidia-vgpu-server', vfioLoaded: true });
+    on.happens({ do: 'hold-node', path: '/dev/nvidia1', program: 'nv-hostengine' });
     on.wrapHost = (host) => ({ ...host, holders: () => [], openFiles: () => ({ holders: [], unseen: [] }) });
     const { code, message } = await failureOf(on.prepare(guest('a', SECOND)));
     assert.equal(code, 'VH_KERNEL');
@@ -558,8 +547,7 @@ describe('a card of a vGPU host that is taken from its driver', () => {
 
   it('can be opened again when it does not come to that', async () => {
     for (const how of ['fails', 'dies'] as const) {
-      const on = open({ host: 'nvidia-vgpu-server' });
-      on.happens({ do: 'load', module: 'vfio-pci' });
+      const on = open({ host: 'nvidia-vgpu-server', vfioLoaded: true });
       on.wrapHost = (host) => ({
         ...host,
         write: (path, ...rest) => {
