@@ -10,7 +10,7 @@ export interface FaultRule {
   readonly on: FaultPoint;
   /**
    * What it applies to; `*` stands for any characters. For write, load and unload the attribute's path or the
-   * module's name; for run the program, whose arguments are the value; for read the path of whatever is looked at; for probe and remove `driver/address`, such as `vfio-pci/0000:03:00.0`.
+   * module's name; for run the program, whose arguments are the value; for read the path of whatever is looked at; for probe and remove `driver/address`, such as `vfio-pci/0000:03:00.0`, and `vfio_mdev/UUID`.
    */
   readonly path: string;
   /** Applies only to this value, without the newline at its end; `*` as above. */

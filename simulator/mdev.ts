@@ -1,4 +1,5 @@
 import { isViableParent } from './mdev-parent.ts';
+import { faultDelay, nextFault } from './faults.ts';
 import { newGroup } from './groups.ts';
 import type { MdevTypeSpec } from './spec.ts';
 import { devicePath, type MachineState, type Mdev } from './state.ts';
@@ -203,5 +204,6 @@ function remove(state: MachineState, uuid: string, data: string): Outcome {
   const mdev = state.mdevs[uuid];
   if (value === 0 || !mdev) return done;
   mdev.leaving = true;
-  return then({ do: 'mdev-gone', uuid });
+  const fault = nextFault(state, { on: 'remove', path: `${VFIO_MDEV}/${uuid}` });
+  return then(...faultDelay(state, fault), { do: 'mdev-gone', uuid });
 }

@@ -1,4 +1,4 @@
-import type { DeviceSpec, MachineSpec, MemorySpec } from '../../simulator/spec.ts';
+import type { DeviceSpec, MachineSpec, MemorySpec, VgpuSpec } from '../../simulator/spec.ts';
 import type { Config } from '../../src/config/config.ts';
 import type { Domain } from '../../src/domain/domain.ts';
 import { guest, machineSpec, pci } from '../scenario.ts';
@@ -47,6 +47,85 @@ export const poolConfig: Partial<Config> = { hugepages: { sizeKb: PAGE_KB, count
 export function guestOf(name: string, pages: number): Domain {
   return { ...guest(name), ...(pages > 0 && { hugepages: [{ bytes: pages * PAGE_KB * 1024 }] }) };
 }
+
+/** What guests call the mediated devices that are made for them. */
+export const SLICES = [
+  '83b8f4f2-509f-382f-3c1e-e6bfe0fa1001',
+  '83b8f4f2-509f-382f-3c1e-e6bfe0fa1002',
+] as const;
+
+/** A machine with a parent of mediated devices that is no PCI device and has room for so many, and nothing else. */
+export function parentMachine(instances: number): MachineSpec {
+  const spec = machineSpec('lab-q35');
+  return { ...only(spec, []), mdevTypes: spec.mdevTypes.map((type) => ({ ...type, instances })) };
+}
+
+export const parentConfig = mediatedBy('auto', 'labvgpu-1');
+
+/** A graphics card that makes mediated devices while it is on its own driver. */
+export const PARENT_CARD = pci('0000:00:02.0');
+
+/** A machine with {@link PARENT_CARD}, which is its only graphics card, and nothing else. */
+export function parentCardMachine(): MachineSpec {
+  const spec = machineSpec('intel-gvt-g');
+  const machine = only(spec, [PARENT_CARD]);
+  const module = spec.modules.filter(({ name }) => name === 'kvmgt');
+  return {
+    ...machine,
+    devices: machine.devices.map((device) => ({ ...device, entries: {} })),
+    // Without its consoles, which are not what is explored.
+    console: { kind: 'none' },
+    drivers: machine.drivers.map((driver) => ({ ...driver, console: false })),
+    modules: [...machine.modules, ...module.map((each) => ({ ...each, loaded: true }))],
+    mdevTypes: spec.mdevTypes.filter(({ name }) => name === GVT_TYPE),
+  };
+}
+
+const GVT_TYPE = 'GVTg_V5_4';
+
+export const parentCardConfig: Partial<Config> = {
+  ...mediatedBy(PARENT_CARD, GVT_TYPE),
+  devices: [
+    { match: { by: 'address', address: PARENT_CARD }, bars: new Map(), allow: ['boot-vga', 'console'] },
+  ],
+};
+
+function mediatedBy(parent: string, type: string): Partial<Config> {
+  return { mdev: SLICES.map((uuid) => ({ uuid, parent, type, attributes: [] })) };
+}
+
+/** A guest with mediated devices that are called so. */
+export function guestWith(name: string, ...uuids: readonly string[]): Domain {
+  return guest(name, ...uuids.map((uuid) => ({ kind: 'mdev', uuid, managed: false }) as const));
+}
+
+const VGPU_CARD = '0000:41:00.0';
+
+/** The virtual functions of the card of {@link vgpuMachine}, on which vGPUs live. */
+export const VGPU_FUNCTIONS = [pci('0000:41:00.4'), pci('0000:41:00.5')] as const;
+
+/** A machine with a card of NVIDIA's whose two virtual functions are there, and nothing else. It has memory for two vGPUs. */
+export function vgpuMachine(): MachineSpec {
+  const spec = only(machineSpec('nvidia-vgpu-server'), [VGPU_CARD]);
+  return {
+    ...spec,
+    devices: spec.devices.map(({ sriov, ...card }) => ({
+      ...card,
+      ...(sriov && {
+        sriov: { ...sriov, totalVfs: 2, numVfs: 2, ...(sriov.vgpu && { vgpu: halves(sriov.vgpu) }) },
+      }),
+    })),
+  };
+}
+
+/** With one type, of which there is room for two. */
+function halves(vgpu: VgpuSpec): VgpuSpec {
+  return { ...vgpu, types: vgpu.types.filter(({ memory }) => 2 * memory === vgpu.memory) };
+}
+
+export const vgpuConfig: Partial<Config> = {
+  vgpu: VGPU_FUNCTIONS.map((vf) => ({ vf, type: 1155 })),
+};
 
 function only(spec: MachineSpec, addresses: readonly string[]): MachineSpec {
   const devices = spec.devices.filter(({ address }) => addresses.includes(address)).map(simplified);

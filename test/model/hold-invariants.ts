@@ -1,6 +1,8 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { MachineState } from '../../simulator/state.ts';
 import type { Hold, Stated } from '../../src/claim/hold.ts';
+import type { MdevRule } from '../../src/config/config.ts';
+import { mdevHostdevs, type Hostdev } from '../../src/domain/domain.ts';
 import { domainOf, type Setting, type World } from './world.ts';
 
 /** Which original in a claim is not what there was at the boot, which is what all claims on one thing have to say. */
@@ -21,6 +23,11 @@ export function isHeldBack(line: string, holds: readonly Hold[], state: MachineS
   const isMoved =
     (name.endsWith(' driver') && after !== 'none') || (name.endsWith('override') && after !== '(null)');
   return holds.some((hold) => factsOf(hold).includes(name) || (hold.key === physical && !isMoved));
+}
+
+/** Whether a line of a drift is never put back for the device's sake, but for what is held of it. */
+export function isOfHoldAlone(line: string): boolean {
+  return line.includes(' vgpu type: ');
 }
 
 /** What an observation calls that which a hold is about. */
@@ -73,6 +80,53 @@ export function missingWish(
       const is = stateOf(state, 'vfs', pf);
       if (!isDeepStrictEqual(is, { count: vfs, autoprobe, power: 'on' }))
         return `${name} is ${phase} and ${pf} is ${JSON.stringify(is)}`;
+    }
+    const slice = missingSlice(setting, state, hostdevs);
+    if (slice !== undefined) return `${name} is ${phase} and ${slice}`;
+  }
+  return sharedMdev(setting, guests);
+}
+
+/** What is not as it must be of a guest's mediated devices and vGPUs. */
+function missingSlice(
+  { config }: Setting,
+  state: MachineState,
+  hostdevs: readonly Hostdev[],
+): string | undefined {
+  for (const hostdev of hostdevs) {
+    if (hostdev.kind === 'mdev') {
+      const wanted = config?.mdev?.find(({ uuid }) => uuid === hostdev.uuid);
+      const is = state.mdevs[hostdev.uuid];
+      if (!is) return `its mediated device ${hostdev.uuid} is gone`;
+      if (is.leaving) return `its mediated device ${hostdev.uuid} is being removed`;
+      const { parent, type } = offered(state, wanted);
+      if (is.parent !== parent || is.type !== type)
+        return `its mediated device ${hostdev.uuid} is ${is.type} on ${is.parent}`;
+      continue;
+    }
+    const rule = config?.vgpu?.find(({ vf }) => vf === hostdev.address);
+    const type = state.devices[hostdev.address]?.vgpuType;
+    if (rule && type !== rule.type) return `the vGPU on ${hostdev.address} is of type ${type ?? 'none'}`;
+  }
+  return undefined;
+}
+
+/** The only type of the only parent of a machine of the model, if that is what a rule asks for. */
+function offered({ spec }: MachineState, rule: MdevRule | undefined): { parent?: string; type?: string } {
+  const [only] = spec.mdevTypes;
+  const isAsked = only && rule && [only.parent, 'auto'].includes(rule.parent);
+  return isAsked && [only.type, only.name].includes(rule.type) ? only : {};
+}
+
+/** A mediated device is for one guest at a time. */
+function sharedMdev(setting: Setting, guests: World['guests']): string | undefined {
+  const owners = new Map<string, string>();
+  for (const { name, phase, starts } of guests) {
+    if (phase !== 'starting' && phase !== 'running') continue;
+    for (const { uuid } of mdevHostdevs(domainOf(setting, name, starts))) {
+      const other = owners.get(uuid);
+      if (other !== undefined) return `${other} and ${name} both have the mediated device ${uuid}`;
+      owners.set(uuid, name);
     }
   }
   return undefined;

@@ -2,7 +2,7 @@ import { claimedBy } from '../scenario.ts';
 import type { Claim, ClaimedDevice } from '../../src/claim/claim.ts';
 import type { Device, MachineState } from '../../simulator/state.ts';
 import { observe } from '../simulator/observe.ts';
-import { isHeldBack, missingWish, wrongHold } from './hold-invariants.ts';
+import { isHeldBack, isOfHoldAlone, missingWish, wrongHold } from './hold-invariants.ts';
 import type { Runs } from './runs.ts';
 import { domainOf, type Setting, type World } from './world.ts';
 
@@ -87,7 +87,9 @@ export class Invariants {
           return `${name} is ${phase} and no claim of it has ${address}`;
         }
         if (!device) return `${name} is ${phase} and its ${address} is gone`;
-        if (device.driver !== 'vfio-pci' || !device.linked) {
+        // A vGPU's function stays where it is.
+        const driver = device.vgpuType === undefined ? 'vfio-pci' : 'nvidia';
+        if (device.driver !== driver || !device.linked) {
           return `${name} is ${phase} and its ${address} is on ${device.driver ?? 'no driver'}`;
         }
         const other = taken.get(device.group ?? -1);
@@ -119,6 +121,7 @@ function lost(drift: readonly string[], claims: readonly Claim[], state: Machine
   if (claims.some(({ unsafeInterrupts }) => unsafeInterrupts)) claimed.add(PARAMETER);
   const holds = claims.flatMap((claim) => claim.holds);
   return drift
-    .filter((line) => !claimed.has(line.split(/:? /)[0] ?? '') && !isHeldBack(line, holds, state))
+    .filter((line) => !(claimed.has(line.split(/:? /)[0] ?? '') && !isOfHoldAlone(line)))
+    .filter((line) => !isHeldBack(line, holds, state))
     .map((line) => `it is in no claim that ${line}`)[0];
 }

@@ -1,5 +1,6 @@
 import { inconsistencies } from '../simulator/consistency.ts';
 import { build } from '../../simulator/build.ts';
+import { hasVfioDevice } from '../../simulator/groups.ts';
 import { submit, type Call } from '../../simulator/kernel.ts';
 import { differences, observe } from '../simulator/observe.ts';
 import type { Operation } from '../../simulator/operation.ts';
@@ -93,8 +94,8 @@ export class Machines {
         group.openedBy === undefined
           ? []
           : groupMembers(state, group.number)
-              .filter(({ driver, users }) => users.length > 0 && driver !== 'vfio-pci')
-              .map(({ spec }) => `${spec.address} is open in a guest and not on vfio-pci`),
+              .filter((device) => device.users.length > 0 && !hasVfioDevice(state, device))
+              .map(({ spec }) => `${spec.address} is open in a guest and is no VFIO device any more`),
       ),
     ]);
   }
@@ -188,6 +189,11 @@ function hang(state: MachineState, write: { path: string; value: string }, where
   const effect = { kind: 'hang' } as const;
   if (where === 'before') {
     perform(state, { do: 'fault', rule: { id, on: 'write', path, value, effect } });
+    return;
+  }
+  const [, uuid] = /^\/sys\/bus\/mdev\/devices\/([^/]+)\/remove$/.exec(path) ?? [];
+  if (uuid !== undefined) {
+    perform(state, { do: 'fault', rule: { id, on: 'remove', path: `vfio_mdev/${uuid}`, effect } });
     return;
   }
   const [, driver, file] = /\/drivers\/([^/]+)\/(bind|unbind)$/.exec(path) ?? [];

@@ -147,6 +147,9 @@ function wrongEnd(
   const isSmooth = Object.values(setting.bounds).every((bound) => bound === 0);
   if (setting.isForAll === true && isSmooth && outcome.kind === 'failed')
     return `${name} fails: ${outcome.message}`;
+  // What can be refused is refused before the first write.
+  if (kind === 'prepare' && isSmooth && outcome.kind === 'failed' && point.writes > 0)
+    return `${name} fails after it has written to the kernel: ${outcome.message}`;
   const refused =
     outcome.kind === 'failed' && ['VH_BUSY', 'VH_LOCK'].includes(outcome.code) && !isSecondRound(outcome);
   if (kind === 'prepare' && refused && point.writes > 0) {

@@ -1,5 +1,23 @@
 import { guest } from '../scenario.ts';
-import { cardConfig, cardMachine, FUNCTIONS, guestOf, machine, poolConfig, poolMachine } from './cut-down.ts';
+import {
+  cardConfig,
+  cardMachine,
+  FUNCTIONS,
+  guestOf,
+  guestWith,
+  machine,
+  PARENT_CARD,
+  parentCardConfig,
+  parentCardMachine,
+  parentConfig,
+  parentMachine,
+  poolConfig,
+  poolMachine,
+  SLICES,
+  VGPU_FUNCTIONS,
+  vgpuConfig,
+  vgpuMachine,
+} from './cut-down.ts';
 import type { Bounds, Setting } from './world.ts';
 
 const GPU = '0000:03:00.0';
@@ -125,6 +143,80 @@ const lives = {
     machine: cardMachine(),
     guests: { A: [guest('A', FUNCTIONS[0])], B: [guest('B', FUNCTIONS[1])] },
     config: cardConfig,
+  },
+  /** The mediated device is there only once a start has made it. */
+  mediated: {
+    name: 'one guest, a mediated device, twice',
+    machine: parentMachine(2),
+    guests: { A: [guestWith('A', SLICES[0]), guestWith('A', SLICES[0])] },
+    config: parentConfig,
+  },
+  mediatedOnce: {
+    name: 'one guest, a mediated device',
+    machine: parentMachine(2),
+    guests: { A: [guestWith('A', SLICES[0])] },
+    config: parentConfig,
+  },
+  /** Another one, and then none. */
+  mediatedChanging: {
+    name: 'one guest, its mediated device changes',
+    machine: parentMachine(2),
+    guests: { A: [guestWith('A', SLICES[0]), guestWith('A', SLICES[1]), guestWith('A')] },
+    config: parentConfig,
+  },
+  mediatedEach: {
+    name: 'two guests, one parent, a mediated device each',
+    isForAll: true,
+    machine: parentMachine(2),
+    guests: { A: [guestWith('A', SLICES[0])], B: [guestWith('B', SLICES[1])] },
+    config: parentConfig,
+  },
+  /** The parent has room for the first of them only. */
+  lastMediated: {
+    name: 'two guests, one parent, one mediated device',
+    machine: parentMachine(1),
+    guests: { A: [guestWith('A', SLICES[0])], B: [guestWith('B', SLICES[1])] },
+    config: parentConfig,
+  },
+  /** Their definitions say the same UUID, as a copy's does. */
+  sameMediated: {
+    name: 'two guests, the same mediated device',
+    machine: parentMachine(2),
+    guests: { A: [guestWith('A', SLICES[0])], B: [guestWith('B', SLICES[0])] },
+    config: parentConfig,
+  },
+  /** B is assigned what the mediated device of A is made of. */
+  parentCard: {
+    name: 'a mediated device of a card, and the card',
+    machine: parentCardMachine(),
+    guests: { A: [guestWith('A', SLICES[0])], B: [guest('B', PARENT_CARD)] },
+    config: parentCardConfig,
+  },
+  vgpu: {
+    name: 'one guest, a vGPU, twice',
+    machine: vgpuMachine(),
+    guests: { A: [guest('A', VGPU_FUNCTIONS[0]), guest('A', VGPU_FUNCTIONS[0])] },
+    config: vgpuConfig,
+  },
+  /** On the other virtual function, and then none. */
+  vgpuChanging: {
+    name: 'one guest, its vGPU changes',
+    machine: vgpuMachine(),
+    guests: { A: [guest('A', VGPU_FUNCTIONS[0]), guest('A', VGPU_FUNCTIONS[1]), guest('A')] },
+    config: vgpuConfig,
+  },
+  vgpuEach: {
+    name: 'two guests, one card, a vGPU each',
+    isForAll: true,
+    machine: vgpuMachine(),
+    guests: { A: [guest('A', VGPU_FUNCTIONS[0])], B: [guest('B', VGPU_FUNCTIONS[1])] },
+    config: vgpuConfig,
+  },
+  sameVgpu: {
+    name: 'two guests, the same vGPU',
+    machine: vgpuMachine(),
+    guests: { A: [guest('A', VGPU_FUNCTIONS[0])], B: [guest('B', VGPU_FUNCTIONS[0])] },
+    config: vgpuConfig,
   },
 } as const;
 

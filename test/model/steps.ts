@@ -37,16 +37,18 @@ async function stepsOfGuest(context: Context, name: string): Promise<Step[]> {
       return [await start(context, begun, 'prepare', { guest: name, count: starts })];
     }
     case 'starting': {
-      const devices = (domain?.hostdevs ?? []).flatMap((each) => ('address' in each ? [each.address] : []));
+      const hostdevs = domain?.hostdevs ?? [];
+      const devices = hostdevs.flatMap((each) => ('address' in each ? [each.address] : []));
+      const mdevs = hostdevs.flatMap((each) => ('uuid' in each ? [each.uuid] : []));
       const pid = 10 + world.guests.indexOf(guest);
-      const opened = await happen(context, { do: 'open-group', devices, guest: name, pid });
+      const opened = await happen(context, { do: 'open-group', devices, mdevs, guest: name, pid });
       const mapped = domain && (await mapPages({ ...context, world: opened.world }, domain));
       const failed: Step = {
         sentence: `libvirt cannot start QEMU for ${name}`,
         world: withGuest(world, name, 'failed'),
       };
       if (opened.result !== 'ok' || mapped?.result !== 'ok') return [failed];
-      const what = devices.length > 0 ? 'opens its groups and devices' : 'maps its pages';
+      const what = hostdevs.length > 0 ? 'opens its groups and devices' : 'maps its pages';
       const running = withGuest(mapped.world, name, 'running');
       return [{ sentence: `the QEMU of ${name} ${what}`, world: running }, failed];
     }

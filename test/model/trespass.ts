@@ -45,12 +45,18 @@ export function trespass({ runs, world }: Surroundings, run: Run, action: Action
 interface Subject {
   /** The device that a write is for; absent: none. */
   readonly address?: string;
+  /** The mediated device that it is for. */
+  readonly uuid?: string;
   /** Whoever has one of them may write. */
   readonly locks: readonly LockName[];
 }
 
 /** What a write is for. */
 function subjectOf(state: MachineState, { value, path }: Action & { readonly ask: 'write' }): Subject {
+  if (path.startsWith('/sys/bus/mdev/') || path.startsWith('/sys/class/mdev_bus/')) {
+    const [uuid = value] = /[0-9a-f]{8}(?:-[0-9a-f]+){4}/.exec(path) ?? [];
+    return { uuid, locks: [{ shared: 'mediated devices' }] };
+  }
   const address = /[0-9a-f]{4}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]/.exec(value + path)?.[0];
   if (address === undefined) {
     const parameter = /\/sys\/module\/(.*)\/parameters\/(.*)/.exec(path);
@@ -59,6 +65,7 @@ function subjectOf(state: MachineState, { value, path }: Action & { readonly ask
     };
   }
   const device = state.devices[address];
+  if (path.includes('/nvidia/')) return { address, locks: [{ shared: 'vGPUs' }] };
   const functions: LockName = { shared: `virtual functions of ${address}` };
   if (/\/sriov_[a-z_]+$/.test(path)) return { address, locks: [functions] };
   const group = device?.group === undefined ? [] : [{ group: device.group }];
@@ -73,7 +80,10 @@ function subjectOf(state: MachineState, { value, path }: Action & { readonly ask
 export function intrusion({ runs, world }: Surroundings, action: Action): string | undefined {
   if (action.ask !== 'write') return undefined;
   const state = runs.machines.state(world.machine);
-  const { address } = subjectOf(state, action);
+  const { address, uuid } = subjectOf(state, action);
+  const ofMdev = state.groups[state.mdevs[uuid ?? '']?.group ?? -1];
+  if (ofMdev?.openedBy !== undefined)
+    return `mediated device ${uuid ?? ''} is written to while a guest has its group ${ofMdev.number} open`;
   const isNumber = action.path.endsWith('/sriov_numvfs');
   const open = Object.values(state.groups).find(
     (group) =>
