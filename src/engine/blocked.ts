@@ -90,10 +90,20 @@ export function stuckWrites(host: Host, claim: Claim): StuckWrite[] {
   const found = blockedDevices(host, [claim]).filter(
     ({ device, writer }) => !known.has(writer.pid) && claim.devices.some(({ address }) => address === device),
   );
+  // One to a vGPU's file is about both, and the device keeps what is held of it.
+  const ofHolds = holdWrites(host, [claim], claim.holds)
+    .filter(({ writer }) => !known.has(writer.pid))
+    .map((write) => {
+      const device = found.find(({ writer }) => writer.pid === write.writer.pid)?.device;
+      return device === undefined ? write : { ...write, device };
+    });
+  const twice = new Set(ofHolds.map(({ writer }) => writer.pid));
   return [
     ...claim.stuck,
-    ...found.map(({ device, what, writer }) => ({ device, step: what, path: what, writer })),
-    ...holdWrites(host, [claim], claim.holds).filter(({ writer }) => !known.has(writer.pid)),
+    ...found
+      .filter(({ writer }) => !twice.has(writer.pid))
+      .map(({ device, what, writer }) => ({ device, step: what, path: what, writer })),
+    ...ofHolds,
     ...(claim.unsafeInterrupts && hasCrashed(host, claim)
       ? parameterWrites(host).filter(({ writer }) => !known.has(writer.pid))
       : []),

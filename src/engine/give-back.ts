@@ -10,6 +10,7 @@ import { sysfs } from '../pci/sysfs.ts';
 import { groupsOfHolds } from '../resource/readers.ts';
 import { planRestore } from '../plan/restore.ts';
 import { describeStep } from '../steps/index.ts';
+import { waitingWrites } from './blocked.ts';
 import { AFTER_STUCK_MS, budgetOf, type Budget } from './budget.ts';
 import type { Engine } from './engine.ts';
 import { giveHoldsBack } from './holds.ts';
@@ -43,7 +44,8 @@ export interface GiveBackOptions {
 /**
  * Puts a claim's originals back, as far as they are not: for a release, for the roll-back of a failed start
  * and for `recover`. `locks` are those of the claim, of the groups of the devices, and of what the claim shares.
- * What cannot be read is not known to be back: then the claim stays, too.
+ * What cannot be read is not known to be back: then the claim stays, too. So it does while a write of an earlier run of it
+ * has not returned, which would take effect on whatever is there by then.
  */
 export async function giveBack(
   engine: Engine,
@@ -52,7 +54,8 @@ export async function giveBack(
   { part = claim, undoing = false, waitedMs = 0 }: GiveBackOptions = {},
 ): Promise<GiveBackResult> {
   const { host } = engine;
-  const stuck = claim.stuck.filter(({ writer }) => host.isAlive(writer));
+  // Also those of a run that died: once this run has put its name into the claim, nobody would look for them.
+  const stuck = waitingWrites(host, claim);
   const blocked = stuck.flatMap(({ device }) => device ?? []);
   const free = part.devices.filter(({ address }) => !blocked.includes(address));
 

@@ -64,11 +64,10 @@ export async function giveBackLocked(
     locks.groups(current.groups);
     const reason = reasonToLeave(current);
     if (reason !== undefined) return { kind: 'left', reason };
-    const stuck = stuckWrites(engine.host, current);
-    const waitedMs = await waitForOrphans(engine, current, stuck);
+    const waitedMs = await waitForOrphans(engine, current, stuckWrites(engine.host, current));
     const devices = toGiveBack(current);
     const part = { devices, holds: holdsFor(current, devices) };
-    return await giveBack(engine, { ...current, stuck }, locks, { part, waitedMs });
+    return await giveBack(engine, current, locks, { part, waitedMs });
   } finally {
     locks.release();
   }
