@@ -29,7 +29,8 @@ export class Invariants {
       const wrong =
         machines.faults(world.machine)[0] ??
         this.#wrongClaims(world) ??
-        lost(machines.drift(world.machine), this.#runs.stored(world).claims, machines.state(world.machine));
+        lost(machines.drift(world.machine), this.#runs.stored(world).claims, machines.state(world.machine)) ??
+        forgotten(machines.state(world.machine), this.#runs.stored(world).claims);
       this.#known.set(key, wrong);
     }
     return this.#known.get(key);
@@ -124,4 +125,26 @@ function lost(drift: readonly string[], claims: readonly Claim[], state: Machine
     .filter((line) => !(claimed.has(line.split(/:? /)[0] ?? '') && !isOfHoldAlone(line)))
     .filter((line) => !isHeldBack(line, holds, state))
     .map((line) => `it is in no claim that ${line}`)[0];
+}
+
+/**
+ * A write that has not returned takes effect some day. So a claim has to be there that is about the same, or names the
+ * write: that is what others look for before they touch it.
+ */
+function forgotten({ tasks, journal }: MachineState, claims: readonly Claim[]): string | undefined {
+  for (const { id, writer } of tasks) {
+    const call = journal.find((entry) => entry.id === id);
+    if (call?.operation !== 'write') continue;
+    const what = `${call.path} ${call.value}`;
+    const isKnown = claims.some(
+      ({ devices, holds, stuck, unsafeInterrupts }) =>
+        stuck.some((each) => each.writer.pid === writer) ||
+        devices.some(({ address }) => what.includes(address)) ||
+        holds.some(({ kind, key }) => what.includes(kind === 'hugepages' ? 'nr_hugepages' : key)) ||
+        (unsafeInterrupts && what.includes(PARAMETER)),
+    );
+    if (!isKnown)
+      return `no claim is about the write of ${call.value.trim()} to ${call.path}, which has not returned`;
+  }
+  return undefined;
 }
