@@ -84,6 +84,7 @@ function askingHost(program: Program, asked: (question: Question) => unknown): H
     | 'hasEnded'
     | 'self'
     | 'now'
+    | 'pause'
   > = {
     kind: 'simulated',
     readBytes,
@@ -109,6 +110,8 @@ function askingHost(program: Program, asked: (question: Question) => unknown): H
     hasEnded: ({ pid, startTime }) => Promise.resolve(ask({ ask: 'alive', pid, startTime }) !== true),
     self: () => ({ pid: program.pid, startTime: FIRST_START + program.pid }),
     now: () => 0,
+    // Time does not pass: what comes of waiting is a question of order, and those are all asked.
+    pause: () => Promise.resolve(),
   };
   const names = Object.keys(
     simulatedHost({ read: notAsked, update: notAsked, now: () => 0, pause: notAsked }),

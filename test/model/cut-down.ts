@@ -104,28 +104,27 @@ const VGPU_CARD = '0000:41:00.0';
 /** The virtual functions of the card of {@link vgpuMachine}, on which vGPUs live. */
 export const VGPU_FUNCTIONS = [pci('0000:41:00.4'), pci('0000:41:00.5')] as const;
 
-/** A machine with a card of NVIDIA's whose two virtual functions are there, and nothing else. It has memory for two vGPUs. */
-export function vgpuMachine(): MachineSpec {
+/** What a vGPU of a card can be, by how many of them the card has memory for. */
+const VGPU_TYPES = { 1: 1156, 2: 1155 } as const;
+
+/** A machine with a card of NVIDIA's whose two virtual functions are there, and nothing else. It can have so many vGPUs. */
+export function vgpuMachine(room: keyof typeof VGPU_TYPES): MachineSpec {
   const spec = only(machineSpec('nvidia-vgpu-server'), [VGPU_CARD]);
-  return {
-    ...spec,
-    devices: spec.devices.map(({ sriov, ...card }) => ({
-      ...card,
-      ...(sriov && {
-        sriov: { ...sriov, totalVfs: 2, numVfs: 2, ...(sriov.vgpu && { vgpu: halves(sriov.vgpu) }) },
-      }),
-    })),
-  };
+  const devices = spec.devices.map(({ sriov, ...card }) => ({
+    ...card,
+    ...(sriov && { sriov: { ...sriov, totalVfs: 2, numVfs: 2, ...withVgpu(sriov.vgpu, VGPU_TYPES[room]) } }),
+  }));
+  return { ...spec, devices };
 }
 
-/** With one type, of which there is room for two. */
-function halves(vgpu: VgpuSpec): VgpuSpec {
-  return { ...vgpu, types: vgpu.types.filter(({ memory }) => 2 * memory === vgpu.memory) };
+function withVgpu(vgpu: VgpuSpec | undefined, type: number): { readonly vgpu?: VgpuSpec } {
+  return vgpu ? { vgpu: { ...vgpu, types: vgpu.types.filter(({ id }) => id === type) } } : {};
 }
 
-export const vgpuConfig: Partial<Config> = {
-  vgpu: VGPU_FUNCTIONS.map((vf) => ({ vf, type: 1155 })),
-};
+/** Each function is what the card of such a machine can make of it. */
+export function vgpuConfig(room: keyof typeof VGPU_TYPES): Partial<Config> {
+  return { vgpu: VGPU_FUNCTIONS.map((vf) => ({ vf, type: VGPU_TYPES[room] })) };
+}
 
 function only(spec: MachineSpec, addresses: readonly string[]): MachineSpec {
   const devices = spec.devices.filter(({ address }) => addresses.includes(address)).map(simplified);

@@ -2,6 +2,7 @@ import { claimedBy } from '../scenario.ts';
 import type { Tamper } from './runs.ts';
 import { holdDefects } from './hold-defects.ts';
 import { setting } from './settings.ts';
+import { sliceDefects } from './slice-defects.ts';
 import {
   anyGroupFree,
   as,
@@ -176,7 +177,8 @@ export const defects: readonly Defect[] = [
     name: 'a write that hangs is forgotten',
     setting: setting('alone', { hangs: 1 }),
     tamper: only('all', forgetful),
-    finds: /^it is in no claim that 0000:03:00\.0 driver override: \(null\) -> vfio-pci$/,
+    finds: /^no claim is about the write of vfio-pci to .*0000:03:00\.0\/driver_override, which has not/,
   },
   ...holdDefects,
+  ...sliceDefects,
 ];
