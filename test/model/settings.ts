@@ -104,7 +104,7 @@ export const full: readonly Setting[] = [
   setting('vgpuChanging', { deaths: 1, daemonDeaths: 1, recoveries: 1 }),
   setting('vgpuEach', { deaths: 1 }),
   setting('vgpuEach', { daemonDeaths: 1 }),
-  setting('lastVgpu', { deaths: 1, recoveries: 1 }),
+  setting('lastVgpu', { deaths: 1 }),
   setting('lastVgpu', { hangs: 1 }),
   setting('sameVgpu', { daemonDeaths: 1, recoveries: 1 }),
   setting('sameVgpu', { hangs: 1, recoveries: 1 }),

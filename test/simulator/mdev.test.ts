@@ -72,6 +72,19 @@ describe('mediated devices of GVT-g', () => {
     assert.deepEqual(other, { kind: 'done' });
   });
 
+  it('have left their bus, and still take their room, while the driver does not let them go', async () => {
+    const machine = await desktop();
+    await create(machine, GPU, v5(4), FIRST);
+    const rule = { id: 'slow', on: 'remove', path: `vfio_mdev/${FIRST}`, effect: { kind: 'hang' } } as const;
+    machine.perform({ do: 'fault', rule });
+    const remove = `/sys/bus/mdev/devices/${FIRST}/remove`;
+    assert.equal((await machine.host().write(remove, '1', 10)).kind, 'stuck');
+    assert.deepEqual(machine.host().list('/sys/bus/mdev/devices'), []);
+    assert.equal(left(machine, GPU, v5(4)), 2);
+    machine.perform({ do: 'release-fault', id: 'slow' });
+    assert.equal(left(machine, GPU, v5(4)), 3);
+  });
+
   it('go with the driver of their card, which waits for whoever has one open', async () => {
     const machine = await desktop();
     await create(machine, GPU, v5(8), FIRST);
