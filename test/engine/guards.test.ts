@@ -387,7 +387,10 @@ files: { /sys/class/graphics/fb0: '-> /sys/devices/pci0000:00/0000:00:1d.0/${GPU
     assigned: [GPU],
     device: companion(SOUND),
     reason: '/dev/snd/controlC1 is open in "pipewire" (pid 40001, pipewire.service)',
-    hints: ['systemctl --user -M 1000@ stop -- pipewire.service'],
+    hints: [
+      'systemctl --user --machine=1000@ stop -- pipewire.service',
+      'vfio-hook can do that for a guest, and undo it afterwards: services: {stop: [{unit: pipewire.service, user: 1000}]} in its configuration',
+    ],
   },
   {
     name: 'a program plays on the card',
@@ -431,7 +434,10 @@ processes: [${program('kodi', '/dev/fb1')}]`,
     assigned: [GPU],
     device: GPU,
     reason: '/dev/nvidia2 is open in "nvidia-persiste" (pid 40001, nvidia-persistenced.service)',
-    hints: ['systemctl stop -- nvidia-persistenced.service'],
+    hints: [
+      'systemctl stop -- nvidia-persistenced.service',
+      'vfio-hook can do that for a guest, and undo it afterwards: services: {stop: [nvidia-persistenced.service]} in its configuration',
+    ],
   },
   {
     name: 'a program computes on the only NVIDIA card through the shared nodes',
@@ -825,7 +831,9 @@ describe('a sound server that lets go', () => {
       error.message,
       /controlC1 is open in "wireplumber" \(pid 40001, wireplumber\.service\); guest/,
     );
-    assert.equal(error.hints.map(hintText).at(-1), 'systemctl --user -M 1000@ stop -- wireplumber.service');
+    assert.ok(
+      error.hints.map(hintText).includes('systemctl --user --machine=1000@ stop -- wireplumber.service'),
+    );
     s.happens({ do: 'release-node', path });
     await s.recover();
     s.nothingDiffers();

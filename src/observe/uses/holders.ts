@@ -3,7 +3,7 @@ import { advice, command, uniqueHints, type Hint } from '../../hint.ts';
 import type { PciAddress } from '../../pci/address.ts';
 import type { PciDevice } from '../../pci/device.ts';
 import { sysfs } from '../../pci/sysfs.ts';
-import { isUnitName, unitKey } from '../../pci/unit.ts';
+import { isUnitName, unitCommand, unitKey, unitOfKey } from '../../pci/unit.ts';
 import type { DeviceUse } from '../../pci/use.ts';
 import { describeHolders } from '../describe-holders.ts';
 import type { Holder, Host } from '../../host/host.ts';
@@ -97,7 +97,11 @@ function heldUse({ host, nodes, holders }: Openings, device: PciAddress): Device
     device,
     reason: 'held',
     detail: openIn(holders),
-    hints: uniqueHints([...desktop, ...others.map(howToEnd)]),
+    hints: uniqueHints([
+      ...desktop,
+      ...others.map(howToEnd),
+      ...(desktop.length === 0 && units ? [howToEndEachTime(units)] : []),
+    ]),
     ...(units && { units }),
     ...((waits || desktop.length > 0) && { offered: false }),
   };
@@ -184,14 +188,19 @@ export async function nvidiaMinor(
 /** Bytes: more than the driver says of one card. */
 const NVIDIA_TEXT = 4096;
 
+/** Daemons that are in the way of every start are for the configuration of the guest. */
+function howToEndEachTime(keys: readonly string[]): Hint {
+  const names = keys
+    .map(unitOfKey)
+    .map(({ name, user }) => (user === undefined ? name : `{unit: ${name}, user: ${user}}`));
+  return advice(
+    `vfio-hook can do that for a guest, and undo it afterwards: services: {stop: [${names.join(', ')}]} in its configuration`,
+  );
+}
+
 /** A scope is a session or one program of a desktop, so there the process is what to end. */
 function howToEnd({ pid, guest, unit }: Holder): Hint {
   if (guest !== undefined) return advice('shut that guest down first');
   if (!unit?.name.endsWith('.service')) return advice(`end that program: kill ${pid}`);
-  const name = unit.name.includes('\\') ? `'${unit.name}'` : unit.name;
-  return command(
-    unit.user === undefined
-      ? `systemctl stop -- ${name}`
-      : `systemctl --user -M ${unit.user}@ stop -- ${name}`,
-  );
+  return command(unitCommand('stop', unit));
 }

@@ -124,19 +124,28 @@ describe('heldUses', () => {
       hints.map(hintText),
     ]);
 
-  const rows: readonly (readonly [name: string, holder: Partial<Holder>, who: string, hint: string])[] = [
+  const eachTime = (units: string): string =>
+    `vfio-hook can do that for a guest, and undo it afterwards: services: {stop: [${units}]} in its configuration`;
+  const rows: readonly (readonly [
+    name: string,
+    holder: Partial<Holder>,
+    who: string,
+    ...hints: readonly string[],
+  ])[] = [
     ['a program', {}, '"mpv" (pid 10)', 'end that program: kill 10'],
     [
       'a service',
       { unit: { name: 'lightdm.service' } },
       '"mpv" (pid 10, lightdm.service)',
       'systemctl stop -- lightdm.service',
+      eachTime('lightdm.service'),
     ],
     [
       'a service of a user',
       { unit: { name: 'pipewire.service', user: 1000 } },
       '"mpv" (pid 10, pipewire.service)',
-      'systemctl --user -M 1000@ stop -- pipewire.service',
+      'systemctl --user --machine=1000@ stop -- pipewire.service',
+      eachTime('{unit: pipewire.service, user: 1000}'),
     ],
     [
       'a program of an application',
@@ -149,6 +158,7 @@ describe('heldUses', () => {
       { unit: { name: 'a\\x2db.service' } },
       '"mpv" (pid 10, a\\x2db.service)',
       "systemctl stop -- 'a\\x2db.service'",
+      eachTime('a\\x2db.service'),
     ],
     [
       'a guest',
@@ -157,9 +167,9 @@ describe('heldUses', () => {
       'shut that guest down first',
     ],
   ];
-  for (const [name, holder, who, hint] of rows) {
+  for (const [name, holder, who, ...hints] of rows) {
     it(`names ${name}, and how to end it`, () => {
-      assert.deepEqual(held(holder), [[`0 /dev/dri/card1 is open in ${who}`, [hint]]]);
+      assert.deepEqual(held(holder), [[`0 /dev/dri/card1 is open in ${who}`, hints]]);
     });
   }
 
@@ -173,7 +183,7 @@ describe('heldUses', () => {
       [
         [
           '0 /dev/dri/card1 is open in "mpv" (pid 7, x.service) and "mpv" (pid 8, x.service)',
-          ['systemctl stop -- x.service'],
+          ['systemctl stop -- x.service', eachTime('x.service')],
         ],
         ['1 /dev/snd/controlC1 is open in "pulseaudio" (pid 8)', ['end that program: kill 8']],
       ],
