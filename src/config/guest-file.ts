@@ -39,7 +39,8 @@ export function guestFileName(guest: GuestKey): string | undefined;
 export function guestFileName({ name, uuid }: GuestKey): string | undefined {
   const encoded = Array.from(new TextEncoder().encode(name), (byte, index) => {
     const character = String.fromCharCode(byte);
-    const harmless = /[\w+@:,=-]/.test(character) || (character === '.' && index > 0);
+    // In front, a dot would hide the file and a dash would be an option.
+    const harmless = /\w/.test(character) || (index > 0 && /[.+@:,=-]/.test(character));
     return harmless ? character : `%${byte.toString(16).padStart(2, '0')}`;
   }).join('');
   const usable = encoded !== '' && encoded.length <= 200 && !UUID.test(encoded);

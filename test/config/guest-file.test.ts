@@ -122,6 +122,7 @@ describe('guestFileName', () => {
     ['encodes a percent sign', '100%', '100%25.yaml'],
     ['encodes letters that are not ASCII', 'bü', 'b%c3%bc.yaml'],
     ['makes no hidden file', '.hidden', '%2ehidden.yaml'],
+    ['is no option of a command', '-rf', '%2drf.yaml'],
     ['is the UUID for a guest that is named like one', OTHER, `${UUID}.yaml`],
     ['is the UUID for a name that no file can have', 'x'.repeat(201), `${UUID}.yaml`],
     ['is the UUID for a guest without a name', '', `${UUID}.yaml`],

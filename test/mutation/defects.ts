@@ -965,8 +965,8 @@ const engine: readonly Defect[] = [
   {
     name: 'does not look for writes of a run that died',
     file: 'engine/blocked.ts',
-    find: '    ...found.map(({ device, what, writer }) => ({ device, step: what, path: what, writer })),\n',
-    replace: '',
+    find: '.map(({ device, what, writer }) => ({ device, step: what, path: what, writer })),',
+    replace: '.flatMap(() => []),',
   },
   {
     name: 'says nothing when a release is not complete',
@@ -1007,8 +1007,8 @@ const engine: readonly Defect[] = [
   {
     name: 'does not wait for a write of a run that has died',
     file: 'engine/release.ts',
-    find: 'await waitForOrphans(engine, current, stuck)',
-    replace: 'await waitForOrphans(engine, current, stuck.slice(stuck.length))',
+    find: 'await waitForOrphans(engine, current, stuckWrites(engine.host, current))',
+    replace: 'await waitForOrphans(engine, current, [])',
   },
   {
     name: 'drops a claim whose BARs are not back',
