@@ -22,8 +22,12 @@ const start = (...names: readonly string[]): ServiceRules => ({ stop: [], start:
 describe('services of a guest', () => {
   const open = scenarios();
 
-  function desktop(services: ServiceRules, units: readonly UnitSpec[] = []): Scenario {
-    const machine = { processes: [persistenced], units };
+  function desktop(
+    services: ServiceRules,
+    units: readonly UnitSpec[] = [],
+    processes: readonly ProcessSpec[] = [persistenced],
+  ): Scenario {
+    const machine = { processes, units };
     const on = open({ host: 'nvidia-desktop', machine, config: { services } });
     on.hasOwnConfig = true;
     return on;
@@ -58,6 +62,18 @@ describe('services of a guest', () => {
     assert.match(message, /"blender"/);
     assert.equal(state(on, PERSISTENCED), 'active');
     assert.deepEqual(done(on), []);
+  });
+
+  it('are enough only where all daemons that have the card open are among them', async () => {
+    const ollama = { ...persistenced, name: 'ollama', unit: { name: OLLAMA } };
+    const one = desktop(stop(PERSISTENCED), [], [persistenced, ollama]);
+    await failureOf(one.prepare(guest('a', GPU)));
+    one.nothingDiffers();
+    const both = desktop(stop(PERSISTENCED, OLLAMA), [], [persistenced, ollama]);
+    await both.prepare(guest('a', GPU));
+    assert.equal(both.driver(GPU), 'vfio-pci');
+    await both.release('a');
+    both.nothingDiffers();
   });
 
   it('stay stopped until the last guest that wants it is gone', async () => {
@@ -136,6 +152,17 @@ describe('services of a guest', () => {
     });
     const { message } = await failureOf(on.prepare(guest('a', GPU)));
     assert.match(message, /^cannot stop nvidia-persistenced\.service: .*everything is as it was$/);
+    on.nothingDiffers();
+  });
+
+  it('that systemd says are stopped and are not leave the guest without a start', async () => {
+    const on = desktop(stop(PERSISTENCED));
+    on.machine.perform({
+      do: 'fault',
+      rule: { on: 'run', path: 'systemctl', value: 'stop *', effect: { kind: 'lie' } },
+    });
+    const { message } = await failureOf(on.prepare(guest('a', GPU)));
+    assert.match(message, /it is active afterwards/);
     on.nothingDiffers();
   });
 

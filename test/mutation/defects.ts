@@ -1535,6 +1535,24 @@ const sharing: readonly Defect[] = [
     find: 'return forms[kind].key(key) ?',
     replace: 'return forms[kind].key(key) || key.length > 0 ?',
   },
+  {
+    name: 'starts services again that did not run',
+    file: 'resource/services/unit.ts',
+    find: '(wish ? { active: wish.active } : original)',
+    replace: '(wish ? { active: wish.active } : { active: original.active || true })',
+  },
+  {
+    name: 'takes a card for free when the first of its daemons is stopped',
+    file: 'resource/services/unit.ts',
+    find: 'return units.length > 0 ? [{ ...use, units }] : [];',
+    replace: 'return units.length > 99 ? [use] : [];',
+  },
+  {
+    name: 'believes systemctl that a unit is stopped',
+    file: 'steps/unit.ts',
+    find: "if (!state || isRunning(state) === (to === 'start')) return undefined;",
+    replace: "if (!state || isRunning(state) === (to === 'start') || to === 'stop') return undefined;",
+  },
 ];
 
 const hostDefects: readonly Defect[] = [
