@@ -12,6 +12,8 @@ export interface Domain {
   readonly hostdevs: readonly Hostdev[];
   /** Memory that shall be in huge pages; absent when none shall. */
   readonly hugepages?: readonly HugepageNeed[];
+  /** CPUs of the host that it is pinned to, in ascending order; absent: it may run on any. */
+  readonly cpus?: readonly number[];
 }
 
 /** A part of a guest's memory that is in huge pages of one size: each of its NUMA nodes has pages of its own. */

@@ -1,5 +1,6 @@
 import { quoteName } from '../text.ts';
 import { QEMU_NAMESPACE, readCommandline } from './commandline.ts';
+import { hostCpus } from './cpus.ts';
 import { readDisk } from './disk.ts';
 import type { DefinedDomain, Domain, Hostdev } from './domain.ts';
 import { childrenNamed, onlyChild, optionalChild, readElement, type Element } from './element.ts';
@@ -29,11 +30,16 @@ const READ: Wanted = new Map([
 ]);
 
 /** And for a guest with huge pages. */
-const READ_WITH_MEMORY: Wanted = new Map([
-  ...READ,
+const READ_OF_MEMORY: Wanted = new Map([
   ...wholly('memory'),
   ['memoryBacking', ['hugepages']],
   ['cpu', ['numa']],
+]);
+
+/** And for one that is pinned to CPUs. */
+const READ_OF_PINS: Wanted = new Map([
+  ...wholly('vcpu'),
+  ['cputune', ['vcpupin', 'emulatorpin', 'iothreadpin']],
 ]);
 
 /** Children that are read as a whole. */
@@ -57,6 +63,7 @@ interface Found {
  * - Devices are read only where libvirt defines them, `domain/devices/…` and `<qemu:commandline>`, so that
  *   metadata, comments, CDATA and elements of other namespaces cannot assign any.
  * - What it says of huge pages is read as well, and never refused: that is libvirt's to judge.
+ * - So is which CPUs it is pinned to; a set of CPUs that cannot be read is refused, as libvirt does.
  * - An NVMe controller may stand behind several disks, one namespace each: it is one device, with the
  *   namespace and `managed` of the first, as libvirt's own list has it (virnvme.c:virNVMeDeviceListCreateDetachList).
  *   Any other device that is assigned twice is refused.
@@ -66,16 +73,26 @@ interface Found {
 export function parseDomain(xml: string, expected: { readonly name: string }): DefinedDomain;
 export function parseDomain(xml: string): Domain;
 export function parseDomain(xml: string, expected?: { readonly name: string }): Domain {
-  const domain = readDomainElement(xml, xml.includes('hugepages') ? READ_WITH_MEMORY : READ);
+  const isPinned = xml.includes('cpuset');
+  const domain = readDomainElement(
+    xml,
+    new Map([
+      ...READ,
+      ...(xml.includes('hugepages') ? READ_OF_MEMORY : []),
+      ...(isPinned ? READ_OF_PINS : []),
+    ]),
+  );
   const name = textOf(domain, 'name');
   if (name === '') refuse('<name> is empty');
   if (expected && name !== expected.name) {
     refuse(`its <name> is ${quoteName(name)}, expected ${quoteName(expected.name)}`);
   }
   const needs = hugepageNeeds(domain);
+  const cpus = isPinned ? hostCpus(domain) : undefined;
   const rest = {
     hostdevs: distinct([...deviceElements(domain), ...commandlines(domain)]),
     ...(needs.length > 0 && { hugepages: needs }),
+    ...(cpus && { cpus }),
   };
   if (!expected && !optionalChild(domain, 'uuid', '<domain>')) return { name, ...rest };
   const text = textOf(domain, 'uuid');

@@ -80,6 +80,10 @@ export const sysfs = {
   /** How much memory there is, on one node or in all. */
   memory: (node?: number): string =>
     node === undefined ? '/proc/meminfo' : `${nodeDirectory(node)}/meminfo`,
+  /** How fast CPUs run (Documentation/admin-guide/pm/cpufreq.rst). */
+  frequencyPolicies: '/sys/devices/system/cpu/cpufreq',
+  frequencyPolicy: (policy: string, file: PolicyFile): string =>
+    `/sys/devices/system/cpu/cpufreq/${policy}/${file}`,
   /** Free blocks of memory by their size (mm/vmstat.c:frag_show). */
   freeBlocks: '/proc/buddyinfo',
   compactMemory: (node?: number): string =>
@@ -98,6 +102,14 @@ export const sysfs = {
   modulesAlias: (release: string): string => `/lib/modules/${release}/modules.alias`,
   moduleDependencies: (release: string): string => `/lib/modules/${release}/modules.dep`,
 } as const;
+
+/** Files of a frequency policy; the last one only where its driver has an energy-performance preference. */
+export type PolicyFile =
+  | 'affected_cpus'
+  | 'scaling_driver'
+  | 'scaling_governor'
+  | 'scaling_available_governors'
+  | 'energy_performance_preference';
 
 function nodeDirectory(node: number): string {
   return `/sys/devices/system/node/node${node}`;
