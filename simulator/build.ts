@@ -1,5 +1,6 @@
 import { layOutBars } from './bars.ts';
 import { consolesAtBoot } from './consoles.ts';
+import { policiesAtBoot } from './cpufreq.ts';
 import { matches } from './driver-core.ts';
 import { addDevice } from './hotplug.ts';
 import { memoryAtBoot } from './hugepages.ts';
@@ -39,6 +40,7 @@ export function build(spec: MachineSpec, boot: number, carried?: Carried): Machi
     tasks: [],
     processes: [],
     units: unitsAtBoot(spec),
+    frequency: policiesAtBoot(spec),
     daemon: { pid: LIBVIRTD, startTime: 1, name: 'libvirtd' },
     opens: [],
     consoles: consolesAtBoot(spec.console),

@@ -38,6 +38,7 @@ export function expand(description: Description): MachineSpec {
     volumes: storage.volumes,
     keyboards: input.keyboards,
     units: description.units,
+    ...(description.cpufreq && { cpufreq: description.cpufreq }),
     processes: description.processes.map(({ unit, user, ...process }) => ({
       ...process,
       ...(unit !== undefined && { unit: { name: unit, ...(user !== undefined && { user }) } }),

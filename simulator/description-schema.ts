@@ -232,6 +232,17 @@ export const descriptionSchema = v.strictObject({
       compacts: v.optional(v.boolean(), true),
     }),
   ),
+  /** How the kernel sets the frequency of CPUs; absent: it does not. */
+  cpufreq: v.exactOptional(
+    v.strictObject({
+      driver: name,
+      policies: v.number(),
+      cpus: v.optional(v.number(), 1),
+      governors: v.array(name),
+      governor: name,
+      epp: v.exactOptional(name),
+    }),
+  ),
   /** vga, native, none, or the firmware's frame buffer by its platform device. */
   console: v.optional(name, 'native'),
   /** Modules that are loaded besides those of the drivers in use. */

@@ -25,6 +25,8 @@ export interface MachineSpec {
   readonly console: ConsoleSpec;
   /** Absent: nothing is known of the memory, and there are no pools of huge pages. */
   readonly memory?: MemorySpec;
+  /** Absent: the kernel does not set the frequency of CPUs, as in many virtual machines. */
+  readonly cpufreq?: CpufreqSpec;
   readonly drivers: readonly DriverSpec[];
   readonly modules: readonly ModuleSpec[];
   /** Programs that do not know the options which they are given, and what they say. */
@@ -296,6 +298,21 @@ export const vfSettings = [
 ] as const;
 
 export type VfSetting = (typeof vfSettings)[number];
+
+/** How the kernel sets the frequency of CPUs, the same for all. */
+export interface CpufreqSpec {
+  /** Name of the scaling driver: `amd-pstate-epp`, `intel_pstate`, `acpi-cpufreq`. */
+  readonly driver: string;
+  readonly policies: number;
+  /** CPUs of each policy. */
+  readonly cpus: number;
+  /** Those that it offers. */
+  readonly governors: readonly string[];
+  /** That of a machine that has just booted. */
+  readonly governor: string;
+  /** Its energy-performance preference; absent: the driver has none. */
+  readonly epp?: string;
+}
 
 /** A unit of systemd. */
 export interface UnitSpec {

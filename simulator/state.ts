@@ -35,6 +35,8 @@ export interface MachineState {
   processes: Process[];
   /** Units of systemd, by the keys of src/pci/unit.ts; none: systemd does not run here. */
   units: Record<string, UnitRun>;
+  /** Frequency policies of CPUs, by their names. */
+  frequency: Record<string, FrequencyPolicy>;
   /** libvirt's daemon; absent while it does not run. */
   daemon?: Process;
   opens: OpenNode[];
@@ -50,6 +52,16 @@ export interface MachineState {
   journal: JournalEntry[];
   /** Kernel log, the latest lines. */
   log: string[];
+}
+
+/** How fast some CPUs run. */
+export interface FrequencyPolicy {
+  cpus: readonly number[];
+  governor: string;
+  /** Absent: its driver has none. */
+  epp?: string;
+  /** The one that there was before the governor became `performance`. */
+  saved?: string;
 }
 
 /** A unit of systemd. */

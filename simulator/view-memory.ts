@@ -26,7 +26,7 @@ export function memoryNodes(state: MachineState): Directory | undefined {
         hugepages: pools(state, index),
       }),
   ]);
-  return nodes.length === 0 ? undefined : directory({ node: directory(Object.fromEntries(nodes)) });
+  return nodes.length === 0 ? undefined : directory(Object.fromEntries(nodes));
 }
 
 /** Files of /proc: meminfo, buddyinfo, and the trigger of compaction below sys/vm. */

@@ -1,5 +1,6 @@
 import { isInUse, vfioMembers } from './groups.ts';
 import { writeConsoleBind } from './consoles.ts';
+import { cpuDirectory } from './cpufreq.ts';
 import { mdevBus, mdevDevices, mdevPath } from './mdev.ts';
 import { profileOf } from './profile.ts';
 import { devicePath, groupMembers, type Device, type Group, type MachineState } from './state.ts';
@@ -78,9 +79,15 @@ function realDevices(state: MachineState): Directory {
   return directory({
     ...mapValues(roots, (below) => directory(below)),
     platform: platformDevices(state),
-    system: () => memoryNodes(state),
+    system: () => systemDevices(state),
     virtual: () => virtualDevices(state),
   });
+}
+
+/** CPUs and nodes, as far as something is known of them. */
+function systemDevices(state: MachineState): Directory | undefined {
+  const [node, cpu] = [memoryNodes(state), cpuDirectory(state)];
+  return node || cpu ? directory({ node, cpu }) : undefined;
 }
 
 function platformDevices(state: MachineState): Directory {

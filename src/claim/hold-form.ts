@@ -1,4 +1,5 @@
 import { parsePciAddress } from '../pci/address.ts';
+import { governors, isPolicyName } from '../pci/frequency.ts';
 import { isMdevUuid, isParentName, isTypeId, parseAttributes } from '../pci/mdev.ts';
 import { parseUnitKey } from '../pci/unit.ts';
 import type { Forms, HoldKind } from './hold.ts';
@@ -79,6 +80,11 @@ const forms: { readonly [K in HoldKind]: Form<K> } = {
     key: (text) => parseUnitKey(text) !== undefined,
     original: { active: isBoolean },
     wish: { active: isBoolean },
+  },
+  frequency: {
+    key: isPolicyName,
+    original: { governor: matching(/^[a-z_]{1,15}$/), epp: matching(/^(?:[a-z_]{0,31}|\d{1,3})$/) },
+    wish: { governor: oneOf(...governors) },
   },
   parameter: {
     key: (text) => /^[a-z0-9_]{1,64} [a-z0-9_]{1,64}$/.test(text),

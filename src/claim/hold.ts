@@ -1,3 +1,4 @@
+import type { Governor } from '../pci/frequency.ts';
 import type { Mdev } from '../pci/mdev.ts';
 
 /**
@@ -99,6 +100,12 @@ export interface Forms {
     /** Whether it is running. */
     readonly state: { readonly active: boolean };
     readonly wish: { readonly active: boolean };
+  };
+  /** How fast CPUs run, by the name of their frequency policy: `policy4`. */
+  readonly frequency: {
+    /** `epp`: the energy-performance preference, a word or a number of the driver; empty: its driver has none. */
+    readonly state: { readonly governor: string; readonly epp: string };
+    readonly wish: { readonly governor: Governor };
   };
   /** A parameter of a module that is true or false: `MODULE PARAMETER`. */
   readonly parameter: {

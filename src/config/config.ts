@@ -1,5 +1,6 @@
 import type { Hint } from '../hint.ts';
 import type { PciAddress } from '../pci/address.ts';
+import type { Governor } from '../pci/frequency.ts';
 import type { MdevAttributes } from '../pci/mdev.ts';
 import type { Unit } from '../pci/unit.ts';
 import type { UseReason } from '../pci/use.ts';
@@ -22,6 +23,8 @@ export interface Config {
   readonly mdev: readonly MdevRule[];
   /** Units of systemd that are stopped, or started, for the time that the guest runs. */
   readonly services: ServiceRules;
+  /** What decides how fast the cores run that the guest runs on; absent: what does already. */
+  readonly governor?: Governor;
   /** Whether guests may start where the IOMMU does not check interrupts: {@link ConfigScope} `all` only. */
   readonly allowUnsafeInterrupts: boolean;
 }
@@ -152,6 +155,7 @@ export interface PartialConfig {
   readonly vgpu?: readonly VgpuRule[];
   readonly mdev?: readonly MdevRule[];
   readonly services?: ServiceRules;
+  readonly governor?: Governor;
   readonly allowUnsafeInterrupts?: boolean;
 }
 
@@ -191,6 +195,7 @@ export const defaultConfig: Config = {
 /** Puts a file's contents over `base`: single values replace, rules are appended. */
 export function mergeConfig(base: Config, file: PartialConfig): Config {
   const pages = file.hugepages ?? base.hugepages;
+  const governor = file.governor ?? base.governor;
   return {
     timeouts: { ...base.timeouts, ...file.timeouts },
     devices: [...base.devices, ...(file.devices ?? [])],
@@ -203,6 +208,7 @@ export function mergeConfig(base: Config, file: PartialConfig): Config {
       stop: [...base.services.stop, ...(file.services?.stop ?? [])],
       start: [...base.services.start, ...(file.services?.start ?? [])],
     },
+    ...(governor && { governor }),
     allowUnsafeInterrupts: file.allowUnsafeInterrupts ?? base.allowUnsafeInterrupts,
   };
 }

@@ -4,6 +4,7 @@ import { DRIVER_NAME, isDriverName } from '../pci/driver-name.ts';
 import { offeredReasons, useReasons } from '../pci/use.ts';
 import { logLevels } from './config.ts';
 import { DURATION, parseDuration } from './duration.ts';
+import { governor } from './areas/governor.ts';
 import { hugepages } from './areas/hugepages.ts';
 import { mdev } from './areas/mdev.ts';
 import { services } from './areas/services.ts';
@@ -141,6 +142,7 @@ export const configSchema = v.pipe(
     vgpu: v.exactOptional(vgpu),
     mdev: v.exactOptional(mdev),
     services: v.exactOptional(services),
+    governor: v.exactOptional(governor),
     allowUnsafeInterrupts: v.exactOptional(
       v.pipe(
         v.boolean(expected('true or false')),
@@ -161,6 +163,7 @@ export const configSchema = v.pipe(
       vgpu: types,
       mdev: slices,
       services: units,
+      governor: speed,
       allowUnsafeInterrupts,
     }) => ({
       ...(timeouts && { timeouts }),
@@ -171,6 +174,7 @@ export const configSchema = v.pipe(
       ...(types && { vgpu: types }),
       ...(slices && { mdev: slices }),
       ...(units && { services: units }),
+      ...(speed && { governor: speed }),
       ...(allowUnsafeInterrupts !== undefined && { allowUnsafeInterrupts }),
     }),
   ),

@@ -3,9 +3,11 @@ import type { ValuePath } from '../config/problem.ts';
 import { count } from '../count.ts';
 import { advice, command, type Hint } from '../hint.ts';
 import type { Host } from '../host/host.ts';
+import { policiesOf, readPolicyList } from '../observe/frequency.ts';
 import { readPoolPages } from '../observe/hugepages.ts';
 import { vgpuFunction } from '../observe/vgpu.ts';
 import { routingOf } from '../observe/virtual-functions.ts';
+import type { Governor } from '../pci/frequency.ts';
 import { poolWords } from '../pci/hugepages.ts';
 import { countOf } from '../pci/routing.ts';
 import { sysfs } from '../pci/sysfs.ts';
@@ -18,13 +20,14 @@ export interface ValueRemark extends Remark {
   readonly path: ValuePath;
 }
 
-/** What there is to say about huge pages, virtual functions, vGPUs and mediated devices on this host. */
+/** What there is to say about huge pages, governors, virtual functions, vGPUs and mediated devices on this host. */
 export function resourceRemarks(
-  { hugepages, sriov = [], vgpu = [], mdev = [] }: PartialConfig,
+  { hugepages, governor, sriov = [], vgpu = [], mdev = [] }: PartialConfig,
   host: Host,
 ): ValueRemark[] {
   return [
     ...(hugepages ? poolRemarks(hugepages, host) : []),
+    ...(governor ? governorRemarks(governor, host) : []),
     ...sriov.flatMap((card, index) => cardRemarks(card, ['sriov', index], host)),
     ...(mdev.length > 0 ? mdevRemarks(mdev, host) : []),
     ...vgpu.flatMap((rule, index) => vgpuRemarks(rule, ['vgpu', index], host)),
@@ -36,6 +39,26 @@ function poolRemarks({ sizeKb, node }: GuestHugepages, host: Host): ValueRemark[
   if (readPoolPages(host, pool) !== undefined) return [];
   const text = `this host has no ${poolWords(pool)}: a guest with it cannot start`;
   return [warning(['hugepages'], text, command('ls /sys/devices/system/node/node*/hugepages'))];
+}
+
+function governorRemarks(governor: Governor, host: Host): ValueRemark[] {
+  const policies = policiesOf(host);
+  if (policies.length === 0) {
+    const text =
+      'this host does not set the frequency of its CPUs, as in many virtual machines: this has no effect';
+    return [warning(['governor'], text, command(`ls ${sysfs.frequencyPolicies}`))];
+  }
+  const offers = policies.map((policy) => readPolicyList(host, policy, 'scaling_available_governors'));
+  const without = offers.find((offered) => !offered.includes(governor));
+  if (!without) return [];
+  const text = `this host offers no governor ${governor}, but ${without.join(', ')}: a guest with it cannot start`;
+  return [
+    warning(
+      ['governor'],
+      text,
+      advice(`set governor to one of these, or load it if it is a module: modprobe cpufreq_${governor}`),
+    ),
+  ];
 }
 
 function cardRemarks({ pf, vfs = 0, functions = [] }: CardRule, path: ValuePath, host: Host): ValueRemark[] {

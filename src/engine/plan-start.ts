@@ -7,6 +7,7 @@ import { mdevHostdevs, pciHostdevs, type Domain, type PciHostdev } from '../doma
 import { VfioHookError } from '../errors.ts';
 import type { Host } from '../host/host.ts';
 import { profilePlace } from '../observe/function-profile.ts';
+import { policiesOf } from '../observe/frequency.ts';
 import { offeredVariants } from '../observe/known-drivers.ts';
 import { canonicalUnit } from '../observe/units.ts';
 import { readMdev } from '../observe/mdev.ts';
@@ -78,6 +79,7 @@ export function placesOn(host: Host, { sriov }: Pick<Config, 'sriov'>): Places {
     vgpuCardOf: (address) => vgpuCardOf(host, address, sriov),
     knownMdev: (uuid) => knownMdev(host, uuid),
     canonicalUnit: (unit) => canonicalUnit(host, unit),
+    policiesOf: (cpus) => policiesOf(host, cpus),
   };
 }
 

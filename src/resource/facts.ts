@@ -110,5 +110,13 @@ export interface Facts {
     /** Whether systemd knows it. */
     there: boolean;
   }>;
+  readonly frequency: Readonly<{
+    /** Name of the scaling driver: `amd-pstate-epp`. */
+    driver: string;
+    /** Governors that the kernel offers for it. */
+    offered: readonly string[];
+    /** It has an energy-performance preference that cannot be read. */
+    hidden: boolean;
+  }>;
   readonly parameter: Readonly<Record<string, never>>;
 }

@@ -6,6 +6,7 @@ import { vfResource } from './sriov/vf-resource.ts';
 import { vf } from './sriov/vf.ts';
 import { vfs } from './sriov/vfs.ts';
 import { unit } from './services/unit.ts';
+import { frequency } from './tuning/frequency.ts';
 import { hugepages } from './tuning/hugepages.ts';
 import { parameter } from './tuning/parameter.ts';
 import { vgpu } from './vgpu/vgpu.ts';
@@ -20,6 +21,7 @@ export const kinds: { readonly [K in HoldKind]: KindOf<K> } = {
   vgpu,
   mdev,
   hugepages,
+  frequency,
   parameter,
 };
 

@@ -6,6 +6,7 @@ import { readMdevs } from './mdev/read-mdevs.ts';
 import { readUnitStates } from './services/read-units.ts';
 import { readVf, readVfMac, readVfResource } from './sriov/read-vf.ts';
 import { readVfs } from './sriov/read-vfs.ts';
+import { readFrequency } from './tuning/read-frequency.ts';
 import { readHugepages } from './tuning/read-hugepages.ts';
 import { readParameters } from './tuning/read-parameters.ts';
 import { readVgpus } from './vgpu/read-vgpu.ts';
@@ -30,6 +31,7 @@ const readers: { readonly [K in HoldKind]: Reader<K> } = {
   'vf-mac': readVfMac,
   'vf-resource': readVfResource,
   hugepages: readHugepages,
+  frequency: readFrequency,
   parameter: readParameters,
 };
 

@@ -8,6 +8,7 @@ import type { Wish } from './kind.ts';
 import { serviceWishes, type CanonicalUnit } from './services/wishes.ts';
 import { cardWishes } from './sriov/card-wishes.ts';
 import type { ProfilePlace } from './sriov/profile.ts';
+import { frequencyWishes } from './tuning/frequency.ts';
 import { vgpuWishes, type CardOf } from './vgpu/wishes.ts';
 
 /** What a mediated device is to be made of. */
@@ -23,22 +24,25 @@ export interface Places {
   /** What a mediated device is that no configuration names: what mdevctl makes of it, or what it is. */
   readonly knownMdev?: (uuid: string) => KnownMdev | undefined;
   readonly canonicalUnit?: CanonicalUnit;
+  /** The frequency policies of these CPUs, or of all. */
+  readonly policiesOf?: (cpus: readonly number[] | undefined) => readonly string[];
 }
 
 /** The part of a configuration that wishes come from. */
 type WishfulConfig = Pick<Config, 'hugepages' | 'sriov'> &
-  Partial<Pick<Config, 'vgpu' | 'mdev' | 'services'>>;
+  Partial<Pick<Config, 'vgpu' | 'mdev' | 'services' | 'governor'>>;
 
 /**
  * What a guest needs besides its devices: what its configuration asks for, and of the host's cards those that it is
  * assigned a virtual function of, with what is set of that. Throws VH_CONFIG as {@link vgpuWishes}.
  */
 export function wishesOf(
-  { hugepages, sriov, vgpu = [], mdev = [], services }: WishfulConfig,
+  { hugepages, sriov, vgpu = [], mdev = [], services, governor }: WishfulConfig,
   domain: Domain,
   places: Places,
 ): readonly Wish[] {
   const { vgpuCardOf = () => undefined, knownMdev = () => undefined, canonicalUnit = asNamed } = places;
+  const { policiesOf = () => [] } = places;
   const assigned = pciHostdevs(domain);
   const addresses = assigned.map(({ address }) => address);
   const pages = hugepages ? pagesFor(hugepages, domain) : 0;
@@ -58,6 +62,7 @@ export function wishesOf(
     ...(hugepages && pages > 0
       ? [{ kind: 'hugepages', key: poolKey(hugepages), wish: { pages } } satisfies Wish]
       : []),
+    ...(governor ? frequencyWishes(governor, policiesOf(domain.cpus)) : []),
   ];
 }
 

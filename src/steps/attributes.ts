@@ -97,6 +97,28 @@ export const attributes: { readonly [A in AttributeName]: Attribute<AttributeKey
     absent: () => 'this kernel has no such pool',
     errnos: { EINVAL: 'this kernel makes no pages of that size while it runs' },
   },
+  /** The kernel loads a governor that is a module (drivers/cpufreq/cpufreq.c:store_scaling_governor, cpufreq_parse_governor). */
+  governor: {
+    path: (key) => sysfs.frequencyPolicy(key, 'scaling_governor'),
+    describe: (key) => `governor of CPU frequency ${key}`,
+    name: 'scaling_governor',
+    absent: noPolicy,
+    errnos: {
+      EINVAL: 'the kernel offers no such governor for these CPUs',
+      EBUSY: 'all its CPUs are offline',
+    },
+  },
+  /** drivers/cpufreq/intel_pstate.c and amd-pstate.c: store_energy_performance_preference. */
+  'energy-preference': {
+    path: (key) => sysfs.frequencyPolicy(key, 'energy_performance_preference'),
+    describe: (key) => `energy-performance preference of CPU frequency ${key}`,
+    name: 'energy_performance_preference',
+    absent: noPolicy,
+    errnos: {
+      EINVAL: 'the driver knows no such preference',
+      EBUSY: 'the governor performance allows no other, or all its CPUs are offline',
+    },
+  },
   /**
    * drivers/pci/iov.c:sriov_numvfs_store. Reading it takes the lock of the device. A write of 0 waits for whoever has a
    * virtual function open, with that lock and with the one for all of the bus: every rescan and every other card waits then.
@@ -196,6 +218,10 @@ export const attributes: { readonly [A in AttributeName]: Attribute<AttributeKey
     },
   },
 };
+
+function noPolicy(key: string): string {
+  return `${key} is gone, or its driver has no such attribute`;
+}
 
 function ofDevice(name: string, words: string): Attribute<PciAddress> {
   return {

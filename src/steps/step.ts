@@ -47,6 +47,10 @@ const belongsTo = {
   'module-parameter': 'name',
   /** Pages that a pool of huge pages keeps; its key is that of src/pci/hugepages.ts. */
   hugepages: 'name',
+  /** What decides how fast the CPUs of a frequency policy run; its key is the policy. */
+  governor: 'name',
+  /** Energy-performance preference of a frequency policy; its key is the policy. */
+  'energy-preference': 'name',
   /** How many virtual functions a physical one has. */
   vfs: 'device',
   /** `1` or `0`: whether drivers of the host take new virtual functions of a physical one. */

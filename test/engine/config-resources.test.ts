@@ -1,13 +1,22 @@
 import assert from 'node:assert/strict';
 import { createMachine } from '../../simulator/machine.ts';
+import type { CpufreqSpec, MachineSpec } from '../../simulator/spec.ts';
 import type { PartialConfig } from '../../src/config/config.ts';
 import { resourceRemarks } from '../../src/engine/config-resources.ts';
 import { formatValuePath } from '../../src/config/problem.ts';
 import { hintText } from '../../src/hint.ts';
 import { machineSpec, pci } from '../scenario.ts';
 
-function remarks(config: PartialConfig, machine = 'sriov-nic'): string[] {
-  const host = createMachine(machineSpec(machine)).host();
+const cpufreq: CpufreqSpec = {
+  driver: 'intel_pstate',
+  policies: 2,
+  cpus: 1,
+  governors: ['performance', 'powersave'],
+  governor: 'powersave',
+};
+
+function remarks(config: PartialConfig, machine = 'sriov-nic', facts: Partial<MachineSpec> = {}): string[] {
+  const host = createMachine(machineSpec(machine, facts)).host();
   return resourceRemarks(config, host).map(({ path, severity, text, hints }) => {
     assert.equal(severity, 'warning');
     return `${formatValuePath(path)}: ${text} (${hints.map(hintText).join('; ')})`;
@@ -34,6 +43,17 @@ describe('what there is to say about huge pages and virtual functions', () => {
     assert.deepEqual(remarks({ hugepages: { sizeKb: 64, count: 1 } }), [
       `hugepages: this host has no huge pages of 64 KiB: a guest with it cannot start ${see}`,
     ]);
+  });
+
+  it('is that there is no such governor, or none at all', () => {
+    const governor: PartialConfig = { governor: 'schedutil' };
+    assert.deepEqual(remarks(governor), [
+      'governor: this host does not set the frequency of its CPUs, as in many virtual machines: this has no effect (ls /sys/devices/system/cpu/cpufreq)',
+    ]);
+    assert.deepEqual(remarks(governor, 'sriov-nic', { cpufreq }), [
+      'governor: this host offers no governor schedutil, but performance, powersave: a guest with it cannot start (set governor to one of these, or load it if it is a module: modprobe cpufreq_schedutil)',
+    ]);
+    assert.deepEqual(remarks({ governor: 'performance' }, 'sriov-nic', { cpufreq }), []);
   });
 
   it('is that a card is not there, makes none, or not so many', () => {

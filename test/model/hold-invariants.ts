@@ -41,6 +41,8 @@ function factsOf({ kind, key }: Hold): readonly string[] {
       return ['virtual functions', 'vf autoprobe', 'power control'].map((fact) => `${key} ${fact}`);
     case 'unit':
       return [`unit ${key}`];
+    case 'frequency':
+      return [`frequency ${key}`];
     case 'vgpu':
       return [`${key} vgpu type`];
     case 'mdev':
@@ -146,6 +148,10 @@ function stateOf(machine: MachineState, kind: Hold['kind'], key: string): Stated
     case 'unit': {
       const unit = machine.units[key];
       return { active: unit?.active === 'active' };
+    }
+    case 'frequency': {
+      const { governor = '', epp = '' } = machine.frequency[key] ?? {};
+      return { governor, epp };
     }
     case 'vgpu': {
       const type = machine.devices[key]?.vgpuType;

@@ -129,6 +129,26 @@ export const generated: { readonly [K in HoldKind]: Generated<K> } = {
     gradual: [],
     apply: (state, step) => (step.kind === 'unit' ? { active: step.to === 'start' } : state),
   },
+  frequency: {
+    key: 'policy4',
+    // A driver has a preference or has none, which is no matter of states.
+    original: fc.constantFrom(
+      { governor: 'powersave', epp: 'balance_performance' },
+      { governor: 'performance', epp: 'performance' },
+      { governor: 'schedutil', epp: '128' },
+    ),
+    // Two that want different ones are a conflict, so all want the same.
+    wishes: fc
+      .constantFrom('performance' as const, 'powersave' as const)
+      .map((governor) => [{ governor }, { governor }, { governor }] as const),
+    facts: { driver: 'intel_pstate', offered: ['performance', 'powersave', 'schedutil'], hidden: false },
+    gradual: [],
+    apply: (state, step) => {
+      if (step.kind !== 'set') return state;
+      if (step.attribute === 'governor') return { ...state, governor: step.to };
+      return step.attribute === 'energy-preference' ? { ...state, epp: step.to } : state;
+    },
+  },
   vgpu: {
     key: '0000:41:00.4',
     original: plain({ type: fc.constantFrom(0, 0, 0, 1147, 1152) }),

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { createMachine, type Machine } from '../../simulator/machine.ts';
-import type { MachineSpec } from '../../simulator/spec.ts';
+import type { CpufreqSpec, MachineSpec } from '../../simulator/spec.ts';
 import type { HoldId } from '../../src/claim/hold.ts';
+import type { Host } from '../../src/host/host.ts';
 import type { Seen, SeenOf } from '../../src/resource/kind.ts';
 import { groupsOfHolds, readHolds } from '../../src/resource/readers.ts';
 import { attribute } from '../simulator/machines.ts';
@@ -200,6 +201,47 @@ describe('what is seen of vGPUs', () => {
     const rule = { path: '*/creatable_vgpu_types', on: 'read', effect: { kind: 'hang' } } as const;
     machine.perform({ do: 'fault', rule });
     await assert.rejects(readHolds(machine.host(), [VF], 100), { code: 'VH_STUCK' });
+  });
+});
+
+describe('what is seen of the frequency of CPUs', () => {
+  const cpufreq: CpufreqSpec = {
+    driver: 'amd-pstate-epp',
+    policies: 1,
+    cpus: 1,
+    governors: ['performance', 'powersave'],
+    governor: 'powersave',
+  };
+  const withPreference: CpufreqSpec = { ...cpufreq, epp: 'power' };
+  const id: HoldId = { kind: 'frequency', key: 'policy0' };
+  const facts = { driver: 'amd-pstate-epp', offered: ['performance', 'powersave'], hidden: false };
+
+  it('is the governor, and the preference where there is one', async () => {
+    assert.deepEqual(await seen(lab({ cpufreq: withPreference }), id), {
+      state: { governor: 'powersave', epp: 'power' },
+      facts,
+    });
+    assert.deepEqual(await seen(lab({ cpufreq }), id), {
+      state: { governor: 'powersave', epp: '' },
+      facts,
+    });
+  });
+
+  it('is that there is a preference which cannot be read', async () => {
+    const host = lab({ cpufreq: withPreference }).host();
+    const hiding: Host = {
+      ...host,
+      read: (path) => (path.endsWith('_preference') ? undefined : host.read(path)),
+    };
+    assert.deepEqual((await readHolds(hiding, [id], 100))(id), {
+      state: { governor: 'powersave', epp: '' },
+      facts: { ...facts, hidden: true },
+    });
+  });
+
+  it('is nothing where there is no such policy', async () => {
+    assert.equal(await seen(lab(), id), undefined);
+    assert.equal(await seen(lab({ cpufreq }), { ...id, key: 'policy1' }), undefined);
   });
 });
 

@@ -28,6 +28,17 @@ describe('what a guest needs besides its devices', () => {
     assert.deepEqual(wishes({}, domain), []);
   });
 
+  it('is the governor for the policies of its CPUs', () => {
+    const policies = (domain: Domain): readonly unknown[] =>
+      wishesOf({ sriov: [], governor: 'performance' }, domain, {
+        routingOf: () => undefined,
+        policiesOf: (cpus) => (cpus ?? [0, 1]).map((cpu) => `policy${cpu}`),
+      });
+    const wished = (key: string): unknown => ({ kind: 'frequency', key, wish: { governor: 'performance' } });
+    assert.deepEqual(policies({ ...guest('win11'), cpus: [4] }), [wished('policy4')]);
+    assert.deepEqual(policies(guest('win11')), [wished('policy0'), wished('policy1')]);
+  });
+
   describe('huge pages', () => {
     const pages = (count: number, key = '2048kB'): unknown[] => [
       { kind: 'hugepages', key, wish: { pages: count } },

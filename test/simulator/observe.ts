@@ -38,6 +38,8 @@ export function observe(state: MachineState): Observation {
       facts[`huge pages of ${sizeKb} kB on node ${node}`] = String(nr - surplus);
   }
   for (const [key, { active }] of Object.entries(state.units)) facts[`unit ${key}`] = active;
+  for (const [policy, { governor, epp }] of Object.entries(state.frequency))
+    facts[`frequency ${policy}`] = epp === undefined ? governor : `${governor} ${epp}`;
   for (const [uuid, { parent, type, leaving }] of Object.entries(state.mdevs))
     facts[`mediated device ${uuid}`] = `${type} on ${parent}${leaving ? ', leaving' : ''}`;
   if (state.firmwareFramebuffer !== undefined) facts['firmware frame buffer'] = state.firmwareFramebuffer;

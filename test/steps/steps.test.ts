@@ -3,6 +3,7 @@ import { hintText } from '../../src/hint.ts';
 import type { Host, WriteResult } from '../../src/host/host.ts';
 import type { FaultEffect } from '../../simulator/faults.ts';
 import { createMachine, type Machine } from '../../simulator/machine.ts';
+import type { CpufreqSpec, MachineSpec } from '../../simulator/spec.ts';
 import { sysfs } from '../../src/pci/sysfs.ts';
 import { UNSAFE_INTERRUPTS } from '../../src/pci/vfio-state.ts';
 import { subjectOf, type Step, type Subject } from '../../src/steps/step.ts';
@@ -25,6 +26,7 @@ interface Row {
   readonly step: Step;
   /** Absent: a desktop. */
   readonly host?: string;
+  readonly machine?: Partial<MachineSpec>;
   readonly subject: Subject;
   /** Puts the machine where the step can be done. */
   readonly first?: (machine: Machine) => Promise<void>;
@@ -54,6 +56,16 @@ const PARAMETER = sysfs.moduleParameter('vfio_iommu_type1', UNSAFE_INTERRUPTS);
 const UUID = '83b8f4f2-509f-382f-3c1e-e6bfe0fa1001';
 const SLICE = { uuid: UUID, parent: '0000:41:00.4', type: 'nvidia-593' } as const;
 const CREATE = `/sys/class/mdev_bus/${SLICE.parent}/mdev_supported_types/${SLICE.type}/create`;
+
+const POLICY = '/sys/devices/system/cpu/cpufreq/policy2';
+const cpufreq: CpufreqSpec = {
+  driver: 'intel_pstate',
+  policies: 2,
+  cpus: 2,
+  governors: ['performance', 'powersave'],
+  governor: 'powersave',
+  epp: 'balance_power',
+};
 
 const rows: readonly Row[] = [
   {
@@ -248,6 +260,37 @@ const rows: readonly Row[] = [
     refused: [],
   },
   {
+    step: { kind: 'set', attribute: 'governor', key: 'policy2', to: 'performance' },
+    host: 'lab-q35',
+    machine: { cpufreq },
+    subject: { kind: 'governor', key: 'policy2' },
+    says: 'set governor of CPU frequency policy2 to performance',
+    command: `echo performance > ${POLICY}/scaling_governor`,
+    path: `${POLICY}/scaling_governor`,
+    value: 'performance\n',
+    lie: 'scaling_governor reads "powersave" afterwards',
+    refused: [
+      ['EINVAL', 'EINVAL (the kernel offers no such governor for these CPUs)'],
+      ['EBUSY', 'EBUSY (all its CPUs are offline)'],
+      ['ENOENT', 'ENOENT (policy2 is gone, or its driver has no such attribute)'],
+    ],
+  },
+  {
+    step: { kind: 'set', attribute: 'energy-preference', key: 'policy2', to: 'power' },
+    host: 'lab-q35',
+    machine: { cpufreq },
+    subject: { kind: 'energy-preference', key: 'policy2' },
+    says: 'set energy-performance preference of CPU frequency policy2 to power',
+    command: `echo power > ${POLICY}/energy_performance_preference`,
+    path: `${POLICY}/energy_performance_preference`,
+    value: 'power\n',
+    lie: 'energy_performance_preference reads "balance_power" afterwards',
+    refused: [
+      ['EINVAL', 'EINVAL (the driver knows no such preference)'],
+      ['EBUSY', 'EBUSY (the governor performance allows no other, or all its CPUs are offline)'],
+    ],
+  },
+  {
     step: { kind: 'set', attribute: 'vfs', key: IGB, to: '4' },
     host: 'lab-q35',
     subject: { device: IGB },
@@ -281,7 +324,7 @@ const rows: readonly Row[] = [
 ];
 
 async function machineFor(row: Row): Promise<Machine> {
-  const machine = createMachine(machineSpec(row.host ?? 'amd-rdna3-desktop'));
+  const machine = createMachine(machineSpec(row.host ?? 'amd-rdna3-desktop', row.machine));
   await row.first?.(machine);
   return machine;
 }

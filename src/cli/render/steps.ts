@@ -37,6 +37,9 @@ function setJson({ attribute, key, to }: SetAttribute): object {
       return { kind, ...parameterOf(key), to };
     case 'hugepages':
       return { kind, pool: key, to: Number(to) };
+    case 'governor':
+    case 'energy-preference':
+      return { kind, policy: key, to };
     case 'vfs':
       return { kind, device: key, to: Number(to) };
     case 'vf-resource':

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
+import { defaultConfig, mergeConfig } from '../../../src/config/config.ts';
 import { decodeConfigFile } from '../../../src/config/decode.ts';
 import { VfioHookError } from '../../../src/errors.ts';
 import { hintText } from '../../../src/hint.ts';
+import { governors } from '../../../src/pci/frequency.ts';
 
 const PATH = '/etc/vfio-hook/config.yaml';
 
@@ -292,6 +294,35 @@ describe('mdev', () => {
   for (const [text, expected] of wrong) {
     it(`refuses ${text}`, () => {
       assert.equal(problems(`mdev: ${text}`)[0]?.replace(/ \(first of .*/, ''), expected);
+    });
+  }
+});
+
+describe('governor', () => {
+  it('takes the governors that need nobody to go on telling them', () => {
+    for (const governor of governors) {
+      for (const scope of ['all', 'guest'] as const)
+        assert.deepEqual(decodeConfigFile(`governor: ${governor}`, PATH, scope), { governor });
+    }
+  });
+
+  it('is that of the guest where its own file says so, else that of all', () => {
+    const all = mergeConfig(defaultConfig, { governor: 'powersave' });
+    assert.equal(mergeConfig(all, {}).governor, 'powersave');
+    assert.equal(mergeConfig(all, { governor: 'performance' }).governor, 'performance');
+    assert.ok(!('governor' in mergeConfig(defaultConfig, {})));
+  });
+
+  const offered = 'one of performance, powersave, schedutil, ondemand, conservative';
+  const wrong = [
+    ['userspace', `line 1: governor: a text in place of ${offered}`],
+    ['Performance', `line 1: governor: a text in place of ${offered}`],
+    ['true', `line 1: governor: true or false in place of ${offered}`],
+    ['[performance]', `line 1: governor: a list in place of ${offered}`],
+  ] as const;
+  for (const [text, expected] of wrong) {
+    it(`refuses ${text}`, () => {
+      assert.deepEqual(problems(`governor: ${text}`), [expected]);
     });
   }
 });
