@@ -1,15 +1,13 @@
 import type { Claim, ClaimOwner, StuckWrite } from '../claim/claim.ts';
 import type { Hold, HoldId } from '../claim/hold.ts';
-import { logOwner, ownerPhrase } from '../claim/owner.ts';
-import { VfioHookError } from '../errors.ts';
+import { logOwner } from '../claim/owner.ts';
 import { asFailure } from '../failure.ts';
-import { advice } from '../hint.ts';
 import type { Host } from '../host/host.ts';
 import { groupMembers } from '../observe/read-members.ts';
 import { sysfs } from '../pci/sysfs.ts';
 import type { Wish } from '../resource/kind.ts';
 import { kindOf } from '../resource/kinds.ts';
-import { changeWords, holdWords } from '../resource/hold-input.ts';
+import { changeWords } from '../resource/hold-input.ts';
 import { planHolds, type HoldPlan } from '../resource/plan-holds.ts';
 import { planHoldsBack, type HoldWayBack } from '../resource/plan-holds-back.ts';
 import { readHolds } from '../resource/readers.ts';
@@ -54,25 +52,6 @@ export async function decideHolds(host: Host, request: HoldRequest): Promise<Hol
 /** Whether a start has to look at its devices again once its holds are there: they make devices, or free some. */
 export function changesDevices({ changes }: HoldPlan): boolean {
   return changes.some(({ kind, steps }) => kindOf(kind).changesDevices && steps.length > 0);
-}
-
-/** The error that refused holds come to: the first reason in its message, the others as hints. */
-export function holdRefusal(owner: ClaimOwner, { refusals }: HoldPlan): VfioHookError | undefined {
-  const [first, ...others] = refusals;
-  if (!first) return undefined;
-  return new VfioHookError(
-    'VH_REFUSED',
-    `${ownerPhrase(owner)} cannot have ${holdWords(first)}: ${first.reason}`,
-    {
-      hints: [
-        ...first.hints,
-        ...others.flatMap(({ reason, hints, ...id }) => [
-          advice(`also ${holdWords(id)}: ${reason}`),
-          ...hints,
-        ]),
-      ],
-    },
-  );
 }
 
 /** How giving holds back has ended. */

@@ -8,7 +8,7 @@ import { stuckWrites, waitForOrphans } from './blocked.ts';
 import type { Engine } from './engine.ts';
 import { giveBack } from './give-back.ts';
 import { describeLeft, handOver, type Again, type HandOver } from './hand-over.ts';
-import { holdRefusal } from './holds.ts';
+import { holdRefusal } from './hold-refusal.ts';
 import { lockRun, type RunLocks } from './lock.ts';
 import { logVerdicts, refusalError, type PlannedStart } from './make-plan.ts';
 import {
