@@ -58,6 +58,12 @@ const whole: Claim = {
         api: 'vfio-pci',
       },
     },
+    {
+      kind: 'frequency',
+      key: 'policy4',
+      original: { governor: 'schedutil', epp: '' },
+      wish: { governor: 'performance' },
+    },
   ],
   stuck: [
     {
@@ -176,6 +182,15 @@ const deviations: readonly (readonly [path: string, value: unknown, reason: stri
   ['holds.2.wish.attributes', '{}', 'wish of mdev has no right "attributes"'],
   ['holds.2.wish.attributes', '[["a"]]', 'wish of mdev has no right "attributes"'],
   ['holds.2.wish.api', '', 'wish of mdev has no right "api"'],
+  ['holds.3.key', 'policy', '"policy" is no key of frequency'],
+  ['holds.3.key', 'policy04', '"policy04" is no key of frequency'],
+  ['holds.3.key', 'policy4/../boost', '"policy4/../boost" is no key of frequency'],
+  ['holds.3.original.governor', '', 'original of frequency has no right "governor"'],
+  ['holds.3.original.governor', 'a b', 'original of frequency has no right "governor"'],
+  ['holds.3.original.epp', undefined, 'original of frequency has no right "epp"'],
+  ['holds.3.original.epp', 'power\n', 'original of frequency has no right "epp"'],
+  ['holds.3.original.epp', '1000', 'original of frequency has no right "epp"'],
+  ['holds.3.wish.governor', 'userspace', 'wish of frequency has no right "governor"'],
   ['stuck', undefined, 'stuck is no list'],
   ['stuck.0.device', 'none', '"none" is no PCI address'],
   ['stuck.0.hold', { kind: 'hugepages' }, 'key is no text'],

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { parseDescription } from '../../simulator/description.ts';
 import type { Machine } from '../../simulator/machine.ts';
 import type { CpufreqSpec } from '../../simulator/spec.ts';
 import { answer, example } from './machines.ts';
@@ -30,6 +31,17 @@ describe('the frequency of CPUs of a simulated machine', () => {
     assert.equal(read(machine, 'scaling_driver'), 'intel_pstate\n');
     assert.equal(read(machine, 'scaling_available_governors'), 'performance powersave \n');
     assert.equal(both(machine), 'powersave balance_performance');
+  });
+
+  it('is as a description has it', () => {
+    const text = 'name: x\ndevices: []\ncpufreq: { driver: d, policies: 4, governors: [a, b], governor: a }';
+    assert.deepEqual(parseDescription(text, 'x.yaml').cpufreq, {
+      driver: 'd',
+      policies: 4,
+      cpus: 1,
+      governors: ['a', 'b'],
+      governor: 'a',
+    });
   });
 
   it('is not set where its description does not say so', () => {

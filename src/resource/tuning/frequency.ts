@@ -47,7 +47,7 @@ export const frequency: KindOf<'frequency'> = {
     return [...governor, ...preference];
   },
   subject: (key) => `CPU frequency of ${key}`,
-  words: (_key, { governor, epp }) => (epp === '' ? governor : `${governor} (EPP ${epp})`),
+  words: (_key, state) => stateWords(state),
 };
 
 /** What a guest with this governor wants of the policies of its CPUs. */
@@ -56,6 +56,11 @@ export function frequencyWishes(
   policies: readonly string[],
 ): readonly Wish<'frequency'>[] {
   return policies.map((key) => ({ kind: 'frequency', key, wish: { governor } }));
+}
+
+/** Of a wish as well, which has no preference of its own. */
+function stateWords({ governor, epp = '' }: { readonly governor: string; readonly epp?: string }): string {
+  return epp === '' ? governor : `${governor} (EPP ${epp})`;
 }
 
 function notOffered(

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import type { StateOf } from '../../../src/claim/hold.ts';
+import type { Hold, StateOf } from '../../../src/claim/hold.ts';
+import { heldWords } from '../../../src/cli/render/holds.ts';
 import { hintText } from '../../../src/hint.ts';
 import type { Facts } from '../../../src/resource/facts.ts';
 import type { Ahead } from '../../../src/resource/kind.ts';
@@ -42,6 +43,7 @@ describe('the frequency of CPUs', () => {
       target(state('performance', 'performance'), 'powersave'),
       state('powersave', 'performance'),
     );
+    assert.deepEqual(target(original, 'powersave'), original);
     assert.deepEqual(target(state('schedutil'), 'performance'), state('performance'));
   });
 
@@ -128,5 +130,8 @@ describe('the frequency of CPUs', () => {
     assert.equal(frequency.subject('policy4'), 'CPU frequency of policy4');
     assert.equal(frequency.words('policy4', state('schedutil')), 'schedutil');
     assert.equal(frequency.words('policy4', state('powersave', '128')), 'powersave (EPP 128)');
+    const wish = { governor: 'performance' } as const;
+    const hold: Hold = { kind: 'frequency', key: 'policy4', original: state('powersave', 'power'), wish };
+    assert.equal(heldWords(hold), 'CPU frequency of policy4: performance');
   });
 });
