@@ -1548,6 +1548,36 @@ const sharing: readonly Defect[] = [
     replace: 'return units.length > 99 ? [use] : [];',
   },
   {
+    name: 'sets the preference of a core before its governor allows that',
+    file: 'resource/tuning/frequency.ts',
+    find: 'return [...governor, ...preference];',
+    replace: 'return [...preference, ...governor];',
+  },
+  {
+    name: 'leaves the preference that a driver has changed with the governor',
+    file: 'resource/tuning/frequency.ts',
+    find: '(changes || seen.state.epp !== to.epp)',
+    replace: 'seen.state.epp !== to.epp',
+  },
+  {
+    name: 'gives a core the governor of whoever comes first',
+    file: 'resource/tuning/frequency.ts',
+    find: 'each.wish.governor !== wish.governor',
+    replace: "each.wish.governor === ''",
+  },
+  {
+    name: 'sets the governor of all cores for a guest that is pinned to some',
+    file: 'engine/plan-start.ts',
+    find: 'policiesOf(host, cpus)',
+    replace: 'policiesOf(host, cpus && undefined)',
+  },
+  {
+    name: 'takes a guest for pinned whose virtual CPUs are so in part',
+    file: 'domain/cpus.ts',
+    find: 'pinned.size >= countOf(vcpu)',
+    replace: 'pinned.size > 0',
+  },
+  {
     name: 'believes systemctl that a unit is stopped',
     file: 'steps/unit.ts',
     find: "if (!state || isRunning(state) === (to === 'start')) return undefined;",
