@@ -124,6 +124,8 @@ export interface Original {
   readonly bars: readonly BarSize[];
   readonly powerControl?: 'auto' | 'on';
   readonly resetMethods?: readonly string[];
+  /** Only where it is changed for the owner. */
+  readonly d3coldAllowed?: boolean;
 }
 
 /** A kernel write that did not return before its deadline. */

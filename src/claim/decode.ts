@@ -147,6 +147,9 @@ function original(json: Json): Original {
   const module = optional(json, 'module');
   const driverOverride = optional(json, 'driverOverride');
   const powerControl = optional(json, 'powerControl');
+  const { d3coldAllowed } = json;
+  if (d3coldAllowed !== undefined && typeof d3coldAllowed !== 'boolean')
+    throw new Deviation('d3coldAllowed is neither true nor false');
   return {
     ...(driver !== undefined && { driver: kernelName(driver) }),
     ...(module !== undefined && { module: kernelName(module) }),
@@ -156,6 +159,7 @@ function original(json: Json): Original {
     ...(json['resetMethods'] !== undefined && {
       resetMethods: list(json, 'resetMethods').map((method) => kernelName(String(method))),
     }),
+    ...(d3coldAllowed !== undefined && { d3coldAllowed }),
   };
 }
 

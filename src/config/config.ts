@@ -48,6 +48,12 @@ export interface DeviceRule {
   readonly bars: ReadonlyMap<number, number>;
   /** The driver to bind in place of the one that libvirt's rule would choose. */
   readonly driver?: string;
+  /** Reset methods for the time that the guest has the device, in the order in which they are tried; empty: it is not reset. */
+  readonly reset?: readonly ResetMethod[];
+  /** `on`: it does not sleep while the guest has it. */
+  readonly power?: 'on' | 'auto';
+  /** Whether it may lose its power altogether while it sleeps. */
+  readonly d3cold?: boolean;
   /** What the device may be taken from although the host uses it for that; only in a rule for one device or model. */
   readonly allow?: readonly UseReason[];
 }
@@ -138,6 +144,11 @@ export const profileKeys = [
 ] as const;
 
 export type ProfileKey = (typeof profileKeys)[number];
+
+/** How the kernel can reset a device, by the names of `reset_method` (drivers/pci/pci.c:pci_reset_fn_methods). */
+export const resetMethods = ['device_specific', 'acpi', 'flr', 'af_flr', 'pm', 'bus', 'cxl_bus'] as const;
+
+export type ResetMethod = (typeof resetMethods)[number];
 
 /** Syslog severities, least first. */
 export type LogLevel = (typeof logLevels)[number];

@@ -21,20 +21,31 @@ export function wholeFile(path: string, rules: readonly DeviceRule[], purpose?: 
     : paste(path, `devices: [${rules.map(ruleInLine).join(', ')}]`, purpose);
 }
 
-/** The sizes of BARs, the driver and what is allowed, as far as the rule has them. */
-function settingsOf({ bars, driver, allow }: DeviceRule): [key: string, value: Value][] {
+/** All that a rule says of a device, as far as the rule has them. */
+function settingsOf({
+  bars,
+  driver,
+  reset,
+  power,
+  d3cold,
+  allow,
+}: DeviceRule): [key: string, value: Value][] {
   const sizes = [...bars].map(([bar, size]) => [bar, formatBarSize(size).replace(' ', '')]);
   return [
     ...(bars.size > 0 ? [['bars', Object.fromEntries(sizes)] as [string, Value]] : []),
     ...(driver === undefined ? [] : [['driver', driver] as [string, Value]]),
+    ...(reset === undefined ? [] : [['reset', reset.length > 0 ? reset : 'none'] as [string, Value]]),
+    ...(power === undefined ? [] : [['power', power] as [string, Value]]),
+    ...(d3cold === undefined ? [] : [['d3cold', d3cold] as [string, Value]]),
     ...(allow === undefined ? [] : [['allow', allow] as [string, Value]]),
   ];
 }
 
-type Value = string | readonly string[] | Readonly<Record<string, string>>;
+type Value = string | boolean | readonly string[] | Readonly<Record<string, string>>;
 
 function inLine(value: Value): string {
   if (typeof value === 'string') return plain(value);
+  if (typeof value === 'boolean') return String(value);
   if (isList(value)) return `[${value.join(', ')}]`;
   return `{${Object.entries(value)
     .map(([key, text]) => `${key}: ${text}`)
@@ -43,7 +54,7 @@ function inLine(value: Value): string {
 
 function ruleLines(rule: DeviceRule): string[] {
   const settings = settingsOf(rule).flatMap(([key, value]) =>
-    typeof value === 'string' || isList(value)
+    typeof value !== 'object' || isList(value)
       ? [`${key}: ${inLine(value)}`]
       : [`${key}:`, ...Object.entries(value).map(([name, text]) => `  ${name}: ${text}`)],
   );

@@ -7,6 +7,7 @@ import { DURATION, parseDuration } from './duration.ts';
 import { governor } from './areas/governor.ts';
 import { hugepages } from './areas/hugepages.ts';
 import { mdev } from './areas/mdev.ts';
+import { d3cold, power, reset } from './areas/pins.ts';
 import { services } from './areas/services.ts';
 import { sriov } from './areas/sriov.ts';
 import { vgpu } from './areas/vgpu.ts';
@@ -89,6 +90,9 @@ const deviceRule = v.pipe(
     match: deviceMatch,
     bars: v.exactOptional(bars),
     driver: v.exactOptional(driver),
+    reset: v.exactOptional(reset),
+    power: v.exactOptional(power),
+    d3cold: v.exactOptional(d3cold),
     allow: v.exactOptional(allow),
   }),
   // Consent is for a device that somebody has looked at, never for whatever is, or will be, of a class.

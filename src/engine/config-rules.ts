@@ -11,6 +11,7 @@ import type { KnownDriver } from '../pci/known-driver.ts';
 import { sysfs } from '../pci/sysfs.ts';
 import { barChanges } from '../plan/bars.ts';
 import { driverNote, driverRefusal } from '../plan/driver.ts';
+import { pinRefusal } from '../plan/pins.ts';
 import type { Remark } from './inspect-config.ts';
 
 /** A remark about a rule: its index, and the key of it that is meant. */
@@ -24,7 +25,7 @@ export function ruleRemarks(rules: readonly DeviceRule[], host: Host): RuleRemar
   if (rules.length === 0) return [];
   const devices = devicesOf(host);
   const known = knownDrivers(host, askedDrivers({ devices: rules }));
-  return rules.flatMap(({ match, bars, driver }, rule): RuleRemark[] => {
+  return rules.flatMap(({ match, bars, driver, ...pins }, rule): RuleRemark[] => {
     const about = { rule, key: 'match' } as const;
     const matched = devices.filter((device) => matchesDevice(match, device));
     if (matched.length === 0) {
@@ -38,8 +39,14 @@ export function ruleRemarks(rules: readonly DeviceRule[], host: Host): RuleRemar
       const text = `${changes.reason}: a guest with it cannot start`;
       return [{ ...about, severity: 'warning', text, hints: [changes.hint] }];
     });
+    const settings = matched.flatMap((device): RuleRemark[] => {
+      const refusal = pinRefusal({ device, rule: pins });
+      if (!refusal) return [];
+      const text = `${refusal.reason}: a guest with it cannot start`;
+      return [{ ...about, severity: 'warning', text, hints: [refusal.hint] }];
+    });
     const asked = known.find(({ name }) => name === driver);
-    return [...sizes, ...(asked ? driverRemarks(asked, rule) : [])];
+    return [...sizes, ...settings, ...(asked ? driverRemarks(asked, rule) : [])];
   });
 }
 

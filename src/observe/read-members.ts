@@ -1,5 +1,5 @@
 import type { Host } from '../host/host.ts';
-import { comparePciAddresses, parsePciAddress, type PciAddress } from '../pci/address.ts';
+import { busOf, comparePciAddresses, parsePciAddress, type PciAddress } from '../pci/address.ts';
 import type { PciDevice } from '../pci/device.ts';
 import type { Snapshot } from '../pci/snapshot.ts';
 import { sysfs } from '../pci/sysfs.ts';
@@ -42,10 +42,21 @@ export async function readMembers(
   );
   return {
     directories,
-    devices: [...directories].flatMap(
-      ([address, names]) => readDevice(host, address, texts.texts, names) ?? [],
+    devices: withBuses(
+      host,
+      [...directories].flatMap(([address, names]) => readDevice(host, address, texts.texts, names) ?? []),
     ),
   };
+}
+
+/** Devices that can be reset, with whether others are on their bus: in whatever group, and a card's own virtual functions too. */
+function withBuses(host: Host, devices: readonly PciDevice[]): readonly PciDevice[] {
+  if (devices.every(({ resetMethods }) => resetMethods === undefined)) return devices;
+  const all = (host.list(sysfs.devices) ?? []).flatMap((name) => parsePciAddress(name) ?? []).map(busOf);
+  return devices.map((device) => {
+    const onBus = all.filter((bus) => bus === busOf(device.address));
+    return device.resetMethods && onBus.length > 1 ? { ...device, sharesBus: true } : device;
+  });
 }
 
 /**

@@ -63,6 +63,11 @@ export function comparePciAddresses(a: PciAddress, b: PciAddress): number {
   return x.domain - y.domain || x.bus - y.bus || x.slot - y.slot || x.function - y.function;
 }
 
+/** Domain and bus of a device: `0000:03`. */
+export function busOf(address: PciAddress): string {
+  return address.slice(0, address.lastIndexOf(':'));
+}
+
 /** The slot of a function, which all functions of a card share: `0000:03:00`. */
 export function slotOf(address: PciAddress): string {
   return address.slice(0, address.lastIndexOf('.'));

@@ -32,6 +32,11 @@ export interface PciDevice {
   readonly bars: readonly Bar[];
   /** Reset methods in the order in which the kernel tries them; absent when the device cannot be reset. */
   readonly resetMethods?: readonly string[];
+  /**
+   * Another device is on its bus: then the method `bus` works no more, though it may be in the list, and nothing that is
+   * written brings it back there (drivers/pci/pci.c:pci_parent_bus_reset). Looked up only where plans are made.
+   */
+  readonly sharesBus?: true;
   /** Runtime power management: `auto` lets an idle device sleep. */
   readonly powerControl?: 'auto' | 'on';
   readonly d3coldAllowed?: boolean;

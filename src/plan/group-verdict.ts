@@ -115,6 +115,7 @@ const OWN: readonly RefuseCode[] = [
   'vfio',
   'no-answer',
   'bar',
+  'setting',
   'not-assignable',
 ];
 

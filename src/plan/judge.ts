@@ -12,6 +12,7 @@ import { bridgeMayStay, isChipsetFunction, slotHint } from './board.ts';
 import { chooseDriver, driverNote, driverRefusal } from './driver.ts';
 import { judgeParent, judgeVgpu } from './judge-slices.ts';
 import { leave, refuse, type Case, type Judgement } from './judgement.ts';
+import { pinChanges, pinsAfter, pinsBefore } from './pins.ts';
 import { SILENT, silentHints } from './vfio-ready.ts';
 import { reasonsOf, sortUses } from './use.ts';
 
@@ -170,6 +171,9 @@ function judgeNeed(current: Case, snapshot: Snapshot): Judgement {
   const sizes = barChanges(device, wishedSizes(current));
   if (sizes.kind === 'refused') return refuse(current, 'bar', sizes.reason, [sizes.hint]);
   const bars = sizes.changes;
+  const pinned = pinChanges(current);
+  if (pinned.kind === 'refused') return refuse(current, 'setting', pinned.reason, [pinned.hint]);
+  const { pins } = pinned;
 
   if (
     hostdev?.kind === 'interface' &&
@@ -178,13 +182,24 @@ function judgeNeed(current: Case, snapshot: Snapshot): Judgement {
     rule.driver === undefined &&
     !current.earlier
   ) {
+    if (rule.power !== undefined) {
+      return refuse(
+        current,
+        'setting',
+        `its power control cannot stay ${rule.power}: libvirt binds it to vfio-pci after this hook, which sets it`,
+        [advice("take power out of the rule for it, or assign it with managed='no'")],
+      );
+    }
     // libvirt reads the function's MAC address and VLAN from its network driver after this hook
     // (src/hypervisor/virhostdev.c:virHostdevSaveNetConfig), so it must still be there.
-    return leave(
-      current,
-      'libvirt',
-      'libvirt itself detaches a managed network function, after saving its MAC address',
-    );
+    return {
+      ...leave(
+        current,
+        'libvirt',
+        'libvirt itself detaches a managed network function, after saving its MAC address',
+      ),
+      pins,
+    };
   }
   if (!hostdev && isStub(device.driver) && bars.length === 0) {
     return leave(current, 'stub', `${device.driver ?? ''} keeps it from the host already`);
@@ -195,14 +210,16 @@ function judgeNeed(current: Case, snapshot: Snapshot): Judgement {
   if (unfit) return refuse(current, 'driver', unfit.reason, [unfit.hint]);
   const driver = chooseDriver(device, snapshot, { configured: rule.driver, model: hostdev?.model });
   const settled = device.driver === driver || (device.onVfio && asked === undefined);
-  if (settled && bars.length === 0) {
-    const by = current.detached ? ', detached by hand' : '';
-    return leave(current, 'on-vfio', `already on ${device.driver ?? driver}${by}`);
-  }
-  if (current.detached && current.for === 'manual') {
+  const isAsked =
+    bars.length === 0 && pinsBefore(device, pins).length + pinsAfter(device, pins, false).length === 0;
+  if (current.detached && current.for === 'manual' && !(settled && isAsked)) {
     return refuse(current, 'claimed', 'it is detached by hand already, but not as asked for now', [
       advice(`give it back first: vfio-hook reattach ${device.address}`),
     ]);
+  }
+  if (settled && bars.length === 0) {
+    const by = current.detached ? ', detached by hand' : '';
+    return { ...leave(current, 'on-vfio', `already on ${device.driver ?? driver}${by}`), pins };
   }
   const why = hostdev
     ? current.for === 'guest'
@@ -219,6 +236,7 @@ function judgeNeed(current: Case, snapshot: Snapshot): Judgement {
       reason: note === undefined ? why : `${why}; ${note}`,
     },
     bars,
+    pins,
   };
 }
 

@@ -4,6 +4,7 @@ import type { Hint } from '../hint.ts';
 import type { PciDevice } from '../pci/device.ts';
 import type { DeviceUse, UseReason } from '../pci/use.ts';
 import type { BarChange } from './bars.ts';
+import type { Pins } from './pins.ts';
 import type { LeaveCode, RefuseCode, RefuseVerdict, Verdict } from './verdict.ts';
 
 /** What is known about one device when its verdict is given. */
@@ -41,14 +42,20 @@ export interface DeviceWishes {
   /** Sizes in bytes by BAR index. */
   readonly bars: ReadonlyMap<number, number>;
   readonly driver?: string;
+  /** The kernel's names of reset methods, in the order in which they are tried; empty: it is not reset. */
+  readonly reset?: readonly string[];
+  readonly power?: 'on' | 'auto';
+  readonly d3cold?: boolean;
   /** What the device may be taken from although the host uses it for that. */
   readonly allow?: readonly UseReason[];
 }
 
-/** A verdict and the BARs that change with it. */
+/** A verdict, and what changes with it. */
 export interface Judgement {
   readonly verdict: Verdict;
   readonly bars: readonly BarChange[];
+  /** Absent: nothing. */
+  readonly pins?: Pins;
 }
 
 /** It stays where it is. */

@@ -12,6 +12,7 @@ import { judge } from './judge.ts';
 import type { DeviceWishes, Judgement } from './judgement.ts';
 import type { Step } from '../steps/step.ts';
 import type { LeaveCode, RefuseVerdict, Verdict } from './verdict.ts';
+import { pinsAfter, pinsBefore, type Pins } from './pins.ts';
 import { isOurs, wayOn } from './unsafe-interrupts.ts';
 import { notReady } from './vfio-ready.ts';
 
@@ -55,10 +56,11 @@ export function refusals(plan: Plan): readonly RefuseVerdict[] {
 
 /**
  * Decides for every member of the groups concerned, and orders the steps:
- * overrides first, so that no host driver takes a device back; then the question whether a card can be taken from its
+ * how a device is reset comes first, since the kernel may refuse it and nothing has moved yet; then
+ * overrides, so that no host driver takes a device back; then the question whether a card can be taken from its
  * driver, where there is one to ask; then every unbind, the highest function
  * first, since a sound function is the likeliest to be held and nothing is lost when it refuses; then BAR
- * sizes, which change only while no driver holds the device; then every bind.
+ * sizes, which change only while no driver holds the device; then every bind, and what a bind would set otherwise.
  *
  * Sizes, too, change on the highest device first, and come back on the lowest first (src/plan/restore.ts): the
  * kernel puts a BAR into the first gap that fits, so of two cards behind one switch that were made smaller, the
@@ -202,6 +204,7 @@ function orderSteps(
     })),
     ...(needsBackEnd ? [{ kind: 'load-module', module: BACK_END, blacklist: 'obeyed' } as const] : []),
     ...(unsafeInterrupts ? wayOn(snapshot.vfio.unsafeInterrupts, all).steps : []),
+    ...judged.flatMap(({ device, pins = {} }) => pinsBefore(device, pins)),
     ...moved
       .filter(({ device, driver }) => device.driverOverride !== driver)
       .map(({ device, driver }): Step => ({
@@ -220,11 +223,12 @@ function orderSteps(
       bars.map((change): Step => ({ kind: 'resize-bar', device: device.address, ...change })),
     ),
     ...moved.map(({ device, driver }): Step => ({ kind: 'bind', device: device.address, driver })),
+    ...judged.flatMap(({ device, verdict, pins = {} }) => pinsAfter(device, pins, verdict.kind === 'bind')),
   ];
 }
 
 /** What the claim records of a device: nothing for one that the owner does not get and nobody moves. */
-function claimedDevice({ device, verdict, bars, earlier, claimed, chosen }: Judged): ClaimedDevice[] {
+function claimedDevice({ device, verdict, bars, pins, earlier, claimed, chosen }: Judged): ClaimedDevice[] {
   const untouched = verdict.kind === 'leave' && NOT_CLAIMED.includes(verdict.code);
   if (!claimed || (untouched && !earlier)) return [];
   const driver = verdict.kind === 'bind' ? verdict.driver : earlier?.driver;
@@ -237,7 +241,7 @@ function claimedDevice({ device, verdict, bars, earlier, claimed, chosen }: Judg
       ...(device.physicalFunction && { physicalFunction: device.physicalFunction }),
       ...(driver !== undefined && { driver }),
       ...(chosen && verdict.kind === 'leave' && { chosen: true as const }),
-      original: originalOf(device, bars, earlier?.original),
+      original: originalOf(device, { bars, ...(pins && { pins }) }, earlier?.original),
     },
   ];
 }
@@ -247,12 +251,14 @@ const NOT_CLAIMED: readonly LeaveCode[] = ['bridge', 'system', 'not-asked'];
 /** The originals as they are now; those of an earlier claim are older and win. */
 export function originalOf(
   device: PciDevice,
-  changes: readonly BarChange[] = [],
+  { bars: changes = [], pins = {} }: { readonly bars?: readonly BarChange[]; readonly pins?: Pins } = {},
   earlier?: Original,
 ): Original {
   const known = new Set(earlier?.bars.map(({ bar }) => bar));
   const added = changes.filter(({ bar }) => !known.has(bar)).map(({ bar, from }) => ({ bar, size: from }));
-  if (earlier) return { ...earlier, bars: [...earlier.bars, ...added] };
+  const d3cold = pins.d3coldAllowed !== undefined &&
+    device.d3coldAllowed !== undefined && { d3coldAllowed: device.d3coldAllowed };
+  if (earlier) return { ...d3cold, ...earlier, bars: [...earlier.bars, ...added] };
   return {
     ...(device.driver !== undefined && { driver: device.driver }),
     ...(device.driverModule !== undefined && { module: device.driverModule }),
@@ -260,5 +266,6 @@ export function originalOf(
     bars: added,
     ...(device.powerControl !== undefined && { powerControl: device.powerControl }),
     ...(device.resetMethods !== undefined && { resetMethods: device.resetMethods }),
+    ...d3cold,
   };
 }

@@ -4,6 +4,7 @@ import type { PciDevice } from '../pci/device.ts';
 import { deviceAt, type Snapshot } from '../pci/snapshot.ts';
 import { sysfs } from '../pci/sysfs.ts';
 import { loadDriver } from './driver.ts';
+import { pinsBefore, resetMethodsBack } from './pins.ts';
 import type { Step } from '../steps/step.ts';
 
 /** How to put a claim's originals back, from where the host is now. */
@@ -77,14 +78,12 @@ const nothing: WayBack = {
 function wayBack(claimed: ClaimedDevice, device: PciDevice | undefined, holds: Claim['holds']): WayBack {
   const { address, original } = claimed;
   if (claimed.chosen === true) {
-    return device?.onVfio === true
-      ? {
-          ...nothing,
-          notes: [
-            `${address} is still on ${device.driver ?? 'vfio'}: libvirt, which took it, has not given it back`,
-          ],
-        }
-      : nothing;
+    const still = `${address} is still on ${device?.driver ?? 'vfio'}: libvirt, which took it, has not given it back`;
+    return {
+      ...nothing,
+      afterwards: device && isSameCard(device, claimed) ? pinsBack(claimed, device) : [],
+      notes: device?.onVfio === true ? [still] : [],
+    };
   }
   if (!device) {
     // An earlier run may have come as far as to take the virtual functions away.
@@ -92,7 +91,7 @@ function wayBack(claimed: ClaimedDevice, device: PciDevice | undefined, holds: C
       ? nothing
       : { ...nothing, notes: [`${address} is gone from the bus`] };
   }
-  if (device.vendor !== claimed.vendor || device.device !== claimed.device) {
+  if (!isSameCard(device, claimed)) {
     return {
       ...nothing,
       notes: [`another device sits at ${address} now (${device.vendor}:${device.device})`],
@@ -112,12 +111,15 @@ function wayBack(claimed: ClaimedDevice, device: PciDevice | undefined, holds: C
     return {
       ...nothing,
       overrides: home ? overrideSteps(device, original.driverOverride) : [],
+      afterwards: pinsBack(claimed, device),
       left: [barsLeft(device, resizes)],
     };
   }
   if (!ours && !home) {
     return {
       ...nothing,
+      // Whatever its driver is, this is the device's own.
+      afterwards: pinsBack(claimed, device),
       notes: [`${address} was bound to ${JSON.stringify(device.driver)} by somebody else meanwhile`],
     };
   }
@@ -144,7 +146,8 @@ function wayBack(claimed: ClaimedDevice, device: PciDevice | undefined, holds: C
     afterwards: [
       ...unlocked(claimed, device),
       ...(late ? [overrideStep(address, original.driverOverride)] : []),
-      ...powerAndReset(claimed, device, moves),
+      ...powerBack(claimed, device, moves),
+      ...pinsBack(claimed, device),
     ],
     notes: [],
     left: [],
@@ -167,18 +170,30 @@ function barsLeft(
   return `${address} was given to ${JSON.stringify(driver)} by somebody else meanwhile: ${sizes.join(', ')}; to have that back, take it from the driver first: echo ${address} > ${sysfs.driver(driver ?? '')}/unbind`;
 }
 
-function powerAndReset({ address, original }: ClaimedDevice, device: PciDevice, moves: boolean): Step[] {
-  const steps: Step[] = [];
+function isSameCard(device: PciDevice, claimed: ClaimedDevice): boolean {
+  return device.vendor === claimed.vendor && device.device === claimed.device;
+}
+
+function powerBack({ address, original }: ClaimedDevice, device: PciDevice, moves: boolean): Step[] {
   // Moving between drivers changes it on the way (vfio-pci sets auto when it binds and forces on when it
   // lets go, drivers/vfio/pci/vfio_pci_core.c), so what it is now does not tell what it will be.
   if (original.powerControl !== undefined && (moves || device.powerControl !== original.powerControl)) {
-    steps.push({ kind: 'set', attribute: 'power-control', key: address, to: original.powerControl });
+    return [{ kind: 'set', attribute: 'power-control', key: address, to: original.powerControl }];
   }
-  const methods = original.resetMethods;
-  if (methods && device.resetMethods && methods.join(' ') !== device.resetMethods.join(' ')) {
-    steps.push({ kind: 'set', attribute: 'reset-methods', key: address, to: methods.join(' ') });
-  }
-  return steps;
+  return [];
+}
+
+/** How it is reset and whether it may lose its power, as far as that is not as it was; no driver minds. */
+function pinsBack({ original }: ClaimedDevice, device: PciDevice): Step[] {
+  const methods = resetMethodsBack(original, device);
+  const cold = original.d3coldAllowed;
+  const isReset = device.resetMethods === undefined || methods?.join(' ') === device.resetMethods.join(' ');
+  return pinsBefore(device, {
+    ...(methods && !isReset && { resetMethods: methods }),
+    ...(cold !== undefined &&
+      device.d3coldAllowed !== undefined &&
+      cold !== device.d3coldAllowed && { d3coldAllowed: cold }),
+  });
 }
 
 function overrideSteps(device: PciDevice, to: string | undefined): Step[] {

@@ -76,6 +76,8 @@ export type RefuseCode =
   | 'vfio'
   /** The card answers every read with ones */
   | 'no-answer'
+  /** The device does not have a reset method that is asked for, or nothing to set of its power */
+  | 'setting'
   /** The requested BAR does not exist, cannot be resized or not to that size */
   | 'bar';
 

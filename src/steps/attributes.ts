@@ -66,6 +66,11 @@ export const attributes: { readonly [A in AttributeName]: Attribute<AttributeKey
     list: true,
     errnos: { EINVAL: 'the device does not have one of these methods' },
   },
+  /**
+   * Documentation/ABI/testing/sysfs-bus-pci. The write wakes the device (drivers/pci/pci-sysfs.c:d3cold_allowed_store); a
+   * kernel without power management or ACPI does not have it.
+   */
+  'd3cold-allowed': ofDevice('d3cold_allowed', 'd3cold_allowed'),
   /** The kernel takes `Y` and `1` for the same and prints `Y` (kernel/params.c:param_set_bool, param_get_bool). */
   'module-parameter': {
     path: (key) => {

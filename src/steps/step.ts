@@ -43,6 +43,8 @@ const belongsTo = {
   'power-control': 'device',
   /** Names, separated by spaces, in the order in which they are tried; empty: the device is not reset. */
   'reset-methods': 'device',
+  /** `1` or `0`: whether the device may lose its power altogether while it sleeps. */
+  'd3cold-allowed': 'device',
   /** `Y` or `N`, as the kernel prints it; its key is `MODULE PARAMETER`. */
   'module-parameter': 'name',
   /** Pages that a pool of huge pages keeps; its key is that of src/pci/hugepages.ts. */

@@ -36,6 +36,7 @@ const whole: Claim = {
         bars: [{ bar: 2, size: 2 ** 28 }],
         powerControl: 'auto',
         resetMethods: ['flr', 'bus'],
+        d3coldAllowed: false,
       },
     },
   ],
@@ -144,6 +145,8 @@ const deviations: readonly (readonly [path: string, value: unknown, reason: stri
   [`${original}.bars.0.bar`, 6, 'BAR 6 does not exist'],
   [`${original}.bars.0.bar`, -1, 'bar is no whole number'],
   [`${original}.bars.0.size`, '256M', 'size is no number'],
+  [`${original}.d3coldAllowed`, 1, 'd3coldAllowed is neither true nor false'],
+  [`${original}.d3coldAllowed`, null, 'd3coldAllowed is neither true nor false'],
   [`${original}.resetMethods`, 'flr', 'resetMethods is no list'],
   [`${original}.resetMethods`, ['flr\n'], '"flr\\n" is no name that the kernel gives'],
   ['holds', undefined, 'holds is no list'],
@@ -253,6 +256,8 @@ describe('decodeClaim', () => {
     assert.deepEqual(decodeClaim(changed('colour', 'blue')), { claim: whole });
     const unknown = decodeClaim(changed(`${original}.powerControl`, 'off'));
     assert.ok('claim' in unknown && !('powerControl' in unknown.claim.devices[0]!.original));
+    const older = decodeClaim(changed(`${original}.d3coldAllowed`, undefined));
+    assert.ok('claim' in older && !('d3coldAllowed' in older.claim.devices[0]!.original));
     const polluted = encodeClaim(whole).replace('{', '{"__proto__":{"polluted":1},');
     assert.deepEqual(decodeClaim(polluted), { claim: whole });
     assert.equal('polluted' in {}, false);
@@ -326,6 +331,7 @@ const originals: fc.Arbitrary<Original> = fc.record(
     driverOverride: fc.string({ minLength: 1, unit: 'binary' }).filter((text) => !/[\n\0]/.test(text)),
     bars: fc.array(fc.record({ bar: fc.nat(5), size: fc.nat() })),
     powerControl: fc.constantFrom('auto' as const, 'on' as const),
+    d3coldAllowed: fc.boolean(),
     resetMethods: fc.array(fc.constantFrom('flr', 'af_flr', 'pm', 'bus', 'cxl_bus', 'device_specific')),
   },
   { requiredKeys: ['bars'] },

@@ -38,9 +38,11 @@ function apply(text: string, rules: readonly DeviceRule[], path = PATH): Hint[] 
   for (const { match, ...asked } of rules) {
     assert.equal(match.by, 'address');
     const device = { address: match.address, vendor: '1002', device: '744c', class: '030000' };
-    const { bars, driver, allow } = ruleFor({ devices: config.devices ?? [] }, device);
+    const { bars, driver, allow, ...pins } = ruleFor({ devices: config.devices ?? [] }, device);
     for (const [bar, size] of asked.bars) assert.equal(bars.get(bar), size);
     if (asked.driver !== undefined) assert.equal(driver, asked.driver);
+    const { reset, power, d3cold } = asked;
+    if (reset) assert.deepEqual(pins, { reset, power, d3cold });
     if (asked.allow) assert.deepEqual(new Set(allow), new Set(asked.allow));
   }
   assert.deepEqual({ ...config, devices: [] }, { ...before, devices: [] });
@@ -103,6 +105,28 @@ describe('placeRules', () => {
       INIT.replace('# bars:', 'bars:').replace('#   0: 16GiB', '  0: 16GiB'),
       [small],
       [`take the "# " away from line 9 of ${PATH}: 2: 8MiB`],
+    ],
+    'how a device is reset and whether it sleeps': [
+      INIT,
+      [
+        {
+          match: { by: 'address', address: GPU },
+          bars: new Map(),
+          reset: ['flr', 'bus'],
+          power: 'on',
+          d3cold: false,
+        },
+      ],
+      [
+        `paste:   - {match: "0000:03:00.0", reset: [flr, bus], power: "on", d3cold: false} in ${PATH}, below line 14`,
+      ],
+    ],
+    'that a device is not reset, in a file without rules': [
+      '# nothing yet\n',
+      [{ match: { by: 'address', address: GPU }, bars: new Map(), reset: [], power: 'auto', d3cold: true }],
+      [
+        `paste: devices:   - match: "0000:03:00.0"     reset: none     power: auto     d3cold: true in ${PATH}, at the end`,
+      ],
     ],
     'a file without rules': [
       '# nothing yet\nlog: { level: debug }\n',

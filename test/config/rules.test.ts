@@ -83,6 +83,20 @@ describe('ruleFor', () => {
     });
   }
 
+  it('lets a later rule win for reset, power and d3cold, each by itself, also with none and false', () => {
+    const devices: DeviceRule[] = [
+      { ...rule('vga'), reset: ['flr'], power: 'on', d3cold: true },
+      { ...rule('03:00.0'), reset: [], d3cold: false },
+      { ...rule('nvme'), power: 'auto' },
+    ];
+    assert.deepEqual(ruleFor({ devices }, gpu), {
+      bars: new Map(),
+      reset: [],
+      power: 'on',
+      d3cold: false,
+    });
+  });
+
   it('does not change the rules', () => {
     const devices = [rule('vga', { 0: 1 }), rule('vga', { 0: 2 })];
     ruleFor({ devices }, gpu);

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { createMachine } from '../../simulator/machine.ts';
 import type { Host } from '../../src/host/host.ts';
 import { readBindings } from '../../src/observe/read-members.ts';
+import { parsePciAddress } from '../../src/pci/address.ts';
 import { sysfs } from '../../src/pci/sysfs.ts';
 import { allGroups, takeSnapshot } from '../../src/observe/take-snapshot.ts';
 import { machineSpec } from '../scenario.ts';
@@ -22,6 +23,19 @@ describe('readBindings', () => {
       });
     });
   }
+
+  it('tells of what can be reset whether it is alone on its bus, in whatever groups the others are', async () => {
+    const host = createMachine(machineSpec('lab-q35')).host();
+    const sharing = async (): Promise<string[]> => {
+      const { devices } = await readBindings(host, allGroups(host), { deadlineMs: 100 });
+      return devices.filter(({ sharesBus }) => sharesBus).map(({ address }) => address);
+    };
+    const igb = '0000:02:00.0';
+    assert.ok(!(await sharing()).includes(igb));
+    assert.ok((await sharing()).includes('0000:01:00.0'));
+    await host.write(sysfs.attribute(parsePciAddress(igb)!, 'sriov_numvfs'), '2', 1000);
+    assert.ok((await sharing()).includes(igb));
+  });
 
   it('sees what was bound while it waited for the locks', async () => {
     const host = createMachine(machineSpec('amd-rdna3-desktop')).host();

@@ -185,6 +185,44 @@ const rows: readonly Row[] = [
     expect: [],
     notes: ['another device sits at 0000:03:00.0 now (1002:1234)'],
   },
+  {
+    name: 'puts back how it is reset and whether it may lose its power, where that is known and there',
+    claim: [claimed({ resetMethods: ['flr', 'bus'], d3coldAllowed: true })],
+    now: [gpu({ resetMethods: ['bus'], d3coldAllowed: false })],
+    expect: ['set reset methods of 0000:03:00.0 to flr bus', 'set d3cold_allowed of 0000:03:00.0 to 1'],
+  },
+  {
+    name: 'leaves whether it may lose its power where nobody has changed it for the guest',
+    claim: [claimed({ resetMethods: ['flr'] })],
+    now: [gpu({ resetMethods: ['flr'], d3coldAllowed: false })],
+    expect: [],
+  },
+  {
+    name: 'takes the list without bus for back where the device is not alone',
+    claim: [claimed({ resetMethods: ['flr', 'bus'] })],
+    now: [gpu({ resetMethods: ['flr'], sharesBus: true })],
+    expect: [],
+  },
+  {
+    name: 'puts them back under a driver that somebody else has bound',
+    claim: [claimed({ resetMethods: ['flr'], d3coldAllowed: true, powerControl: 'auto' })],
+    now: [gpu({ driver: 'nouveau', resetMethods: [], d3coldAllowed: false })],
+    expect: ['set reset methods of 0000:03:00.0 to flr', 'set d3cold_allowed of 0000:03:00.0 to 1'],
+    notes: ['0000:03:00.0 was bound to "nouveau" by somebody else meanwhile'],
+  },
+  {
+    name: 'puts back of a device that libvirt has chosen what is its own, and nothing else',
+    claim: [claimed({ resetMethods: ['flr'], powerControl: 'auto' }, { chosen: true })],
+    now: [away({ resetMethods: [] })],
+    expect: ['set reset methods of 0000:03:00.0 to flr'],
+    notes: ['0000:03:00.0 is still on vfio-pci: libvirt, which took it, has not given it back'],
+  },
+  {
+    name: 'touches no other card that sits where the one was that libvirt had chosen',
+    claim: [claimed({ resetMethods: ['flr'] }, { chosen: true })],
+    now: [gpu({ device: '1234', resetMethods: [] })],
+    expect: [],
+  },
 ];
 
 describe('planRestore', () => {

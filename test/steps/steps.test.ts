@@ -203,6 +203,16 @@ const rows: readonly Row[] = [
     refused: [],
   },
   {
+    step: { kind: 'set', attribute: 'd3cold-allowed', key: NVME, to: '0' },
+    subject: { device: NVME },
+    says: `set d3cold_allowed of ${NVME} to 0`,
+    command: `echo 0 > ${at(NVME, 'd3cold_allowed')}`,
+    path: at(NVME, 'd3cold_allowed'),
+    value: '0\n',
+    lie: 'd3cold_allowed reads "1" afterwards',
+    refused: [['ENOENT', 'ENOENT (the device is gone from the bus)']],
+  },
+  {
     step: { kind: 'load-module', module: 'vfio-pci', driver: 'vfio-pci', blacklist: 'obeyed' },
     subject: { kind: 'module', key: 'vfio-pci' },
     says: 'load module vfio-pci',

@@ -147,11 +147,15 @@ export function noPlanJson({ name, uuid }: Domain): unknown {
   };
 }
 
-function afterText({ device, driver, driverOverride, bars }: After): string {
+function afterText(after: After): string {
+  const { device, driver, driverOverride, bars, resetMethods, powerControl, d3coldAllowed } = after;
   return [
     `${device} on ${driver ?? 'no driver'}`,
     ...(driverOverride === undefined ? [] : [`override ${driverOverride}`]),
     ...bars.map(({ bar, size }) => `BAR ${bar} ${formatBarSize(size)}`),
+    ...(resetMethods ? [resetMethods.length > 0 ? `reset ${resetMethods.join(' ')}` : 'no reset'] : []),
+    ...(powerControl === undefined ? [] : [powerControl === 'on' ? 'kept awake' : 'may sleep']),
+    ...(d3coldAllowed === undefined ? [] : [d3coldAllowed ? 'may lose power' : 'never without power']),
   ].join(', ');
 }
 

@@ -33,6 +33,8 @@ function setJson({ attribute, key, to }: SetAttribute): object {
       return { kind, device: key, to };
     case 'reset-methods':
       return { kind, device: key, to: to.split(' ').filter(Boolean) };
+    case 'd3cold-allowed':
+      return { kind, device: key, to: to === '1' };
     case 'module-parameter':
       return { kind, ...parameterOf(key), to };
     case 'hugepages':

@@ -3,7 +3,7 @@ import type { StateOf } from '../../claim/hold.ts';
 import { ownerPhrase } from '../../claim/owner.ts';
 import { count as counted } from '../../count.ts';
 import { advice, command } from '../../hint.ts';
-import { comparePciAddresses, parsePciAddress, type PciAddress } from '../../pci/address.ts';
+import { busOf, comparePciAddresses, parsePciAddress, type PciAddress } from '../../pci/address.ts';
 import { deviceAt, type Snapshot } from '../../pci/snapshot.ts';
 import { sysfs } from '../../pci/sysfs.ts';
 import { isVfioName } from '../../pci/vfio-name.ts';
@@ -217,11 +217,17 @@ function expectedAfter(
 ): Snapshot {
   const physical = addressOf(key);
   const all = promisedAddresses(physical, to.count, seen.facts);
+  const isBeside = (address: PciAddress): boolean => busOf(address) === busOf(physical);
   const there = snapshot.devices
     .filter(({ address, physicalFunction }) => physicalFunction !== physical || all.includes(address))
     .map((device) =>
       device.address === physical
-        ? { ...device, powerControl: to.power, sriov: { totalVfs: seen.facts.total, numVfs: to.count } }
+        ? {
+            ...device,
+            powerControl: to.power,
+            sriov: { totalVfs: seen.facts.total, numVfs: to.count },
+            ...(device.resetMethods && all.some(isBeside) && { sharesBus: true as const }),
+          }
         : device,
     );
   const made = all

@@ -28,6 +28,10 @@ const forms: readonly (readonly [step: Step, json: object])[] = [
     { kind: 'set-reset-methods', device: DEVICE, to: [] },
   ],
   [
+    { kind: 'set', attribute: 'd3cold-allowed', key: DEVICE, to: '0' },
+    { kind: 'set-d3cold-allowed', device: DEVICE, to: false },
+  ],
+  [
     { kind: 'set', attribute: 'module-parameter', key: 'vfio_iommu_type1 allow_unsafe_interrupts', to: 'Y' },
     {
       kind: 'set-module-parameter',

@@ -362,3 +362,39 @@ describe('services', () => {
     });
   }
 });
+
+describe('how a device is reset and whether it sleeps', () => {
+  const METHODS = 'device_specific, acpi, flr, af_flr, pm, bus, cxl_bus';
+  const right = [
+    ['reset: none', { reset: [] }],
+    ['reset: [flr, bus]', { reset: ['flr', 'bus'] }],
+    ['reset: [device_specific]', { reset: ['device_specific'] }],
+    ['power: on', { power: 'on' }],
+    ['power: auto', { power: 'auto' }],
+    ['d3cold: false', { d3cold: false }],
+    ['d3cold: true', { d3cold: true }],
+  ] as const;
+  for (const [text, expected] of right) {
+    it(`takes ${text}`, () => {
+      const { devices } = decodeConfigFile(`devices: [{match: vga, ${text}}]`, PATH, 'guest');
+      assert.deepEqual(devices, [{ match: { by: 'class', word: 'vga' }, bars: new Map(), ...expected }]);
+    });
+  }
+
+  const wrong = [
+    ['reset: []', 'reset: an empty list: write none for a device that is not to be reset'],
+    ['reset: [flr, flr]', 'reset[1]: a method is there twice'],
+    ['reset: [frl]', `reset: a text in place of one of ${METHODS}`],
+    ['reset: [1]', `reset: a number in place of one of ${METHODS}`],
+    ['reset: flr', `reset: a text in place of none or a list of ${METHODS}`],
+    ['reset: {flr: 1}', `reset: a mapping in place of none or a list of ${METHODS}`],
+    ['power: true', 'power: true or false in place of on or auto'],
+    ['power: off', 'power: a text in place of on or auto'],
+    ['d3cold: "false"', 'd3cold: a text in place of true or false'],
+  ] as const;
+  for (const [text, expected] of wrong) {
+    it(`refuses ${text}`, () => {
+      assert.deepEqual(problems(`devices: [{match: vga, ${text}}]`), [`line 1: devices[0].${expected}`]);
+    });
+  }
+});
