@@ -19,6 +19,7 @@ interface JsonSchema {
   readonly const?: unknown;
   readonly minimum?: number;
   readonly maximum?: number;
+  readonly minItems?: number;
 }
 
 const understood = [
@@ -38,6 +39,7 @@ const understood = [
   'const',
   'minimum',
   'maximum',
+  'minItems',
 ];
 
 function accepts(schema: JsonSchema, value: unknown): boolean {
@@ -61,7 +63,8 @@ function accepts(schema: JsonSchema, value: unknown): boolean {
     );
   }
   if (schema.type === 'array') {
-    return Array.isArray(value) && value.every((item) => accepts(schema.items!, item));
+    if (!Array.isArray(value) || value.length < (schema.minItems ?? 0)) return false;
+    return value.every((item) => accepts(schema.items!, item));
   }
   assert.equal(schema.type, 'object');
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
