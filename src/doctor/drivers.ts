@@ -4,13 +4,11 @@ import { isBridgeClass } from '../pci/class.ts';
 import { sysfs } from '../pci/sysfs.ts';
 import { boundDriver } from '../observe/bound-driver.ts';
 import type { Host } from '../host/host.ts';
-import { slotFunctions } from '../observe/slot-functions.ts';
 import { kernelArgument, modprobeLines } from './boot.ts';
 import type { Check } from './examination.ts';
 import { about, ok, warning, type Found } from './finding.ts';
 import { advice, command } from '../hint.ts';
 import { word } from './files.ts';
-import { assignedAddresses } from './guests.ts';
 import { places } from './places.ts';
 
 /** A list of ids for vfio-pci, and where it stands. */
@@ -172,55 +170,5 @@ export const driverctl: Check = {
     return ok(
       `${saved.map(({ address, wanted }) => `${address} on ${wanted}`).join(', ')}; they come back after a guest`,
     );
-  },
-};
-
-/** Ids of AMD cards that do not survive a reset of the bus without the module vendor-reset (its device database). */
-const NEEDS_VENDOR_RESET =
-  /^(?:67[cde][0-9a-f]|67f[0-9a-f]|69[89][0-9a-f]|6fdf|686[0-9a-f]|687f|69a[0-9a-f]|66a[0-9a-f]|731[0-9a-f]|734[0-9a-f]|736[0-2])$/;
-
-/** Each assigned function can be reset, or a sibling's reset covers it. */
-export const deviceReset: Check = {
-  title: 'reset of assigned devices',
-  run: (on) => {
-    const { host } = on;
-    const addresses = assignedAddresses(on);
-    const methods = (address: string): string[] =>
-      (host.read(`${sysfs.devices}/${address}/reset_method`) ?? '').trim().split(/\s+/).filter(Boolean);
-    const findings = addresses.flatMap((address): Found[] => {
-      const text = (name: string): string =>
-        (host.read(sysfs.attribute(address, name)) ?? '').trim().replace(/^0x/, '');
-      const own = methods(address);
-      if (
-        text('vendor') === '1002' &&
-        NEEDS_VENDOR_RESET.test(text('device')) &&
-        text('class').startsWith('03')
-      ) {
-        if (own[0] === 'device_specific') return [];
-        return [
-          about(
-            address,
-            warning(
-              'this AMD card often does not come back after a guest: its reset by the bus does not work',
-              command('modprobe vendor-reset'),
-              command(`echo device_specific > ${sysfs.attribute(address, 'reset_method')}`),
-              advice('the module vendor-reset is not part of Linux: it has to be installed first'),
-            ),
-          ),
-        ];
-      }
-      if (slotFunctions(host, address).some((each) => methods(each).length > 0)) return [];
-      return [
-        about(
-          address,
-          warning(
-            'the kernel knows no way to reset it: a second start of the guest may fail until the host is restarted',
-            advice('see whether a newer firmware or kernel offers one'),
-          ),
-        ),
-      ];
-    });
-    if (findings.length > 0) return findings;
-    return ok(addresses.length === 0 ? 'there are none' : 'all of them can be reset');
   },
 };

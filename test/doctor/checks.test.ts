@@ -4,6 +4,7 @@ import type { MemorySpec } from '../../simulator/spec.ts';
 import { checks } from '../../src/doctor/checks.ts';
 import { examine } from '../../src/doctor/examine.ts';
 import type { Finding, Verdict } from '../../src/doctor/finding.ts';
+import { parseDeviceMatch } from '../../src/config/match.ts';
 import type { Remark } from '../../src/engine/inspect-config.ts';
 import type { Config, PartialConfig } from '../../src/config/config.ts';
 import { machineSpec, pci, scenarios, type Scenario } from '../scenario.ts';
@@ -59,6 +60,10 @@ const selinux = (context: string, boolean: string): Record<string, string> => ({
 const label = (type: string): NonNullable<Situation['facts']> => ({
   '/usr/sbin/vfio-hook': { mode: 0o755, label: `system_u:object_r:${type}:s0` },
 });
+const asksVendorReset: Partial<Config> = {
+  devices: [{ match: parseDeviceMatch('1002:67df')!, bars: new Map(), reset: ['device_specific'] }],
+};
+
 const bars: PartialConfig = {
   devices: [{ match: { by: 'class', word: 'vga' }, bars: new Map([[2, 2 ** 23]]) }],
 };
@@ -1074,17 +1079,50 @@ const table: Readonly<Record<Id, readonly Row[]>> = {
       'a Polaris card without the module for it',
       { guests: { win11: card }, devices: { '0000:03:00.0': { device: '67df' } } },
       'warning',
-      /often does not come back/,
+      /this AMD card \(Polaris 10\) often does not come back/,
       /^modprobe vendor-reset$/,
     ],
     [
-      'a Polaris card with the module for it',
+      'a Polaris card with the module for it, whose method is set by hand',
       {
         guests: { win11: card },
         devices: { '0000:03:00.0': { device: '67df', resetMethods: ['device_specific', 'bus'] } },
       },
       'ok',
       /can be reset/,
+    ],
+    [
+      'a Polaris card with the module for it, which nobody asks',
+      {
+        guests: { win11: card },
+        devices: { '0000:03:00.0': { device: '67df' } },
+        files: { '/sys/module/vendor_reset/refcnt': '0\n' },
+      },
+      'warning',
+      /^the module vendor-reset is loaded, and is not asked: this card \(Polaris 10\) has bus in reset_method$/,
+      /reset: \[device_specific\]/,
+    ],
+    [
+      'a Polaris card with the module for it, which the configuration asks',
+      {
+        guests: { win11: card },
+        devices: { '0000:03:00.0': { device: '67df' } },
+        files: { '/sys/module/vendor_reset/refcnt': '0\n' },
+        config: asksVendorReset,
+      },
+      'ok',
+      /can be reset/,
+    ],
+    [
+      'a Polaris card that the configuration wants reset by a module that is not loaded',
+      {
+        guests: { win11: card },
+        devices: { '0000:03:00.0': { device: '67df' } },
+        config: asksVendorReset,
+      },
+      'warning',
+      /often does not come back/,
+      /^modprobe vendor-reset$/,
     ],
   ],
   'nvidia-holders': [

@@ -131,6 +131,25 @@ describe('inspectConfigs', () => {
     assert.deepEqual(said(broken), [], 'the UUID may be that of the guest that cannot be read');
   });
 
+  it('rules that ask a device for what it does not have', () => {
+    put(
+      'config.yaml',
+      [
+        'devices:',
+        '  - {match: "0000:03:00.0", reset: [flr]}',
+        '  - {match: vga, power: on}',
+        '  - {match: "0000:03:00.0", d3cold: false}',
+        '  - {match: "0000:03:00.0", reset: none}',
+      ].join('\n'),
+    );
+    const cannot = 'a guest with it cannot start';
+    assert.deepEqual(said(), [
+      `/config.yaml:2 warning: how 0000:03:00.0 is reset cannot be chosen: it has no reset_method: ${cannot}`,
+      `/config.yaml:3 warning: 0000:03:00.0 has no power/control: ${cannot}`,
+      `/config.yaml:4 warning: 0000:03:00.0 has no d3cold_allowed: ${cannot}`,
+    ]);
+  });
+
   it('rules that have no effect on this host, with their lines', () => {
     put('config.yaml', 'devices:\n  - match: "0000:03:00.0"\n  - match: "1234:5678"\n');
     assert.deepEqual(said(), [
