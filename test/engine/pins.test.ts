@@ -171,6 +171,36 @@ describe('how a device is reset and whether it sleeps while a guest has it', () 
     s.nothingDiffers();
   });
 
+  it('is put back, too, where an unfinished start that asked for none of it has the devices already', async () => {
+    const s = scenario({ ...card, config: defaultConfig });
+    s.fault({ kind: 'kill', when: 'after' }, { path: `*/${SOUND}/driver_override`, times: 1 });
+    await assert.rejects(s.prepare(win11));
+    s.config = { ...defaultConfig, ...card.config };
+    await s.prepare(win11);
+    assert.equal(s.fact(`${GPU} d3cold allowed`), '0');
+    await s.release('win11');
+    s.nothingDiffers();
+  });
+
+  it('is refused for a device that was detached by hand otherwise, when it is detached again', async () => {
+    const s = scenario({ ...card, config: defaultConfig });
+    await s.detach([GPU]);
+    s.config = { ...defaultConfig, ...rules([GPU, { d3cold: false }]) };
+    s.writes();
+    const { plan } = await s.detach([GPU]);
+    const [verdict] = plan.verdicts;
+    assert.deepEqual(
+      [verdict?.kind, verdict?.reason],
+      ['refuse', 'it is detached by hand already, but not as asked for now'],
+    );
+    assert.deepEqual(s.writes(), []);
+    s.config = { ...defaultConfig, ...rules([GPU, { d3cold: true }]) };
+    await s.detach([GPU]);
+    assert.deepEqual(s.writes(), []);
+    await s.reattach([GPU]);
+    s.nothingDiffers();
+  });
+
   it('is put back first to what a detach left, then to what was before that', async () => {
     const s = scenario({ ...card, config: rules([GPU, { d3cold: false }]) });
     await s.detach([GPU]);

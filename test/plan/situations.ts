@@ -8,6 +8,7 @@ import type { PciDevice } from '../../src/pci/device.ts';
 import type { Snapshot } from '../../src/pci/snapshot.ts';
 import { sysfs } from '../../src/pci/sysfs.ts';
 import { useReasons, type UseReason } from '../../src/pci/use.ts';
+import type { DeviceWishes } from '../../src/plan/judgement.ts';
 import { plan, type Plan } from '../../src/plan/plan.ts';
 import { describeStep, doStep } from '../../src/steps/index.ts';
 import { guest } from './snapshots.ts';
@@ -85,7 +86,11 @@ async function beginWith(
     hostdevs: chosen.map(({ address }) => ({ kind: 'pci', address, managed: true })),
     snapshot,
     claims: [],
-    wishesFor: (device) => ({ bars: new Map(wishedBars(device, picks[6] ?? 0)), allow }),
+    wishesFor: (device) => ({
+      bars: new Map(wishedBars(device, picks[6] ?? 0)),
+      ...wishedPins(device, picks[7] ?? 0),
+      allow,
+    }),
   });
   return { host, made, snapshot };
 }
@@ -120,6 +125,18 @@ function wishedBars(device: PciDevice, pick: number): [number, number][] {
     const size = smaller[pick % (smaller.length + 1)];
     return size === undefined ? [] : [[index, size]];
   });
+}
+
+/** What can be had of how it is reset, and whether it may sleep; each second device wishes nothing. */
+function wishedPins(device: PciDevice, pick: number): Pick<DeviceWishes, 'reset' | 'power' | 'd3cold'> {
+  if (pick % 2 === 0) return {};
+  const { resetMethods: methods, sharesBus, d3coldAllowed } = device;
+  return {
+    // What is not alone on its bus does not get back a list that has bus in it.
+    ...(methods && !(sharesBus && methods.includes('bus')) && { reset: methods.slice(pick % 3) }),
+    power: pick % 4 === 1 ? 'on' : 'auto',
+    ...(d3coldAllowed !== undefined && pick % 5 > 0 && { d3cold: !d3coldAllowed }),
+  };
 }
 
 function isAssignable(device: PciDevice): boolean {
