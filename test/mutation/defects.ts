@@ -46,7 +46,7 @@ const plan: readonly Defect[] = [
   {
     name: 'overwrites the originals of an earlier claim',
     file: 'plan/plan.ts',
-    find: 'if (earlier) return { ...earlier, bars: [...earlier.bars, ...added] };',
+    find: 'if (earlier) return { ...d3cold, ...earlier, bars: [...earlier.bars, ...added] };',
     replace: '',
   },
   {
@@ -202,8 +202,8 @@ const plan: readonly Defect[] = [
   {
     name: 'restores a device that has left its place to another one',
     file: 'plan/restore.ts',
-    find: 'device.vendor !== claimed.vendor || device.device !== claimed.device',
-    replace: 'device.vendor !== claimed.vendor && device.device !== claimed.device',
+    find: 'return device.vendor === claimed.vendor && device.device === claimed.device;',
+    replace: 'return device.vendor === claimed.vendor || device.device === claimed.device;',
   },
   {
     name: 'takes a device from whoever bound it meanwhile',
@@ -244,8 +244,56 @@ const plan: readonly Defect[] = [
   {
     name: 'does not restore reset methods',
     file: 'plan/restore.ts',
-    find: "methods.join(' ') !== device.resetMethods.join(' ')",
-    replace: "methods.join(' ') !== methods.join(' ')",
+    find: '...(methods && !isReset && { resetMethods: methods }),',
+    replace: '...(methods && !isReset && device.onVfio && { resetMethods: methods }),',
+  },
+  {
+    name: 'does not give a device the leave to lose its power back',
+    file: 'plan/restore.ts',
+    find: 'cold !== device.d3coldAllowed && { d3coldAllowed: cold }',
+    replace: 'cold === device.d3coldAllowed && { d3coldAllowed: cold }',
+  },
+  {
+    name: 'leaves a device that libvirt has chosen as it was set for the guest',
+    file: 'plan/restore.ts',
+    find: 'device && isSameCard(device, claimed) ? pinsBack(claimed, device) : []',
+    replace: 'device && isSameCard(device, claimed) && device.onVfio ? pinsBack(claimed, device) : []',
+  },
+  {
+    name: 'wants bus back where the kernel takes it no more',
+    file: 'plan/pins.ts',
+    find: 'return device.sharesBus ?',
+    replace: 'return device.sharesBus === undefined ?',
+  },
+  {
+    name: 'hands a device over that cannot be reset as asked',
+    file: 'plan/judge.ts',
+    find: "if (pinned.kind === 'refused') return refuse(",
+    replace: "if (pinned.kind === 'refused' && bars.length > 0) return refuse(",
+  },
+  {
+    name: 'forgets that somebody keeps a device awake that is on vfio-pci already',
+    file: 'plan/pins.ts',
+    find: 'if (powerControl === undefined || (!moves && powerControl === now)) return [];',
+    replace: 'if (powerControl === undefined || !moves) return [];',
+  },
+  {
+    name: 'takes power control for set though a bind changes it',
+    file: 'plan/pins.ts',
+    find: '(!moves && powerControl === now)',
+    replace: 'powerControl === now',
+  },
+  {
+    name: 'leaves what an unfinished start has set of a reset',
+    file: 'plan/pins.ts',
+    find: 'rule.reset ?? (before && resetMethodsBack(before, device))',
+    replace: 'rule.reset',
+  },
+  {
+    name: 'takes a card’s virtual functions for none of those on its bus',
+    file: 'resource/sriov/vfs.ts',
+    find: '...(device.resetMethods && all.some(isBeside) && { sharesBus: true as const }),',
+    replace: '',
   },
   {
     name: 'does not load the host driver’s module again',
