@@ -8,6 +8,7 @@ import { expectDriver, reportedBar2 } from '../guest/expect.ts';
 import { restartLibvirtd } from '../guest/libvirtd.ts';
 import { configure } from '../guest/product.ts';
 import { barSizes, differences, takeSnapshot } from '../guest/snapshot.ts';
+import { attribute, read } from '../guest/sysfs.ts';
 import { devices } from '../guest/topology.ts';
 
 /** Both functions of the graphics card, as most people assign them. */
@@ -146,6 +147,26 @@ export const lifeCycleCases: readonly LabCase[] = [
       assert.equal(reportedBar2(await domain.runs()), BigInt(large), 'seen by the guest with configuration');
       await domain.shutdown();
       assert.equal(barSizes(devices.gpu)[2], small);
+    },
+  },
+  {
+    name: 'how a device is reset and whether it may sleep is as configured while a guest has it',
+    async run(context) {
+      const files = ['reset_method', 'power/control', 'd3cold_allowed'].map((name) =>
+        attribute(devices.nic, name),
+      );
+      const before = files.map(read);
+      configure(
+        context,
+        'pinned',
+        `devices:\n  - { match: "${devices.nic}", reset: none, power: on, d3cold: false }\n`,
+      );
+      const domain = await Domain.define(context, 'pinned', [{ address: devices.nic }]);
+      await domain.start();
+      expectDriver('vfio-pci', devices.nic);
+      assert.deepEqual(files.map(read), ['', 'on', '0']);
+      await domain.shutdown();
+      assert.deepEqual(files.map(read), before);
     },
   },
 ];
