@@ -296,6 +296,33 @@ function mortal(store: ClaimStore, host: SimulatedHost): ClaimStore {
   };
 }
 
+/**
+ * Has the processes from now on die before the nth call that changes the host, counted from 0 over all of them; returns what
+ * ends that.
+ */
+export function dieBefore(on: Scenario, nth: number): () => void {
+  let calls = 0;
+  on.wrapHost = (host) => {
+    const dies = (): void => {
+      if (calls++ === nth) host.die();
+    };
+    return {
+      ...host,
+      write: (...args) => {
+        dies();
+        return host.write(...args);
+      },
+      run: (...args) => {
+        if (!args[1].includes('show')) dies();
+        return host.run(...args);
+      },
+    };
+  };
+  return () => {
+    on.wrapHost = (host) => host;
+  };
+}
+
 /** For tests that write claims themselves, while nobody else does. */
 export const everyLock: HeldLocks = { holds: () => true };
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import type { DeviceSpec, VfSetting } from '../../simulator/spec.ts';
 import type { CardRule, FunctionRule } from '../../src/config/config.ts';
 import type { Domain } from '../../src/domain/domain.ts';
-import { failureOf, guest, machineSpec, pci, scenarios, type Scenario } from '../scenario.ts';
+import { dieBefore, failureOf, guest, machineSpec, pci, scenarios, type Scenario } from '../scenario.ts';
 
 /** A card without virtual functions, and two that it would have. */
 const CARD = pci('0000:17:00.1');
@@ -257,26 +257,10 @@ describe('what a start sets of virtual functions', () => {
       for (let nth = 0; nth < 24; nth += 1) {
         const functions = [rule(0, { mac: MAC, vlan: 42, trust: true })];
         const on = card.pf ? made({ ...card, functions }) : nic({ functions });
-        let calls = 0;
-        on.wrapHost = (host) => {
-          const dies = (): void => {
-            if (calls++ === nth) host.die();
-          };
-          return {
-            ...host,
-            write: (...args) => {
-              dies();
-              return host.write(...args);
-            },
-            run: (...args) => {
-              if (!args[1].includes('show')) dies();
-              return host.run(...args);
-            },
-          };
-        };
+        const live = dieBefore(on, nth);
         await on.prepare(guest('a', device)).catch(() => undefined);
         await on.release('a').catch(() => undefined);
-        on.wrapHost = (host) => host;
+        live();
         await on.recover();
         on.nothingDiffers();
       }

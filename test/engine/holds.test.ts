@@ -4,7 +4,7 @@ import { defaultConfig, type Config } from '../../src/config/config.ts';
 import type { Engine } from '../../src/engine/engine.ts';
 import { prepare } from '../../src/engine/prepare.ts';
 import { release } from '../../src/engine/release.ts';
-import { failureOf, guest, pci, scenarios, type Scenario } from '../scenario.ts';
+import { dieBefore, failureOf, guest, pci, scenarios, type Scenario } from '../scenario.ts';
 
 /** A card without virtual functions, and two that it would have. */
 const CARD = pci('0000:17:00.1');
@@ -251,17 +251,10 @@ describe('virtual functions that a start makes', () => {
   it('are given back by recover after a death at any write', async () => {
     for (let nth = 0; nth < 12; nth += 1) {
       const on = nic();
-      let writes = 0;
-      on.wrapHost = (host) => ({
-        ...host,
-        write: (...args) => {
-          if (writes++ === nth) host.die();
-          return host.write(...args);
-        },
-      });
+      const live = dieBefore(on, nth);
       await on.prepare(guest('a', FIRST)).catch(() => undefined);
       await on.release('a').catch(() => undefined);
-      on.wrapHost = (host) => host;
+      live();
       await on.recover();
       on.nothingDiffers();
     }

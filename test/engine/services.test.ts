@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { ProcessSpec, UnitSpec } from '../../simulator/spec.ts';
 import type { ServiceRules } from '../../src/config/config.ts';
-import { failureOf, guest, scenarios, type Scenario } from '../scenario.ts';
+import { dieBefore, failureOf, guest, scenarios, type Scenario } from '../scenario.ts';
 
 const GPU = '0000:01:00.0';
 const PERSISTENCED = 'nvidia-persistenced.service';
@@ -189,26 +189,10 @@ describe('services of a guest', () => {
   it('are as before after a death at any call', async () => {
     for (let nth = 0; nth < 24; nth += 1) {
       const on = desktop(stop(PERSISTENCED, OLLAMA), [{ name: OLLAMA, active: 'active' }]);
-      let calls = 0;
-      on.wrapHost = (host) => {
-        const dies = (): void => {
-          if (calls++ === nth) host.die();
-        };
-        return {
-          ...host,
-          write: (...args) => {
-            dies();
-            return host.write(...args);
-          },
-          run: (...args) => {
-            if (!args[1].includes('show')) dies();
-            return host.run(...args);
-          },
-        };
-      };
+      const live = dieBefore(on, nth);
       await on.prepare(guest('a', GPU)).catch(() => undefined);
       await on.release('a').catch(() => undefined);
-      on.wrapHost = (host) => host;
+      live();
       await on.recover();
       on.nothingDiffers();
     }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import type { CardRule } from '../../src/config/config.ts';
-import { failureOf, guest, pci, scenarios, type Scenario } from '../scenario.ts';
+import { dieBefore, failureOf, guest, pci, scenarios, type Scenario } from '../scenario.ts';
 
 const GIB = 2 ** 30;
 
@@ -91,17 +91,10 @@ describe('shares that a start deals out to functions of a graphics card', () => 
     it('are as before after a death at any write', async () => {
       for (let nth = 0; nth < 14; nth += 1) {
         const on = xe({ profile: { sched_priority: 'high' } });
-        let writes = 0;
-        on.wrapHost = (host) => ({
-          ...host,
-          write: (...args) => {
-            if (writes++ === nth) host.die();
-            return host.write(...args);
-          },
-        });
+        const live = dieBefore(on, nth);
         await on.prepare(guest('a', FIRST)).catch(() => undefined);
         await on.release('a').catch(() => undefined);
-        on.wrapHost = (host) => host;
+        live();
         await on.recover();
         on.nothingDiffers();
       }

@@ -4,7 +4,7 @@ import type { Config } from '../../src/config/config.ts';
 import { detach, runOwner, type Detachment, type DetachRequest } from '../../src/engine/detach.ts';
 import type { MdevRequest } from '../../src/engine/slices.ts';
 import { giveBackLocked } from '../../src/engine/release.ts';
-import { failureOf, guest, pci, scenarios, type Scenario } from '../scenario.ts';
+import { dieBefore, failureOf, guest, pci, scenarios, type Scenario } from '../scenario.ts';
 
 const NIC = pci('0000:17:00.1');
 const [NIC_FIRST, NIC_SECOND] = ['0000:17:0a.0', '0000:17:0a.1'] as const;
@@ -210,17 +210,10 @@ describe('virtual functions for whoever is no guest of libvirt', () => {
   it('are given back by recover after a death at any write, whoever they were for', async () => {
     for (let nth = 0; nth < 9; nth += 1) {
       const on = nic();
-      let writes = 0;
-      on.wrapHost = (host) => ({
-        ...host,
-        write: (...args) => {
-          if (writes++ === nth) host.die();
-          return host.write(...args);
-        },
-      });
+      const live = dieBefore(on, nth);
       await on.detach([], { slices: [NIC] }).catch(() => undefined);
       await on.reattach([NIC_FIRST]).catch(() => undefined);
-      on.wrapHost = (host) => host;
+      live();
       await on.recover();
       if (on.claims().length > 0) await on.reattach([NIC_FIRST]);
       on.nothingDiffers();
@@ -311,17 +304,10 @@ describe('mediated devices for whoever is no guest of libvirt', () => {
       const on = open({ host: 'intel-gvt-g' });
       on.happens({ do: 'load', module: 'kvmgt' });
       const before = on.observation();
-      let writes = 0;
-      on.wrapHost = (host) => ({
-        ...host,
-        write: (...args) => {
-          if (writes++ === nth) host.die();
-          return host.write(...args);
-        },
-      });
+      const live = dieBefore(on, nth);
       await on.detach([], { mdevs: [small(UUID), small(OTHER)] }).catch(() => undefined);
       await on.reattach([], { mdevs: [UUID] }).catch(() => undefined);
-      on.wrapHost = (host) => host;
+      live();
       await on.recover();
       if (on.claims().length > 0) await on.reattach([], { mdevs: [UUID] });
       on.nothingDiffers(before);

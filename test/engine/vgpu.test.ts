@@ -1,6 +1,14 @@
 import assert from 'node:assert/strict';
 import type { Config, VgpuRule } from '../../src/config/config.ts';
-import { failureOf, guest, pci, scenarios, type Scenario, type ScenarioOptions } from '../scenario.ts';
+import {
+  dieBefore,
+  failureOf,
+  guest,
+  pci,
+  scenarios,
+  type Scenario,
+  type ScenarioOptions,
+} from '../scenario.ts';
 
 const CARD = '0000:41:00.0';
 const VF = '0000:41:00.4';
@@ -267,17 +275,10 @@ describe('vGPUs on virtual functions that stay on the driver nvidia', () => {
         const on = server({ params: 'a=1' });
         if (first !== '0') await on.byHand(type(VF), first);
         const before = on.observation();
-        let writes = 0;
-        on.wrapHost = (host) => ({
-          ...host,
-          write: (...args) => {
-            if (writes++ === nth) host.die();
-            return host.write(...args);
-          },
-        });
+        const live = dieBefore(on, nth);
         await on.prepare(guest('a', VF)).catch(() => undefined);
         await on.release('a').catch(() => undefined);
-        on.wrapHost = (host) => host;
+        live();
         await on.recover();
         on.nothingDiffers(before);
       }
