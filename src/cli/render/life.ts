@@ -21,13 +21,25 @@ export function deviceLines(devices: readonly PciDevice[], names: PciNames, stat
 
 /** Each kernel write and its result, as a shell user would have typed it. */
 export function eventLines(entries: readonly JournalEntry[]): string[] {
-  return entries.map(({ operation, path, value, result, took }) => {
-    const command =
-      operation === 'write'
-        ? `echo ${value.trim()} > ${path}`.replace('echo  >', 'echo >')
-        : `${operation} ${path}`;
-    return `  ${command.padEnd(74)} ${result ?? 'has not returned'}${took === undefined ? '' : ` (${Math.round(took)} ms)`}`;
+  return entries.flatMap((entry) => {
+    const { operation, value, result, took } = entry;
+    // A program that was asked for something has changed nothing.
+    if (operation === 'run' && value.split(' ').includes('show')) return [];
+    const time = took === undefined ? '' : ` (${Math.round(took)} ms)`;
+    return [`  ${commandOf(entry).padEnd(74)} ${result ?? 'has not returned'}${time}`];
   });
+}
+
+function commandOf({ operation, path, value }: JournalEntry): string {
+  switch (operation) {
+    case 'write':
+      return `echo ${value.trim()} > ${path}`.replace('echo  >', 'echo >');
+    case 'run':
+      return `${path} ${value}`;
+    case 'load':
+    case 'unload':
+      return `${operation} ${path}`;
+  }
 }
 
 /** What differs between two moments of a machine, one fact a line. */
