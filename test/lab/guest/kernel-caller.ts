@@ -83,7 +83,7 @@ function start(operation: string, args: readonly string[]): Call {
 
 async function nextAnswer(call: Call, patience: number): Promise<string> {
   try {
-    return await waitFor('an answer', patience / 1000, () => call.answers.shift(), 10);
+    return await waitFor('an answer', patience / 1000, () => call.answers.shift());
   } catch {
     return 'blocks';
   }
