@@ -298,9 +298,9 @@ function mortal(store: ClaimStore, host: SimulatedHost): ClaimStore {
 
 /**
  * Has the processes from now on die before the nth call that changes the host, counted from 0 over all of them; returns what
- * ends that.
+ * ends that and tells whether one has died.
  */
-export function dieBefore(on: Scenario, nth: number): () => void {
+export function dieBefore(on: Scenario, nth: number): () => boolean {
   let calls = 0;
   on.wrapHost = (host) => {
     const dies = (): void => {
@@ -320,6 +320,7 @@ export function dieBefore(on: Scenario, nth: number): () => void {
   };
   return () => {
     on.wrapHost = (host) => host;
+    return calls > nth;
   };
 }
 

@@ -123,10 +123,9 @@ export function waitingWrites(host: Host, claim: Claim): StuckWrite[] {
 export async function waitForOrphans(
   { host, log }: Pick<Engine, 'host' | 'log'>,
   claim: Claim,
-  writes: readonly StuckWrite[],
 ): Promise<number> {
   const started = host.now();
-  for (const { step, device, writer } of writes) {
+  for (const { step, device, writer } of stuckWrites(host, claim)) {
     if (claim.stuck.some((known) => known.writer.pid === writer.pid) || !host.isAlive(writer)) continue;
     const message = `waiting for a write of a run that has died: ${step} (process ${writer.pid})`;
     log.write({ severity: 'notice', message, ...logOwner(claim.owner), ...(device && { device }) });

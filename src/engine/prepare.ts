@@ -4,7 +4,7 @@ import { claimKey, logOwner, ownerPhrase } from '../claim/owner.ts';
 import type { Domain } from '../domain/domain.ts';
 import { VfioHookError } from '../errors.ts';
 import type { HoldPlan } from '../resource/plan-holds.ts';
-import { stuckWrites, waitForOrphans } from './blocked.ts';
+import { waitForOrphans } from './blocked.ts';
 import type { Engine } from './engine.ts';
 import { giveBack } from './give-back.ts';
 import { describeLeft, handOver, type Again, type HandOver } from './hand-over.ts';
@@ -139,7 +139,7 @@ async function giveBackDropped(
     (device) => !kept.has(device.address) || goesWithHolds(device, holds.dropped),
   );
   if (devices.length + holds.dropped.length === 0) return own;
-  const waitedMs = await waitForOrphans(engine, own, stuckWrites(engine.host, own));
+  const waitedMs = await waitForOrphans(engine, own);
   const result = await giveBack(engine, own, locks, { part: { devices, holds: holds.dropped }, waitedMs });
   if (result.kind === 'restored') return engine.store.one(claimKey(own.owner)).claims[0];
   throw new VfioHookError(

@@ -2,7 +2,7 @@ import { advice } from '../hint.ts';
 import { holdsFor, toGiveBack, type Claim, type ClaimOwner } from '../claim/claim.ts';
 import { claimKey, logOwner, ownerPhrase } from '../claim/owner.ts';
 import { VfioHookError } from '../errors.ts';
-import { stuckWrites, waitForOrphans } from './blocked.ts';
+import { waitForOrphans } from './blocked.ts';
 import { refuseDamaged } from './claim-store.ts';
 import { defaultConfig } from '../config/config.ts';
 import type { Engine } from './engine.ts';
@@ -64,7 +64,7 @@ export async function giveBackLocked(
     locks.groups(current.groups);
     const reason = reasonToLeave(current);
     if (reason !== undefined) return { kind: 'left', reason };
-    const waitedMs = await waitForOrphans(engine, current, stuckWrites(engine.host, current));
+    const waitedMs = await waitForOrphans(engine, current);
     const devices = toGiveBack(current);
     const part = { devices, holds: holdsFor(current, devices) };
     return await giveBack(engine, current, locks, { part, waitedMs });

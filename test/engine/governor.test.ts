@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import type { CpufreqSpec } from '../../simulator/spec.ts';
 import type { DefinedDomain } from '../../src/domain/domain.ts';
 import type { Governor } from '../../src/pci/frequency.ts';
-import { failureOf, guest, scenarios, type Scenario } from '../scenario.ts';
+import { dieBefore, failureOf, guest, scenarios, type Scenario } from '../scenario.ts';
 
 const GPU = '0000:03:00.0';
 const AUDIO = '0000:03:00.1';
@@ -231,20 +231,13 @@ describe('the governor of a guest', () => {
     let deaths = 0;
     for (let nth = 0; ; nth += 1) {
       const on = machine('performance', passive);
-      let calls = 0;
-      on.wrapHost = (host) => ({
-        ...host,
-        write: (...args) => {
-          if (calls++ === nth) host.die();
-          return host.write(...args);
-        },
-      });
+      const live = dieBefore(on, nth);
       await on.prepare(pinned('a', 0, 2)).catch(() => undefined);
       await on.release('a').catch(() => undefined);
-      on.wrapHost = (host) => host;
+      const hasDied = live();
       await on.recover();
       on.nothingDiffers();
-      if (calls <= nth) break;
+      if (!hasDied) break;
       deaths += 1;
     }
     assert.equal(deaths, 8);

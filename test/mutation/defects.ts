@@ -1055,8 +1055,8 @@ const engine: readonly Defect[] = [
   {
     name: 'does not wait for a write of a run that has died',
     file: 'engine/release.ts',
-    find: 'await waitForOrphans(engine, current, stuckWrites(engine.host, current))',
-    replace: 'await waitForOrphans(engine, current, [])',
+    find: 'await waitForOrphans(engine, current)',
+    replace: 'await waitForOrphans(engine, { ...current, stuck: [], devices: [], holds: [] })',
   },
   {
     name: 'drops a claim whose BARs are not back',

@@ -1,6 +1,6 @@
 import { advice, command } from '../../hint.ts';
 import type { Snapshot } from '../../pci/snapshot.ts';
-import { unitCommand, unitOfKey, unitWords } from '../../pci/unit.ts';
+import { unitOfKey, unitWords } from '../../pci/unit.ts';
 import type { KindOf } from '../kind.ts';
 
 /**
@@ -38,11 +38,6 @@ export const unit: KindOf<'unit'> = {
   subject: (key) => unitWords(unitOfKey(key)),
   words: (_key, state) => stateWords(state),
 };
-
-/** How a person does by hand what a unit that is stopped needs afterwards. */
-export function startByHand(key: string): string {
-  return unitCommand('start', unitOfKey(key));
-}
 
 function stateWords({ active }: { readonly active: boolean }): string {
   return active ? 'running' : 'stopped';
