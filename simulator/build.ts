@@ -40,6 +40,7 @@ export function build(spec: MachineSpec, boot: number, carried?: Carried): Machi
     tasks: [],
     processes: [],
     units: unitsAtBoot(spec),
+    logins: spec.logins ?? [],
     frequency: policiesAtBoot(spec),
     daemon: { pid: LIBVIRTD, startTime: 1, name: 'libvirtd' },
     opens: [],

@@ -1,6 +1,7 @@
 import { profileOf } from './profile.ts';
 import type { ConsoleSpec } from './spec.ts';
 import { driverOf, type Console, type Device, type MachineState } from './state.ts';
+import { done, failed, type Outcome } from './work.ts';
 
 /** The consoles after boot. */
 export function consolesAtBoot(spec: ConsoleSpec): Console[] {
@@ -8,6 +9,7 @@ export function consolesAtBoot(spec: ConsoleSpec): Console[] {
     case 'vga':
       return [{ number: 0, text: 'VGA+', system: true, bound: true }];
     case 'firmware':
+    case 'native-uefi':
       return [
         { number: 0, text: 'dummy device', system: true, bound: false },
         { number: 1, text: 'frame buffer device', system: false, bound: true },
@@ -37,6 +39,11 @@ export function evictConsole(state: MachineState, device: Device): void {
 /** What a display driver does to the consoles as it binds: the boot console goes, its own frame buffer comes. */
 export function consoleDriverBound(state: MachineState, device: Device): void {
   if (device.spec.bootVga) evictFirmware(state);
+  takeOver(state);
+}
+
+/** The first frame buffer takes the text console over (drivers/video/fbdev/core/fbcon.c:do_fbcon_takeover). */
+function takeOver(state: MachineState): void {
   if (state.consoles.some((each) => each.text === 'frame buffer device')) return;
   for (const each of state.consoles) each.bound = false;
   add(state, { text: 'frame buffer device', system: false, bound: true });
@@ -44,20 +51,48 @@ export function consoleDriverBound(state: MachineState, device: Device): void {
 
 /** What it leaves behind: when no other display driver is there, the dummy console. */
 export function consoleDriverGone(state: MachineState): void {
-  if (state.firmwareFramebuffer !== undefined || nativeFramebuffers(state) > 0) return;
+  const hasFirmware = state.firmwareFramebuffer !== undefined && !state.firmwareUnbound;
+  if (hasFirmware || nativeFramebuffers(state) > 0) return;
   state.consoles = state.consoles.filter((each) => each.text !== 'frame buffer device');
   fallBackToDummy(state);
 }
 
 /**
- * A write to /sys/class/vtconsole/vtconN/bind, which never fails: anything but 0 and 1, a system console, and
- * a console that has no other to take its place are silently ignored (drivers/tty/vt/vt.c:store_bind).
+ * A write to /sys/class/vtconsole/vtconN/bind, which never fails: anything but 0 and 1, and a system console are
+ * silently ignored (drivers/tty/vt/vt.c:store_bind, vt_bind, vt_unbind). Where no console is a system console, none is
+ * ever bound again: measured, docs/kernel-notes.md.
  */
 export function writeConsoleBind(state: MachineState, number: number, value: number): void {
   const console = state.consoles.find((each) => each.number === number);
-  if (!console || console.system || value !== 0 || !console.bound) return;
-  console.bound = false;
-  fallBackToDummy(state);
+  if (!console || console.system) return;
+  if (value === 0 && console.bound) {
+    console.bound = false;
+    fallBackToDummy(state);
+  } else if (value === 1 && !console.bound && state.consoles.some(({ system }) => system)) {
+    for (const each of state.consoles) each.bound = each === console;
+  }
+}
+
+/** The platform driver of the firmware's frame buffer: its device is called after it, with a number. */
+export function firmwareDriver(platformDevice: string): string {
+  return platformDevice.replace(/\.\d+$/, '');
+}
+
+/** A write to `unbind` of that driver: the frame buffer goes, the device of the platform stays (drivers/base/bus.c:unbind_store). */
+export function unbindFirmware(state: MachineState, name: string): Outcome {
+  if (state.firmwareFramebuffer !== name || state.firmwareUnbound) return failed('ENODEV');
+  state.firmwareUnbound = true;
+  consoleDriverGone(state);
+  return done;
+}
+
+/** A write to `bind` of that driver: it finds its frame buffer again as long as nothing else has taken the memory. */
+export function bindFirmware(state: MachineState, name: string): Outcome {
+  if (state.firmwareFramebuffer !== name) return failed('ENODEV');
+  if (!state.firmwareUnbound) return failed('EBUSY');
+  delete state.firmwareUnbound;
+  takeOver(state);
+  return done;
 }
 
 function nativeFramebuffers(state: MachineState): number {
@@ -68,6 +103,7 @@ function nativeFramebuffers(state: MachineState): number {
 
 function evictFirmware(state: MachineState): void {
   delete state.firmwareFramebuffer;
+  delete state.firmwareUnbound;
   const before = state.consoles.length;
   state.consoles = state.consoles.filter(
     (each) => each.text !== 'VGA+' && (each.text !== 'frame buffer device' || nativeFramebuffers(state) > 0),

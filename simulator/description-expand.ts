@@ -38,6 +38,7 @@ export function expand(description: Description): MachineSpec {
     volumes: storage.volumes,
     keyboards: input.keyboards,
     units: description.units,
+    logins: description.logins,
     ...(description.cpufreq && { cpufreq: description.cpufreq }),
     processes: description.processes.map(({ unit, user, ...process }) => ({
       ...process,
@@ -58,7 +59,7 @@ export function expand(description: Description): MachineSpec {
 }
 
 function expandConsole(text: string): ConsoleSpec {
-  if (text === 'vga' || text === 'native' || text === 'none') return { kind: text };
+  if (text === 'vga' || text === 'native' || text === 'native-uefi' || text === 'none') return { kind: text };
   return { kind: 'firmware', platformDevice: text };
 }
 

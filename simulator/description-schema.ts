@@ -118,6 +118,8 @@ const process = v.strictObject({
   program: v.exactOptional(name),
   halted: v.exactOptional(v.boolean()),
   letsGoMs: v.exactOptional(v.number()),
+  /** How long after the end of its session it ends. */
+  endsMs: v.exactOptional(v.number()),
   nodes: v.optional(v.array(name), []),
   /** Its TCP connections: both ends as 192.168.1.5:22 or [2001:db8::5]:22. */
   sessions: v.optional(v.array(v.strictObject({ local: name, peer: name })), []),
@@ -243,7 +245,7 @@ export const descriptionSchema = v.strictObject({
       epp: v.exactOptional(name),
     }),
   ),
-  /** vga, native, none, or the firmware's frame buffer by its platform device. */
+  /** vga, native, native-uefi, none, or the firmware's frame buffer by its platform device. */
   console: v.optional(name, 'native'),
   /** Modules that are loaded besides those of the drivers in use. */
   loaded: v.optional(v.array(name), []),
@@ -274,6 +276,22 @@ export const descriptionSchema = v.strictObject({
         user: v.exactOptional(v.number()),
         active: v.optional(v.picklist(['active', 'inactive', 'failed']), 'active'),
         startLimit: v.exactOptional(v.number()),
+      }),
+    ),
+    [],
+  ),
+  /** Sessions of logind, with the unit that ends them. */
+  logins: v.optional(
+    v.array(
+      v.strictObject({
+        id: name,
+        user: name,
+        uid: v.number(),
+        service: name,
+        type: v.picklist(['x11', 'wayland', 'tty', 'unspecified']),
+        class: v.optional(v.picklist(['user', 'greeter']), 'user'),
+        seat: v.exactOptional(name),
+        manager: v.exactOptional(name),
       }),
     ),
     [],

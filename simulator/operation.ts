@@ -32,6 +32,8 @@ export type Operation =
     }
   /** A process closes the nodes of one device that it has open. */
   | { readonly do: 'close-nodes'; readonly pid: number; readonly uid: number }
+  /** A process ends. */
+  | { readonly do: 'end-process'; readonly pid: number }
   | { readonly do: 'release-node'; readonly path: string }
   /**
    * A program, or the QEMU of a guest that runs, maps huge pages and touches them, or so many of them: the rest is

@@ -86,6 +86,11 @@ function change(state: MachineState, operation: Operation): OperationResult {
     case 'close-nodes':
       closeNodes(state, operation.pid, operation.uid);
       return completed;
+    case 'end-process': {
+      const process = state.processes.find(({ pid }) => pid === operation.pid);
+      if (process) endProcess(state, process);
+      return completed;
+    }
     case 'release-node': {
       const pids = state.opens.filter((each) => each.path === operation.path).map((each) => each.pid);
       for (const process of state.processes.filter((each) => pids.includes(each.pid)))
@@ -125,6 +130,7 @@ function change(state: MachineState, operation: Operation): OperationResult {
     case 'reboot':
       Object.assign(state, { firmwareFramebuffer: undefined });
       delete state.firmwareFramebuffer;
+      delete state.firmwareUnbound;
       Object.assign(state, build(state.spec, state.next.boot + 1, state));
       return completed;
   }

@@ -8,7 +8,7 @@ import { servingModule } from './open-nodes.ts';
 import { nodesOf } from './view-system.ts';
 
 /** What may be said of a process besides its name. */
-export interface ProcessFacts extends Partial<Pick<Process, 'program' | 'halted' | 'letsGoMs'>> {
+export interface ProcessFacts extends Partial<Pick<Process, 'program' | 'halted' | 'letsGoMs' | 'endsMs'>> {
   readonly guest?: string | undefined;
   readonly pid?: number | undefined;
   readonly unit?: SystemdUnit | undefined;
@@ -29,6 +29,7 @@ export function startProcess(state: MachineState, name: string, facts: ProcessFa
     ...(facts.program !== undefined && { program: facts.program }),
     ...(facts.halted && { halted: true }),
     ...(facts.letsGoMs !== undefined && { letsGoMs: facts.letsGoMs }),
+    ...(facts.endsMs !== undefined && { endsMs: facts.endsMs }),
     // The number of a socket's inode is any that no other socket has.
     ...(facts.sessions && {
       sessions: facts.sessions.map((session, index) => ({ ...session, inode: state.next.pid * 100 + index })),

@@ -29,6 +29,8 @@ export interface Profile {
   readonly evictsConsole: boolean;
   /** Whether a firmware frame buffer without a known parent goes with any VGA device (sysfb_disable). */
   readonly evictsUnknownParent: boolean;
+  /** Whether the device of the firmware's frame buffer is below its card (Linux 6.9: sysfb_parent_dev). */
+  readonly firmwareBelowCard: boolean;
   /** Whether compact_memory takes nothing but 1 (mm/compaction.c:sysctl_compaction_handler, Linux 6.4 and later). */
   readonly compactsForOneOnly: boolean;
   /**
@@ -52,6 +54,7 @@ const profiles: Readonly<Record<KernelVersion, Profile>> = {
     vfioDev: false,
     evictsConsole: false,
     evictsUnknownParent: false,
+    firmwareBelowCard: false,
     compactsForOneOnly: false,
     igbHearsNewFunctions: false,
   },
@@ -68,6 +71,7 @@ const profiles: Readonly<Record<KernelVersion, Profile>> = {
     vfioDev: true,
     evictsConsole: true,
     evictsUnknownParent: false,
+    firmwareBelowCard: false,
     compactsForOneOnly: false,
     igbHearsNewFunctions: false,
   },
@@ -84,6 +88,7 @@ const profiles: Readonly<Record<KernelVersion, Profile>> = {
     vfioDev: true,
     evictsConsole: true,
     evictsUnknownParent: true,
+    firmwareBelowCard: true,
     compactsForOneOnly: true,
     igbHearsNewFunctions: true,
   },
@@ -100,6 +105,7 @@ const profiles: Readonly<Record<KernelVersion, Profile>> = {
     vfioDev: true,
     evictsConsole: true,
     evictsUnknownParent: true,
+    firmwareBelowCard: true,
     compactsForOneOnly: true,
     igbHearsNewFunctions: true,
   },

@@ -42,6 +42,8 @@ export interface MachineSpec {
   readonly processes: readonly ProcessSpec[];
   /** Units of systemd besides those that processes are of. */
   readonly units: readonly UnitSpec[];
+  /** Sessions of logind after boot. */
+  readonly logins?: readonly LoginSpec[];
   /** Further text files by absolute path, such as /proc/swaps. */
   readonly files: Readonly<Record<string, string>>;
   /** What ip(8) prints of default routes in all tables; absent: there is no such program. */
@@ -106,10 +108,11 @@ export interface NodeSpec {
 
 /**
  * What the boot messages appear on: the VGA text console, a frame buffer of the firmware (named as its
- * platform device, such as `simple-framebuffer.0`), one of a native driver, or nothing.
+ * platform device, such as `simple-framebuffer.0`), one of a native driver, or nothing. What was started by UEFI has a
+ * console that stays, and no VGA text before.
  */
 export type ConsoleSpec =
-  | { readonly kind: 'vga' | 'native' | 'none' }
+  | { readonly kind: 'vga' | 'native' | 'native-uefi' | 'none' }
   | { readonly kind: 'firmware'; readonly platformDevice: string };
 
 export interface DriverSpec {
@@ -323,6 +326,20 @@ export interface UnitSpec {
   readonly startLimit?: number;
 }
 
+/** A session of a user, as logind knows it. */
+export interface LoginSpec {
+  readonly id: string;
+  readonly user: string;
+  readonly uid: number;
+  /** The service of PAM through which it came: `gdm-password`, `login`, `sshd`. */
+  readonly service: string;
+  readonly type: 'x11' | 'wayland' | 'tty' | 'unspecified';
+  readonly class: 'user' | 'greeter';
+  readonly seat?: string;
+  /** The unit that ends it when it stops. */
+  readonly manager?: string;
+}
+
 /** A program of the host. */
 export interface ProcessSpec {
   readonly name: string;
@@ -333,6 +350,8 @@ export interface ProcessSpec {
   readonly halted?: boolean;
   /** Milliseconds after which it closes the nodes of a device that is disconnected from them; absent: it does not. */
   readonly letsGoMs?: number;
+  /** Milliseconds after the end of its session until it has ended as well; absent: none. */
+  readonly endsMs?: number;
   /** Device nodes that it has open. */
   readonly nodes: readonly string[];
   /** Its established TCP connections. */

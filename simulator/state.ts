@@ -1,7 +1,7 @@
 import type { SystemdUnit } from '../src/host/host.ts';
 import type { FaultRule } from './faults.ts';
 import type { Operation } from './operation.ts';
-import type { DeviceSpec, DriverSpec, MachineSpec, TcpSession } from './spec.ts';
+import type { DeviceSpec, DriverSpec, LoginSpec, MachineSpec, TcpSession } from './spec.ts';
 import type { Work } from './work.ts';
 
 /**
@@ -35,6 +35,7 @@ export interface MachineState {
   processes: Process[];
   /** Units of systemd, by the keys of src/pci/unit.ts; none: systemd does not run here. */
   units: Record<string, UnitRun>;
+  logins: readonly LoginSpec[];
   /** Frequency policies of CPUs, by their names. */
   frequency: Record<string, FrequencyPolicy>;
   /** libvirt's daemon; absent while it does not run. */
@@ -43,6 +44,8 @@ export interface MachineState {
   consoles: Console[];
   /** The firmware's frame buffer, by its platform device; absent once it was evicted. */
   firmwareFramebuffer?: string;
+  /** Its driver was taken from it. */
+  firmwareUnbound?: true;
   mdevs: Record<string, Mdev>;
   memory?: { nodes: NodeMemory[]; pools: Pool[]; mappings: HugepageMapping[] };
   /** Attribute files that somebody keeps open, by a name of their own choice. */
@@ -202,6 +205,7 @@ export interface Process {
   readonly halted?: boolean;
   /** As in a ProcessSpec. */
   readonly letsGoMs?: number;
+  readonly endsMs?: number;
   /** Established TCP connections, with the inodes of their sockets. */
   readonly sessions?: readonly (TcpSession & { readonly inode: number })[];
 }

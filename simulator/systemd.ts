@@ -1,6 +1,7 @@
 import { parseUnitKey, unitKey } from '../src/pci/unit.ts';
 import { refused, succeeded, type ProgramRun } from './programs.ts';
 import { endProcess, startAtBoot } from './processes.ts';
+import { endSessionsOf } from './sessions.ts';
 import type { MachineSpec, ProcessSpec, UnitSpec } from './spec.ts';
 import type { MachineState, UnitRun } from './state.ts';
 
@@ -57,6 +58,7 @@ function stop(state: MachineState, key: string, unit: UnitRun): ProgramRun {
   unit.active = 'inactive';
   const own = state.processes.filter((process) => process.unit && unitKey(process.unit) === key);
   for (const process of own) endProcess(state, process);
+  endSessionsOf(state, key);
   return succeeded();
 }
 

@@ -1,3 +1,4 @@
+import { firmwareBelow } from './view-platform.ts';
 import { hasVfioDevice } from './groups.ts';
 import { mdevEntries } from './mdev.ts';
 import { profileOf } from './profile.ts';
@@ -36,6 +37,7 @@ export function deviceDirectory(state: MachineState, device: Device): Directory 
     ...barAttributes(state, device),
     ...(device.spec.sriov ? sriovAttributes(state, device) : {}),
     ...mdevEntries(state, device.spec.address),
+    ...firmwareBelow(state, device),
   };
   const physical = state.devices[device.spec.physicalFunction ?? ''];
   if (physical) entries['physfn'] = link(devicePath(state, physical));

@@ -24,6 +24,8 @@ import { memoryFiles, memoryNodes, wholePools } from './view-memory.ts';
 import { inputDevicesText } from './view-input.ts';
 import { sessionTables } from './view-network.ts';
 import { nvidiaProc, sharedNodes } from './view-nvidia.ts';
+import { firmwareGraphics, platformBus, platformDevices } from './view-platform.ts';
+import { loginSessions } from './sessions.ts';
 import { done, failed, type Outcome } from './work.ts';
 
 /** Everything below /. */
@@ -37,6 +39,7 @@ export function rootDirectory(state: MachineState): Directory {
       dev: () => devDirectory(state),
       proc: () => procDirectory(state),
       lib: () => libDirectory(state),
+      run: () => directory({ systemd: directory({ sessions: loginSessions(state) }) }),
     }),
     textTree(files),
   );
@@ -47,7 +50,7 @@ function systemDirectory(state: MachineState): Directory {
     bus: () =>
       directory({
         pci: () => pciBus(state),
-        platform: () => directory({ devices: platformDevices(state) }),
+        platform: () => platformBus(state),
         ...(state.spec.mdevTypes.length > 0 && { mdev: () => directory({ devices: mdevDevices(state) }) }),
       }),
     devices: () => realDevices(state),
@@ -88,11 +91,6 @@ function realDevices(state: MachineState): Directory {
 function systemDevices(state: MachineState): Directory | undefined {
   const [node, cpu] = [memoryNodes(state), cpuDirectory(state)];
   return node || cpu ? directory({ node, cpu }) : undefined;
-}
-
-function platformDevices(state: MachineState): Directory {
-  const name = state.firmwareFramebuffer;
-  return directory(name === undefined ? {} : { [name]: directory({}) });
 }
 
 function groupDirectory(state: MachineState, group: Group): Directory {
@@ -151,6 +149,7 @@ function classDirectory(state: MachineState): Directory {
       ]),
     ),
     ...(state.spec.mdevTypes.length > 0 && { mdev_bus: mdevBus(state) }),
+    ...firmwareGraphics(state),
     ...volumeClasses(state),
   };
   for (const device of Object.values(state.devices)) {

@@ -1,4 +1,5 @@
 import { parsePciAddress } from '../pci/address.ts';
+import { isConsoleText, isFirmwareFramebuffer } from '../pci/console.ts';
 import { governors, isPolicyName } from '../pci/frequency.ts';
 import { isMdevUuid, isParentName, isTypeId, parseAttributes } from '../pci/mdev.ts';
 import { parseUnitKey } from '../pci/unit.ts';
@@ -80,6 +81,16 @@ const forms: { readonly [K in HoldKind]: Form<K> } = {
     key: (text) => parseUnitKey(text) !== undefined,
     original: { active: isBoolean },
     wish: { active: isBoolean },
+  },
+  console: {
+    key: isConsoleText,
+    original: { bound: isBoolean },
+    wish: { bound: (value) => value === false },
+  },
+  framebuffer: {
+    key: isFirmwareFramebuffer,
+    original: { driver: matching(/^(?:[a-z]{1,16}-framebuffer)?$/) },
+    wish: { driver: oneOf('') },
   },
   frequency: {
     key: isPolicyName,

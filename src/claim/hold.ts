@@ -101,6 +101,17 @@ export interface Forms {
     readonly state: { readonly active: boolean };
     readonly wish: { readonly active: boolean };
   };
+  /** A driver of the text console, by what the kernel calls it: `frame buffer device`. */
+  readonly console: {
+    readonly state: { readonly bound: boolean };
+    readonly wish: { readonly bound: false };
+  };
+  /** What the firmware has left to draw on, by its device of the platform: `efi-framebuffer.0`. */
+  readonly framebuffer: {
+    /** Empty: no driver has it. */
+    readonly state: { readonly driver: string };
+    readonly wish: { readonly driver: '' };
+  };
   /** How fast CPUs run, by the name of their frequency policy: `policy4`. */
   readonly frequency: {
     /** `epp`: the energy-performance preference, a word or a number of the driver; empty: its driver has none. */

@@ -25,6 +25,8 @@ export interface Config {
   readonly services: ServiceRules;
   /** What decides how fast the cores run that the guest runs on; absent: what does already. */
   readonly governor?: Governor;
+  /** What the guest gets of the host's screen: {@link ConfigScope} `guest` only. */
+  readonly display?: DisplayRule;
   /** Whether guests may start where the IOMMU does not check interrupts: {@link ConfigScope} `all` only. */
   readonly allowUnsafeInterrupts: boolean;
 }
@@ -62,6 +64,14 @@ export interface DeviceRule {
 export interface ServiceRules {
   readonly stop: readonly Unit[];
   readonly start: readonly Unit[];
+}
+
+/** The screen of the host, for a guest that gets the card it is on. */
+export interface DisplayRule {
+  /** `auto`: each graphics card that the guest is assigned. */
+  readonly release: PciAddress | 'auto';
+  /** Units that are stopped for it besides the display manager. */
+  readonly stop: readonly Unit[];
 }
 
 /** Huge pages for the memory of a guest. */
@@ -167,6 +177,7 @@ export interface PartialConfig {
   readonly mdev?: readonly MdevRule[];
   readonly services?: ServiceRules;
   readonly governor?: Governor;
+  readonly display?: DisplayRule;
   readonly allowUnsafeInterrupts?: boolean;
 }
 
@@ -207,6 +218,7 @@ export const defaultConfig: Config = {
 export function mergeConfig(base: Config, file: PartialConfig): Config {
   const pages = file.hugepages ?? base.hugepages;
   const governor = file.governor ?? base.governor;
+  const display = file.display ?? base.display;
   return {
     timeouts: { ...base.timeouts, ...file.timeouts },
     devices: [...base.devices, ...(file.devices ?? [])],
@@ -220,6 +232,7 @@ export function mergeConfig(base: Config, file: PartialConfig): Config {
       start: [...base.services.start, ...(file.services?.start ?? [])],
     },
     ...(governor && { governor }),
+    ...(display && { display }),
     allowUnsafeInterrupts: file.allowUnsafeInterrupts ?? base.allowUnsafeInterrupts,
   };
 }

@@ -70,7 +70,7 @@ export function examineConfigFile(text: string, path: string, scope: ConfigScope
   const result = v.safeParse(configSchema, document);
   const problems = [
     ...unknownKeys(configSchema, document),
-    ...(scope === 'guest' ? outOfPlace(document) : []),
+    ...(scope === 'guest' ? outOfPlace(document) : ofOneGuest(document)),
   ];
   if (result.success && problems.length === 0) return { kind: 'fits', config: scoped(result.output, scope) };
   for (const issue of result.issues ?? []) {
@@ -83,6 +83,11 @@ export function examineConfigFile(text: string, path: string, scope: ConfigScope
 /** Keys of all guests, and why they are. */
 const OF_ALL: Readonly<Record<string, string>> = {
   allowUnsafeInterrupts: 'it endangers the whole host',
+};
+
+/** Keys of one guest, and why they are. */
+const OF_GUEST: Readonly<Record<string, string>> = {
+  display: 'whoever starts it loses the screen of the host',
 };
 
 /** Functions of cards with whose file they are from: a guest's file is about functions of that guest. */
@@ -114,6 +119,16 @@ function outOfPlace(document: object): Problem[] {
       typeof card === 'object' && card !== null ? among(card, OF_HOST, ['sriov', index]) : [],
     ),
   ];
+}
+
+/** Keys of one guest in the file of all. */
+function ofOneGuest(document: object): Problem[] {
+  return Object.entries(OF_GUEST)
+    .filter(([key]) => Object.hasOwn(document, key))
+    .map(([key, why]) => {
+      const text = `${key} is not for all guests: ${why}, so it belongs into the file of one, in domains/`;
+      return { path: [key], text, atKey: true };
+    });
 }
 
 function among(mapping: object, keys: Readonly<Record<string, string>>, path: ValuePath): Problem[] {

@@ -4,6 +4,7 @@ import { DRIVER_NAME, isDriverName } from '../pci/driver-name.ts';
 import { offeredReasons, useReasons } from '../pci/use.ts';
 import { logLevels } from './config.ts';
 import { DURATION, parseDuration } from './duration.ts';
+import { display } from './areas/display.ts';
 import { governor } from './areas/governor.ts';
 import { hugepages } from './areas/hugepages.ts';
 import { mdev } from './areas/mdev.ts';
@@ -147,6 +148,7 @@ export const configSchema = v.pipe(
     mdev: v.exactOptional(mdev),
     services: v.exactOptional(services),
     governor: v.exactOptional(governor),
+    display: v.exactOptional(display),
     allowUnsafeInterrupts: v.exactOptional(
       v.pipe(
         v.boolean(expected('true or false')),
@@ -168,6 +170,7 @@ export const configSchema = v.pipe(
       mdev: slices,
       services: units,
       governor: speed,
+      display: screen,
       allowUnsafeInterrupts,
     }) => ({
       ...(timeouts && { timeouts }),
@@ -179,6 +182,7 @@ export const configSchema = v.pipe(
       ...(slices && { mdev: slices }),
       ...(units && { services: units }),
       ...(speed && { governor: speed }),
+      ...(screen && { display: screen }),
       ...(allowUnsafeInterrupts !== undefined && { allowUnsafeInterrupts }),
     }),
   ),

@@ -5,7 +5,8 @@ import type { Config } from '../config/config.ts';
 import { VfioHookError } from '../errors.ts';
 import { asFailure } from '../failure.ts';
 import type { Plan } from '../plan/plan.ts';
-import type { HoldPlan } from '../resource/plan-holds.ts';
+import type { PciAddress } from '../pci/address.ts';
+import { holdSteps, type HoldPlan } from '../resource/plan-holds.ts';
 import type { Step } from '../steps/step.ts';
 import { quoteName } from '../text.ts';
 import type { Engine } from './engine.ts';
@@ -24,6 +25,8 @@ export interface HandOver {
   readonly locks: RunLocks;
   /** What the owner gets besides devices; absent: nothing. */
   readonly holds?: HoldPlan;
+  /** As in PlannedStart; absent: none. */
+  readonly awaited?: readonly PciAddress[];
   /** `keep`: what was done stays in the claim, for a release that follows; absent: it is undone. */
   readonly onFailure?: 'undo' | 'keep' | undefined;
   /**
@@ -46,7 +49,7 @@ export interface Again {
  * undone stays in the claim and is named in a hint.
  */
 export async function handOver(engine: Engine, plan: Plan, way: HandOver): Promise<void> {
-  const { config, earlier, locks, holds, again } = way;
+  const { config, earlier, locks, holds, awaited = [], again } = way;
   if (plan.devices.length === 0 && (holds?.holds.length ?? 0) === 0) return;
   refuseUninstalled(engine);
   const budget = budgetOf(engine.host, config.timeouts);
@@ -58,7 +61,7 @@ export async function handOver(engine: Engine, plan: Plan, way: HandOver): Promi
   let troubles: readonly Trouble[] = await executed(
     engine,
     plan.owner,
-    (holds?.changes ?? []).flatMap(({ steps }) => steps),
+    holds ? holdSteps(holds, awaited) : [],
     budget,
   );
   let devices = plan;

@@ -124,10 +124,13 @@ export async function giveHoldsBack(
   }
 }
 
-/** Devices come from it, or it is a part of what they come from: it waits until they are back. */
+/**
+ * Devices come from it, or it is a part of what they come from: it waits until they are back. What devices are only free
+ * of does not: a host without its card is to have its login screen.
+ */
 function needsDevicesBack({ kind, key }: HoldId): boolean {
   const rule = kindOf(kind);
-  return rule.changesDevices || rule.partOf?.(key) !== undefined;
+  return (rule.changesDevices && !rule.freesDevices) || rule.partOf?.(key) !== undefined;
 }
 
 /** How what a claim holds would go back now. Changes nothing. Throws as {@link decideHolds}. */

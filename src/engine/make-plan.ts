@@ -8,6 +8,7 @@ import { VfioHookError } from '../errors.ts';
 import type { Host } from '../host/host.ts';
 import { takeSnapshot } from '../observe/take-snapshot.ts';
 import type { Log } from '../log/log.ts';
+import type { PciAddress } from '../pci/address.ts';
 import type { Snapshot } from '../pci/snapshot.ts';
 import { plan, refusals, type Plan, type PlanInput } from '../plan/plan.ts';
 import type { RefuseVerdict } from '../plan/verdict.ts';
@@ -32,6 +33,8 @@ export interface PlanRequest {
 export interface PlannedStart {
   readonly plan: Plan;
   readonly snapshot: Snapshot;
+  /** Devices that are open now, and are expected not to be once what is done before has ended who has them. */
+  readonly awaited: readonly PciAddress[];
 }
 
 /**
@@ -56,7 +59,15 @@ export async function makePlan(request: PlanRequest): Promise<PlannedStart> {
     allowUnsafeInterrupts: config.allowUnsafeInterrupts,
   });
   if (planned.unsafeInterrupts) refuseBlockedParameter(host);
-  return { snapshot, plan: planned };
+  return { snapshot, plan: planned, awaited: awaitedDevices(seen, snapshot) };
+}
+
+/** Those that somebody who ends has open. */
+function awaitedDevices(seen: Snapshot, expected: Snapshot): readonly PciAddress[] {
+  const heldIn = ({ uses }: Snapshot): readonly PciAddress[] =>
+    uses.filter(({ reason, yields }) => reason === 'held' && yields !== true).map(({ device }) => device);
+  const still = heldIn(expected);
+  return heldIn(seen).filter((device) => !still.includes(device));
 }
 
 /** Writes the verdicts to the log, where they are heard at level `debug` only. */

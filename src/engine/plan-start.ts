@@ -29,6 +29,7 @@ import { promisedBy, wishesOf, type KnownMdev, type Places } from '../resource/w
 import { quoteName } from '../text.ts';
 import { refuseBlocked, refuseBlockedHolds } from './blocked.ts';
 import { refuseDamaged } from './claim-store.ts';
+import { displayCards, displayPlaces, withDisplayAllowed } from './display.ts';
 import type { Engine } from './engine.ts';
 import { changesDevices, decideHolds, locksOf, locksOfGroups } from './holds.ts';
 import { makePlan, type PlannedStart } from './make-plan.ts';
@@ -64,8 +65,15 @@ export function startOf(engine: Engine, guest: Domain): Start | undefined {
   const mayWish = mdevHostdevs(guest).length > 0 || engine.hasOwnConfig?.(guest) === true;
   if (!isOurs && !mayWish) return undefined;
   refuseForeignModels(engine.host, owner, hostdevs);
-  const config = engine.loadConfig(guest);
-  const places = placesOn(engine.host, config);
+  const written = engine.loadConfig(guest);
+  const { display } = written;
+  const cards = display ? displayCards(engine.host, display, hostdevs) : [];
+  const config = display ? withDisplayAllowed(written, engine.host, cards) : written;
+  const [earlier] = engine.store.one(claimKey(owner)).claims;
+  const places = {
+    ...placesOn(engine.host, config),
+    ...(display && { display: displayPlaces(engine.host, cards, earlier) }),
+  };
   refuseStrange(owner, config, hostdevs, places);
   const wishes = wishesOf(config, guest, places);
   return isOurs || wishes.length > 0 ? { owner, hostdevs, wishes, config } : undefined;

@@ -71,6 +71,7 @@ async function prepareLocked(
     earlier,
     locks,
     holds,
+    awaited: planned.awaited,
     onFailure,
     ...(planned.isExpected && { again }),
   });

@@ -36,6 +36,11 @@ export function canonicalUnit(host: Host, unit: Unit): Unit {
   return name === undefined ? unit : { name };
 }
 
+/** Whether the system has a file of this unit, or of one that is called so as well. */
+export function hasUnitFile(host: Host, name: string): boolean {
+  return PLACES.some((place) => host.status(`${place}/${name}`) !== undefined);
+}
+
 /**
  * What systemd says of units, by their keys; one question for each manager. Of a user whose manager does not run, none is
  * there. Throws VH_STUCK when a manager does not answer in time, VH_INSTALLATION without systemd.

@@ -13,6 +13,8 @@ export interface KernelFacts {
   readonly guardsGroups: boolean;
   /** It has `resourceN_resize`: 6.1 (commit 91fa127794ac). */
   readonly resizesBars: boolean;
+  /** A vfio driver that takes a VGA device takes the frame buffer of the firmware away until the next boot: 6.1. */
+  readonly evictsFirmware: boolean;
   /** A BAR size that does not fit leaves every BAR as it was: commit 337b1b566db0. */
   readonly restoresBars: boolean;
 }
@@ -44,6 +46,7 @@ export function kernelFacts(release: string, banner = ''): KernelFacts {
     known: isAtLeast(5, 15),
     guardsGroups: isAtLeast(5, 19),
     resizesBars: isAtLeast(6, 1),
+    evictsFirmware: isAtLeast(6, 1),
     restoresBars: isAtLeast(6, 19) || Math.max(patch, ...patches) >= since,
   };
 }

@@ -30,6 +30,11 @@ export const sysfs = {
   mountTables: ['/proc/self/mountinfo', '/proc/1/mountinfo'],
   uptime: '/proc/uptime',
   platformDevices: '/sys/bus/platform/devices',
+  platformDevice: (name: string): string => `/sys/bus/platform/devices/${name}`,
+  platformBinding: (driver: string, way: 'bind' | 'unbind'): string =>
+    `/sys/bus/platform/drivers/${driver}/${way}`,
+  /** Sessions that logind knows, a file for each. */
+  loginSessions: '/run/systemd/sessions',
   class: (name: string): string => `/sys/class/${name}`,
   device: (address: PciAddress): string => `/sys/bus/pci/devices/${address}`,
   attribute: (address: PciAddress, name: string): string => `/sys/bus/pci/devices/${address}/${name}`,
@@ -57,6 +62,7 @@ export const sysfs = {
   fibTrie: '/proc/net/fib_trie',
   tcpConnections: ['/proc/net/tcp', '/proc/net/tcp6'],
   consoles: '/sys/class/vtconsole',
+  console: (name: string, file: 'name' | 'bind'): string => `/sys/class/vtconsole/${name}/${file}`,
   frameBuffers: '/sys/class/graphics',
   /** The control groups of the system's services. */
   systemUnits: '/sys/fs/cgroup/system.slice',

@@ -39,8 +39,11 @@ export interface DeviceUse {
   readonly hints: readonly Hint[];
   /** It ends by itself as soon as the device leaves its driver, so that it keeps nobody from the device. */
   readonly yields?: true;
-  /** The units of systemd whose processes are all that keeps it, by the keys of src/pci/unit.ts. */
-  readonly units?: readonly string[];
+  /**
+   * What ends everything that keeps it: for each of those processes the units of systemd, by the keys of src/pci/unit.ts, of
+   * which one has to be stopped. Absent where that would not be enough.
+   */
+  readonly units?: readonly (readonly string[])[];
   /** False: no hint offers to allow it, since what came of that is worse than no guest. It can be allowed all the same. */
   readonly offered?: false;
 }

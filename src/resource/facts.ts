@@ -109,6 +109,18 @@ export interface Facts {
   readonly unit: Readonly<{
     /** Whether systemd knows it. */
     there: boolean;
+    /** Users whose sessions end with it, by name. */
+    users: readonly string[];
+  }>;
+  readonly console: Readonly<{
+    /** As it is called now: `vtcon1`. */
+    name: string;
+    /** The kernel has it for good. */
+    system: boolean;
+  }>;
+  readonly framebuffer: Readonly<{
+    /** The kernel takes it away until the next boot as soon as a vfio driver has its card. */
+    goes: boolean;
   }>;
   readonly frequency: Readonly<{
     /** Name of the scaling driver: `amd-pstate-epp`. */

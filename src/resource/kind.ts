@@ -112,6 +112,8 @@ export interface ResourceKind<
   readonly stage: Stage;
   /** A start plans its devices anew after a change of this kind: it makes, frees or renames devices. */
   readonly changesDevices: boolean;
+  /** Devices are only free of it: it goes back also where they have not. */
+  readonly freesDevices?: true;
   /** What is written to change it, by the rows of src/steps/attributes.ts. */
   readonly attributes: readonly AttributeName[];
   /** Whether something else that was written, or a program that was run, is about this key as well. */

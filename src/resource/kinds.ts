@@ -1,5 +1,7 @@
 import type { HoldKind } from '../claim/hold.ts';
 import type { KindOf, ResourceKind } from './kind.ts';
+import { console } from './display/console.ts';
+import { framebuffer } from './display/framebuffer.ts';
 import { mdev } from './mdev/mdev.ts';
 import { vfMac } from './sriov/vf-mac.ts';
 import { vfResource } from './sriov/vf-resource.ts';
@@ -14,6 +16,8 @@ import { vgpu } from './vgpu/vgpu.ts';
 /** Every kind. One that is missing does not compile. */
 export const kinds: { readonly [K in HoldKind]: KindOf<K> } = {
   unit,
+  console,
+  framebuffer,
   vfs,
   vf,
   'vf-mac': vfMac,

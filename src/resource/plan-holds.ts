@@ -3,6 +3,7 @@ import { claimKey, ownerPhrase } from '../claim/owner.ts';
 import { advice, command } from '../hint.ts';
 import type { PciAddress } from '../pci/address.ts';
 import type { Snapshot } from '../pci/snapshot.ts';
+import type { Step } from '../steps/step.ts';
 import {
   counted,
   foreignWords,
@@ -77,6 +78,22 @@ export function expectAfter(
     (expected, { kind, ...ahead }) => kindOf(kind).expect?.(expected, ahead, asked) ?? expected,
     snapshot,
   );
+}
+
+/**
+ * The steps of a plan, in order; behind those that end programs it is waited until these devices are closed, before anything
+ * else is taken from them.
+ */
+export function holdSteps(
+  { changes }: Pick<HoldPlan, 'changes'>,
+  awaited: readonly PciAddress[],
+): readonly Step[] {
+  const isService = ({ kind }: HoldChange): boolean => kindOf(kind).stage === 'services';
+  return [
+    ...changes.filter(isService).flatMap(({ steps }) => steps),
+    ...awaited.map((device): Step => ({ kind: 'await-closed', device })),
+    ...changes.filter((change) => !isService(change)).flatMap(({ steps }) => steps),
+  ];
 }
 
 interface PlannedWish {

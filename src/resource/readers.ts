@@ -2,6 +2,7 @@ import type { HoldId, HoldKind } from '../claim/hold.ts';
 import type { Host } from '../host/host.ts';
 import { mdevGroup } from '../observe/mdev.ts';
 import type { Seen, SeenOf } from './kind.ts';
+import { readConsoles, readFramebuffers } from './display/read-display.ts';
 import { readMdevs } from './mdev/read-mdevs.ts';
 import { readUnitStates } from './services/read-units.ts';
 import { readVf, readVfMac, readVfResource } from './sriov/read-vf.ts';
@@ -24,6 +25,8 @@ export type Reader<K extends HoldKind> = (
 /** How each kind is read. One that is missing does not compile. */
 const readers: { readonly [K in HoldKind]: Reader<K> } = {
   unit: readUnitStates,
+  console: readConsoles,
+  framebuffer: readFramebuffers,
   vfs: readVfs,
   vgpu: readVgpus,
   mdev: readMdevs,

@@ -5,6 +5,7 @@ import { poolKey } from '../pci/hugepages.ts';
 import { attributesText, type Mdev, type MdevAttributes } from '../pci/mdev.ts';
 import { promisedAddresses, type Routing } from '../pci/routing.ts';
 import type { Wish } from './kind.ts';
+import { displayWishes, type DisplayPlaces } from './display/wishes.ts';
 import { serviceWishes, type CanonicalUnit } from './services/wishes.ts';
 import { cardWishes } from './sriov/card-wishes.ts';
 import type { ProfilePlace } from './sriov/profile.ts';
@@ -24,20 +25,22 @@ export interface Places {
   /** What a mediated device is that no configuration names: what mdevctl makes of it, or what it is. */
   readonly knownMdev?: (uuid: string) => KnownMdev | undefined;
   readonly canonicalUnit?: CanonicalUnit;
+  /** What of the host's screen is on the guest's cards. */
+  readonly display?: DisplayPlaces;
   /** The frequency policies of these CPUs, or of all. */
   readonly policiesOf?: (cpus: readonly number[] | undefined) => readonly string[];
 }
 
 /** The part of a configuration that wishes come from. */
 type WishfulConfig = Pick<Config, 'hugepages' | 'sriov'> &
-  Partial<Pick<Config, 'vgpu' | 'mdev' | 'services' | 'governor'>>;
+  Partial<Pick<Config, 'vgpu' | 'mdev' | 'services' | 'governor' | 'display'>>;
 
 /**
  * What a guest needs besides its devices: what its configuration asks for, and of the host's cards those that it is
  * assigned a virtual function of, with what is set of that. Throws VH_CONFIG as {@link vgpuWishes}.
  */
 export function wishesOf(
-  { hugepages, sriov, vgpu = [], mdev = [], services, governor }: WishfulConfig,
+  { hugepages, sriov, vgpu = [], mdev = [], services, governor, display }: WishfulConfig,
   domain: Domain,
   places: Places,
 ): readonly Wish[] {
@@ -54,8 +57,11 @@ export function wishesOf(
       { kind: 'mdev', key: uuid, wish: { parent, type, attributes: attributesText(attributes), api: model } },
     ];
   });
+  const screen = display && places.display ? displayWishes(display, places.display, canonicalUnit) : [];
+  const isStopped = ({ key }: Wish): boolean => screen.some((wish) => wish.key === key);
   return [
-    ...(services ? serviceWishes(services, canonicalUnit) : []),
+    ...screen,
+    ...(services ? serviceWishes(services, canonicalUnit) : []).filter((wish) => !isStopped(wish)),
     ...sriov.flatMap((card) => cardWishes(card, assigned, places)),
     ...vgpuWishes(vgpu, addresses, vgpuCardOf),
     ...mediated,

@@ -102,6 +102,20 @@ export const attributes: { readonly [A in AttributeName]: Attribute<AttributeKey
     absent: () => 'this kernel has no such pool',
     errnos: { EINVAL: 'this kernel makes no pages of that size while it runs' },
   },
+  /**
+   * The write never fails: what cannot be is passed over in silence (drivers/tty/vt/vt.c:store_bind), such as to unbind a
+   * console when no other can take its place.
+   */
+  'console-bound': {
+    path: (key) => sysfs.console(key, 'bind'),
+    describe: (key) => `binding of text console ${key}`,
+    name: 'bind',
+    otherwise: (_now, to) =>
+      to === '0'
+        ? 'it stays bound: no other console can take its place'
+        : 'the kernel does not bind it again',
+    absent: () => 'it is not there any more',
+  },
   /** The kernel loads a governor that is a module (drivers/cpufreq/cpufreq.c:store_scaling_governor, cpufreq_parse_governor). */
   governor: {
     path: (key) => sysfs.frequencyPolicy(key, 'scaling_governor'),

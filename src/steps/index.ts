@@ -1,9 +1,11 @@
 import type { Host } from '../host/host.ts';
 import type { Step, StepKind } from './step.ts';
+import { awaitClosed } from './await-closed.ts';
 import { bind } from './bind.ts';
 import { compactMemory } from './compact-memory.ts';
 import { createMdev } from './create-mdev.ts';
 import type { StepDefinition, StepOutcome } from './definition.ts';
+import { framebuffer } from './framebuffer.ts';
 import { loadModule } from './load-module.ts';
 import { probe } from './probe.ts';
 import { removeMdev } from './remove-mdev.ts';
@@ -22,6 +24,8 @@ const definitions: { readonly [K in StepKind]: StepDefinition<Extract<Step, { ki
   'set-link': setLink,
   'compact-memory': compactMemory,
   unit,
+  framebuffer,
+  'await-closed': awaitClosed,
   'sriov-manage': sriovManage,
   'create-mdev': createMdev,
   'set-mdev-attribute': setMdevAttribute,

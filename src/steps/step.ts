@@ -11,6 +11,8 @@ export type Step =
   | SetLink
   | CompactMemory
   | ChangeUnit
+  | ChangeFramebuffer
+  | AwaitClosed
   | SriovManage
   | CreateMdev
   | SetMdevAttribute
@@ -49,6 +51,8 @@ const belongsTo = {
   'module-parameter': 'name',
   /** Pages that a pool of huge pages keeps; its key is that of src/pci/hugepages.ts. */
   hugepages: 'name',
+  /** `1` or `0`: whether a driver of the text console has its terminals; its key is that driver, `vtcon1`. */
+  'console-bound': 'name',
   /** What decides how fast the CPUs of a frequency policy run; its key is the policy. */
   governor: 'name',
   /** Energy-performance preference of a frequency policy; its key is the policy. */
@@ -149,6 +153,21 @@ export interface RemoveMdev extends Mdev {
   readonly available: number;
 }
 
+/** Takes the frame buffer that the firmware has left from its driver, or gives it back. */
+export interface ChangeFramebuffer {
+  readonly kind: 'framebuffer';
+  /** Its device of the platform: `efi-framebuffer.0`. */
+  readonly key: string;
+  readonly driver: string;
+  readonly to: 'bind' | 'unbind';
+}
+
+/** Waits until nobody has a node of the device open any more. Changes nothing. */
+export interface AwaitClosed {
+  readonly kind: 'await-closed';
+  readonly device: PciAddress;
+}
+
 /** Takes the device from its driver. */
 export interface Unbind {
   readonly kind: 'unbind';
@@ -183,7 +202,7 @@ export type Subject =
   | { readonly device: PciAddress }
   | {
       readonly device?: undefined;
-      readonly kind: 'module' | 'memory' | 'unit' | 'mdev' | 'link' | AttributeName;
+      readonly kind: 'module' | 'memory' | 'unit' | 'framebuffer' | 'mdev' | 'link' | AttributeName;
       readonly key: string;
     };
 
@@ -199,12 +218,14 @@ export function subjectOf(step: Step): Subject {
     case 'compact-memory':
       return { kind: 'memory', key: step.node === undefined ? 'all nodes' : `node${step.node}` };
     case 'unit':
-      return { kind: 'unit', key: step.key };
+    case 'framebuffer':
+      return { kind: step.kind, key: step.key };
     case 'create-mdev':
     case 'set-mdev-attribute':
     case 'remove-mdev':
       return { kind: 'mdev', key: step.uuid };
     case 'sriov-manage':
+    case 'await-closed':
     case 'unbind':
     case 'resize-bar':
     case 'bind':

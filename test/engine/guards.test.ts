@@ -76,8 +76,10 @@ const only = (device: string, ...reasons: readonly string[]): string =>
 const ALL_ROUTES = 'give the host another default route first; see: ip route show table all';
 const ROUTE = 'give the host another default route first; see: ip route show default';
 const SSH = 'log in through another interface, or at the machine itself';
-const SCREEN =
-  'make another card the primary display in the firmware setup, so that the host has a screen of its own';
+const SCREEN = [
+  'make another card the primary display in the firmware setup, so that the host has a screen of its own',
+  `or give the guest the screen of the host, by display: {release: "${GPU}"} in its configuration`,
+];
 const ONLY_CARD = `${GPU} is the host's only graphics card, so the desktop has no other to be on: save your work, log out and stop the display manager before the guest starts`;
 const KEYBOARD =
   'plug a keyboard into a port of another USB controller; lsusb -t shows which ports are whose';
@@ -300,7 +302,7 @@ processes: [{ name: sshd, sessions: [{ local: '[2001:db8:7::5]:22', peer: '[2001
     assigned: [GPU],
     device: GPU,
     reason: 'the firmware chose it as the primary display (boot_vga is 1)',
-    hints: [SCREEN],
+    hints: [...SCREEN],
     allow: only(GPU, 'boot-vga'),
   },
   {
@@ -309,7 +311,7 @@ processes: [{ name: sshd, sessions: [{ local: '[2001:db8:7::5]:22', peer: '[2001
     assigned: [GPU],
     device: GPU,
     reason: 'the firmware chose it as the primary display (boot_vga is 1)',
-    hints: [SCREEN],
+    hints: [...SCREEN],
     allow: only(GPU, 'boot-vga'),
     lost: ['console dummy device: not bound -> bound', 'console frame buffer device: bound -> absent'],
   },
@@ -319,7 +321,7 @@ processes: [{ name: sshd, sessions: [{ local: '[2001:db8:7::5]:22', peer: '[2001
     assigned: [SOUND],
     device: companion(GPU),
     reason: 'the firmware chose it as the primary display (boot_vga is 1)',
-    hints: [SCREEN],
+    hints: [...SCREEN],
     allow: only(GPU, 'boot-vga'),
   },
   {
@@ -328,7 +330,7 @@ processes: [{ name: sshd, sessions: [{ local: '[2001:db8:7::5]:22', peer: '[2001
     assigned: [GPU],
     device: GPU,
     reason: 'the text console is on it (fb0)',
-    hints: [SCREEN],
+    hints: [...SCREEN],
     allow: only(GPU, 'console'),
   },
   {
@@ -341,7 +343,7 @@ files: { /sys/class/graphics/fb0: '-> /sys/devices/pci0000:00/0000:00:1d.0/${GPU
     assigned: [GPU],
     device: GPU,
     reason: 'the firmware chose it as the primary display (boot_vga is 1)',
-    hints: [SCREEN, `also ${GPU}: the text console is on it (fb0)`],
+    hints: [...SCREEN, `also ${GPU}: the text console is on it (fb0)`],
     allow: only(GPU, 'boot-vga', 'console'),
     lost: [
       'console dummy device: not bound -> bound',
@@ -553,7 +555,7 @@ processes: [${program('kodi', '/dev/fb1')}]`,
     device: GPU,
     reason: 'the firmware chose it as the primary display (boot_vga is 1)',
     hints: [
-      SCREEN,
+      ...SCREEN,
       'do not stop "Xorg" (pid 40001, lightdm.service): this ends your session and every program in it',
       ONLY_CARD,
       `also ${GPU}: the text console is on it (fb0)`,
@@ -705,7 +707,7 @@ describe('a reason that the configuration allows', () => {
       config: allow(GPU, 'boot-vga'),
       assigned: [GPU],
       message: `cannot give ${GPU} to guest "win11": ${console}`,
-      hints: [SCREEN, both],
+      hints: [...SCREEN, both],
     },
     {
       name: 'does not stand for another reason',
@@ -713,7 +715,10 @@ describe('a reason that the configuration allows', () => {
       config: allow(GPU, 'boot-vga', 'held', 'mounted'),
       assigned: [GPU],
       message: `cannot give ${GPU} to guest "win11": ${console}`,
-      hints: [SCREEN, `to allow it: devices: [${only(GPU, 'console')}] in /etc/vfio-hook/domains/win11.yaml`],
+      hints: [
+        ...SCREEN,
+        `to allow it: devices: [${only(GPU, 'console')}] in /etc/vfio-hook/domains/win11.yaml`,
+      ],
     },
     {
       name: 'does not stand for another device, though that is in the same group',
@@ -721,7 +726,7 @@ describe('a reason that the configuration allows', () => {
       config: allow(SOUND, 'boot-vga', 'console'),
       assigned: [GPU, SOUND],
       message: `cannot give ${GPU} to guest "win11": ${primary}`,
-      hints: [SCREEN, `also ${GPU}: the text console is on it (fb0)`, both],
+      hints: [...SCREEN, `also ${GPU}: the text console is on it (fb0)`, both],
     },
     {
       name: 'of an earlier rule does not add to that of a later one',
@@ -731,7 +736,7 @@ describe('a reason that the configuration allows', () => {
       ),
       assigned: [GPU],
       message: `cannot give ${GPU} to guest "win11": ${primary}`,
-      hints: [SCREEN, both],
+      hints: [...SCREEN, both],
     },
     {
       name: 'is taken back by a later rule that allows nothing',
@@ -741,7 +746,7 @@ describe('a reason that the configuration allows', () => {
       ),
       assigned: [GPU],
       message: `cannot give ${GPU} to guest "win11": ${primary}`,
-      hints: [SCREEN, `also ${GPU}: the text console is on it (fb0)`, both],
+      hints: [...SCREEN, `also ${GPU}: the text console is on it (fb0)`, both],
     },
     {
       name: 'does not make a BAR fit',
@@ -759,7 +764,7 @@ describe('a reason that the configuration allows', () => {
       config: configOf(`devices: [{match: "${GPU}", bars: {2: 8MiB}}]`),
       assigned: [GPU],
       message: `cannot give ${GPU} to guest "win11": ${primary}`,
-      hints: [SCREEN, `also ${GPU}: the text console is on it (fb0)`, both],
+      hints: [...SCREEN, `also ${GPU}: the text console is on it (fb0)`, both],
     },
   ];
   for (const { name, host, config, assigned, message, hints } of rows) {

@@ -41,6 +41,10 @@ function factsOf({ kind, key }: Hold): readonly string[] {
       return ['virtual functions', 'vf autoprobe', 'power control'].map((fact) => `${key} ${fact}`);
     case 'unit':
       return [`unit ${key}`];
+    case 'console':
+      return [`console ${key}`];
+    case 'framebuffer':
+      return [`firmware frame buffer`];
     case 'frequency':
       return [`frequency ${key}`];
     case 'vgpu':
@@ -149,6 +153,13 @@ function stateOf(machine: MachineState, kind: Hold['kind'], key: string): Stated
       const unit = machine.units[key];
       return { active: unit?.active === 'active' };
     }
+    case 'console': {
+      const found = machine.consoles.find(({ text }) => text === key);
+      return found && { bound: found.bound };
+    }
+    case 'framebuffer':
+      if (machine.firmwareFramebuffer !== key) return undefined;
+      return { driver: machine.firmwareUnbound ? '' : key.replace(/\.\d+$/, '') };
     case 'frequency': {
       const { governor = '', epp = '' } = machine.frequency[key] ?? {};
       return { governor, epp };

@@ -125,9 +125,27 @@ export const generated: { readonly [K in HoldKind]: Generated<K> } = {
     original: plain({ active: fc.boolean() }),
     // Two that want different things are a conflict, so all want the same.
     wishes: fc.boolean().map((active) => [{ active }, { active }, { active }] as const),
-    facts: { there: true },
+    facts: { there: true, users: [] },
     gradual: [],
     apply: (state, step) => (step.kind === 'unit' ? { active: step.to === 'start' } : state),
+  },
+  console: {
+    key: 'frame buffer device',
+    original: plain({ bound: fc.boolean() }),
+    wishes: three(fc.constant({ bound: false as const })),
+    facts: { name: 'vtcon1', system: false },
+    gradual: [],
+    apply: (state, step) =>
+      step.kind === 'set' && step.attribute === 'console-bound' ? { bound: step.to === '1' } : state,
+  },
+  framebuffer: {
+    key: 'efi-framebuffer.0',
+    original: fc.constantFrom({ driver: 'efi-framebuffer' }, { driver: '' }),
+    wishes: three(fc.constant({ driver: '' as const })),
+    facts: { goes: true },
+    gradual: [],
+    apply: (state, step) =>
+      step.kind === 'framebuffer' ? { driver: step.to === 'bind' ? step.driver : '' } : state,
   },
   frequency: {
     key: 'policy4',

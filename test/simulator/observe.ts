@@ -37,13 +37,21 @@ export function observe(state: MachineState): Observation {
     for (const [node, { nr, surplus }] of nodes.entries())
       facts[`huge pages of ${sizeKb} kB on node ${node}`] = String(nr - surplus);
   }
-  for (const [key, { active }] of Object.entries(state.units)) facts[`unit ${key}`] = active;
+  for (const [key, { active }] of Object.entries(state.units))
+    if (!isOfSession(state, key)) facts[`unit ${key}`] = active;
   for (const [policy, { governor, epp }] of Object.entries(state.frequency))
     facts[`frequency ${policy}`] = epp === undefined ? governor : `${governor} ${epp}`;
   for (const [uuid, { parent, type, leaving }] of Object.entries(state.mdevs))
     facts[`mediated device ${uuid}`] = `${type} on ${parent}${leaving ? ', leaving' : ''}`;
-  if (state.firmwareFramebuffer !== undefined) facts['firmware frame buffer'] = state.firmwareFramebuffer;
+  if (state.firmwareFramebuffer !== undefined)
+    facts['firmware frame buffer'] =
+      `${state.firmwareFramebuffer}${state.firmwareUnbound ? ', released' : ''}`;
   return Object.fromEntries(Object.entries(facts).sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+/** Whether a unit is a part of somebody's session: nobody brings one back. */
+function isOfSession({ spec: { logins = [] } }: MachineState, key: string): boolean {
+  return key.endsWith('.scope') || logins.some(({ uid }) => key.startsWith(`user ${uid} `));
 }
 
 /** What a card keeps for a function that is new. */

@@ -15,7 +15,7 @@ import { stateAfter, type After } from '../../plan/after.ts';
 import { refusals } from '../../plan/plan.ts';
 import { allowance } from '../../engine/allowance.ts';
 import type { Verdict } from '../../plan/verdict.ts';
-import type { HoldPlan } from '../../resource/plan-holds.ts';
+import { holdSteps, type HoldPlan } from '../../resource/plan-holds.ts';
 import { escapeControl, safeLine } from '../../text.ts';
 import { hintForPeople, type Manner } from './for-people.ts';
 import { holdLines, holdsJson } from './holds.ts';
@@ -29,7 +29,7 @@ export interface RenderOptions extends Manner {
 
 /** A plan in words: groups with a verdict on each member, then the writes in order. Glyphs, not colour alone, carry the meaning. */
 export function planText(
-  { plan, snapshot, holds, isExpected = false }: PlannedStart & Partial<Planned>,
+  { plan, snapshot, holds, awaited = [], isExpected = false }: PlannedStart & Partial<Planned>,
   options: RenderOptions & { readonly place?: PlaceRules | undefined },
 ): string {
   const { names, place } = options;
@@ -62,7 +62,7 @@ export function planText(
     for (const hint of hints) lines.push(...hintForPeople('  hint: ', hint, options));
     return lines.map(safeLine).join('\n');
   }
-  const first = holds?.changes.flatMap(({ steps }) => steps) ?? [];
+  const first = holds ? holdSteps(holds, awaited) : [];
   const second = [...(holds?.later ?? []).flatMap(({ steps }) => steps), ...plan.steps];
   const all = [...first, ...second];
   const shown = stepLines(all, options);
@@ -89,10 +89,11 @@ export function planJson({
   snapshot,
   isRunning = false,
   holds,
+  awaited = [],
   isExpected = false,
 }: PlannedStart & Partial<Planned>): unknown {
   const { owner } = plan;
-  const first = [...(holds?.changes ?? []), ...(holds?.later ?? [])].flatMap(({ steps }) => steps);
+  const first = holds ? [...holdSteps(holds, awaited), ...holds.later.flatMap(({ steps }) => steps)] : [];
   return {
     ...(owner.kind === 'guest' ? { guest: guestOf(owner) } : { owner: { kind: owner.kind } }),
     running: isRunning,

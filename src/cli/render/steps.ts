@@ -39,6 +39,8 @@ function setJson({ attribute, key, to }: SetAttribute): object {
       return { kind, ...parameterOf(key), to };
     case 'hugepages':
       return { kind, pool: key, to: Number(to) };
+    case 'console-bound':
+      return { kind, console: key, to: to === '1' };
     case 'governor':
     case 'energy-preference':
       return { kind, policy: key, to };

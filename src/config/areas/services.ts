@@ -44,7 +44,8 @@ const unit = v.pipe(
   v.description('A unit of systemd, by its name; one of a user with that user.'),
 );
 
-const units = (what: string) =>
+/** A list of units, each of them once. */
+export const units = (what: string) =>
   v.pipe(
     v.array(unit, expected('a list (each entry begins with "-")')),
     v.checkItems(

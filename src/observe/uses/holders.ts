@@ -8,7 +8,9 @@ import type { DeviceUse } from '../../pci/use.ts';
 import { describeHolders } from '../describe-holders.ts';
 import type { Holder, Host } from '../../host/host.ts';
 import { notAnswering } from '../not-answering.ts';
+import { displayManager, endsWith, type DisplayManager } from '../display-manager.ts';
 import { cardChoice } from './desktops.ts';
+import { releaseHint } from './graphics.ts';
 import { desktopHints } from './keep-off.ts';
 import { letsGo } from './sound-servers.ts';
 import { listed } from './words.ts';
@@ -88,7 +90,8 @@ function holdersOf({ nodes, holders }: Openings, device: PciAddress): readonly H
 function heldUse({ host, nodes, holders }: Openings, device: PciAddress): DeviceUse {
   const waits = nodes.some((node) => node.waits === true && holders.some(({ path }) => path === node.path));
   const desktop = desktopHints(host, device, holders);
-  const units = unitsOf(holders);
+  const manager = displayManager(host);
+  const units = endingUnits(host, manager, holders);
   // What else runs in the session has the card from its desktop, and goes off it with that.
   const others = holders.filter(
     (holder) => cardChoice(holder) === undefined && (desktop.length === 0 || isOwnService(holder)),
@@ -100,19 +103,28 @@ function heldUse({ host, nodes, holders }: Openings, device: PciAddress): Device
     hints: uniqueHints([
       ...desktop,
       ...others.map(howToEnd),
-      ...(desktop.length === 0 && units ? [howToEndEachTime(units)] : []),
+      ...(units ? howToEndEachTime({ device, units, manager, isDesktop: desktop.length > 0 }) : []),
     ]),
     ...(units && { units }),
     ...((waits || desktop.length > 0) && { offered: false }),
   };
 }
 
-/** The units that have to be stopped so that nobody of these is left; undefined where that would not be enough. */
-function unitsOf(holders: readonly Holder[]): readonly string[] | undefined {
-  const units = holders.map(({ unit, guest }) =>
-    unit && guest === undefined && isUnitName(unit.name) ? unitKey(unit) : undefined,
-  );
-  return units.includes(undefined) ? undefined : [...new Set(units.flatMap((key) => key ?? []))];
+/** As {@link DeviceUse.units}. */
+function endingUnits(
+  host: Host,
+  manager: DisplayManager | undefined,
+  holders: readonly Holder[],
+): DeviceUse['units'] {
+  const units = holders.map((holder) => {
+    const { unit, guest } = holder;
+    if (!unit || guest !== undefined) return [];
+    const own = isUnitName(unit.name) ? [unitKey(unit)] : [];
+    return manager && endsWith(host, manager, holder) ? [...own, manager.key] : own;
+  });
+  if (units.some((each) => each.length === 0)) return undefined;
+  const different = new Map(units.map((each) => [each.join(' or '), each]));
+  return [...different.values()];
 }
 
 /** Whether a process is no part of a session: a guest, or a service of the system. */
@@ -188,14 +200,27 @@ export async function nvidiaMinor(
 /** Bytes: more than the driver says of one card. */
 const NVIDIA_TEXT = 4096;
 
-/** Daemons that are in the way of every start are for the configuration of the guest. */
-function howToEndEachTime(keys: readonly string[]): Hint {
-  const names = keys
+interface InTheWay {
+  readonly device: PciAddress;
+  readonly units: NonNullable<DeviceUse['units']>;
+  readonly manager: DisplayManager | undefined;
+  readonly isDesktop: boolean;
+}
+
+/** What is in the way of every start is for the configuration of the guest: daemons, and the desktop with all that is in it. */
+function howToEndEachTime({ device, units, manager, isDesktop }: InTheWay): readonly Hint[] {
+  const withManager = units.filter((each) => manager && each.includes(manager.key));
+  const keys = units.filter((each) => !withManager.includes(each)).flatMap(([first]) => first ?? []);
+  const names = [...new Set(keys)]
     .map(unitOfKey)
     .map(({ name, user }) => (user === undefined ? name : `{unit: ${name}, user: ${user}}`));
-  return advice(
-    `vfio-hook can do that for a guest, and undo it afterwards: services: {stop: [${names.join(', ')}]} in its configuration`,
-  );
+  const services = `services: {stop: [${names.join(', ')}]}`;
+  if (withManager.length > 0)
+    return [releaseHint(device, manager, names.length > 0 ? ` and ${services}` : '')];
+  if (isDesktop) return [];
+  return [
+    advice(`vfio-hook can do that for a guest, and undo it afterwards: ${services} in its configuration`),
+  ];
 }
 
 /** A scope is a session or one program of a desktop, so there the process is what to end. */

@@ -1,6 +1,7 @@
 import { advice, command } from '../../hint.ts';
 import type { Snapshot } from '../../pci/snapshot.ts';
 import { unitOfKey, unitWords } from '../../pci/unit.ts';
+import { quoteName } from '../../text.ts';
 import type { KindOf } from '../kind.ts';
 
 /**
@@ -10,6 +11,7 @@ import type { KindOf } from '../kind.ts';
 export const unit: KindOf<'unit'> = {
   stage: 'services',
   changesDevices: true,
+  freesDevices: true,
   attributes: [],
   lock: (key) => `unit ${key}`,
   writes: (key, { path }) => path.startsWith('systemctl ') && path.endsWith(` -- ${unitOfKey(key).name}`),
@@ -23,13 +25,23 @@ export const unit: KindOf<'unit'> = {
       }
     );
   },
-  guard: ({ key, seen, to }) =>
-    to.active && !seen.facts.there
+  guard: ({ key, seen: { facts }, to }) => {
+    if (to.active && !facts.there) {
+      const reason = `systemd knows no unit ${unitWords(unitOfKey(key))}`;
+      return [{ reason, hints: [command('systemctl list-unit-files')] }];
+    }
+    if (to.active || facts.users.length < 2) return [];
+    return [
+      {
+        reason: `its stop would end the sessions of ${listed(facts.users)}`,
+        hints: [advice('let all but one of them log out first: loginctl list-sessions')],
+      },
+    ];
+  },
+  notes: ({ seen: { state, facts }, to }) =>
+    state.active && !to.active && facts.users.length > 0
       ? [
-          {
-            reason: `systemd knows no unit ${unitWords(unitOfKey(key))}`,
-            hints: [command('systemctl list-unit-files')],
-          },
+          `its stop ends the session of ${listed(facts.users)}, with every program in it: whoever starts the guest there loses it; start it from a text console, by ssh or from a timer to stay`,
         ]
       : [],
   steps: ({ key, seen, to }) =>
@@ -39,17 +51,21 @@ export const unit: KindOf<'unit'> = {
   words: (_key, state) => stateWords(state),
 };
 
+function listed(users: readonly string[]): string {
+  return users.map(quoteName).join(' and ');
+}
+
 function stateWords({ active }: { readonly active: boolean }): string {
   return active ? 'running' : 'stopped';
 }
 
-/** A device that only processes of units have open is free once all of these are stopped. */
+/** A device that only processes of units have open is free once each of them has lost its unit. */
 function withoutHolder(snapshot: Snapshot, key: string): Snapshot {
   return {
     ...snapshot,
     uses: snapshot.uses.flatMap((use) => {
-      if (use.units?.includes(key) !== true) return [use];
-      const units = use.units.filter((each) => each !== key);
+      if (use.units?.some((each) => each.includes(key)) !== true) return [use];
+      const units = use.units.filter((each) => !each.includes(key));
       return units.length > 0 ? [{ ...use, units }] : [];
     }),
   };
