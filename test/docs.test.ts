@@ -43,6 +43,7 @@ describe('the documents', () => {
       'docs/doctor.md',
       'docs/errors.md',
       'docs/failure-modes.md',
+      'docs/guides/display.md',
       'docs/guides/mdev.md',
       'docs/guides/scripts.md',
       'docs/guides/sriov.md',

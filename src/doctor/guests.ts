@@ -81,12 +81,15 @@ async function judgeGuest(on: Examination, { domain }: GuestXml): Promise<Found>
         command(`vfio-hook plan ${word(domain.name)}`),
       );
     }
-    if (refused.length === 0 && plan.verdicts.length === 0) return ok('it can start: no PCI device is moved');
     if (refused.length === 0) {
       const moved = plan.verdicts.filter(({ kind }) => kind === 'bind').length;
-      return ok(
-        `it can start: ${count(moved, 'device is', 'devices are')} moved, of IOMMU ${list('group', plan.groups)}`,
-      );
+      const what =
+        plan.verdicts.length === 0
+          ? 'no PCI device is moved'
+          : `${count(moved, 'device is', 'devices are')} moved, of IOMMU ${list('group', plan.groups)}`;
+      return holds.notes.length === 0
+        ? ok(`it can start: ${what}`)
+        : warning(`it can start: ${what}`, ...holds.notes.map(advice));
     }
     const found = refused.map(({ device, reason }) => `${device}: ${reason}`).join('; ');
     const fix = uniqueHints(refused.flatMap(({ hints }) => hints));

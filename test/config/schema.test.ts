@@ -80,7 +80,9 @@ function accepts(schema: JsonSchema, value: unknown): boolean {
 
 function decodes(value: unknown): boolean {
   try {
-    decodeConfigFile(JSON.stringify(value), 'x.json', 'all');
+    // A schema does not know whose file one is: it is the file of those that may say all of it.
+    const isOfGuest = typeof value === 'object' && value !== null && Object.hasOwn(value, 'display');
+    decodeConfigFile(JSON.stringify(value), 'x.json', isOfGuest ? 'guest' : 'all');
     return true;
   } catch {
     return false;

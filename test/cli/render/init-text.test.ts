@@ -48,8 +48,10 @@ async function planWith(host: Host, domain: Domain, config: Config): Promise<Pla
 
 const outcome = (verdict: Verdict): string => (verdict.kind === 'refuse' ? verdict.code : verdict.kind);
 
-const isRootDisk = (verdict: Verdict): boolean =>
-  verdict.kind === 'refuse' && verdict.uses?.[0]?.reason === 'root-disk';
+/** What no proposal gives away: the disk that the host runs from, and a card that the session of a desktop is on. */
+const isKept = (verdict: Verdict): boolean =>
+  verdict.kind === 'refuse' &&
+  verdict.uses?.some(({ reason, offered }) => reason === 'root-disk' || offered === false) === true;
 
 const configOf = (text: string): Config => mergeConfig(defaultConfig, decodeConfigFile(text, 'a.yaml'));
 
@@ -69,9 +71,9 @@ describe('initialConfig', () => {
         const bold = await planWith(host, domain, configOf(takenIn(text)));
         assert.deepEqual(
           bold.verdicts.map(outcome),
-          // What the host uses is given away now, but for the disk that it runs from; all else stays as it was.
+          // What the host uses is given away now, as far as that is proposed; all else stays as it was.
           before.verdicts.map((verdict) =>
-            outcome(verdict) === 'host-use' && !isRootDisk(verdict) ? 'bind' : outcome(verdict),
+            outcome(verdict) === 'host-use' && !isKept(verdict) ? 'bind' : outcome(verdict),
           ),
           name,
         );
