@@ -276,6 +276,7 @@ export const descriptionSchema = v.strictObject({
         user: v.exactOptional(v.number()),
         active: v.optional(v.picklist(['active', 'inactive', 'failed']), 'active'),
         startLimit: v.exactOptional(v.number()),
+        stopMs: v.exactOptional(v.number()),
       }),
     ),
     [],

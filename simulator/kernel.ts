@@ -7,6 +7,7 @@ import { withdrawShares } from './function-profile.ts';
 import { failedOutput, runProgram } from './programs.ts';
 import { resetDevice, setEnabled, setPowerControl } from './power.ts';
 import { resize } from './resize.ts';
+import { unitStopped } from './systemd.ts';
 import { dropVfs, makeVfs, setNumVfs } from './sriov.ts';
 import { deviceByUid, type JournalEntry, type MachineState, type ProgramOutput, type Task } from './state.ts';
 import { storeAttribute, storeOpenAttribute } from './write.ts';
@@ -190,6 +191,8 @@ function perform(state: MachineState, task: Task, work: Work): Outcome {
       task.output = output;
       return then(...todo);
     }
+    case 'unit-stopped':
+      return unitStopped(state, work.key);
     case 'mdev-gone':
       return mdevGone(state, work.uuid);
     case 'load':

@@ -324,6 +324,8 @@ export interface UnitSpec {
   readonly active: 'active' | 'inactive' | 'failed';
   /** How often it may be started before systemd wants to be told that this is on purpose; absent: as often as one likes. */
   readonly startLimit?: number;
+  /** Milliseconds that it takes to stop; absent: none. */
+  readonly stopMs?: number;
 }
 
 /** A session of a user, as logind knows it. */

@@ -69,7 +69,7 @@ export interface FrequencyPolicy {
 
 /** A unit of systemd. */
 export interface UnitRun {
-  active: 'active' | 'inactive' | 'failed';
+  active: 'active' | 'deactivating' | 'inactive' | 'failed';
   /** Since that was forgotten last. */
   starts: number;
 }

@@ -4,6 +4,7 @@ import { endProcess, startAtBoot } from './processes.ts';
 import { endSessionsOf } from './sessions.ts';
 import type { MachineSpec, ProcessSpec, UnitSpec } from './spec.ts';
 import type { MachineState, UnitRun } from './state.ts';
+import { done, type Outcome } from './work.ts';
 
 /**
  * systemctl(1), as far as one unit is stopped or started and looked at: `[--user --machine=UID@] VERB -- NAME…`. A unit that
@@ -55,15 +56,36 @@ export function unitsAtBoot({
 }
 
 function stop(state: MachineState, key: string, unit: UnitRun): ProgramRun {
-  unit.active = 'inactive';
+  const stopMs = specOf(state.spec, key)?.stopMs;
+  if (stopMs === undefined || unit.active !== 'active') {
+    unitStopped(state, key);
+    return succeeded();
+  }
+  unit.active = 'deactivating';
+  const todo = [
+    { do: 'sleep', until: state.clock + stopMs },
+    { do: 'unit-stopped', key },
+  ] as const;
+  return { ...succeeded(), todo };
+}
+
+/** The processes of a unit have ended, with what ends with it. */
+export function unitStopped(state: MachineState, key: string): Outcome {
+  const unit = state.units[key];
+  if (unit) unit.active = 'inactive';
   const own = state.processes.filter((process) => process.unit && unitKey(process.unit) === key);
   for (const process of own) endProcess(state, process);
   endSessionsOf(state, key);
-  return succeeded();
+  return done;
 }
 
 function start(state: MachineState, key: string, unit: UnitRun): ProgramRun {
   if (unit.active === 'active') return succeeded();
+  if (unit.active === 'deactivating') {
+    cancelJobs(state, key);
+    unit.active = 'active';
+    return succeeded();
+  }
   const spec = specOf(state.spec, key);
   unit.starts += 1;
   if (spec?.startLimit !== undefined && unit.starts > spec.startLimit) {
@@ -76,6 +98,17 @@ function start(state: MachineState, key: string, unit: UnitRun): ProgramRun {
   unit.active = 'active';
   startAtBoot(state, processesOf(state.spec, key));
   return succeeded();
+}
+
+/** A job for a unit takes the place of the one before it, and whoever waits for that hears so. */
+function cancelJobs(state: MachineState, key: string): void {
+  const { name = '', user } = parseUnitKey(key) ?? {};
+  const manager = user === undefined ? '' : `--user --machine=${user}@ `;
+  const line = `systemctl ${manager}stop -- ${name}`;
+  for (const task of state.tasks.filter(({ write }) => write?.path === line)) {
+    task.output = { status: 1, stdout: '', stderr: `Job for ${name} canceled.\n` };
+    task.todo = [];
+  }
 }
 
 /** What is failed is forgotten, and so is how often it was started. */

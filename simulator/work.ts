@@ -42,6 +42,7 @@ export type Work =
   | { readonly do: 'unlink-vf'; readonly uid: number }
   | { readonly do: 'vfs-gone'; readonly uid: number }
   /** What a program does, as far as it does it at once; the rest is work that it leaves. */
+  | { readonly do: 'unit-stopped'; readonly key: string }
   | { readonly do: 'run'; readonly program: ActingProgram; readonly args: readonly string[] }
   /** Wait until nobody has a mediated device open that is being removed, then forget it. */
   | { readonly do: 'mdev-gone'; readonly uuid: string }

@@ -154,16 +154,19 @@ function windowFor(devices: readonly PciDevice[]): WrittenDescription['window'] 
 }
 
 function consoleOf(host: Host): string {
-  const bound = (host.list(sysfs.class('vtconsole')) ?? [])
-    .map((name) => `${sysfs.class('vtconsole')}/${name}`)
-    .filter((path) => host.read(`${path}/bind`)?.trim() === '1')
-    .map((path) => host.read(`${path}/name`) ?? '');
+  const paths = (host.list(sysfs.class('vtconsole')) ?? []).map(
+    (name) => `${sysfs.class('vtconsole')}/${name}`,
+  );
+  const nameOf = (path: string): string => host.read(`${path}/name`) ?? '';
+  const names = paths.map(nameOf);
+  const bound = paths.filter((path) => host.read(`${path}/bind`)?.trim() === '1').map(nameOf);
   if (bound.some((name) => name.includes('VGA+'))) return 'vga';
   if (!bound.some((name) => name.includes('frame buffer'))) return 'none';
   const firmware = (host.list(sysfs.platformDevices) ?? []).find((name) =>
     /^(?:simple|efi|vesa)-framebuffer\.\d+$/.test(name),
   );
-  return firmware ?? 'native';
+  const hasSystem = names.some((name) => name.startsWith('(S)'));
+  return firmware ?? (hasSystem ? 'native-uefi' : 'native');
 }
 
 /** The vfio drivers made for devices that are here, by their ids. */

@@ -1,4 +1,11 @@
-import type { CardRule, GuestHugepages, MdevRule, PartialConfig, VgpuRule } from '../config/config.ts';
+import type {
+  CardRule,
+  DisplayRule,
+  GuestHugepages,
+  MdevRule,
+  PartialConfig,
+  VgpuRule,
+} from '../config/config.ts';
 import type { ValuePath } from '../config/problem.ts';
 import { count } from '../count.ts';
 import { advice, command, type Hint } from '../hint.ts';
@@ -7,6 +14,7 @@ import { policiesOf, readPolicyList } from '../observe/frequency.ts';
 import { readPoolPages } from '../observe/hugepages.ts';
 import { vgpuFunction } from '../observe/vgpu.ts';
 import { routingOf } from '../observe/virtual-functions.ts';
+import { isDisplay } from '../pci/class.ts';
 import type { Governor } from '../pci/frequency.ts';
 import { poolWords } from '../pci/hugepages.ts';
 import { countOf } from '../pci/routing.ts';
@@ -20,14 +28,15 @@ export interface ValueRemark extends Remark {
   readonly path: ValuePath;
 }
 
-/** What there is to say about huge pages, governors, virtual functions, vGPUs and mediated devices on this host. */
+/** What there is to say about huge pages, governors, the screen, virtual functions, vGPUs and mediated devices on this host. */
 export function resourceRemarks(
-  { hugepages, governor, sriov = [], vgpu = [], mdev = [] }: PartialConfig,
+  { hugepages, governor, display, sriov = [], vgpu = [], mdev = [] }: PartialConfig,
   host: Host,
 ): ValueRemark[] {
   return [
     ...(hugepages ? poolRemarks(hugepages, host) : []),
     ...(governor ? governorRemarks(governor, host) : []),
+    ...(display ? displayRemarks(display, host) : []),
     ...sriov.flatMap((card, index) => cardRemarks(card, ['sriov', index], host)),
     ...(mdev.length > 0 ? mdevRemarks(mdev, host) : []),
     ...vgpu.flatMap((rule, index) => vgpuRemarks(rule, ['vgpu', index], host)),
@@ -59,6 +68,17 @@ function governorRemarks(governor: Governor, host: Host): ValueRemark[] {
       advice(`set governor to one of these, or load it if it is a module: modprobe cpufreq_${governor}`),
     ),
   ];
+}
+
+function displayRemarks({ release }: DisplayRule, host: Host): ValueRemark[] {
+  if (release === 'auto') return [];
+  const what = host.read(sysfs.attribute(release, 'class'))?.trim().replace(/^0x/, '');
+  if (what !== undefined && isDisplay(what)) return [];
+  const text =
+    what === undefined
+      ? `there is no ${release} on this host: a guest with it cannot start`
+      : `${release} is no graphics card: the screen of the host is not on it`;
+  return [warning(['display', 'release'], text, advice('write auto, or the address of the card: lspci -D'))];
 }
 
 function cardRemarks({ pf, vfs = 0, functions = [] }: CardRule, path: ValuePath, host: Host): ValueRemark[] {

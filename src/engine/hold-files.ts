@@ -12,8 +12,9 @@ export function changes(
   { kind, key }: HoldId,
   write: KnownWrite & { readonly hold?: HoldId },
 ): boolean {
-  if (write.hold?.kind === kind && write.hold.key === key) return true;
   const rule = kindOf(kind);
+  if (rule.obeysLast) return false;
+  if (write.hold?.kind === kind && write.hold.key === key) return true;
   return (
     rule.attributes.some((attribute) => attributePath(attribute, key) === write.path) ||
     rule.writes?.(key, write) === true ||

@@ -118,6 +118,11 @@ export interface ResourceKind<
   readonly attributes: readonly AttributeName[];
   /** Whether something else that was written, or a program that was run, is about this key as well. */
   writes?(key: string, write: KnownWrite): boolean;
+  /**
+   * Who changes it does so in the order in which it is told: what it was told before, and has not done, takes no effect behind
+   * the back of whoever tells it after.
+   */
+  readonly obeysLast?: true;
   /** How far an unfinished start came with it cannot be seen: it is given back before the next one begins. */
   readonly startsOver?: true;
   /** Makes a wish definite that names what only the host can tell, under the lock; absent: each is. The same when it is asked again. */

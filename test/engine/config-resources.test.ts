@@ -45,6 +45,19 @@ describe('what there is to say about huge pages and virtual functions', () => {
     ]);
   });
 
+  it('is that the screen is not there', () => {
+    const see = '(write auto, or the address of the card: lspci -D)';
+    const at = (address: string): PartialConfig => ({ display: { release: pci(address), stop: [] } });
+    assert.deepEqual(remarks(at('0000:03:00.0'), 'single-gpu-amd'), []);
+    assert.deepEqual(remarks({ display: { release: 'auto', stop: [] } }), []);
+    assert.deepEqual(remarks(at('0000:05:00.0'), 'single-gpu-amd'), [
+      `display.release: 0000:05:00.0 is no graphics card: the screen of the host is not on it ${see}`,
+    ]);
+    assert.deepEqual(remarks(at('0000:77:00.0'), 'single-gpu-amd'), [
+      `display.release: there is no 0000:77:00.0 on this host: a guest with it cannot start ${see}`,
+    ]);
+  });
+
   it('is that there is no such governor, or none at all', () => {
     const governor: PartialConfig = { governor: 'schedutil' };
     assert.deepEqual(remarks(governor), [

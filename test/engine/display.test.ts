@@ -13,8 +13,8 @@ const auto: DisplayRule = { release: 'auto', stop: [] };
 describe('display', () => {
   const open = scenarios();
 
-  function amd(display: DisplayRule | undefined = auto, machine: Partial<MachineSpec> = {}): Scenario {
-    const on = open({ host: 'single-gpu-amd', machine, ...(display && { config: { display } }) });
+  function amd(display: DisplayRule = auto, machine: Partial<MachineSpec> = {}): Scenario {
+    const on = open({ host: 'single-gpu-amd', machine, config: { display } });
     on.hasOwnConfig = true;
     return on;
   }
@@ -63,9 +63,7 @@ describe('display', () => {
   });
 
   it('without it the start is refused, and says what it would take', async () => {
-    const on = amd({ ...auto });
-    on.config = { ...on.config };
-    delete (on.config as { display?: DisplayRule }).display;
+    const on = open({ host: 'single-gpu-amd' });
     const { message, hints } = await failureOf(on.prepare(guest('a', ...AMD)));
     assert.match(message, /the firmware chose it as the primary display/);
     const offer = hints.map(hintText).filter((text) => text.includes('display: {release'));
@@ -137,6 +135,16 @@ describe('display', () => {
       /^cannot wait until nobody has 0000:03:00\.0 open: \/dev\/dri\/renderD128 is open in "firefox" \(pid \d+, app-gnome-firefox-2211\.scope\) after 30 s; guest "a" is not started and everything is as it was$/,
     );
     assert.equal(on.fact('unit gdm.service'), 'active');
+    on.nothingDiffers();
+  });
+
+  it('comes back when the display manager takes longer to stop than it may', async () => {
+    const on = amd(auto, { units: [{ name: 'gdm.service', active: 'active', stopMs: 90_000 }] });
+    const { code, message } = await failureOf(on.prepare(guest('a', ...AMD)));
+    assert.equal(code, 'VH_STUCK');
+    assert.match(message, /^cannot stop gdm\.service: systemd did not finish within 30 s/);
+    assert.equal(on.fact('unit gdm.service'), 'active');
+    await on.recover();
     on.nothingDiffers();
   });
 

@@ -14,7 +14,8 @@ export const unit: KindOf<'unit'> = {
   freesDevices: true,
   attributes: [],
   lock: (key) => `unit ${key}`,
-  writes: (key, { path }) => path.startsWith('systemctl ') && path.endsWith(` -- ${unitOfKey(key).name}`),
+  // A job for a unit takes the place of the one before it (systemctl(1), --job-mode=replace).
+  obeysLast: true,
   target: (original, [wish]) => (wish ? { active: wish.active } : original),
   conflict: ({ wish, others }) => {
     const other = others.find((each) => each.wish.active !== wish.active);

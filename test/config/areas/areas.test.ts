@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { defaultConfig, mergeConfig } from '../../../src/config/config.ts';
+import type { ConfigScope } from '../../../src/config/config.ts';
 import { decodeConfigFile } from '../../../src/config/decode.ts';
 import { VfioHookError } from '../../../src/errors.ts';
 import { hintText } from '../../../src/hint.ts';
@@ -8,9 +9,9 @@ import { governors } from '../../../src/pci/frequency.ts';
 const PATH = '/etc/vfio-hook/config.yaml';
 
 /** What is wrong with a text, a line for each problem. */
-function problems(text: string): string[] {
+function problems(text: string, scope: ConfigScope = 'all'): string[] {
   try {
-    decodeConfigFile(text, PATH, 'all');
+    decodeConfigFile(text, PATH, scope);
   } catch (error) {
     assert.ok(error instanceof VfioHookError);
     const first = error.message.replace(`cannot use configuration ${PATH}: `, '');
@@ -359,6 +360,37 @@ describe('services', () => {
     it(`refuses ${text}`, () => {
       const [first = ''] = problems(`services: ${text}`);
       assert.ok(first.startsWith(expected), first);
+    });
+  }
+});
+
+describe('display', () => {
+  it('takes a card, or those that are assigned, and units', () => {
+    assert.deepEqual(decodeConfigFile('display: {release: auto}', PATH, 'guest'), {
+      display: { release: 'auto', stop: [] },
+    });
+    assert.deepEqual(
+      decodeConfigFile('display: {release: "01:00.0", stop: [{unit: sunshine, user: 1000}]}', PATH, 'guest'),
+      { display: { release: '0000:01:00.0', stop: [{ name: 'sunshine.service', user: 1000 }] } },
+    );
+  });
+
+  it('is not for all guests', () => {
+    assert.throws(() => decodeConfigFile('display: {release: auto}', PATH, 'all'), {
+      message: `cannot use configuration ${PATH}: line 1: display is not for all guests: whoever starts it loses the screen of the host, so it belongs into the file of one, in domains/`,
+    });
+  });
+
+  const wrong = [
+    ['{}', 'display: the key release is missing'],
+    ['{release: gpu}', 'display.release: no card: write auto, or an address "0000:01:00.0" in quotes'],
+    ['{release: auto, stop: [libvirtd]}', 'display.stop[0]: '],
+    ['{release: auto, kill: [x]}', 'unknown key "kill"'],
+  ] as const;
+  for (const [text, expected] of wrong) {
+    it(`refuses ${text}`, () => {
+      const [first = ''] = problems(`display: ${text}`, 'guest');
+      assert.ok(first.startsWith(`line 1: ${expected}`), first);
     });
   }
 });
