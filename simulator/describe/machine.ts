@@ -203,7 +203,12 @@ function withUses(
   { all, keyboards, network, minors, refuses, disksOfDevice }: Whole,
 ): WrittenDevice[] {
   const cards = classEntries(host, 'drm').filter(({ name }) => /^(?:card|renderD)\d+$/.test(name));
-  const frames = classEntries(host, 'graphics').filter(({ name }) => /^fb\d+$/.test(name));
+  // What the firmware has left is below a card, and no driver of it has made it.
+  const ofFirmware = (name: string): boolean =>
+    host.readLink(`${sysfs.class('graphics')}/${name}`)?.includes('-framebuffer.') === true;
+  const frames = classEntries(host, 'graphics').filter(
+    ({ name }) => /^fb\d+$/.test(name) && !ofFirmware(name),
+  );
   const videos = classEntries(host, 'video4linux').filter(({ name }) => /^video\d+$/.test(name));
   const sounds = classEntries(host, 'sound').filter(({ name }) => /^card\d+$/.test(name));
   return described.map(([device, written]) => {

@@ -382,8 +382,8 @@ describe('display', () => {
   });
 
   const wrong = [
-    ['{}', 'display: the key release is missing'],
-    ['{release: gpu}', 'display.release: no card: write auto, or an address "0000:01:00.0" in quotes'],
+    ['{}', 'display: the key "release" is missing'],
+    ['{release: gpu}', 'display.release: no card: auto, or an address "0000:01:00.0" in quotes'],
     ['{release: auto, stop: [libvirtd]}', 'display.stop[0]: '],
     ['{release: auto, kill: [x]}', 'unknown key "kill"'],
   ] as const;
