@@ -15,7 +15,7 @@ import { withUuid } from '../../engine/guests.ts';
 import { readGuest } from '../guest-xml.ts';
 import { copyConfig } from '../simulate-config.ts';
 import { callHook, lifeOf, type HookCall } from '../simulate-life.ts';
-import { deviceLines, differences, eventLines } from '../render/life.ts';
+import { deviceLines, differences, eventLines, factsBesides, factsChanged } from '../render/life.ts';
 
 /** `vfio-hook simulate`: a guest's whole life on a simulated machine, by the very file that libvirt runs. */
 export const simulate: Command = {
@@ -80,6 +80,7 @@ async function play(stage: Stage, terminal: Terminal): Promise<number> {
   const { machine, domain } = stage;
   const paint = pc.createColors(terminal.colour);
   const before = await wholeMachine(machine);
+  const besides = factsBesides(machine.state());
   const wanted = pciHostdevs(domain);
   const groups = before.groups.filter((group) =>
     wanted.some(({ address }) => group.members.includes(address)),
@@ -110,7 +111,7 @@ async function play(stage: Stage, terminal: Terminal): Promise<number> {
   const after = await wholeMachine(machine);
   terminal.print('\nAfter');
   show(after);
-  const different = differences(before, after);
+  const different = [...differences(before, after), ...factsChanged(besides, factsBesides(machine.state()))];
   terminal.print(
     different.length === 0
       ? paint.green('\nNothing differs from before, on the whole machine.')

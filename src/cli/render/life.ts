@@ -42,6 +42,49 @@ function commandOf({ operation, path, value }: JournalEntry): string {
   }
 }
 
+/** What a machine is like besides its devices: each fact with what it is. Sessions end for good, so they are none. */
+export function factsBesides({
+  consoles,
+  firmwareFramebuffer,
+  firmwareUnbound,
+  units,
+  logins,
+  spec,
+  memory,
+  frequency,
+}: MachineState): ReadonlyMap<string, string> {
+  const users = (spec.logins ?? logins).map(({ uid }) => `user ${uid} `);
+  const isOfSession = (key: string): boolean =>
+    key.endsWith('.scope') || users.some((user) => key.startsWith(user));
+  return new Map([
+    ...consoles.map(({ text, bound }) => [`text console (${text})`, bound ? 'bound' : 'not bound'] as const),
+    ...(firmwareFramebuffer === undefined
+      ? []
+      : [['frame buffer of the firmware', firmwareUnbound ? 'released' : firmwareFramebuffer] as const]),
+    ...Object.entries(units)
+      .filter(([key]) => !isOfSession(key))
+      .map(([key, { active }]) => [key, active] as const),
+    ...(memory?.pools ?? []).flatMap(({ sizeKb, nodes }) =>
+      nodes.map(
+        ({ nr, surplus }, node) => [`huge pages of ${sizeKb} kB on node ${node}`, `${nr - surplus}`] as const,
+      ),
+    ),
+    ...Object.entries(frequency).map(
+      ([policy, { governor }]) => [`governor of ${policy}`, governor] as const,
+    ),
+  ]);
+}
+
+/** What of such facts has changed, one a line. */
+export function factsChanged(
+  before: ReadonlyMap<string, string>,
+  after: ReadonlyMap<string, string>,
+): readonly string[] {
+  return [...new Set([...before.keys(), ...after.keys()])]
+    .filter((name) => before.get(name) !== after.get(name))
+    .map((name) => `${name}: ${before.get(name) ?? 'not there'} → ${after.get(name) ?? 'not there'}`);
+}
+
 /** What differs between two moments of a machine, one fact a line. */
 export function differences(before: Snapshot, after: Snapshot): string[] {
   const now = new Map(after.devices.map((device) => [device.address, device]));
