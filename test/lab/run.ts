@@ -16,7 +16,7 @@ import { rebarDevice } from './host/rebar-device.ts';
 import { LabReport, type Totals } from './host/report.ts';
 import { meetRequirements } from './host/requirements.ts';
 import { rootfs } from './host/rootfs.ts';
-import type { Series } from './host/series.ts';
+import { runsIn, type Series } from './host/series.ts';
 import { prepareShare } from './host/share.ts';
 import { labSource, repository } from './host/source.ts';
 import { emulatorSuite, type Suite } from './host/suite.ts';
@@ -41,7 +41,7 @@ async function main(): Promise<void> {
   );
   const runSuite = async ([suite, parts]: readonly [Suite, SuiteParts]): Promise<void> => {
     const print = printer(options, suite);
-    for (const series of options.series) {
+    for (const series of options.series.filter((each) => runsIn(each, suite))) {
       const directory = lab.path('run', `${suite}-${series.name}`);
       const log = lab.log('share');
       await runSeries({ options, suite, series, parts, qemu, directory, log, totals, print });

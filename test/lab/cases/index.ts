@@ -3,11 +3,13 @@ import { beginDesktop } from '../guest/desktop.ts';
 import { must } from '../guest/execute.ts';
 import { configureLibvirtd, startLibvirtd } from '../guest/libvirtd.ts';
 import { installProduct } from '../guest/product.ts';
+import { beginUser } from '../guest/systemd.ts';
 import { hostModules } from '../guest/topology.ts';
 import type { Order } from '../protocol.ts';
 import { appArmorCases, enforceProfile } from './apparmor.ts';
 import { commandCases } from './commands.ts';
 import { contractCases } from './contract.ts';
+import { desktopCases } from './desktop.ts';
 import { enduranceCases } from './endurance.ts';
 import { hugepageCases } from './hugepages.ts';
 import { interruptionCases } from './interruptions.ts';
@@ -15,6 +17,7 @@ import { assignmentCases, lifeCycleCases } from './life-cycle.ts';
 import { mdevCases } from './mdev.ts';
 import { refusalCases } from './refusals.ts';
 import { sequenceCases } from './sequences.ts';
+import { serviceCases } from './services.ts';
 import { smokeCases } from './smoke.ts';
 import { soundCases } from './sound.ts';
 import { srIovCases } from './sr-iov.ts';
@@ -60,6 +63,10 @@ export async function casesOf(order: Order): Promise<readonly LabCase[]> {
       await beginDesktop();
       await installAndStart();
       return inTurn(order, soundCases);
+    case 'desktop':
+      await beginUser();
+      await installAndStart();
+      return [...desktopCases, ...serviceCases];
     case 'apparmor':
       await enforceProfile();
       await installAndStart();

@@ -2,9 +2,10 @@ import { appendFileSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'no
 import process from 'node:process';
 
 import { execute, must } from './execute.ts';
+import { isSystemd } from './systemd.ts';
 import { waitFor } from './wait.ts';
 
-/** For a machine without systemd, udev, dbus and polkit, and without an account to drop privileges to. */
+/** For a machine without polkit, and in most series without systemd, udev and dbus, and without an account for QEMU. */
 const qemuConf = `
 user = "root"
 group = "root"
@@ -39,10 +40,14 @@ export function configureLibvirtd(): void {
  * capabilities, which takes up to a quarter of a minute here.
  */
 export async function startLibvirtd(): Promise<void> {
-  // A machine without systemd keeps the file of a daemon that was killed.
-  rmSync('/run/libvirtd.pid', { force: true });
-  // By its full path, since AppArmor attaches its profile to that.
-  await must('sh', ['-c', 'exec /usr/sbin/libvirtd --daemon >>/run/lab/libvirtd.log 2>&1']);
+  if (isSystemd()) {
+    await must('systemctl', ['start', 'libvirtd.service']);
+  } else {
+    // A machine without systemd keeps the file of a daemon that was killed.
+    rmSync('/run/libvirtd.pid', { force: true });
+    // By its full path, since AppArmor attaches its profile to that.
+    await must('sh', ['-c', 'exec /usr/sbin/libvirtd --daemon >>/run/lab/libvirtd.log 2>&1']);
+  }
   await waitFor('an answer of libvirtd', 60, async () => {
     return (await execute('virsh', ['-q', 'list', '--all'], { limit: 40 })).status === 0 || undefined;
   });

@@ -23,12 +23,16 @@ export interface Image {
   readonly disk: string;
 }
 
-/** Turns a root file system into an {@link Image}. Direct kernel boot: no boot loader, no udev, no systemd. */
+/** Turns a root file system into an {@link Image}. Direct kernel boot, without a boot loader. */
 export function image(lab: LabDirectory, suite: Suite, root: Artefact): Image {
   const scripts = path.join(labSource, 'guest');
   const inits = new Map([
     ['init', path.join(scripts, 'stage1')],
     ['init-lab', path.join(scripts, 'init')],
+    ['init-systemd', path.join(scripts, 'init-systemd')],
+    ...readdirSync(path.join(scripts, 'systemd')).map(
+      (name) => [`init-systemd.units/${name}`, path.join(scripts, 'systemd', name)] as const,
+    ),
   ]);
   const { directory } = obtain({
     shelf: lab.path('image'),
@@ -69,10 +73,10 @@ interface InitrdParts {
   readonly output: string;
 }
 
-/** A static busybox, the modules for a virtio disk with ext4 in the order in which they must be loaded, two scripts. */
+/** A static busybox, the modules for a virtio disk with ext4 in the order in which they must be loaded, scripts. */
 function buildInitrd({ log, root, release, inits, output }: InitrdParts): void {
   const work = path.join(output, 'work');
-  for (const name of ['bin', 'modules', 'dev', 'newroot'])
+  for (const name of ['bin', 'modules', 'dev', 'newroot', 'init-systemd.units'])
     mkdirSync(path.join(work, name), { recursive: true });
   copyFileSync(path.join(root, 'usr', 'bin', 'busybox'), path.join(work, 'bin', 'busybox'));
   for (const [name, file] of inits) cpSync(file, path.join(work, name));

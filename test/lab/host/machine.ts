@@ -3,9 +3,10 @@ import type { Image } from './image.ts';
 /**
  * The card with a resizable BAR 2 at 08:00: a graphics card with an audio function, the device alone, or two of it
  * as two functions whose BARs share a bridge window. Beside the first there can be a disk controller with SR-IOV; not
- * always, since with two of them chance decides which one the kernel calls nvme0.
+ * always, since with two of them chance decides which one the kernel calls nvme0. `none`: nor is there any other display
+ * device, so that the one with the boot console is the only one.
  */
-export type Card = 'graphics' | 'graphics and sliced disk' | 'plain' | 'two BARs';
+export type Card = 'graphics' | 'graphics and sliced disk' | 'plain' | 'two BARs' | 'none';
 
 const graphics = [
   'rebar-gpu,bus=rp7,addr=0x0.0,vendor=0x10de,device=0x2684,class=0x0300,multifunction=on',
@@ -25,6 +26,7 @@ const cards: Readonly<Record<Card, readonly string[]>> = {
   ],
   plain: ['rebar-gpu,bus=rp7,addr=0x0.0'],
   'two BARs': ['rebar-gpu,bus=rp7,addr=0x0.0,multifunction=on', 'rebar-gpu,bus=rp7,addr=0x0.1'],
+  none: [],
 };
 
 /** What a boot needs to know besides the fixed topology. */
@@ -82,11 +84,14 @@ const devices = [
   device('ioh3420,id=rp8,bus=pcie.0,chassis=8,slot=8,addr=0x5.0', true),
   'ioh3420,id=rp9,bus=pcie.0,chassis=9,slot=9,addr=0x5.1',
   ...['e1000e,bus=rp8,netdev=n3', 'qemu-xhci,id=xhci2,bus=rp9'],
-  'virtio-gpu-pci,bus=pcie.0,addr=0x6',
 ];
+
+/** A display device that nobody drives. */
+const secondDisplay = 'virtio-gpu-pci,bus=pcie.0,addr=0x6';
 
 /** QEMU's arguments for the machine of the lab: pure emulation, so that neither KVM nor a device of this machine is used. */
 export function machineArguments({ card, image, share, nvme, append }: MachineParts): readonly string[] {
+  const own = card === 'none' ? [] : [secondDisplay, ...cards[card]];
   const networks = [0, 1, 2, 3].flatMap((n) => ['-netdev', `user,id=n${n},restrict=on`]);
   return [
     // Five-level paging costs time for nothing under emulation.
@@ -102,6 +107,6 @@ export function machineArguments({ card, image, share, nvme, append }: MachinePa
     ...['-device', 'virtio-9p-pci,fsdev=share,mount_tag=share,bus=pcie.0,addr=0x3'],
     ...['-drive', `file=${nvme},if=none,id=nvme,format=raw,snapshot=on`],
     ...['-audiodev', 'none,id=silent', ...networks],
-    ...[...devices, ...cards[card]].flatMap((description) => ['-device', description]),
+    ...[...devices, ...own].flatMap((description) => ['-device', description]),
   ];
 }

@@ -1,4 +1,5 @@
 import type { Card } from './machine.ts';
+import { type Suite, suites } from './suite.ts';
 
 /** One boot and the list of cases that runs in it. */
 export interface Series {
@@ -10,6 +11,8 @@ export interface Series {
   readonly card: Card;
   /** More kernel parameters. */
   readonly append: string;
+  /** The suites that have what it needs; default all. */
+  readonly suites?: readonly Suite[];
   /** Whether the cases install the product; otherwise it need not be built. */
   readonly needsProduct: boolean;
 }
@@ -26,4 +29,18 @@ export const allSeries: readonly Series[] = [
   { name: 'slices', limit: 1500, card: 'graphics and sliced disk', append: '', needsProduct: true },
   { name: 'sound', limit: 1200, card: 'graphics', append: '', needsProduct: true },
   { name: 'apparmor', limit: 600, card: 'graphics', append: '', needsProduct: true },
+  {
+    name: 'desktop',
+    limit: 1200,
+    card: 'none',
+    append: 'LAB_INIT=systemd',
+    // Bookworm's packages here come without systemd (host/rootfs.ts).
+    suites: ['trixie', 'forky'],
+    needsProduct: true,
+  },
 ];
+
+/** Whether a series runs in a suite. */
+export function runsIn({ suites: its = suites }: Series, suite: Suite): boolean {
+  return its.includes(suite);
+}

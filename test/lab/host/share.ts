@@ -33,7 +33,7 @@ export function prepareShare(
   bundle(path.join(share, 'lab.cjs'));
   assembleBootSector(path.join(share, 'boot-sector'), log);
   cpSync(path.join(labSource, 'golden'), path.join(share, 'golden'), { recursive: true });
-  for (const name of ['usual-hook', 'kernel-call.pl'])
+  for (const name of ['usual-hook', 'kernel-call.pl', 'display-server.pl'])
     cpSync(path.join(labSource, 'guest', name), path.join(share, name));
   cpSync(kernelModules, path.join(share, 'kernel-modules'), { recursive: true });
   if (product !== undefined) copyProduct(product, path.join(share, 'product'));
