@@ -105,6 +105,12 @@ async function runSeries(seriesRun: SeriesRun): Promise<void> {
   print(`    ${((performance.now() - started) / 1000).toFixed(0)} s with boot`);
 }
 
+/**
+ * Seconds within which a boot reaches its first script, which it does within 15 and 35 on a machine without other work; a
+ * hung one stays hung.
+ */
+const bootLimits = { BIOS: 60, UEFI: 150 } as const;
+
 /** One boot. After a stall, unless it is the last try, the names of the cases that have ended. */
 async function bootSeries(
   { options, suite, series, parts, qemu, directory, log, totals, print }: SeriesRun,
@@ -126,10 +132,12 @@ async function bootSeries(
   const run = prepareShare(directory, order, product, parts.modules, log);
   if (series.name === 'differential') await writePredictions(run.share, suite, options);
   const report = new LabReport(run.events, totals, print);
+  const firmware = series.firmware ?? 'BIOS';
   const { end, hangs } = await boot({
     emulator: qemu,
     args: machineArguments({
       card: series.card,
+      firmware,
       image: parts.image,
       share: run.share,
       nvme: run.nvme,
@@ -137,6 +145,7 @@ async function bootSeries(
     }),
     console: run.console,
     beat: run.beat,
+    bootLimit: bootLimits[firmware],
     limit: series.limit,
     progress: () => {
       report.update();

@@ -17,6 +17,7 @@ import { assignmentCases, lifeCycleCases } from './life-cycle.ts';
 import { mdevCases } from './mdev.ts';
 import { refusalCases } from './refusals.ts';
 import { sequenceCases } from './sequences.ts';
+import { scriptCases } from './scripts.ts';
 import { serviceCases } from './services.ts';
 import { smokeCases } from './smoke.ts';
 import { soundCases } from './sound.ts';
@@ -66,7 +67,7 @@ export async function casesOf(order: Order): Promise<readonly LabCase[]> {
     case 'desktop':
       await beginUser();
       await installAndStart();
-      return [...desktopCases, ...serviceCases];
+      return [...desktopCases, ...inTurn(order, scriptCases), ...serviceCases];
     case 'apparmor':
       await enforceProfile();
       await installAndStart();

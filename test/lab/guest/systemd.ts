@@ -36,7 +36,7 @@ export async function beginUser(): Promise<void> {
   await waitFor('the user’s manager', 60, async () => (await stateOf(manager)) === 'active' || undefined);
 }
 
-/** Makes a unit for the time of a case. */
+/** Makes a unit for the time of a case, with the other names that its `[Install]` section says. */
 export async function defineUnit(
   context: CaseContext,
   unit: LabUnit,
@@ -50,15 +50,22 @@ export async function defineUnit(
   mkdirSync(directory, { recursive: true });
   writeFileSync(file, `${lines.join('\n')}\n`);
   await reload();
+  const aliases = lines.some((line) => line.startsWith('Alias='));
+  if (aliases) await systemctl(unit, 'enable', '--runtime', '--quiet');
   context.afterwards(async () => {
     await systemctl(unit, 'stop');
-    rmSync(file);
+    if (aliases) await systemctl(unit, 'disable', '--runtime', '--quiet');
+    rmSync(file, { force: true });
     await reload();
   });
 }
 
 export async function startUnit(unit: LabUnit): Promise<void> {
   await systemctl(unit, 'start');
+}
+
+export async function stopUnit(unit: LabUnit): Promise<void> {
+  await systemctl(unit, 'stop');
 }
 
 /** `ActiveState` of a unit: `active`, `inactive`, `failed`, … */

@@ -13,6 +13,8 @@ export interface BootOptions {
   readonly console: string;
   /** File that the machine writes every five seconds. */
   readonly beat: string;
+  /** Seconds after which a boot that has not reached its first script is taken for hung. */
+  readonly bootLimit: number;
   /** Seconds after which the machine is switched off, whatever it does. */
   readonly limit: number;
   /** Called about twice a second while the lab runs, and once when it has ended. */
@@ -30,8 +32,6 @@ export interface BootResult {
   readonly hangs: number;
 }
 
-/** An emulated boot that reaches its first script at all needs 7 to 15 seconds; a hung one stays hung. */
-const bootLimit = 60;
 const tries = 3;
 
 /** The kernel's words for it, 21 seconds later (kernel/rcu/tree_stall.h:rcu_check_gp_kthread_expired_fqs_timer). */
@@ -57,7 +57,9 @@ export async function boot(options: BootOptions): Promise<BootResult> {
     const stop = (): void => void machine.kill('SIGKILL');
     const release = stopWithThisProcess(stop);
     try {
-      const started = await waitUntil(machine, bootLimit, () => consoleHas(options.console, 'LAB: init'));
+      const started = await waitUntil(machine, options.bootLimit, () =>
+        consoleHas(options.console, 'LAB: init'),
+      );
       if (!started) continue;
       const since = Date.now();
       const ended = await waitUntil(

@@ -14,7 +14,7 @@ export interface Emulator {
  */
 export function emulator(root: string, preload?: string): Emulator {
   const libraries = path.join(root, 'usr', 'lib', 'x86_64-linux-gnu');
-  const firmware = ['qemu', 'seabios', '../lib/ipxe/qemu'].flatMap((name) => [
+  const firmware = ['qemu', 'seabios', 'ovmf', '../lib/ipxe/qemu'].flatMap((name) => [
     '-L',
     path.join(root, 'usr', 'share', name),
   ]);

@@ -29,9 +29,16 @@ const cards: Readonly<Record<Card, readonly string[]>> = {
   none: [],
 };
 
+/**
+ * What starts the machine. With `BIOS` the kernel has the text console of VGA; with `UEFI`, as on nearly every host of
+ * today, a frame buffer of the firmware's, and starting takes twice as long.
+ */
+export type Firmware = 'BIOS' | 'UEFI';
+
 /** What a boot needs to know besides the fixed topology. */
 export interface MachineParts {
   readonly card: Card;
+  readonly firmware: Firmware;
   readonly image: Image;
   /** The directory that the lab sees as /share, read and write. */
   readonly share: string;
@@ -90,7 +97,14 @@ const devices = [
 const secondDisplay = 'virtio-gpu-pci,bus=pcie.0,addr=0x6';
 
 /** QEMU's arguments for the machine of the lab: pure emulation, so that neither KVM nor a device of this machine is used. */
-export function machineArguments({ card, image, share, nvme, append }: MachineParts): readonly string[] {
+export function machineArguments({
+  card,
+  firmware,
+  image,
+  share,
+  nvme,
+  append,
+}: MachineParts): readonly string[] {
   const own = card === 'none' ? [] : [secondDisplay, ...cards[card]];
   const networks = [0, 1, 2, 3].flatMap((n) => ['-netdev', `user,id=n${n},restrict=on`]);
   return [
@@ -100,6 +114,7 @@ export function machineArguments({ card, image, share, nvme, append }: MachinePa
     // The default 64-bit window is too small for a BAR of 16 GiB.
     ...['-global', 'q35-pcihost.pci-hole64-size=64G'],
     ...['-nodefaults', '-display', 'none', '-vga', 'none', '-no-reboot', '-serial', 'stdio'],
+    ...(firmware === 'UEFI' ? ['-bios', 'OVMF.fd'] : []),
     ...['-kernel', image.kernel, '-initrd', image.initrd, '-append', [...parameters, append].join(' ')],
     ...['-drive', `file=${image.disk},if=none,id=root,format=raw,snapshot=on,cache=unsafe`],
     ...['-device', 'virtio-blk-pci,drive=root,bus=pcie.0,addr=0x2'],

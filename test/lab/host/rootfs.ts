@@ -4,7 +4,7 @@ import path from 'node:path';
 import { type Artefact, obtain } from './cache.ts';
 import { capture, run } from './command.ts';
 import type { LabDirectory } from './lab-directory.ts';
-import type { Suite } from './suite.ts';
+import { emulatorSuite, type Suite } from './suite.ts';
 
 /** What is in the lab besides Debian's essential packages: a kernel, QEMU, libvirt, the suite's own Node. */
 const packages = [
@@ -17,6 +17,9 @@ const packages = [
 
 /** What is a package of its own after bookworm: `virsh nodedev-detach`, which hooks of the usual shape call. */
 const laterPackages = ['libvirt-daemon-driver-nodedev'];
+
+/** Firmware of the machines that the emulator makes; the suite's own QEMU needs none. */
+const firmwarePackages = ['ovmf'];
 
 // Bookworm makes these accounts only in a package that pulls in systemd; libvirtd looks them up.
 const accounts = `chroot "$1" sh -eu -c '
@@ -49,7 +52,11 @@ export function rootfs(lab: LabDirectory, suite: Suite): Artefact {
   return debian(lab, suite, {
     shelf: 'rootfs',
     title: `root file system of ${suite}`,
-    packages: [...packages, ...(suite === 'bookworm' ? [] : laterPackages)],
+    packages: [
+      ...packages,
+      ...(suite === 'bookworm' ? [] : laterPackages),
+      ...(suite === emulatorSuite ? firmwarePackages : []),
+    ],
     hooks: [`--customize-hook=${accounts}`, `--customize-hook=${profile}`],
   });
 }

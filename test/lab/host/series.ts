@@ -1,4 +1,4 @@
-import type { Card } from './machine.ts';
+import type { Card, Firmware } from './machine.ts';
 import { type Suite, suites } from './suite.ts';
 
 /** One boot and the list of cases that runs in it. */
@@ -9,6 +9,8 @@ export interface Series {
   readonly limit: number;
   /** Which card is at 08:00: see host/machine.ts. */
   readonly card: Card;
+  /** Default BIOS. */
+  readonly firmware?: Firmware;
   /** More kernel parameters. */
   readonly append: string;
   /** The suites that have what it needs; default all. */
@@ -33,6 +35,7 @@ export const allSeries: readonly Series[] = [
     name: 'desktop',
     limit: 1200,
     card: 'none',
+    firmware: 'UEFI',
     append: 'LAB_INIT=systemd',
     // Bookworm's packages here come without systemd (host/rootfs.ts).
     suites: ['trixie', 'forky'],
