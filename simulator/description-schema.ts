@@ -277,6 +277,8 @@ export const descriptionSchema = v.strictObject({
         active: v.optional(v.picklist(['active', 'inactive', 'failed']), 'active'),
         startLimit: v.exactOptional(v.number()),
         stopMs: v.exactOptional(v.number()),
+        after: v.exactOptional(name),
+        queued: v.exactOptional(v.literal(true)),
       }),
     ),
     [],

@@ -326,6 +326,10 @@ export interface UnitSpec {
   readonly startLimit?: number;
   /** Milliseconds that it takes to stop; absent: none. */
   readonly stopMs?: number;
+  /** What it is started after, if that is being started or stopped just then. */
+  readonly after?: string;
+  /** It is being started, and that waits for whoever runs this program. */
+  readonly queued?: true;
 }
 
 /** A session of a user, as logind knows it. */

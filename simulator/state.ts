@@ -72,6 +72,10 @@ export interface UnitRun {
   active: 'active' | 'deactivating' | 'inactive' | 'failed';
   /** Since that was forgotten last. */
   starts: number;
+  /** What it is started after. */
+  readonly after?: string;
+  /** It is to be started, which waits. */
+  queued?: boolean;
 }
 
 /** One function on the bus; a device that is removed and found again is a new object with a new uid. */

@@ -7,8 +7,9 @@ import type { MachineState, UnitRun } from './state.ts';
 import { done, type Outcome } from './work.ts';
 
 /**
- * systemctl(1), as far as one unit is stopped or started and looked at: `[--user --machine=UID@] VERB -- NAME…`. A unit that
- * stops takes its processes along, and one that starts brings back those that it had at boot.
+ * systemctl(1), as far as one unit is stopped or started and looked at: `[--user --machine=UID@] VERB [--no-block] -- NAME…`. A
+ * unit that stops takes its processes along, and one that starts brings back those that it had at boot; one that is
+ * started after another that is queued waits for that, and so does systemctl, unless it was told not to.
  */
 export function systemctl(state: MachineState, args: readonly string[]): ProgramRun {
   const user = /^--machine=(\d+)@$/.exec(args.find((word) => word.startsWith('--machine=')) ?? '')?.[1];
@@ -20,7 +21,13 @@ export function systemctl(state: MachineState, args: readonly string[]): Program
   if (verb === 'show') {
     const paragraphs = keys.map((key) => {
       const unit = state.units[key];
-      return `LoadState=${unit ? 'loaded' : 'not-found'}\nActiveState=${unit?.active ?? 'inactive'}\n`;
+      return [
+        `LoadState=${unit ? 'loaded' : 'not-found'}`,
+        `ActiveState=${unit?.active ?? 'inactive'}`,
+        `After=sysinit.target ${unit?.after ?? ''}`,
+        ...(unit?.queued === true ? ['Job=4711'] : []),
+        '',
+      ].join('\n');
     });
     return succeeded(paragraphs.join('\n'));
   }
@@ -33,7 +40,7 @@ export function systemctl(state: MachineState, args: readonly string[]): Program
         : refused(5, `Failed to stop ${name}: Unit ${name} not loaded.`);
     case 'start':
       return unit
-        ? start(state, keys[0] ?? '', unit)
+        ? start(state, keys[0] ?? '', unit, !args.includes('--no-block'))
         : refused(5, `Failed to start ${name}: Unit ${name} not found.`);
     case 'reset-failed':
       if (unit) reset(unit);
@@ -51,7 +58,11 @@ export function unitsAtBoot({
   const running = processes.flatMap(({ unit }) => (unit ? [unitKey(unit)] : []));
   return Object.fromEntries([
     ...running.map((key): [string, UnitRun] => [key, { active: 'active', starts: 0 }]),
-    ...units.map((unit): [string, UnitRun] => [unitKey(unit), { active: unit.active, starts: 0 }]),
+    ...units.map((unit): [string, UnitRun] => {
+      const { active, after, queued } = unit;
+      const more = { ...(after !== undefined && { after }), ...(queued && { queued }) };
+      return [unitKey(unit), { active, starts: 0, ...more }];
+    }),
   ]);
 }
 
@@ -72,19 +83,27 @@ function stop(state: MachineState, key: string, unit: UnitRun): ProgramRun {
 /** The processes of a unit have ended, with what ends with it. */
 export function unitStopped(state: MachineState, key: string): Outcome {
   const unit = state.units[key];
-  if (unit) unit.active = 'inactive';
+  if (unit) {
+    unit.active = 'inactive';
+    delete unit.queued;
+  }
   const own = state.processes.filter((process) => process.unit && unitKey(process.unit) === key);
   for (const process of own) endProcess(state, process);
   endSessionsOf(state, key);
   return done;
 }
 
-function start(state: MachineState, key: string, unit: UnitRun): ProgramRun {
+function start(state: MachineState, key: string, unit: UnitRun, waits: boolean): ProgramRun {
   if (unit.active === 'active') return succeeded();
   if (unit.active === 'deactivating') {
     cancelJobs(state, key);
     unit.active = 'active';
     return succeeded();
+  }
+  if (unit.after !== undefined && state.units[unit.after]?.queued === true) {
+    unit.queued = true;
+    const reason = `${key} is started after ${unit.after}`;
+    return { ...succeeded(), todo: waits ? [{ do: 'wedge', reason }] : [] };
   }
   const spec = specOf(state.spec, key);
   unit.starts += 1;

@@ -10,10 +10,16 @@ export interface UnitState {
   readonly there: boolean;
   /** As systemd says it: `active`, `inactive`, `failed`, `activating`, … */
   readonly active: string;
+  /** Whether it is to be started or stopped, which waits for others (systemctl(1), list-jobs). */
+  readonly queued: boolean;
 }
 
-/** Whether a unit is running, or about to: what has to be brought back. */
-export function isRunning({ active }: UnitState): boolean {
+/**
+ * Whether a unit is running, or about to: what has to be brought back. One at rest is only queued for its start; so are
+ * those that come up with the host, while libvirt starts guests of its own accord.
+ */
+export function isRunning({ active, queued }: UnitState): boolean {
+  if (active === 'inactive' || active === 'failed') return queued;
   return active === 'active' || active === 'reloading' || active === 'activating';
 }
 
@@ -54,24 +60,63 @@ export async function readUnits(
   const states = new Map<string, UnitState>();
   for (const user of new Set(units.map((unit) => unit.user))) {
     const own = units.filter((unit) => unit.user === user);
-    const answers = await show(host, own, user, deadlineMs);
+    const answers = await show(host, own, deadlineMs);
     own.forEach((unit, index) => states.set(unitKey(unit), answers[index] ?? NOWHERE));
   }
   return states;
 }
 
-const NOWHERE: UnitState = { there: false, active: 'inactive' };
+const NOWHERE: UnitState = { there: false, active: 'inactive', queued: false };
 
-/** systemctl(1) show: a paragraph for each unit, in the order in which they were asked for. */
-async function show(
+/** The units of libvirt's daemons before each start of which the recover unit runs (systemd/vfio-hook-recover.service). */
+const DAEMONS: readonly Unit[] = [{ name: 'libvirtd.service' }, { name: 'virtqemud.service' }];
+
+/**
+ * Whether systemd starts a unit only when libvirt's daemon has started or stopped, which is under way: whoever waited for that
+ * before the daemon does (the recover unit), or in it (the hook), would wait for itself. Throws as readUnits.
+ */
+export async function waitsForLibvirt(host: Host, unit: Unit, deadlineMs: number): Promise<boolean> {
+  // A user's manager knows nothing of the units of the system.
+  if (unit.user !== undefined) return false;
+  const [own, ...daemons] = await ask(host, [unit, ...DAEMONS], ['After', 'Job'], deadlineMs);
+  const after = own?.('After').split(' ') ?? [];
+  return DAEMONS.some(({ name }, index) => after.includes(name) && isJob(daemons[index]?.('Job')));
+}
+
+/** Without `--all` a unit that has no job has no such line. */
+function isJob(value = ''): boolean {
+  return /^[1-9]/.test(value);
+}
+
+async function show(host: Host, units: readonly Unit[], deadlineMs: number): Promise<readonly UnitState[]> {
+  const answers = await ask(host, units, ['LoadState', 'ActiveState', 'Job'], deadlineMs);
+  return answers.map((value) => {
+    const load = value('LoadState');
+    return {
+      there: load !== '' && load !== 'not-found',
+      active: value('ActiveState'),
+      queued: isJob(value('Job')),
+    };
+  });
+}
+
+/** A property of a unit by its name; empty: it has none. */
+type Properties = (name: string) => string;
+
+/**
+ * systemctl(1) show of units of one manager: a paragraph for each, in the order in which they were asked for. Of a user whose
+ * manager does not run, none.
+ */
+async function ask(
   host: Host,
   units: readonly Unit[],
-  user: number | undefined,
+  properties: readonly string[],
   deadlineMs: number,
-): Promise<readonly UnitState[]> {
+): Promise<readonly Properties[]> {
+  const user = units[0]?.user;
   const args = [
     ...managerArguments(user),
-    ...['show', '--property=LoadState', '--property=ActiveState', '--'],
+    ...['show', ...properties.map((name) => `--property=${name}`), '--'],
     ...units.map(({ name }) => name),
   ];
   const result = await host.run('systemctl', args, deadlineMs);
@@ -93,9 +138,9 @@ async function show(
   return result.stdout
     .trim()
     .split(/\n\s*\n/)
-    .map((paragraph) => {
-      const value = (name: string): string => new RegExp(`^${name}=(.*)$`, 'm').exec(paragraph)?.[1] ?? '';
-      const load = value('LoadState');
-      return { there: load !== '' && load !== 'not-found', active: value('ActiveState') };
-    });
+    .map(
+      (paragraph): Properties =>
+        (name) =>
+          new RegExp(`^${name}=(.*)$`, 'm').exec(paragraph)?.[1] ?? '',
+    );
 }

@@ -1,7 +1,7 @@
 import { VfioHookError } from '../errors.ts';
 import { command } from '../hint.ts';
 import type { Host } from '../host/host.ts';
-import { isRunning, readUnits } from '../observe/units.ts';
+import { isRunning, readUnits, waitsForLibvirt } from '../observe/units.ts';
 import { managerArguments, unitCommand, unitOfKey, unitWords, type Unit } from '../pci/unit.ts';
 import { quoteName } from '../text.ts';
 import type { StepDefinition, StepOutcome } from './definition.ts';
@@ -17,6 +17,9 @@ export const unit: StepDefinition<ChangeUnit> = {
   already: async (step, host, deadlineMs) => (await wrong(step, host, deadlineMs)) === undefined,
   apply: async ({ key, to }, host, deadlineMs) => {
     const own = unitOfKey(key);
+    // In the queue it is as good as started: systemd brings it back once libvirt's daemon has come to rest.
+    if (to === 'start' && (await mustNotWait(host, own, deadlineMs)))
+      return (await systemctl(host, to, own, deadlineMs, '--no-block')).outcome;
     const first = await systemctl(host, to, own, deadlineMs);
     if (to === 'stop' || !first.isTooOften) return first.outcome;
     // Whoever starts and ends guests quickly meets the limit of starts (systemd.unit(5), StartLimitIntervalSec=).
@@ -34,8 +37,14 @@ interface Ran {
   readonly isTooOften: boolean;
 }
 
-async function systemctl(host: Host, verb: string, own: Unit, deadlineMs: number): Promise<Ran> {
-  const args = [...managerArguments(own.user), verb, '--', own.name];
+async function systemctl(
+  host: Host,
+  verb: string,
+  own: Unit,
+  deadlineMs: number,
+  ...options: readonly string[]
+): Promise<Ran> {
+  const args = [...managerArguments(own.user), verb, ...options, '--', own.name];
   const result = await host.run('systemctl', args, deadlineMs);
   if (result.kind === 'stuck') {
     const path = ['systemctl', ...args].join(' ');
@@ -52,6 +61,16 @@ async function systemctl(host: Host, verb: string, own: Unit, deadlineMs: number
     },
     isTooOften: /too often|repeated too quickly|start-limit/.test(said),
   };
+}
+
+/** What cannot be said is no reason to leave it stopped: then its start is waited for, as far as time goes. */
+async function mustNotWait(host: Host, own: Unit, deadlineMs: number): Promise<boolean> {
+  try {
+    return await waitsForLibvirt(host, own, deadlineMs);
+  } catch (error) {
+    if (error instanceof VfioHookError) return false;
+    throw error;
+  }
 }
 
 async function wrong({ key, to }: ChangeUnit, host: Host, deadlineMs: number): Promise<string | undefined> {

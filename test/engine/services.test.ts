@@ -186,6 +186,42 @@ describe('services of a guest', () => {
     on.nothingDiffers();
   });
 
+  const libvirtd: UnitSpec = { name: 'libvirtd.service', active: 'inactive', queued: true };
+
+  it('that are started after libvirt’s daemon are queued while that waits for us, as before each of its starts', async () => {
+    const on = desktop(stop(PERSISTENCED, OLLAMA), [
+      { name: OLLAMA, active: 'active', after: libvirtd.name },
+      libvirtd,
+    ]);
+    await on.prepare(guest('a', GPU));
+    on.machine.perform({ do: 'stop-libvirt' });
+    await on.recover();
+    assert.ok(done(on).includes(`systemctl start --no-block -- ${OLLAMA}`));
+    assert.equal(state(on, OLLAMA), 'inactive, queued');
+    assert.equal(state(on, PERSISTENCED), 'active');
+    assert.deepEqual(on.claims(), []);
+  });
+
+  it('that are started after libvirt’s daemon are waited for as others are, once that has come up', async () => {
+    const on = desktop(stop(OLLAMA), [
+      { name: OLLAMA, active: 'active', after: libvirtd.name },
+      { name: libvirtd.name, active: 'active' },
+    ]);
+    await on.prepare(guest('a'));
+    await on.release('a');
+    assert.equal(done(on).at(-1), `systemctl start -- ${OLLAMA}`);
+    on.nothingDiffers();
+  });
+
+  it('that are about to come up with the host count as running: they are stopped for the guest, and run afterwards', async () => {
+    const on = desktop(stop(OLLAMA), [{ name: OLLAMA, active: 'inactive', queued: true }]);
+    await on.prepare(guest('a'));
+    assert.equal(state(on, OLLAMA), 'inactive');
+    await on.release('a');
+    assert.equal(state(on, OLLAMA), 'active');
+    assert.deepEqual(on.claims(), []);
+  });
+
   it('are as before after a death at any call', async () => {
     for (let nth = 0; nth < 24; nth += 1) {
       const on = desktop(stop(PERSISTENCED, OLLAMA), [{ name: OLLAMA, active: 'active' }]);

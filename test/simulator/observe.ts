@@ -37,8 +37,8 @@ export function observe(state: MachineState): Observation {
     for (const [node, { nr, surplus }] of nodes.entries())
       facts[`huge pages of ${sizeKb} kB on node ${node}`] = String(nr - surplus);
   }
-  for (const [key, { active }] of Object.entries(state.units))
-    if (!isOfSession(state, key)) facts[`unit ${key}`] = active;
+  for (const [key, { active, queued }] of Object.entries(state.units))
+    if (!isOfSession(state, key)) facts[`unit ${key}`] = queued === true ? `${active}, queued` : active;
   for (const [policy, { governor, epp }] of Object.entries(state.frequency))
     facts[`frequency ${policy}`] = epp === undefined ? governor : `${governor} ${epp}`;
   for (const [uuid, { parent, type, leaving }] of Object.entries(state.mdevs))
