@@ -10,6 +10,7 @@ import { appArmorCases, enforceProfile } from './apparmor.ts';
 import { commandCases } from './commands.ts';
 import { contractCases } from './contract.ts';
 import { desktopCases } from './desktop.ts';
+import { displayCases } from './display.ts';
 import { enduranceCases } from './endurance.ts';
 import { hugepageCases } from './hugepages.ts';
 import { interruptionCases } from './interruptions.ts';
@@ -67,7 +68,7 @@ export async function casesOf(order: Order): Promise<readonly LabCase[]> {
     case 'desktop':
       await beginUser();
       await installAndStart();
-      return [...desktopCases, ...inTurn(order, scriptCases), ...serviceCases];
+      return [...desktopCases, ...displayCases(order.cycles), ...scriptCases, ...serviceCases];
     case 'apparmor':
       await enforceProfile();
       await installAndStart();
