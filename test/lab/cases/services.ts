@@ -159,15 +159,18 @@ export const serviceCases: readonly LabCase[] = [
     },
   },
   {
-    name: 'libvirtd, the hook and nobody else are killed -9: the recover unit brings the service back before libvirtd is up',
+    name: 'libvirtd and the hook are killed -9: the recover unit brings services of host and user back before libvirtd is up',
     limit: 240,
     async run(context) {
       await defineDaemon(context);
-      configure(context, 'killed', stopDaemon);
+      await defineUnit(context, ofUser, ...sleeps);
+      await startUnit(ofUser);
+      const stop = `[${daemon.name}, { unit: ${ofUser.name}, user: ${user.id} }]`;
+      configure(context, 'killed', `services: { stop: ${stop} }\n`);
       const domain = await Domain.define(context, 'killed', card);
-      const hook = await startUntilCardIsTaken(domain);
-      await killLibvirtd(...hook);
+      await killLibvirtd(...(await startUntilCardIsTaken(domain)));
       assert.equal(await stateOf(daemon), 'active');
+      assert.equal(await stateOf(ofUser), 'active');
       expectHostDrivers();
       context.note((await recoverLog()).trim());
     },

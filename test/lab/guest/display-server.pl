@@ -4,6 +4,7 @@
 use strict;
 use warnings;
 use POSIX ();
+use Socket ();
 
 # include/uapi/linux/kd.h, vt.h
 use constant { KDSETMODE => 0x4b3a, KD_TEXT => 0, KD_GRAPHICS => 1, VT_ACTIVATE => 0x5606, VT_WAITACTIVE => 0x5607 };
@@ -27,6 +28,9 @@ sub show {
 show(7);
 ioctl($terminal, KDSETMODE, KD_GRAPHICS) or die "KDSETMODE: $!\n";
 print "has $node\n";
+# sd_notify(3): whoever starts it waits until it shows something.
+socket(my $manager, Socket::AF_UNIX, Socket::SOCK_DGRAM, 0) or die "socket: $!\n";
+send($manager, 'READY=1', 0, Socket::pack_sockaddr_un($ENV{NOTIFY_SOCKET})) or die "notify: $!\n";
 POSIX::sigsuspend(POSIX::SigSet->new()) until $ended;
 ioctl($terminal, KDSETMODE, KD_TEXT) or die "KDSETMODE: $!\n";
 show(1);

@@ -52,6 +52,7 @@ export async function defineDisplayManager(context: CaseContext): Promise<void> 
     '[Unit]',
     'After=systemd-user-sessions.service',
     '[Service]',
+    'Type=notify',
     'ExecStart=/usr/bin/perl /share/display-server.pl',
     '[Install]',
     'Alias=display-manager.service',
