@@ -4,11 +4,23 @@ import type { LoginSpec } from './spec.ts';
 import type { MachineState, Process } from './state.ts';
 import { directory, text, type Directory } from './tree.ts';
 
-/** /run/systemd/sessions, as logind keeps it (systemd, src/login/logind-session.c:session_save). */
+/**
+ * /run/systemd/sessions, as logind keeps it (systemd, src/login/logind-session.c:session_save, session_create_fifo): beside
+ * each session a pipe that nobody who goes on may read.
+ */
 export function loginSessions(state: MachineState): Directory {
   return directory(
-    Object.fromEntries(state.logins.map((login) => [login.id, text(() => sessionText(login))] as const)),
+    Object.fromEntries(
+      state.logins.flatMap((login) => [
+        [login.id, text(() => sessionText(login))] as const,
+        [`${login.id}.ref`, text(waitsForEver)] as const,
+      ]),
+    ),
   );
+}
+
+function waitsForEver(): never {
+  throw new Error('a read of the pipe of a session never returns');
 }
 
 function sessionText({ id, user, uid, service, type, class: what, seat }: LoginSpec): string {

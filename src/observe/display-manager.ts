@@ -1,5 +1,10 @@
 import type { Holder, Host } from '../host/host.ts';
-import { isOfDisplayManager, parseLoginSession, type LoginSession } from '../pci/login-session.ts';
+import {
+  isOfDisplayManager,
+  isSessionId,
+  parseLoginSession,
+  type LoginSession,
+} from '../pci/login-session.ts';
 import { sysfs } from '../pci/sysfs.ts';
 import { unitKey } from '../pci/unit.ts';
 import { canonicalUnit, hasUnitFile } from './units.ts';
@@ -34,9 +39,9 @@ export function displayManager(host: Host): DisplayManager | undefined {
  * (systemd, src/libsystemd/sd-login/sd-login.c).
  */
 function loginSessions(host: Host): LoginSession[] {
-  return (host.list(sysfs.loginSessions) ?? []).flatMap(
-    (id) => parseLoginSession(id, host.read(`${sysfs.loginSessions}/${id}`) ?? '') ?? [],
-  );
+  return (host.list(sysfs.loginSessions) ?? [])
+    .filter(isSessionId)
+    .flatMap((id) => parseLoginSession(id, host.read(`${sysfs.loginSessions}/${id}`) ?? '') ?? []);
 }
 
 /** Users whose work would be lost with it, by name, each once. */

@@ -14,11 +14,19 @@ export interface LoginSession {
   readonly atSeat: boolean;
 }
 
+/**
+ * Whether a file beside others of its kind is a session's (systemd, src/login/logind-session.c:session_id_valid). A name with
+ * a dot is that of a pipe, `3.ref`, by which logind hears of the end of a session: reading it would never return.
+ */
+export function isSessionId(name: string): boolean {
+  return /^[A-Za-z0-9]{1,64}$/.test(name);
+}
+
 /** What logind keeps of a session (systemd, src/login/logind-session.c:session_save); undefined for a text that is none. */
 export function parseLoginSession(id: string, text: string): LoginSession | undefined {
   const value = (name: string): string | undefined => new RegExp(`^${name}=(.*)$`, 'm').exec(text)?.[1];
   const uid = value('UID') ?? '';
-  if (!/^[\w-]{1,64}$/.test(id) || !/^\d{1,10}$/.test(uid)) return undefined;
+  if (!isSessionId(id) || !/^\d{1,10}$/.test(uid)) return undefined;
   return {
     id,
     uid: Number(uid),

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { isOfDisplayManager, parseLoginSession } from '../../src/pci/login-session.ts';
+import { isOfDisplayManager, isSessionId, parseLoginSession } from '../../src/pci/login-session.ts';
 
 const text = (facts: Readonly<Record<string, string>>): string =>
   Object.entries({ UID: '1000', USER: 'alice', ACTIVE: '1', ...facts })
@@ -7,6 +7,11 @@ const text = (facts: Readonly<Record<string, string>>): string =>
     .join('');
 
 describe('a session of logind', () => {
+  it('is a file whose name is letters and digits: the pipe beside it is none, nor a copy that is being written', () => {
+    for (const id of ['1', 'c12', '3a']) assert.ok(isSessionId(id), id);
+    for (const name of ['1.ref', '.#1Xy7', '', '..', 'a'.repeat(65)]) assert.ok(!isSessionId(name), name);
+  });
+
   it('is read from what logind keeps of it', () => {
     const facts = {
       TYPE: 'wayland',
