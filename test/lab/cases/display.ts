@@ -4,6 +4,7 @@ import { setImmediate } from 'node:timers/promises';
 
 import type { CaseContext, LabCase } from '../guest/case.ts';
 import { Domain } from '../guest/domain.ts';
+import type { Execution } from '../guest/execute.ts';
 import { expectDriver } from '../guest/expect.ts';
 import { processesWith, signalAll } from '../guest/libvirtd.ts';
 import { configure, vfioHook } from '../guest/product.ts';
@@ -57,11 +58,18 @@ const points: readonly {
   },
 ];
 
-/** Kills every process of the hook once this has come about. */
-async function killHook(domain: Domain, during: string, at: () => boolean): Promise<void> {
+/** Kills every process of the hook once this has come about, which what calls it does not come to the end of before. */
+async function killHook(
+  domain: Domain,
+  during: string,
+  at: () => boolean,
+  caller: Promise<Pick<Execution, 'stderr'>>,
+): Promise<void> {
+  let said: string | undefined;
+  void caller.then(({ stderr }) => (said = stderr));
   const deadline = performance.now() + 90_000;
   while (!at()) {
-    assert.ok(performance.now() < deadline, 'the hook did not come to it');
+    assert.ok(said === undefined && performance.now() < deadline, said ?? 'the hook did not come to it');
     await setImmediate();
   }
   const hook = processesWith(domain.name, during);
@@ -116,12 +124,17 @@ export function displayCases(cycles: number): readonly LabCase[] {
         const shown = screen();
         if (during === 'prepare') {
           const start = domain.tryStart();
-          await killHook(domain, during, at);
+          await killHook(domain, during, at, start);
           assert.notEqual((await start).status, 0);
         } else {
           await domain.start();
           const end = domain.destroy();
-          await killHook(domain, during, at);
+          await killHook(
+            domain,
+            during,
+            at,
+            end.then(() => ({ stderr: 'the guest is off' })),
+          );
           await end;
           const { status, stderr } = await vfioHook('recover');
           assert.equal(status, 0, stderr);

@@ -49,7 +49,7 @@ export const scriptCases: readonly LabCase[] = [
         'scripted start begin - vfio-pci <domain',
         'scripted started begin - vfio-pci <domain',
         'scripted stopped end - vfio-pci <domain',
-        'scripted release end - e1000e <domain',
+        'scripted release end shutdown e1000e <domain',
       ]);
     },
   },
@@ -67,7 +67,7 @@ export const scriptCases: readonly LabCase[] = [
       assert.notEqual(status, 0);
       assert.match(stderr, /the script prepare\/begin\/10-fails failed with status 3: the lamp is broken/);
       assert.match((await vfioHook('log', domain.name)).stdout, /first words/);
-      assert.equal(readFileSync(trace, 'utf8'), 'scripted release end - e1000e <domain\n');
+      assert.equal(readFileSync(trace, 'utf8'), 'scripted release end failed e1000e <domain\n');
       expectDriver('e1000e', devices.nic);
     },
   },
