@@ -7,8 +7,8 @@ import { expectDriver } from '../guest/expect.ts';
 import { stateOf, user } from '../guest/systemd.ts';
 import { devices } from '../guest/topology.ts';
 
-/** Cards of four groups, of one of them two, each as people assign it. */
-const many = [devices.usb, devices.nic, devices.igb, devices.bridgeSound];
+/** Cards of four groups; one of them has two, of which only one is assigned. */
+const many = [devices.usb, devices.nic, devices.igb, devices.portNic];
 
 export const desktopCases: readonly LabCase[] = [
   {
@@ -21,7 +21,7 @@ export const desktopCases: readonly LabCase[] = [
     },
   },
   {
-    name: 'several cards at once: USB, two for the network, a sound card with what is in its group, and a disk',
+    name: 'several cards at once: USB, three for the network, of which one has another card in its group, and a disk',
     limit: 240,
     async run(context) {
       const domain = await Domain.define(context, 'many', [
@@ -29,7 +29,7 @@ export const desktopCases: readonly LabCase[] = [
         { kind: 'nvme', address: devices.nvme },
       ]);
       await domain.start();
-      expectDriver('vfio-pci', ...many, devices.bridgeNic, devices.nvme);
+      expectDriver('vfio-pci', ...many, devices.portUsb, devices.nvme);
       await domain.shutdown();
     },
   },

@@ -68,7 +68,7 @@ export async function casesOf(order: Order): Promise<readonly LabCase[]> {
     case 'desktop':
       await beginUser();
       await installAndStart();
-      return [...desktopCases, ...displayCases(order.cycles), ...scriptCases, ...serviceCases];
+      return [...desktopCases, ...serviceCases, ...scriptCases, ...displayCases(order.cycles)];
     case 'apparmor':
       await enforceProfile();
       await installAndStart();
