@@ -5,6 +5,7 @@ import { matches } from './driver-core.ts';
 import { addDevice } from './hotplug.ts';
 import { memoryAtBoot } from './hugepages.ts';
 import { register } from './modules.ts';
+import { drmLoaded } from './nvidia.ts';
 import { startAtBoot } from './processes.ts';
 import { unitsAtBoot } from './systemd.ts';
 import type { MachineSpec } from './spec.ts';
@@ -65,6 +66,7 @@ export function build(spec: MachineSpec, boot: number, carried?: Carried): Machi
   state.next.group = Math.max(0, ...Object.keys(state.groups).map((number) => Number(number) + 1));
   for (const device of spec.devices) addDevice(state, device);
   bindAtBoot(state);
+  drmLoaded(state);
   layOutBars(state);
   startAtBoot(state, spec.processes);
   return state;

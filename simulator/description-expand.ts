@@ -2,6 +2,7 @@ import type { Description, DeviceDescription } from './description-schema.ts';
 import { driversOfEveryMachine, isBuiltin, knownDriver, vfioModules } from './known-drivers.ts';
 import { expandMemory } from './description-memory.ts';
 import { moduleName } from './modules.ts';
+import { nvidiaModules } from './nvidia.ts';
 import { expandKeyboards } from './description-keyboards.ts';
 import { networkFiles, wideRoutes } from './description-network.ts';
 import { inService, joined, nothing, type Service } from './description-service.ts';
@@ -51,6 +52,7 @@ export function expand(description: Description): MachineSpec {
       ...storage.files,
       ...networkFiles(description),
       ...libvirtFile(description.libvirt),
+      ...unitFiles(description.units),
       ...description.files,
     },
     wideRoutes: wideRoutes(description),
@@ -61,6 +63,12 @@ export function expand(description: Description): MachineSpec {
 function expandConsole(text: string): ConsoleSpec {
   if (text === 'vga' || text === 'native' || text === 'native-uefi' || text === 'none') return { kind: text };
   return { kind: 'firmware', platformDevice: text };
+}
+
+/** Units of the system have files; those that are only known by their processes may be of any kind. */
+function unitFiles(units: Description['units']): Record<string, string> {
+  const own = units.filter(({ user }) => user === undefined);
+  return Object.fromEntries(own.map(({ name }) => [`/usr/lib/systemd/system/${name}`, '[Unit]\n']));
 }
 
 /** libvirt.so.0 as distributions install it, a link to the file whose name has major, minor and micro: 11003.0 for 11.3.0. */
@@ -118,12 +126,14 @@ function expandModules(description: Description, drivers: readonly DriverSpec[])
       builtin: false,
       loaded: inUse.has(name),
       parameters: {},
+      ...(name === 'nvidia' && description.nvidia && { version: description.nvidia.version }),
       aliases: variants.map(({ id }) => {
         const [vendor = '', device = ''] = id.toUpperCase().split(':');
         return `vfio_pci:v0000${vendor}d0000${device}sv*sd*bc*sc*i*`;
       }),
     });
   }
+  if (drivers.some(({ name }) => name === 'nvidia')) modules.push(...nvidiaModules(description.nvidia));
   const ofMdevs = description.mdev.flatMap(({ module }) => module ?? []);
   for (const name of new Set(ofMdevs)) {
     const loaded = inUse.has(name);

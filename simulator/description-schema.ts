@@ -249,6 +249,8 @@ export const descriptionSchema = v.strictObject({
   console: v.optional(name, 'native'),
   /** Modules that are loaded besides those of the drivers in use. */
   loaded: v.optional(v.array(name), []),
+  /** NVIDIA's driver, with all of its modules: absent, only that of cards which are on it. */
+  nvidia: v.exactOptional(v.strictObject({ version: name, modeset: v.optional(v.boolean(), false) })),
   /** Drivers other than vfio-pci that hand one kind of device to guests, with what they take. */
   variants: v.optional(v.array(v.strictObject({ driver: name, id: ids })), []),
   /** Version of libvirt that is installed, as in libvirt-11.3.0. */

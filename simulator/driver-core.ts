@@ -2,6 +2,7 @@ import { consoleDriverBound, consoleDriverGone } from './consoles.ts';
 import type { Errno } from './errno.ts';
 import { faultDelay, nextFault } from './faults.ts';
 import { unregisterParent } from './mdev.ts';
+import { cardBound, cardGone, cardLeaves } from './nvidia.ts';
 import { disconnectNodes } from './open-nodes.ts';
 import { profileOf } from './profile.ts';
 import { deviceByUid, driverOf, logLine, type Device, type Driver, type MachineState } from './state.ts';
@@ -84,6 +85,7 @@ export function detach(state: MachineState, uid: number): Outcome {
   device.linked = false;
   if (device.users.length > 0) logRequest(state, device);
   disconnectNodes(state, uid);
+  cardLeaves(state, uid);
   const fault = nextFault(state, { on: 'remove', path: `${driver}/${device.spec.address}` });
   const dropsVfs = device.numVfs > 0 && !driverOf(state, device)?.spec.leavesVfs;
   const mdevs = unregisterParent(state, device.spec.address);
@@ -107,6 +109,7 @@ export function removed(state: MachineState, uid: number, driver: string): Outco
   if (reason !== undefined) return { kind: 'wait', for: reason };
   const spec = driverOf(state, device)?.spec;
   delete device.driver;
+  cardGone(device);
   delete device.unbindLock;
   delete device.mac;
   if (device.vgpuType !== undefined) Object.assign(device, { vgpuType: 0, vgpuLost: true });
@@ -123,6 +126,7 @@ export function holdUp(state: MachineState, device: Device): string | undefined 
     case 'guests':
       return device.users.length > 0 ? `${device.spec.address} is open in a guest` : undefined;
     case 'nodes':
+      if (device.drmClient) return `nvidia_drm has ${device.spec.address} open`;
       return state.opens.some((open) => open.uid === device.uid)
         ? `device nodes of ${device.spec.address} are open`
         : undefined;
@@ -156,4 +160,5 @@ function bound(state: MachineState, device: Device, driver: Driver): void {
   if (driver.spec.vfio) vfioBound(state, device);
   if (driver.spec.console) consoleDriverBound(state, device);
   vfInterfaceUp(state, device);
+  cardBound(state, device);
 }

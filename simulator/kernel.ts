@@ -37,7 +37,7 @@ export function submit(state: MachineState, call: Call): Submission {
   const fault = nextFault(state, { on: call.operation, path: call.path, value: call.value });
   const id = (state.next.task += 1);
   const { operation, path, value, pid } = call;
-  const tells = operation === 'run' && value.includes(' show ');
+  const tells = operation === 'run' && / show | --query-gpu=/.test(value);
   state.journal.push({ id, at: state.clock, pid, operation, path, value, ...(tells && { tells }) });
   if (state.journal.length > JOURNAL_LENGTH) state.journal.splice(0, state.journal.length - JOURNAL_LENGTH);
   const effect = fault?.effect;
@@ -46,7 +46,7 @@ export function submit(state: MachineState, call: Call): Submission {
     return { task: id, kill: true };
   }
   if (effect?.kind === 'fail' || effect?.kind === 'lie') {
-    if (operation === 'run' && effect.kind === 'fail') say(state, id, failedOutput(effect.errno));
+    if (operation === 'run' && effect.kind === 'fail') say(state, id, failedOutput(effect.errno, path));
     settle(state, id, effect.kind === 'fail' ? effect.errno : 'ok');
     return { task: id, kill: false };
   }
@@ -103,7 +103,7 @@ function finish(state: MachineState, task: Task, result: string): void {
   for (const key of [...task.locks]) unlock(state, task, key);
   for (const lock of Object.values(state.locks)) lock.queue = lock.queue.filter((id) => id !== task.id);
   state.tasks = state.tasks.filter((each) => each !== task);
-  const output = result === 'ok' ? task.output : failedOutput(result);
+  const output = result === 'ok' ? task.output : failedOutput(result, task.write?.path.split(' ')[0]);
   if (output) say(state, task.id, output);
   settle(state, task.id, result);
 }

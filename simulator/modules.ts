@@ -1,4 +1,5 @@
 import { matches } from './driver-core.ts';
+import { drmLoaded, drmUnloaded } from './nvidia.ts';
 import type { ModuleSpec } from './spec.ts';
 import type { MachineState } from './state.ts';
 import { deviceLock, done, failed, then, type Outcome, type Work } from './work.ts';
@@ -34,6 +35,7 @@ export function load(state: MachineState, name: string, obeyBlacklist = false): 
     });
   }
   const drivers = register(state, spec);
+  if (spec.name === 'nvidia_drm') drmLoaded(state);
   return then(...(state.autoprobe ? drivers.flatMap((driver) => takeDevices(state, driver)) : []));
 }
 
@@ -63,6 +65,7 @@ export function unregister(state: MachineState, name: string): Outcome {
   }
   // eslint-disable-next-line @typescript-eslint/no-dynamic-delete -- the state is a JSON object
   delete state.modules[name];
+  if (name === 'nvidia_drm') drmUnloaded(state);
   return done;
 }
 

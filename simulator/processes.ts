@@ -4,6 +4,7 @@ import type { ProcessSpec, TcpSession } from './spec.ts';
 import type { MachineState, Process } from './state.ts';
 import { closeGroups } from './vfio.ts';
 import { sharedNodes } from './view-nvidia.ts';
+import { isDaemon } from './nvidia.ts';
 import { servingModule } from './open-nodes.ts';
 import { nodesOf } from './view-system.ts';
 
@@ -42,6 +43,11 @@ export function startProcess(state: MachineState, name: string, facts: ProcessFa
 /** A process ends: what it had open is closed, what it was waiting for in the kernel goes on. */
 export function endProcess(state: MachineState, process: Process): void {
   closeGroups(state, process.pid);
+  // The daemon turns it off as it ends.
+  const kept = new Set(
+    isDaemon(process) ? state.opens.filter(({ pid }) => pid === process.pid).map(({ uid }) => uid) : [],
+  );
+  for (const device of Object.values(state.devices)) if (kept.has(device.uid)) delete device.persistence;
   unmapPages(state, process.pid);
   state.opens = state.opens.filter((each) => each.pid !== process.pid);
   state.processes = state.processes.filter((each) => each.pid !== process.pid);
@@ -53,6 +59,7 @@ export function openNode(state: MachineState, process: Process, path: string): b
   if (!device && !sharedNodes(state).includes(path)) return false;
   if (device?.unbindLock) return false;
   const module = servingModule(state, device?.driver, path);
+  if (device && isDaemon(process)) device.persistence = true;
   state.opens.push({
     pid: process.pid,
     path,

@@ -1,6 +1,8 @@
 import { errnoText } from '../src/errno.ts';
 import { acting, type ActingProgram } from '../src/programs.ts';
 import { ip } from './ip.ts';
+import { nvidiaSmi } from './nvidia-smi.ts';
+import { rmmod } from './rmmod.ts';
 import { sriovManage } from './sriov-manage.ts';
 import { systemctl } from './systemd.ts';
 import type { MachineState, ProgramOutput } from './state.ts';
@@ -16,6 +18,8 @@ export type Program = (state: MachineState, args: readonly string[]) => ProgramR
 
 const programs: Readonly<Record<ActingProgram, Program>> = {
   ip,
+  'nvidia-smi': nvidiaSmi,
+  rmmod,
   'sriov-manage': sriovManage,
   systemctl,
 };
@@ -46,14 +50,23 @@ function isProgramThere(
       return wideRoutes !== undefined;
     case 'systemctl':
       return Object.keys(units).length > 0;
+    case 'rmmod':
+      return true;
+    case 'nvidia-smi':
+      return files['/usr/bin/nvidia-smi'] !== undefined;
     case 'sriov-manage':
       return files[acting[program]] !== undefined;
   }
 }
 
 /** How a program ends whose system call was refused. */
-export function failedOutput(errno: string): ProgramOutput {
-  return { status: 2, stdout: '', stderr: `RTNETLINK answers: ${errnoText(errno)}\n` };
+export function failedOutput(errno: string, program = ''): ProgramOutput {
+  const text = errnoText(errno);
+  if (program === 'rmmod')
+    return { status: 1, stdout: '', stderr: `rmmod: ERROR: could not remove the module: ${text}\n` };
+  if (program === 'nvidia-smi')
+    return { status: 255, stdout: `Failed to initialize NVML: ${text}\n`, stderr: '' };
+  return { status: 2, stdout: '', stderr: `RTNETLINK answers: ${text}\n` };
 }
 
 /** How a program ends that has done something, or told it. */

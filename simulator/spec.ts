@@ -144,6 +144,8 @@ export interface ModuleSpec {
   readonly builtin: boolean;
   readonly loaded: boolean;
   readonly parameters: Readonly<Record<string, string>>;
+  /** What MODULE_VERSION says; absent: nothing. */
+  readonly version?: string;
   /** Lines for modules.alias, without the leading `alias`. */
   readonly aliases: readonly string[];
 }

@@ -122,6 +122,10 @@ export interface Device {
   vgpuParams?: string;
   /** Its driver was taken off once: NVIDIA's framework knows it no more until the card's functions are made again. */
   vgpuLost?: true;
+  /** NVIDIA's driver: nvidia_drm has it open. */
+  drmClient?: true;
+  /** NVIDIA's driver: it is kept set up while nobody has it open. */
+  persistence?: true;
   /** Processes that opened the device through VFIO. */
   users: number[];
   resets: number;

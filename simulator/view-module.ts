@@ -8,10 +8,12 @@ import { done, failed, type Outcome } from './work.ts';
 export function moduleDirectory(state: MachineState, name: string): Directory {
   const drivers = Object.values(state.drivers).filter((driver) => driver.spec.module === name);
   const parameters = state.modules[name]?.parameters ?? {};
+  const version = state.spec.modules.find((each) => each.name === name)?.version;
   return directory({
     initstate: text(() => 'live\n'),
     refcnt: text(() => `${references(state, name)}\n`),
     taint: text(() => '\n'),
+    ...(version !== undefined && { version: text(() => `${version}\n`) }),
     holders: directory(
       Object.fromEntries(holdersOf(state, name).map((each) => [each, link(`/sys/module/${each}`)])),
     ),

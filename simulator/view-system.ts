@@ -39,7 +39,13 @@ export function rootDirectory(state: MachineState): Directory {
       dev: () => devDirectory(state),
       proc: () => procDirectory(state),
       lib: () => libDirectory(state),
-      run: () => directory({ systemd: directory({ sessions: loginSessions(state) }) }),
+      run: () =>
+        directory({
+          systemd: directory({
+            sessions: loginSessions(state),
+            ...(Object.keys(state.units).length > 0 && { system: directory({}) }),
+          }),
+        }),
     }),
     textTree(files),
   );

@@ -14,6 +14,8 @@ const packages: Readonly<Record<string, string>> = {
   logger: 'bsdutils (Debian, Ubuntu) or util-linux',
   ip: 'iproute2 (Debian, Ubuntu) or iproute',
   systemctl: 'systemd',
+  rmmod: 'kmod',
+  'nvidia-smi': 'that has the tools of NVIDIA’s driver (nvidia-smi, nvidia-utils)',
   'sriov-manage': 'that has NVIDIA’s vGPU host driver',
 };
 
@@ -50,6 +52,8 @@ export type OptionedProgram = keyof typeof options;
 export const acting = {
   ip: 'ip',
   systemctl: 'systemctl',
+  rmmod: 'rmmod',
+  'nvidia-smi': 'nvidia-smi',
   'sriov-manage': '/usr/lib/nvidia/sriov-manage',
 } as const satisfies Readonly<Record<string, string>>;
 

@@ -313,7 +313,7 @@ export function dieBefore(on: Scenario, nth: number): () => boolean {
         return host.write(...args);
       },
       run: (...args) => {
-        if (!args[1].includes('show')) dies();
+        if (!args[1].some((word) => /^(?:show|--query-gpu=.*)$/.test(word))) dies();
         return host.run(...args);
       },
     };

@@ -23,6 +23,9 @@ const MAC = '[0-9a-f]{2}(?::[0-9a-f]{2}){5}';
 const isSetting = matching(/^[a-z0-9_]{1,16}(?: qos [0-7])?$/);
 const isShare = matching(/^[a-z0-9_]{1,32}$/);
 
+/** What becomes part of a path below /sys/module, and an argument of rmmod(8). */
+const isModuleName = (text: string): boolean => /^[a-z0-9][a-z0-9_]{0,63}$/.test(text);
+
 const isPages = within(MOST_PAGES);
 /** sriov_numvfs is a number of 16 bits (drivers/pci/iov.c:sriov_numvfs_store). */
 const isVfCount = within(0xffff);
@@ -91,6 +94,21 @@ const forms: { readonly [K in HoldKind]: Form<K> } = {
     key: isFirmwareFramebuffer,
     original: { driver: matching(/^(?:[a-z]{1,16}-framebuffer)?$/) },
     wish: { driver: oneOf('') },
+  },
+  module: {
+    key: (text) => isModuleName(text),
+    original: { loaded: isBoolean },
+    wish: { loaded: isBoolean },
+  },
+  'vfio-modules': {
+    key: (text) => text === 'vfio',
+    original: { loaded: isBoolean },
+    wish: { loaded: (value) => value === true },
+  },
+  persistence: {
+    key: (text) => parsePciAddress(text) === text,
+    original: { on: isBoolean },
+    wish: { on: (value) => value === false },
   },
   frequency: {
     key: isPolicyName,

@@ -112,6 +112,22 @@ export interface Forms {
     readonly state: { readonly driver: string };
     readonly wish: { readonly driver: '' };
   };
+  /** A module of the kernel, by its name with underscores. */
+  readonly module: {
+    readonly state: { readonly loaded: boolean };
+    readonly wish: { readonly loaded: boolean };
+  };
+  /** The modules of VFIO together: `vfio`. */
+  readonly 'vfio-modules': {
+    /** Whether there is any of them. */
+    readonly state: { readonly loaded: boolean };
+    readonly wish: { readonly loaded: true };
+  };
+  /** Persistence mode of a card on NVIDIA's driver, by its address. */
+  readonly persistence: {
+    readonly state: { readonly on: boolean };
+    readonly wish: { readonly on: false };
+  };
   /** How fast CPUs run, by the name of their frequency policy: `policy4`. */
   readonly frequency: {
     /** `epp`: the energy-performance preference, a word or a number of the driver; empty: its driver has none. */

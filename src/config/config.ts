@@ -23,6 +23,8 @@ export interface Config {
   readonly mdev: readonly MdevRule[];
   /** Units of systemd that are stopped, or started, for the time that the guest runs. */
   readonly services: ServiceRules;
+  /** Modules of the kernel. */
+  readonly modules: ModuleRules;
   /** What decides how fast the cores run that the guest runs on; absent: what does already. */
   readonly governor?: Governor;
   /** What the guest gets of the host's screen: {@link ConfigScope} `guest` only. */
@@ -64,6 +66,22 @@ export interface DeviceRule {
 export interface ServiceRules {
   readonly stop: readonly Unit[];
   readonly start: readonly Unit[];
+  /** `keep`: units that are known to have NVIDIA's cards open are left alone, and so is persistence mode. Absent: `auto`. */
+  readonly nvidia?: 'auto' | 'keep';
+}
+
+/** Modules of the kernel around a guest. */
+export interface ModuleRules {
+  /** Modules of NVIDIA's driver where no card stays on it. `auto`: what keeps cards open by itself is unloaded. Absent: `auto`. */
+  readonly nvidia?: 'auto' | 'keep' | 'unload';
+  /** VFIO's are unloaded when nothing needs them any more: {@link ConfigScope} `all` only. */
+  readonly unload?: boolean;
+}
+
+/** What is done about NVIDIA's driver. */
+export interface NvidiaRules {
+  readonly services: 'auto' | 'keep';
+  readonly modules: 'auto' | 'keep' | 'unload';
 }
 
 /** The screen of the host, for a guest that gets the card it is on. */
@@ -176,6 +194,7 @@ export interface PartialConfig {
   readonly vgpu?: readonly VgpuRule[];
   readonly mdev?: readonly MdevRule[];
   readonly services?: ServiceRules;
+  readonly modules?: ModuleRules;
   readonly governor?: Governor;
   readonly display?: DisplayRule;
   readonly allowUnsafeInterrupts?: boolean;
@@ -211,6 +230,7 @@ export const defaultConfig: Config = {
   vgpu: [],
   mdev: [],
   services: { stop: [], start: [] },
+  modules: {},
   allowUnsafeInterrupts: false,
 };
 
@@ -219,6 +239,7 @@ export function mergeConfig(base: Config, file: PartialConfig): Config {
   const pages = file.hugepages ?? base.hugepages;
   const governor = file.governor ?? base.governor;
   const display = file.display ?? base.display;
+  const nvidia = file.services?.nvidia ?? base.services.nvidia;
   return {
     timeouts: { ...base.timeouts, ...file.timeouts },
     devices: [...base.devices, ...(file.devices ?? [])],
@@ -230,7 +251,9 @@ export function mergeConfig(base: Config, file: PartialConfig): Config {
     services: {
       stop: [...base.services.stop, ...(file.services?.stop ?? [])],
       start: [...base.services.start, ...(file.services?.start ?? [])],
+      ...(nvidia && { nvidia }),
     },
+    modules: { ...base.modules, ...file.modules },
     ...(governor && { governor }),
     ...(display && { display }),
     allowUnsafeInterrupts: file.allowUnsafeInterrupts ?? base.allowUnsafeInterrupts,

@@ -110,11 +110,17 @@ const OF_HOST: Readonly<Record<string, string>> = {
   profile: 'the card itself is the host’s',
 };
 
+/** Of modules, what is the host's. */
+const MODULES_OF_HOST: Readonly<Record<string, string>> = {
+  unload: 'VFIO’s modules are those of all guests',
+};
+
 /** Keys of all guests in the file of one. */
 function outOfPlace(document: object): Problem[] {
-  const cards: unknown = (document as { readonly sriov?: unknown }).sriov;
+  const { sriov: cards, modules } = document as { readonly sriov?: unknown; readonly modules?: unknown };
   return [
     ...among(document, OF_ALL, []),
+    ...(typeof modules === 'object' && modules !== null ? among(modules, MODULES_OF_HOST, ['modules']) : []),
     ...(Array.isArray(cards) ? (cards as unknown[]) : []).flatMap((card, index) =>
       typeof card === 'object' && card !== null ? among(card, OF_HOST, ['sriov', index]) : [],
     ),

@@ -8,6 +8,7 @@ import { display } from './areas/display.ts';
 import { governor } from './areas/governor.ts';
 import { hugepages } from './areas/hugepages.ts';
 import { mdev } from './areas/mdev.ts';
+import { modules } from './areas/modules.ts';
 import { d3cold, power, reset } from './areas/pins.ts';
 import { services } from './areas/services.ts';
 import { sriov } from './areas/sriov.ts';
@@ -147,6 +148,7 @@ export const configSchema = v.pipe(
     vgpu: v.exactOptional(vgpu),
     mdev: v.exactOptional(mdev),
     services: v.exactOptional(services),
+    modules: v.exactOptional(modules),
     governor: v.exactOptional(governor),
     display: v.exactOptional(display),
     allowUnsafeInterrupts: v.exactOptional(
@@ -169,6 +171,7 @@ export const configSchema = v.pipe(
       vgpu: types,
       mdev: slices,
       services: units,
+      modules: kernel,
       governor: speed,
       display: screen,
       allowUnsafeInterrupts,
@@ -181,6 +184,7 @@ export const configSchema = v.pipe(
       ...(types && { vgpu: types }),
       ...(slices && { mdev: slices }),
       ...(units && { services: units }),
+      ...(kernel && { modules: kernel }),
       ...(speed && { governor: speed }),
       ...(screen && { display: screen }),
       ...(allowUnsafeInterrupts !== undefined && { allowUnsafeInterrupts }),

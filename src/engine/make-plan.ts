@@ -54,6 +54,7 @@ export async function makePlan(request: PlanRequest): Promise<PlannedStart> {
     hostdevs,
     scope,
     snapshot,
+    before: seen,
     claims,
     wishesFor: (device) => ruleFor(config, device),
     allowUnsafeInterrupts: config.allowUnsafeInterrupts,

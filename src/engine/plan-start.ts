@@ -15,6 +15,7 @@ import { mdevctlDefinition } from '../observe/mdevctl.ts';
 import { groupOf } from '../observe/read-device.ts';
 import { groupsOf, noDevice } from '../observe/take-snapshot.ts';
 import { routingOf, virtualFunctions } from '../observe/virtual-functions.ts';
+import { nvidiaHost } from './nvidia-host.ts';
 import { vgpuCardOf } from './vgpu-cards.ts';
 import { parsePciAddress, type PciAddress } from '../pci/address.ts';
 import { deviceAt, type Snapshot } from '../pci/snapshot.ts';
@@ -61,7 +62,8 @@ export interface Start {
 export function startOf(engine: Engine, guest: Domain): Start | undefined {
   const hostdevs = pciHostdevs(guest);
   const owner = guestOwner(guest);
-  const isOurs = hostdevs.length > 0 || engine.store.one(claimKey(owner)).claims.length > 0;
+  const [own] = engine.store.one(claimKey(owner)).claims;
+  const isOurs = hostdevs.length > 0 || own !== undefined;
   const mayWish = mdevHostdevs(guest).length > 0 || engine.hasOwnConfig?.(guest) === true;
   if (!isOurs && !mayWish) return undefined;
   refuseForeignModels(engine.host, owner, hostdevs);
@@ -69,10 +71,10 @@ export function startOf(engine: Engine, guest: Domain): Start | undefined {
   const { display } = written;
   const cards = display ? displayCards(engine.host, display, hostdevs) : [];
   const config = display ? withDisplayAllowed(written, engine.host, cards) : written;
-  const [earlier] = engine.store.one(claimKey(owner)).claims;
   const places = {
     ...placesOn(engine.host, config),
-    ...(display && { display: displayPlaces(engine.host, cards, earlier) }),
+    ...(display && { display: displayPlaces(engine.host, cards, own) }),
+    nvidia: (assigned: readonly PciAddress[]) => nvidiaHost(engine.host, assigned, own),
   };
   refuseStrange(owner, config, hostdevs, places);
   const wishes = wishesOf(config, guest, places);

@@ -31,6 +31,16 @@ const PLACES = [
   '/lib/systemd/system',
 ];
 
+/** Whether systemd runs this host (sd_booted(3)): without it, units may be installed and nobody could stop them. */
+export function isSystemdRunning(host: Host): boolean {
+  return host.list('/run/systemd/system') !== undefined;
+}
+
+/** Whether a unit of the system has a file, which tells without systemd. */
+export function isInstalled(host: Host, name: string): boolean {
+  return PLACES.some((place) => host.status(`${place}/${name}`) !== undefined);
+}
+
 /**
  * The unit that a name means: display-manager.service, for one, is a link to the file of another. That of a user is taken
  * by its word.

@@ -96,7 +96,10 @@ export const sysfs = {
     node === undefined ? '/proc/sys/vm/compact_memory' : `${nodeDirectory(node)}/compact`,
   moduleParameter: (module: string, name: string): string => `/sys/module/${module}/parameters/${name}`,
   module: (name: string): string => `/sys/module/${name}`,
-  moduleFile: (module: string, name: 'refcnt' | 'taint'): string => `/sys/module/${module}/${name}`,
+  moduleHolders: (module: string): string => `/sys/module/${module}/holders`,
+  moduleDrivers: (module: string): string => `/sys/module/${module}/drivers`,
+  moduleFile: (module: string, name: 'refcnt' | 'taint' | 'initstate' | 'version'): string =>
+    `/sys/module/${module}/${name}`,
   /** Parents of mediated devices, and what was made of them. */
   mdevParents: '/sys/class/mdev_bus',
   mdevParent: (name: string): string => `/sys/class/mdev_bus/${name}`,

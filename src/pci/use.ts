@@ -44,6 +44,8 @@ export interface DeviceUse {
    * which one has to be stopped. Absent where that would not be enough.
    */
   readonly units?: readonly (readonly string[])[];
+  /** The modules of the kernel that are all that keeps it, each of which lets go of it when it is unloaded. */
+  readonly modules?: readonly string[];
   /** False: no hint offers to allow it, since what came of that is worse than no guest. It can be allowed all the same. */
   readonly offered?: false;
 }

@@ -28,6 +28,8 @@ export interface PlanInput {
   readonly allowUnsafeInterrupts?: boolean;
   /** The groups of all hostdevs, whole. */
   readonly snapshot: Snapshot;
+  /** The host as it is, where `snapshot` is what it will be like: originals are taken from it. Absent: the same. */
+  readonly before?: Pick<Snapshot, 'devices'>;
   /** Every claim on this host, this owner's own included. */
   readonly claims: readonly Claim[];
 }
@@ -102,7 +104,8 @@ export function plan(input: PlanInput): Plan {
     // libvirt has moved it by now: what it was on before is libvirt's to know.
     const hostdev = input.hostdevs.find(({ address }) => address === device.address);
     const chosen = earlier?.chosen === true || (hostdev?.kind === 'network' && hostdev.managed);
-    return { device, earlier, claimed, chosen, ...judgement };
+    const was = input.before?.devices.find(({ address }) => address === device.address) ?? device;
+    return { device, was, earlier, claimed, chosen, ...judgement };
   });
 
   const unsafeInterrupts = needsUnsafeInterrupts(judged, input);
@@ -125,6 +128,8 @@ function holderOf(all: readonly Claim[], uuid: string): Claim | undefined {
 
 type Judged = Judgement & {
   readonly device: PciDevice;
+  /** As it is before anything is done. */
+  readonly was: PciDevice;
   readonly earlier: ClaimedDevice | undefined;
   readonly claimed: boolean;
   readonly chosen: boolean;
@@ -228,7 +233,16 @@ function orderSteps(
 }
 
 /** What the claim records of a device: nothing for one that the owner does not get and nobody moves. */
-function claimedDevice({ device, verdict, bars, pins, earlier, claimed, chosen }: Judged): ClaimedDevice[] {
+function claimedDevice({
+  device,
+  was,
+  verdict,
+  bars,
+  pins,
+  earlier,
+  claimed,
+  chosen,
+}: Judged): ClaimedDevice[] {
   const untouched = verdict.kind === 'leave' && NOT_CLAIMED.includes(verdict.code);
   if (!claimed || (untouched && !earlier)) return [];
   const driver = verdict.kind === 'bind' ? verdict.driver : earlier?.driver;
@@ -241,7 +255,7 @@ function claimedDevice({ device, verdict, bars, pins, earlier, claimed, chosen }
       ...(device.physicalFunction && { physicalFunction: device.physicalFunction }),
       ...(driver !== undefined && { driver }),
       ...(chosen && verdict.kind === 'leave' && { chosen: true as const }),
-      original: originalOf(device, { bars, ...(pins && { pins }) }, earlier?.original),
+      original: originalOf(was, { bars, ...(pins && { pins }) }, earlier?.original),
     },
   ];
 }

@@ -122,6 +122,14 @@ export interface Facts {
     /** The kernel takes it away until the next boot as soon as a vfio driver has its card. */
     goes: boolean;
   }>;
+  readonly module: Readonly<Record<string, never>>;
+  readonly 'vfio-modules': Readonly<{
+    /** Those that are loaded, in an order in which each can go: before what it uses. */
+    order: readonly string[];
+    /** A device that is on a VFIO driver, or another module that uses one of them; empty: nobody needs them. */
+    user: string;
+  }>;
+  readonly persistence: Readonly<Record<string, never>>;
   readonly frequency: Readonly<{
     /** Name of the scaling driver: `amd-pstate-epp`. */
     driver: string;

@@ -133,6 +133,11 @@ export interface ResourceKind<
   readonly passing?: Partial<State>;
   /** Fields that guests and libvirt change as well: whatever they read is nothing that somebody else meant. */
   readonly fleeting?: readonly string[];
+  /**
+   * What an owner wants is for the moment at which its devices are taken: a way back goes by the original alone, whoever else
+   * has wanted the same.
+   */
+  readonly momentary?: true;
   /** What comes of a way back cannot be read: that its steps have succeeded is all that there is to know. */
   readonly isBlind?: true;
   /** One for all keys that must not be changed side by side, as a person would name what it is about. */

@@ -3,6 +3,9 @@ import type { KindOf, ResourceKind } from './kind.ts';
 import { console } from './display/console.ts';
 import { framebuffer } from './display/framebuffer.ts';
 import { mdev } from './mdev/mdev.ts';
+import { module } from './modules/module.ts';
+import { vfioModules } from './modules/vfio-modules.ts';
+import { persistence } from './nvidia/persistence.ts';
 import { vfMac } from './sriov/vf-mac.ts';
 import { vfResource } from './sriov/vf-resource.ts';
 import { vf } from './sriov/vf.ts';
@@ -18,6 +21,9 @@ export const kinds: { readonly [K in HoldKind]: KindOf<K> } = {
   unit,
   console,
   framebuffer,
+  persistence,
+  module,
+  'vfio-modules': vfioModules,
   vfs,
   vf,
   'vf-mac': vfMac,

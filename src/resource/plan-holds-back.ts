@@ -57,7 +57,7 @@ function planBack(input: HoldInput, { kind, key, original, wish }: Hold): Planne
   const decided = way(rule, {
     original,
     now: seen.state,
-    after: others.map(({ hold }) => hold.wish),
+    after: rule.momentary ? [] : others.map(({ hold }) => hold.wish),
     // An earlier run may have given it back already.
     before: [...others.map(counted), { wish, settled: false }],
   });

@@ -4,6 +4,8 @@ import { mdevGroup } from '../observe/mdev.ts';
 import type { Seen, SeenOf } from './kind.ts';
 import { readConsoles, readFramebuffers } from './display/read-display.ts';
 import { readMdevs } from './mdev/read-mdevs.ts';
+import { readModules, readVfioModules } from './modules/read-modules.ts';
+import { readPersistence } from './nvidia/read-persistence.ts';
 import { readUnitStates } from './services/read-units.ts';
 import { readVf, readVfMac, readVfResource } from './sriov/read-vf.ts';
 import { readVfs } from './sriov/read-vfs.ts';
@@ -27,6 +29,9 @@ const readers: { readonly [K in HoldKind]: Reader<K> } = {
   unit: readUnitStates,
   console: readConsoles,
   framebuffer: readFramebuffers,
+  persistence: readPersistence,
+  module: readModules,
+  'vfio-modules': readVfioModules,
   vfs: readVfs,
   vgpu: readVgpus,
   mdev: readMdevs,

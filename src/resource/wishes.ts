@@ -6,6 +6,7 @@ import { attributesText, type Mdev, type MdevAttributes } from '../pci/mdev.ts';
 import { promisedAddresses, type Routing } from '../pci/routing.ts';
 import type { Wish } from './kind.ts';
 import { displayWishes, type DisplayPlaces } from './display/wishes.ts';
+import { nvidiaWishes, type NvidiaHost } from './nvidia/wishes.ts';
 import { serviceWishes, type CanonicalUnit } from './services/wishes.ts';
 import { cardWishes } from './sriov/card-wishes.ts';
 import type { ProfilePlace } from './sriov/profile.ts';
@@ -27,25 +28,27 @@ export interface Places {
   readonly canonicalUnit?: CanonicalUnit;
   /** What of the host's screen is on the guest's cards. */
   readonly display?: DisplayPlaces;
+  /** What there is of NVIDIA's driver, where one of these is a card that is taken from it. */
+  readonly nvidia?: (assigned: readonly PciAddress[]) => NvidiaHost | undefined;
   /** The frequency policies of these CPUs, or of all. */
   readonly policiesOf?: (cpus: readonly number[] | undefined) => readonly string[];
 }
 
 /** The part of a configuration that wishes come from. */
 type WishfulConfig = Pick<Config, 'hugepages' | 'sriov'> &
-  Partial<Pick<Config, 'vgpu' | 'mdev' | 'services' | 'governor' | 'display'>>;
+  Partial<Pick<Config, 'vgpu' | 'mdev' | 'services' | 'modules' | 'governor' | 'display'>>;
 
 /**
  * What a guest needs besides its devices: what its configuration asks for, and of the host's cards those that it is
  * assigned a virtual function of, with what is set of that. Throws VH_CONFIG as {@link vgpuWishes}.
  */
 export function wishesOf(
-  { hugepages, sriov, vgpu = [], mdev = [], services, governor, display }: WishfulConfig,
+  { hugepages, sriov, vgpu = [], mdev = [], services, modules = {}, governor, display }: WishfulConfig,
   domain: Domain,
   places: Places,
 ): readonly Wish[] {
   const { vgpuCardOf = () => undefined, knownMdev = () => undefined, canonicalUnit = asNamed } = places;
-  const { policiesOf = () => [] } = places;
+  const { policiesOf = () => [], nvidia = () => undefined } = places;
   const assigned = pciHostdevs(domain);
   const addresses = assigned.map(({ address }) => address);
   const pages = hugepages ? pagesFor(hugepages, domain) : 0;
@@ -59,9 +62,16 @@ export function wishesOf(
   });
   const screen = display && places.display ? displayWishes(display, places.display, canonicalUnit) : [];
   const isStopped = ({ key }: Wish): boolean => screen.some((wish) => wish.key === key);
+  const units = (services ? serviceWishes(services, canonicalUnit) : []).filter((wish) => !isStopped(wish));
+  const rules = { services: services?.nvidia ?? 'auto', modules: modules.nvidia ?? 'auto' } as const;
+  const named = [...screen, ...units];
   return [
-    ...screen,
-    ...(services ? serviceWishes(services, canonicalUnit) : []).filter((wish) => !isStopped(wish)),
+    // What a configuration names is as it says.
+    ...nvidiaWishes(rules, nvidia(addresses)).filter((wish) => !named.some(isOf(wish))),
+    ...named,
+    ...(modules.unload === true && addresses.length > 0
+      ? [{ kind: 'vfio-modules', key: 'vfio', wish: { loaded: true } } satisfies Wish]
+      : []),
     ...sriov.flatMap((card) => cardWishes(card, assigned, places)),
     ...vgpuWishes(vgpu, addresses, vgpuCardOf),
     ...mediated,
@@ -70,6 +80,11 @@ export function wishesOf(
       : []),
     ...(governor ? frequencyWishes(governor, policiesOf(domain.cpus)) : []),
   ];
+}
+
+/** Whether two wishes are about the same thing. */
+function isOf({ kind, key }: Wish): (other: Wish) => boolean {
+  return (other) => other.kind === kind && other.key === key;
 }
 
 const asNamed: CanonicalUnit = (unit) => unit;

@@ -7,6 +7,7 @@ import { createMdev } from './create-mdev.ts';
 import type { StepDefinition, StepOutcome } from './definition.ts';
 import { framebuffer } from './framebuffer.ts';
 import { loadModule } from './load-module.ts';
+import { persistence } from './persistence.ts';
 import { probe } from './probe.ts';
 import { removeMdev } from './remove-mdev.ts';
 import { resizeBar } from './resize-bar.ts';
@@ -16,16 +17,19 @@ import { sriovManage } from './sriov-manage.ts';
 import { setMdevAttribute } from './set-mdev-attribute.ts';
 import { unbind } from './unbind.ts';
 import { unit } from './unit.ts';
+import { unloadModule } from './unload-module.ts';
 
 /** How each kind of step is described, applied and verified. A kind that is missing here does not compile. */
 const definitions: { readonly [K in StepKind]: StepDefinition<Extract<Step, { kind: K }>> } = {
   'load-module': loadModule,
+  'unload-module': unloadModule,
   set,
   'set-link': setLink,
   'compact-memory': compactMemory,
   unit,
   framebuffer,
   'await-closed': awaitClosed,
+  persistence,
   'sriov-manage': sriovManage,
   'create-mdev': createMdev,
   'set-mdev-attribute': setMdevAttribute,

@@ -7,12 +7,14 @@ import type { Mdev } from '../pci/mdev.ts';
  */
 export type Step =
   | LoadModule
+  | UnloadModule
   | SetAttribute
   | SetLink
   | CompactMemory
   | ChangeUnit
   | ChangeFramebuffer
   | AwaitClosed
+  | SetPersistence
   | SriovManage
   | CreateMdev
   | SetMdevAttribute
@@ -35,6 +37,15 @@ export interface LoadModule {
    * means it. It does not for one that the device had before: people blacklist nvidia or amdgpu and load it by hand.
    */
   readonly blacklist: 'obeyed' | 'overruled';
+}
+
+/** Takes one module out of the kernel. */
+export interface UnloadModule {
+  readonly kind: 'unload-module';
+  /** With underscores. */
+  readonly module: string;
+  /** Only where no device is on a driver of it, and nothing else uses it: it stays otherwise, which is no failure. */
+  readonly idle?: true;
 }
 
 /** What can be set, each with what it belongs to. How is the matter of src/steps/attributes.ts. */
@@ -120,6 +131,13 @@ export interface ChangeUnit {
   /** As in src/pci/unit.ts. */
   readonly key: string;
   readonly to: 'start' | 'stop';
+}
+
+/** Has NVIDIA's driver keep a card set up while nobody uses it, or let go of it. */
+export interface SetPersistence {
+  readonly kind: 'persistence';
+  readonly device: PciAddress;
+  readonly to: 'on' | 'off';
 }
 
 /** Makes all virtual functions of an NVIDIA card, or takes all of them away, by NVIDIA's own program. */
@@ -210,6 +228,7 @@ export type Subject =
 export function subjectOf(step: Step): Subject {
   switch (step.kind) {
     case 'load-module':
+    case 'unload-module':
       return { kind: 'module', key: step.module };
     case 'set':
       return isOfDevice(step) ? { device: step.key } : { kind: step.attribute, key: step.key };
@@ -224,6 +243,7 @@ export function subjectOf(step: Step): Subject {
     case 'set-mdev-attribute':
     case 'remove-mdev':
       return { kind: 'mdev', key: step.uuid };
+    case 'persistence':
     case 'sriov-manage':
     case 'await-closed':
     case 'unbind':

@@ -45,6 +45,11 @@ function factsOf({ kind, key }: Hold): readonly string[] {
       return [`console ${key}`];
     case 'framebuffer':
       return [`firmware frame buffer`];
+    case 'persistence':
+      return [`${key} persistence mode`];
+    case 'module':
+    case 'vfio-modules':
+      return [];
     case 'frequency':
       return [`frequency ${key}`];
     case 'vgpu':
@@ -160,6 +165,12 @@ function stateOf(machine: MachineState, kind: Hold['kind'], key: string): Stated
     case 'framebuffer':
       if (machine.firmwareFramebuffer !== key) return undefined;
       return { driver: machine.firmwareUnbound ? '' : key.replace(/\.\d+$/, '') };
+    case 'persistence':
+      return { on: machine.devices[key]?.persistence === true };
+    case 'module':
+      return { loaded: machine.modules[key] !== undefined };
+    case 'vfio-modules':
+      return { loaded: machine.modules['vfio'] !== undefined };
     case 'frequency': {
       const { governor = '', epp = '' } = machine.frequency[key] ?? {};
       return { governor, epp };

@@ -147,6 +147,37 @@ export const generated: { readonly [K in HoldKind]: Generated<K> } = {
     apply: (state, step) =>
       step.kind === 'framebuffer' ? { driver: step.to === 'bind' ? step.driver : '' } : state,
   },
+  module: {
+    key: 'nvidia_drm',
+    original: plain({ loaded: fc.boolean() }),
+    wishes: three(fc.constant({ loaded: false })),
+    facts: {},
+    gradual: [],
+    apply: (state, step) => {
+      if (step.kind === 'unload-module') return { loaded: false };
+      return step.kind === 'load-module' ? { loaded: true } : state;
+    },
+  },
+  'vfio-modules': {
+    key: 'vfio',
+    // Whoever had them loaded: at the end they are to be gone.
+    original: plain({ loaded: fc.constant(false) }),
+    wishes: three(fc.constant({ loaded: true } as const)),
+    facts: { order: ['vfio'], user: '' },
+    gradual: [],
+    apply: (state, step) => {
+      if (step.kind === 'unload-module') return { loaded: false };
+      return step.kind === 'load-module' ? { loaded: true } : state;
+    },
+  },
+  persistence: {
+    key: '0000:01:00.0',
+    original: plain({ on: fc.boolean() }),
+    wishes: three(fc.constant({ on: false } as const)),
+    facts: {},
+    gradual: [],
+    apply: (state, step) => (step.kind === 'persistence' ? { on: step.to === 'on' } : state),
+  },
   frequency: {
     key: 'policy4',
     // A driver has a preference or has none, which is no matter of states.

@@ -144,6 +144,8 @@ class World {
     const holds = [...this.#claims.values()].flatMap((claim) => claim.holds);
     for (const hold of holds) assert.deepEqual(hold.original, this.#original, 'another original');
     if ([...this.#claims.values()].some(({ state }) => state !== 'held')) return;
+    // What was wanted for a moment only may be otherwise by now.
+    if (kindOf(this.#kind).momentary) return;
     const target = kindOf(this.#kind).target(
       this.#original,
       holds.map(({ wish }) => wish),

@@ -82,6 +82,8 @@ function factsOf(device: Device): Record<string, string> {
   if (device.resettable) facts[`${address} reset methods`] = device.resetMethods.join(' ');
   if (device.spec.sriov) facts[`${address} virtual functions`] = String(device.numVfs);
   if (device.spec.sriov) facts[`${address} vf autoprobe`] = device.vfAutoprobe ? '1' : '0';
+  if (device.persistence) facts[`${address} persistence mode`] = 'on';
+  if (device.drmClient) facts[`${address} client`] = 'nvidia_drm';
   if (device.vgpuType !== undefined) facts[`${address} vgpu type`] = String(device.vgpuType);
   for (const bar of device.bars) {
     facts[`${address} bar ${bar.index}`] = bar.start < 0 ? 'unassigned' : formatBarSize(bar.size);

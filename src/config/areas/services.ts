@@ -64,6 +64,14 @@ export const services = v.pipe(
     start: v.exactOptional(
       units('Units that run meanwhile; those that did not run before are stopped again afterwards.'),
     ),
+    nvidia: v.exactOptional(
+      v.pipe(
+        v.picklist(['auto', 'keep'], expected('auto or keep')),
+        v.description(
+          'Units that are known to have cards of NVIDIA’s driver open: auto stops them for a guest that is given such a card, keep leaves them and persistence mode alone.',
+        ),
+      ),
+    ),
   }),
   v.check(
     ({ stop = [], start = [] }) =>
@@ -71,5 +79,5 @@ export const services = v.pipe(
     'a unit cannot be stopped and started at once',
   ),
   v.description('Units of systemd that are stopped or started for the time that the guest runs.'),
-  v.transform(({ stop = [], start = [] }) => ({ stop, start })),
+  v.transform(({ stop = [], start = [], nvidia }) => ({ stop, start, ...(nvidia && { nvidia }) })),
 );

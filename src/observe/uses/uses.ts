@@ -8,6 +8,7 @@ import { graphicsUses } from './graphics.ts';
 import { diskUses } from './disks.ts';
 import { perhapsOpen } from './closed-nodes.ts';
 import { deviceNodes, heldUses } from './holders.ts';
+import { kernelClientUses } from './kernel-clients.ts';
 import { keyboardUses } from './keyboards.ts';
 import { isSshServer, networkFindings, sshUses } from './network.ts';
 import { unseenHolders, unseenSessions } from './unseen.ts';
@@ -57,6 +58,7 @@ export async function readUses(
     ...sshUses(network.connections, sessions.holders),
     ...graphicsUses(host, takeable),
     ...heldUses({ host, nodes, holders: held.holders }),
+    ...kernelClientUses(host, bound),
     ...unseenHolders(looked, held),
     ...unseenSessions(network.connections, sessions),
   ];
