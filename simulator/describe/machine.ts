@@ -1,10 +1,12 @@
 import type { PciAddress } from '../../src/pci/address.ts';
 import type { PciDevice } from '../../src/pci/device.ts';
 import { bestVfioAlias, parseVfioAliases } from '../../src/pci/modalias.ts';
+import { isOn, NVIDIA, NVIDIA_DRM } from '../../src/pci/nvidia.ts';
 import type { PciNames } from '../../src/pci/names.ts';
 import { sysfs } from '../../src/pci/sysfs.ts';
 import type { Host } from '../../src/host/host.ts';
 import { kernelRelease } from '../../src/observe/kernel-release.ts';
+import { isLoaded } from '../../src/observe/loaded-modules.ts';
 import { lockedAttributes, readDevice } from '../../src/observe/read-device.ts';
 import { readTopology } from '../../src/observe/read-topology.ts';
 import { kernelVersions, type KernelVersion, type VfSetting } from '../spec.ts';
@@ -90,6 +92,7 @@ export async function describeMachine(host: Host, names: PciNames): Promise<Desc
       console: consoleOf(host),
       ...(memory && { memory }),
       loaded: loadedModules(host, all),
+      ...nvidiaOf(host),
       variants: variantsOf(host, release, all),
       ...(libvirt !== undefined && { libvirt }),
       ...(keyboards.board.length > 0 && { keyboards: [...keyboards.board] }),
@@ -97,6 +100,14 @@ export async function describeMachine(host: Host, names: PciNames): Promise<Desc
       devices: withGroups(withUsesOfHost),
     },
   };
+}
+
+/** NVIDIA's driver, where all of it is loaded. */
+function nvidiaOf(host: Host): Pick<WrittenDescription, 'nvidia'> {
+  const version = host.read(sysfs.moduleFile(NVIDIA, 'version'))?.trim() ?? '';
+  if (!isLoaded(host, NVIDIA_DRM) || !/^[\d.]{1,32}$/.test(version)) return {};
+  const modeset = isOn(host.read(sysfs.moduleParameter(NVIDIA_DRM, 'modeset')));
+  return { nvidia: { version, modeset } };
 }
 
 /** Overrides and numbers of virtual functions. While a driver is stuck with a device they do not answer. */

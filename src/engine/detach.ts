@@ -29,6 +29,9 @@ import { logVerdicts, makePlan, refusalError, refusalOf, type PlannedStart } fro
 import { chooseSlices, heldBySlices, wishesForDevices, type SliceRequest } from './slices.ts';
 import { sharedOfStart } from './unsafe-interrupts.ts';
 
+/** As what the modules of VFIO are held. */
+const VFIO_MODULES = { kind: 'vfio-modules', key: 'vfio' } as const;
+
 /** What is to be detached from the host, and for whom. */
 export interface DetachRequest extends SliceRequest {
   readonly owner: ManualOwner | RunOwner;
@@ -92,6 +95,8 @@ export async function detach(engine: Engine, request: DetachRequest): Promise<De
       ...sharedOfStart(host, { owner, config: allGuests }),
       ...locksOf([...wishes, ...heldBySlices(request)]),
       ...locksOfGroups(host, groups),
+      // Whoever unloads them looks whether a device is on their drivers.
+      ...(allGuests.modules.unload === true ? locksOf([VFIO_MODULES]) : []),
     ]);
     const detachment = await choosing(engine, request, (chosen) => {
       locks.releaseGroups();

@@ -35,6 +35,20 @@ describe('mergeConfig', () => {
     assert.deepEqual(mergeConfig(all, {}), all);
   });
 
+  it('takes what a guest’s own file says of NVIDIA’s driver, and leaves the rest', () => {
+    const all = mergeConfig(defaultConfig, {
+      services: { stop: [{ name: 'a.service' }], start: [], nvidia: 'keep' },
+      modules: { unload: true, nvidia: 'keep' },
+    });
+    const own = mergeConfig(all, {
+      services: { stop: [], start: [], nvidia: 'auto' },
+      modules: { nvidia: 'unload' },
+    });
+    assert.deepEqual(own.services, { stop: [{ name: 'a.service' }], start: [], nvidia: 'auto' });
+    assert.deepEqual(own.modules, { unload: true, nvidia: 'unload' });
+    assert.deepEqual(mergeConfig(all, { services: { stop: [], start: [] } }).services.nvidia, 'keep');
+  });
+
   it('appends rules', () => {
     const merged = [{ devices: [rule('vga')] }, {}, { devices: [rule('nvme'), rule('vga')] }].reduce(
       mergeConfig,
@@ -53,6 +67,7 @@ describe('mergeConfig', () => {
       vgpu: [],
       mdev: [],
       services: { stop: [], start: [] },
+      modules: {},
       allowUnsafeInterrupts: false,
     });
   });

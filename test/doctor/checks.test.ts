@@ -30,6 +30,7 @@ const running = (xml: string): string => `<domstatus state='running' pid='42'>${
 const card = domainXml({ devices: hostdev('0000:03:00.0') + hostdev('0000:03:00.1') });
 const other = domainXml({ name: 'linux', devices: hostdev('0000:03:00.0') });
 const nvidiaCard = domainXml({ devices: hostdev('0000:01:00.0') });
+const otherNvidiaCard = domainXml({ devices: hostdev('0000:02:00.0') });
 const mdev = domainXml({
   devices:
     "<hostdev mode='subsystem' type='mdev' model='vfio-pci'><source><address uuid='c2177883-f1bb-47f0-914d-32a22e3a8804'/></source></hostdev>",
@@ -1140,15 +1141,32 @@ const table: Readonly<Record<Id, readonly Row[]>> = {
       /^systemctl stop nvidia-persistenced\.service$/,
     ],
     [
-      'modeset',
+      'the persistence daemon, whose unit is known',
       {
-        host: 'nvidia-desktop',
-        guests: { win11: nvidiaCard },
-        files: { '/sys/module/nvidia_drm/parameters/modeset': 'Y\n' },
+        host: 'nvidia-workstation',
+        guests: { win11: nvidiaCard, other: otherNvidiaCard },
+        files: { '/proc/901/comm': 'nvidia-persiste\n' },
+      },
+      'ok',
+      /^nvidia-persistenced\.service runs: .*; nvidia_drm has modeset on: it is unloaded/,
+    ],
+    [
+      'modeset, and a card that stays',
+      { host: 'nvidia-workstation', guests: { win11: nvidiaCard } },
+      'warning',
+      /keeps 0000:01:00\.0 open by itself, and cannot be unloaded while 0000:02:00\.0 stays/,
+      /modeset=0/,
+    ],
+    [
+      'modeset that was turned on by hand',
+      {
+        host: 'nvidia-workstation',
+        guests: { win11: nvidiaCard, other: otherNvidiaCard },
+        files: { '/etc/modprobe.d/nvidia.conf': '' },
       },
       'warning',
-      /modeset on/,
-      /modeset=0/,
+      /comes back with what its driver takes by default$/,
+      /modeset=1/,
     ],
   ],
   'vgpu-driver': [

@@ -33,6 +33,21 @@ const libosinfo = (id: string): string =>
   `<metadata><libosinfo:libosinfo xmlns:libosinfo="http://libosinfo.org/xmlns/libvirt/domain/1.0"><libosinfo:os id="${id}"/></libosinfo:libosinfo></metadata>`;
 const nvidia: Situation = { host: 'nvidia-desktop' };
 const server: Situation = { host: 'server-8-gpu' };
+const arc: Situation = { host: 'intel-arc' };
+const smallArc: Situation = {
+  ...arc,
+  devices: {
+    '0000:03:00.0': {
+      bars: (
+        machineSpec('intel-arc').devices.find(({ address }) => address === '0000:03:00.0')?.bars ?? []
+      ).map((bar) => (bar.index === 2 ? { ...bar, size: 256 * 2 ** 20 } : bar)),
+    },
+  },
+};
+const barRule = (mib: number) => ({
+  match: { by: 'address' as const, address: pci('0000:03:00.0') },
+  bars: new Map([[2, mib * 2 ** 20]]),
+});
 const turing = ['0', '1', '2', '3'].map((fn) => hostdev(`0000:01:00.${fn}`)).join('');
 const QEMU = " xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'";
 const commandline = (...values: readonly string[]): string =>
@@ -331,6 +346,31 @@ const table: Readonly<Record<Id, readonly Row[]>> = {
       { on: { devices: { '0000:03:00.0': { device: '687f' } } } },
     ],
     ['another card', { devices: turing, inside: windows }, 'ok', /no Radeon card/, { on: nvidia }],
+  ],
+  'xml-intel-bars': [
+    ['a card of another maker', { devices: both }, 'ok', /no Intel card with memory of its own/],
+    ['all of the memory behind BAR 2', { devices: navi }, 'ok', /all of the memory/, { on: arc }],
+    [
+      'firmware that has left BAR 2 small',
+      { devices: navi },
+      'warning',
+      /behind BAR 2, which is 256 MiB of 16 GiB: the guest can make it no larger/,
+      { on: smallArc, fix: /devices:\n {2}- match: "0000:03:00\.0"\n {4}bars:\n {6}2: 16GiB/ },
+    ],
+    [
+      'a configuration that makes it small',
+      { devices: navi },
+      'warning',
+      /which the configuration makes 256 MiB of 16 GiB/,
+      { on: { ...arc, config: { devices: [barRule(256)] } } },
+    ],
+    [
+      'a configuration that makes it large',
+      { devices: navi },
+      'ok',
+      /all of the memory/,
+      { on: { ...smallArc, config: { devices: [barRule(16 * 1024)] } } },
+    ],
   ],
   'xml-managed': [
     ['yes', { devices: both }, 'ok', /^yes: vfio-hook moves the whole group/],

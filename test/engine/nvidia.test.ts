@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import type { MachineSpec } from '../../simulator/spec.ts';
+import type { MachineSpec, ProcessSpec } from '../../simulator/spec.ts';
 import type { ModuleRules, ServiceRules } from '../../src/config/config.ts';
 import { dieBefore, failureOf, guest, machineSpec, scenarios, type Scenario } from '../scenario.ts';
 
@@ -8,6 +8,14 @@ const FIRST = '0000:01:00.0';
 const SECOND = '0000:02:00.0';
 const PERSISTENCED = 'nvidia-persistenced.service';
 const SMI = '/usr/bin/nvidia-smi';
+
+/** The daemon as it is by default: it has every card open. */
+const daemon: ProcessSpec = {
+  name: 'nvidia-persiste',
+  unit: { name: PERSISTENCED },
+  nodes: ['/dev/nvidia0', '/dev/nvidia1', '/dev/nvidiactl'],
+  sessions: [],
+};
 
 /** How nvidia_drm is loaded, and which driver it is of. */
 function driver(modeset: 'Y' | 'N', version = '550.163.01'): Pick<MachineSpec, 'modules'> {
@@ -22,8 +30,8 @@ function driver(modeset: 'Y' | 'N', version = '550.163.01'): Pick<MachineSpec, '
 
 /** The host without NVIDIA's tools. */
 function withoutSmi(): Pick<MachineSpec, 'files'> {
-  const { [SMI]: _smi, ...files } = machineSpec(HOST).files;
-  return { files };
+  const files = Object.entries(machineSpec(HOST).files).filter(([path]) => path !== SMI);
+  return { files: Object.fromEntries(files) };
 }
 
 describe('cards on NVIDIA’s driver', () => {
@@ -33,18 +41,15 @@ describe('cards on NVIDIA’s driver', () => {
     machine: Partial<MachineSpec> = {},
     rules: { readonly modules?: ModuleRules; readonly services?: ServiceRules } = {},
   ): Scenario {
-    return open({ host: HOST, machine, config: rules });
+    return open({ host: HOST, machine: { processes: [daemon], ...machine }, config: rules });
   }
 
   /** The host with the first card only. */
   function alone(modules: ModuleRules): Scenario {
-    const { devices, processes } = machineSpec(HOST);
+    const { devices } = machineSpec(HOST);
     const machine = {
       devices: devices.filter(({ address }) => !address.startsWith('0000:02:')),
-      processes: processes.map((each) => ({
-        ...each,
-        nodes: each.nodes.filter((node) => node !== '/dev/nvidia1'),
-      })),
+      processes: [{ ...daemon, nodes: ['/dev/nvidia0', '/dev/nvidiactl'] }],
     };
     return workstation(machine, { modules });
   }

@@ -5,6 +5,7 @@ import { companions, devicesPresent, multifunction, rom } from './card.ts';
 import { amdCode43, nvidiaCode43 } from './code-43.ts';
 import { functions } from './functions.ts';
 import { gpuDirect } from './gpudirect.ts';
+import { intelBars } from './intel-arc.ts';
 import { commandline, iommufd, machine, managed, nvmePath, variantDriver } from './libvirt.ts';
 import { gvtGuest, mdevKnown } from './mdev.ts';
 import { memoryLock, mmio32, mmio64 } from './memory.ts';
@@ -31,6 +32,7 @@ export const lints = {
   'xml-rom': rom,
   'xml-code-43-nvidia': withDevices(nvidiaCode43),
   'xml-code-43-amd': withDevices(amdCode43),
+  'xml-intel-bars': withDevices(intelBars),
   'xml-managed': managed,
   'xml-variant': withDevices(variantDriver),
   'xml-vgpu': withDevices(vgpuHostdev),
