@@ -430,3 +430,33 @@ describe('how a device is reset and whether it sleeps', () => {
     });
   }
 });
+
+describe('modules', () => {
+  it('takes what is known, and nothing else', () => {
+    const of = (text: string, scope: 'all' | 'guest') => decodeConfigFile(text, PATH, scope).modules;
+    assert.deepEqual(of('modules: {nvidia: unload, unload: true}', 'all'), {
+      nvidia: 'unload',
+      unload: true,
+    });
+    assert.deepEqual(of('modules: {nvidia: keep}', 'guest'), { nvidia: 'keep' });
+    assert.deepEqual(of('modules: {}', 'guest'), {});
+    assert.match(problems('modules: {nvidia: never}').join(), /auto, keep or unload/);
+    assert.match(problems('modules: {unload: 1}').join(), /true or false/);
+    assert.match(problems('modules: {vfio: unload}').join(), /unknown key "vfio"/);
+  });
+
+  it('VFIO’s are not for one guest', () => {
+    assert.throws(
+      () => decodeConfigFile('modules:\n  unload: true\n', PATH, 'guest'),
+      /line 2: unload is not for one guest: VFIO’s modules are those of all guests, so it belongs into config\.yaml$/,
+    );
+  });
+});
+
+describe('services.nvidia', () => {
+  it('is auto or keep', () => {
+    const decoded = decodeConfigFile('services: {nvidia: keep}', PATH, 'guest').services;
+    assert.deepEqual(decoded, { stop: [], start: [], nvidia: 'keep' });
+    assert.match(problems('services: {nvidia: off}').join(), /auto or keep/);
+  });
+});
