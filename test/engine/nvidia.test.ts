@@ -245,6 +245,26 @@ describe('cards on NVIDIA’s driver', () => {
     });
   });
 
+  it('what one guest had unloaded comes back with its cards, also while another has it unloaded for its own', async () => {
+    const on = workstation({ units: [], processes: [] });
+    await on.machine.host().run('rmmod', ['nvidia_drm'], 1000);
+    await on.detach([SECOND, '0000:02:00.1']);
+    on.happens({ do: 'load', module: 'nvidia_drm' });
+    await on.prepare(guest('a', FIRST));
+    assert.equal(loaded(on, 'nvidia_drm'), false);
+    await on.reattach([SECOND, '0000:02:00.1']);
+    // As udev does it, or whoever looks at the card.
+    on.happens({ do: 'load', module: 'nvidia_drm' });
+    await on.prepare(guest('b', SECOND));
+    assert.equal(loaded(on, 'nvidia_drm'), false);
+    await on.release('a');
+    assert.equal(on.driver(FIRST), 'nvidia');
+    assert.equal(loaded(on, 'nvidia_drm'), true);
+    assert.equal(on.driver(SECOND), 'vfio-pci');
+    await on.release('b');
+    assert.deepEqual([on.driver(SECOND), on.claims()], ['nvidia', []]);
+  });
+
   describe('where something goes wrong', () => {
     it('a module that a program has open stays, the program is named, and everything is as it was', async () => {
       const on = workstation();
