@@ -58,9 +58,20 @@ export interface DeviceRule {
   readonly power?: 'on' | 'auto';
   /** Whether it may lose its power altogether while it sleeps. */
   readonly d3cold?: boolean;
+  /** What is done to it between its unbind and its bind, in order. */
+  readonly between?: readonly BetweenEntry[];
   /** What the device may be taken from although the host uses it for that; only in a rule for one device or model. */
   readonly allow?: readonly UseReason[];
 }
+
+/** One thing that is done to a device while no driver has it. */
+export type BetweenEntry =
+  | { readonly do: 'reset' }
+  | { readonly do: 'power'; readonly to: 'on' | 'auto' }
+  /** Bytes by BAR index; back to what they were when the guest gives the device back. */
+  | { readonly do: 'bars'; readonly sizes: readonly { readonly bar: number; readonly size: number }[] }
+  /** By its file name: it is in the directory `prepare/between` of the guest's scripts. */
+  | { readonly do: 'script'; readonly name: string };
 
 /** Units of systemd for the time of a guest. */
 export interface ServiceRules {

@@ -1,6 +1,6 @@
 import { paste, type Hint } from '../hint.ts';
 import { formatBarSize } from '../pci/bar.ts';
-import type { DeviceRule } from './config.ts';
+import type { BetweenEntry, DeviceRule } from './config.ts';
 import { formatDeviceMatch } from './match.ts';
 
 /** A rule in one line: `{match: "0000:03:00.0", bars: {2: 8MiB}}`. */
@@ -28,6 +28,7 @@ function settingsOf({
   reset,
   power,
   d3cold,
+  between,
   allow,
 }: DeviceRule): [key: string, value: Value][] {
   const sizes = [...bars].map(([bar, size]) => [bar, formatBarSize(size).replace(' ', '')]);
@@ -37,20 +38,43 @@ function settingsOf({
     ...(reset === undefined ? [] : [['reset', reset.length > 0 ? reset : 'none'] as [string, Value]]),
     ...(power === undefined ? [] : [['power', power] as [string, Value]]),
     ...(d3cold === undefined ? [] : [['d3cold', d3cold] as [string, Value]]),
+    ...(between === undefined ? [] : [['between', between.map(entryOf)] as [string, Value]]),
     ...(allow === undefined ? [] : [['allow', allow] as [string, Value]]),
   ];
 }
 
-type Value = string | boolean | readonly string[] | Readonly<Record<string, string>>;
+type Value = string | boolean | readonly (string | Entry)[] | Sizes;
+type Sizes = Readonly<Record<string, string>>;
+type Entry = Readonly<Record<string, string | boolean | Sizes>>;
 
-function inLine(value: Value): string {
+function entryOf(entry: BetweenEntry): Entry {
+  switch (entry.do) {
+    case 'reset':
+      return { reset: true };
+    case 'power':
+      return { power: entry.to };
+    case 'bars':
+      return {
+        bars: Object.fromEntries(
+          entry.sizes.map(({ bar, size }) => [String(bar), formatBarSize(size).replace(' ', '')]),
+        ),
+      };
+    case 'script':
+      return { script: entry.name };
+  }
+}
+
+function inLine(value: Value | Entry): string {
   if (typeof value === 'string') return plain(value);
   if (typeof value === 'boolean') return String(value);
-  if (isList(value)) return `[${value.join(', ')}]`;
+  if (isList(value)) return `[${value.map(inLine).join(', ')}]`;
   return `{${Object.entries(value)
-    .map(([key, text]) => `${key}: ${text}`)
+    .map(([key, inner]) => `${key}: ${typeof inner === 'string' && SIZE.test(inner) ? inner : inLine(inner)}`)
     .join(', ')}}`;
 }
+
+/** No quotes where nothing else could be read. */
+const SIZE = /^\d+[KMGT]iB$/;
 
 function ruleLines(rule: DeviceRule): string[] {
   const settings = settingsOf(rule).flatMap(([key, value]) =>
@@ -61,7 +85,7 @@ function ruleLines(rule: DeviceRule): string[] {
   return [`  - match: "${formatDeviceMatch(rule.match)}"`, ...settings.map((line) => `    ${line}`)];
 }
 
-function isList(value: Value): value is readonly string[] {
+function isList(value: Value | Entry): value is readonly (string | Entry)[] {
   return Array.isArray(value);
 }
 

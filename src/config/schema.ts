@@ -1,5 +1,4 @@
 import * as v from 'valibot';
-import { parseBarSize } from '../pci/bar.ts';
 import { DRIVER_NAME, isDriverName } from '../pci/driver-name.ts';
 import { offeredReasons, useReasons } from '../pci/use.ts';
 import { logLevels } from './config.ts';
@@ -9,6 +8,8 @@ import { governor } from './areas/governor.ts';
 import { hugepages } from './areas/hugepages.ts';
 import { mdev } from './areas/mdev.ts';
 import { modules } from './areas/modules.ts';
+import { bars } from './areas/bars.ts';
+import { between } from './areas/between.ts';
 import { d3cold, power, reset } from './areas/pins.ts';
 import { services } from './areas/services.ts';
 import { sriov } from './areas/sriov.ts';
@@ -22,8 +23,6 @@ import { classWords, formatDeviceMatch, parseDeviceMatch } from './match.ts';
  */
 
 const MATCH = new RegExp(`^(?:${ADDRESS}|${HEX}{4}:${HEX}{4}|${Object.keys(classWords).join('|')})$`);
-const POWERS = Array.from({ length: 20 }, (_, bit) => String(2 ** bit));
-const SIZE = new RegExp(`^(?:${POWERS.join('|')}) ?[mMgGtT](?:[iI]?[bB])?$`);
 const deviceMatch = read({
   what: 'no device',
   write:
@@ -32,14 +31,6 @@ const deviceMatch = read({
   pattern: MATCH,
   reader: parseDeviceMatch,
   description: 'Which devices: a PCI address, vendor:device, or a word for a class of devices.',
-});
-
-const barSize = read({
-  what: 'no BAR size',
-  write: 'a power of two from 1MiB to 128TiB',
-  pattern: SIZE,
-  reader: parseBarSize,
-  description: 'A power of two from 1MiB to 128TiB, such as 8MiB or 16GiB.',
 });
 
 const duration = read({
@@ -57,22 +48,6 @@ const driver = read({
   reader: (text) => (isDriverName(text) ? text : undefined),
   description: "Name of the driver to bind in place of the one that libvirt's rule would choose.",
 });
-
-const bars = v.pipe(
-  closed({
-    '0': v.exactOptional(barSize),
-    '1': v.exactOptional(barSize),
-    '2': v.exactOptional(barSize),
-    '3': v.exactOptional(barSize),
-    '4': v.exactOptional(barSize),
-    '5': v.exactOptional(barSize),
-  }),
-  v.description('Size of each BAR by its index, for the time that the guest has the device.'),
-  v.transform(
-    (sizes): ReadonlyMap<number, number> =>
-      new Map(Object.entries(sizes).map(([index, bytes]) => [Number(index), bytes])),
-  ),
-);
 
 const allow = v.pipe(
   v.array(
@@ -95,6 +70,7 @@ const deviceRule = v.pipe(
     reset: v.exactOptional(reset),
     power: v.exactOptional(power),
     d3cold: v.exactOptional(d3cold),
+    between: v.exactOptional(between),
     allow: v.exactOptional(allow),
   }),
   // Consent is for a device that somebody has looked at, never for whatever is, or will be, of a class.

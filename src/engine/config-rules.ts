@@ -10,6 +10,7 @@ import type { PciDevice } from '../pci/device.ts';
 import type { KnownDriver } from '../pci/known-driver.ts';
 import { sysfs } from '../pci/sysfs.ts';
 import { barChanges } from '../plan/bars.ts';
+import { barsBetween, betweenRefusal } from '../plan/between.ts';
 import { driverNote, driverRefusal } from '../plan/driver.ts';
 import { pinRefusal } from '../plan/pins.ts';
 import type { Remark } from './inspect-config.ts';
@@ -25,14 +26,14 @@ export function ruleRemarks(rules: readonly DeviceRule[], host: Host): RuleRemar
   if (rules.length === 0) return [];
   const devices = devicesOf(host);
   const known = knownDrivers(host, askedDrivers({ devices: rules }));
-  return rules.flatMap(({ match, bars, driver, ...pins }, rule): RuleRemark[] => {
+  return rules.flatMap(({ match, bars, driver, between = [], ...pins }, rule): RuleRemark[] => {
     const about = { rule, key: 'match' } as const;
     const matched = devices.filter((device) => matchesDevice(match, device));
     if (matched.length === 0) {
       const text = `no device of this host matches ${formatDeviceMatch(match)}: the rule has no effect`;
       return [{ ...about, severity: 'warning', text, hints: [advice('compare with: lspci -nn')] }];
     }
-    const wished = [...bars].map(([bar, size]) => ({ bar, size }));
+    const wished = [...[...bars].map(([bar, size]) => ({ bar, size })), ...barsBetween(between)];
     const sizes = matched.flatMap((device): RuleRemark[] => {
       const changes = barChanges(device, wished);
       if (changes.kind === 'changes') return [];
@@ -40,10 +41,15 @@ export function ruleRemarks(rules: readonly DeviceRule[], host: Host): RuleRemar
       return [{ ...about, severity: 'warning', text, hints: [changes.hint] }];
     });
     const settings = matched.flatMap((device): RuleRemark[] => {
-      const refusal = pinRefusal({ device, rule: pins });
-      if (!refusal) return [];
-      const text = `${refusal.reason}: a guest with it cannot start`;
-      return [{ ...about, severity: 'warning', text, hints: [refusal.hint] }];
+      const pinned = pinRefusal({ device, rule: pins });
+      const refused = between.flatMap((entry) => {
+        const refusal = betweenRefusal(device, pins, entry);
+        return refusal ? [{ reason: refusal[0], hint: refusal[1] }] : [];
+      });
+      return [...(pinned ? [pinned] : []), ...refused].map(({ reason, hint }) => {
+        const text = `${reason}: a guest with it cannot start`;
+        return { ...about, severity: 'warning', text, hints: [hint] };
+      });
     });
     const asked = known.find(({ name }) => name === driver);
     return [...sizes, ...settings, ...(asked ? driverRemarks(asked, rule) : [])];

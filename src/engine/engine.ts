@@ -2,6 +2,7 @@ import type { Config, PlaceRules } from '../config/config.ts';
 import type { GuestKey } from '../config/guest-file.ts';
 import type { Host } from '../host/host.ts';
 import type { Log } from '../log/log.ts';
+import type { FoundScript } from '../plan/between.ts';
 import type { ClaimStore } from './claim-store.ts';
 import type { TakeLock } from './flock.ts';
 
@@ -25,6 +26,10 @@ export interface Engine {
   readonly hasOwnConfig?: (guest: GuestKey) => boolean;
   /** How rules get into the configuration of a guest; absent: as for one without a file of its own. */
   readonly placeRules?: PlaceRules;
+  /** Looks for a script of a guest that is to run between the unbind and the bind of a device; absent: it is taken to be there. */
+  readonly findScript?: (guest: string, name: string) => FoundScript;
+  /** Runs such a script; absent: none runs. */
+  readonly runScript?: Host['runScript'];
   /** Whether the program is still on this host; absent: it is. */
   readonly isInstalled?: () => boolean;
   /** Why the run is to stop before its next step, such as `SIGTERM`; undefined while it is not. */

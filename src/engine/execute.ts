@@ -33,10 +33,12 @@ export interface Failure {
   readonly hints: readonly Hint[];
   readonly errno?: string;
   readonly stuck?: StuckWrite;
+  /** Absent: what the kernel's answers have. */
+  readonly code?: ErrorCode;
 }
 
 /** What kept a run from its end: a step, or what belongs to none. */
-export type Trouble = Omit<Failure, 'step'> & { readonly code?: ErrorCode };
+export type Trouble = Omit<Failure, 'step'>;
 
 /** Lanes in which something is done at once: each has at most one child process in the kernel. */
 const MOST_LANES = 16;

@@ -176,12 +176,19 @@ async function moveDevices(
 }
 
 function executed(
-  { host, log, interrupted }: Engine,
+  { host, log, interrupted, runScript }: Engine,
   owner: Plan['owner'],
   steps: readonly Step[],
   budget: Budget,
 ): Promise<readonly Failure[]> {
-  return execute(steps, { host, log, ...logOwner(owner), budget, onFailure: 'stop', interrupted });
+  return execute(steps, {
+    host: runScript ? { ...host, runScript } : host,
+    log,
+    ...logOwner(owner),
+    budget,
+    onFailure: 'stop',
+    interrupted,
+  });
 }
 
 /**

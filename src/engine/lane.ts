@@ -187,5 +187,6 @@ function failureOf(
     sentence: `cannot ${what}: ${outcome.reason}`,
     hints: outcome.hints ?? [],
     ...(outcome.errno !== undefined && { errno: outcome.errno }),
+    ...(step.kind === 'run-script' && { code: 'VH_SCRIPT' }),
   };
 }

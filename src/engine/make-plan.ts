@@ -14,6 +14,7 @@ import { plan, refusals, type Plan, type PlanInput } from '../plan/plan.ts';
 import type { RefuseVerdict } from '../plan/verdict.ts';
 import { refuseBlockedParameter } from './blocked.ts';
 import { allowance } from './allowance.ts';
+import type { Engine } from './engine.ts';
 
 /** What a plan is made for. */
 export interface PlanRequest {
@@ -24,6 +25,8 @@ export interface PlanRequest {
   readonly groups: readonly number[];
   readonly config: Config;
   readonly claims: readonly Claim[];
+  /** As in an engine. */
+  readonly findScript?: Engine['findScript'];
   readonly scope?: PlanInput['scope'];
   /** What the host will be like when the plan is carried out, where something else is done before; absent: as it is. */
   readonly expect?: ((snapshot: Snapshot) => Snapshot) | undefined;
@@ -42,7 +45,7 @@ export interface PlannedStart {
  * from the other. Changes nothing. Throws VH_STUCK as `refuseBlockedParameter`.
  */
 export async function makePlan(request: PlanRequest): Promise<PlannedStart> {
-  const { host, owner, hostdevs, groups, config, claims, scope = 'groups' } = request;
+  const { host, owner, hostdevs, groups, config, claims, findScript, scope = 'groups' } = request;
   const seen = await takeSnapshot(host, groups, {
     deadlineMs: config.timeouts.kernelWrite,
     drivers: [...askedDrivers(config), ...hostdevs.flatMap(({ model }) => model ?? [])],
@@ -57,6 +60,7 @@ export async function makePlan(request: PlanRequest): Promise<PlannedStart> {
     before: seen,
     claims,
     wishesFor: (device) => ruleFor(config, device),
+    ...(findScript && owner.kind === 'guest' && { findScript: (name) => findScript(owner.name, name) }),
     allowUnsafeInterrupts: config.allowUnsafeInterrupts,
   });
   if (planned.unsafeInterrupts) refuseBlockedParameter(host);

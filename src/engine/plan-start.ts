@@ -217,7 +217,16 @@ export async function planStart(engine: Engine, start: Start, groups: readonly n
   const holds = await decideHolds(host, { owner, wishes, claims, deadlineMs: config.timeouts.kernelWrite });
   const asked = hostdevs.map(({ address }) => address);
   const expect = (seen: Snapshot): Snapshot => expectAfter(seen, holds, asked);
-  const planned = await makePlan({ host, owner, hostdevs, groups, config, claims, expect });
+  const planned = await makePlan({
+    host,
+    owner,
+    hostdevs,
+    groups,
+    config,
+    claims,
+    findScript: engine.findScript,
+    expect,
+  });
   // What is refused makes no devices: then it is no wonder that they are not there.
   if (holds.refusals.length === 0) refuseMissing(host, asked, planned.snapshot, wishes);
   const isOpen = (group: number): boolean => host.tryOpen(sysfs.vfioGroup(group)) === 'busy';
@@ -247,7 +256,8 @@ export async function planAgain(
   locks.groups([...groups, ...(engine.store.one(claimKey(owner)).claims[0]?.groups ?? [])]);
   const claims = trustedClaims(engine, groups);
   const holds = await decideHolds(host, { owner, wishes, claims, deadlineMs: config.timeouts.kernelWrite });
-  return { ...(await makePlan({ host, owner, hostdevs, groups, config, claims })), holds };
+  const { findScript } = engine;
+  return { ...(await makePlan({ host, owner, hostdevs, groups, config, claims, findScript })), holds };
 }
 
 /** Throws VH_CLAIM for a claim that cannot be read, VH_STUCK as `refuseBlocked`. */

@@ -12,7 +12,8 @@ import { fileSink, type Sink } from '../log/file.ts';
 import { hasJournal, journalSink } from '../log/journal.ts';
 import { hookLog, type HookLog } from '../log/quiet.ts';
 import { sysfs } from '../pci/sysfs.ts';
-import type { ScriptTree } from './script-tree.ts';
+import { SCRIPT_TREE } from '../script-places.ts';
+import { findBetween, type ScriptTree } from './script-tree.ts';
 
 /** Where a run keeps and finds what is not the kernel's. */
 export interface Locations {
@@ -27,12 +28,15 @@ export interface Locations {
   readonly trustedUid: number;
   /** The scripts of guests; undefined where another hook runs them. */
   readonly scripts: ScriptTree | undefined;
+  /** The same tree, for the scripts that are for this program alone. */
+  readonly between: ScriptTree;
 }
 
 /** Where libvirt calls a hook whose scripts lie in `qemu.d` beside it. */
 const HOOK = '/etc/libvirt/hooks/qemu';
 /** What install.sh makes where it has kept an earlier hook: that one, which may have run the scripts, goes on with it. */
-const KEPT = '/etc/libvirt/hooks/qemu.d/00-kept-by-vfio-hook';
+const KEPT = `${SCRIPT_TREE}/00-kept-by-vfio-hook`;
+const REAL_TREE: ScriptTree = { directory: SCRIPT_TREE, uid: 0 };
 
 /**
  * The places on a real host, or those of a simulated machine: all below its directory. `called` is the path by which
@@ -46,16 +50,20 @@ export function locations(machine: string | undefined, called = ''): Locations {
       logFile: '/var/log/libvirt/vfio-hook.log',
       journal: true,
       trustedUid: 0,
-      scripts: called === HOOK && !existsSync(KEPT) ? { directory: `${HOOK}.d`, uid: 0 } : undefined,
+      scripts: called === HOOK && !existsSync(KEPT) ? REAL_TREE : undefined,
+      between: REAL_TREE,
     };
   }
+  const uid = process.geteuid?.() ?? 0;
+  const tree = { directory: join(machine, 'qemu.d'), uid, granted: machine };
   return {
     stateDirectory: join(machine, 'run'),
     configDirectory: join(machine, 'etc'),
     logFile: join(machine, 'vfio-hook.log'),
     journal: false,
-    trustedUid: process.geteuid?.() ?? 0,
-    scripts: { directory: join(machine, 'qemu.d'), uid: process.geteuid?.() ?? 0, granted: machine },
+    trustedUid: uid,
+    scripts: tree,
+    between: tree,
   };
 }
 
@@ -122,6 +130,7 @@ export function openEngine(options: EngineOptions): {
         store: openClaimStore({ stateDirectory, trustedUid, bootId }),
         loadConfig: (guest) => loadConfig({ ...source, guest, ...(kept && { kept }) }),
         hasOwnConfig: (guest) => hasOwnConfig({ ...source, guest }, guest),
+        findScript: (guest, name) => findBetween(where.between, guest, name),
         placeRules: (guest, rules, purpose) => configHints({ ...source, guest }, rules, purpose),
       };
     },

@@ -1,11 +1,14 @@
 import { defaultConfig } from '../config/config.ts';
 import type { Engine } from '../engine/engine.ts';
 import { VfioHookError } from '../errors.ts';
+import type { Host } from '../host/host.ts';
 import type { Log } from '../log/log.ts';
+import { BETWEEN, DEVICE_VARIABLE } from '../script-places.ts';
 import { reportFailure } from './failure-report.ts';
 import type { Invocation } from './invocation.ts';
-import { refuseUntrusted, scriptsFor, type Script, type ScriptTree } from './script-tree.ts';
-import type { ScriptCall, WhenTold } from './scripts.ts';
+import { distrustOf, refuseUntrusted, scriptsFor, type ScriptTree } from './script-tree.ts';
+import type * as scripts from './scripts.ts';
+import type { WhenTold } from './scripts.ts';
 
 /**
  * The scripts of a guest for a call; undefined where there are none. What it gives runs them, one after the other. It throws
@@ -22,7 +25,9 @@ type ScriptEngine = Pick<Engine, 'loadConfig'> & { readonly log: Log };
 export interface ScriptRun {
   /** Undefined: another hook runs them. */
   readonly tree: ScriptTree | undefined;
-  readonly load: () => { readonly runScript: (script: Script, call: ScriptCall) => Promise<string> };
+  /** The tree for what is to run between, which no other hook knows of. */
+  readonly between: ScriptTree;
+  readonly load: () => Pick<typeof scripts, 'runScript' | 'tryScript'>;
   readonly whenTold: WhenTold;
   /** Writes one line to stderr. */
   readonly say: (line: string) => void;
@@ -41,8 +46,8 @@ const ANSWERED: readonly string[] = ['migrate', 'restore'];
 /** The scripts of the guest that libvirt calls the hook for. */
 export function guestScripts({ tree, load, whenTold, say, answer }: ScriptRun): GuestScripts {
   return (call) => {
-    const scripts = tree ? scriptsFor(tree, call) : [];
-    if (!tree || scripts.length === 0) return undefined;
+    const found = tree ? scriptsFor(tree, call) : [];
+    if (!tree || found.length === 0) return undefined;
     const { guest, operation, subOperation, extra } = call;
     const isHeeded = HEEDED.includes(operation);
     const answers = ANSWERED.includes(operation);
@@ -52,7 +57,7 @@ export function guestScripts({ tree, load, whenTold, say, answer }: ScriptRun): 
       const given = isHeeded ? input() : orNothing(input);
       const deadlineMs = deadlineFor(engine, guest, given);
       let xml = given;
-      for (const script of scripts) {
+      for (const script of found) {
         const line = (message: string): void => {
           log.write({ severity: 'info', message, guest, step: script.name });
         };
@@ -70,6 +75,35 @@ export function guestScripts({ tree, load, whenTold, say, answer }: ScriptRun): 
       }
       if (xml !== given) answer(xml);
     };
+  };
+}
+
+/**
+ * What runs scripts between the unbind and the bind of a device, for the engine. The code that runs them is loaded for the
+ * first one. It judges anew whose the script is: some time has passed since the plan.
+ */
+export function betweenScripts(
+  { between: tree, load, whenTold }: ScriptRun,
+  engine: ScriptEngine,
+  input: () => string,
+): NonNullable<Host['runScript']> {
+  return async ({ device, guest, name, path }) => {
+    const distrust = distrustOf(tree, path);
+    if (distrust) return { reason: `it cannot be trusted: ${distrust.found}`, hints: distrust.hints };
+    const xml = input();
+    const step = [...BETWEEN, name].join('/');
+    const end = await load().tryScript(path, {
+      args: [guest, ...BETWEEN, '-'],
+      variables: { [DEVICE_VARIABLE]: device },
+      input: xml,
+      deadlineMs: deadlineFor(engine, guest, xml),
+      answers: false,
+      line: (message) => {
+        engine.log.write({ severity: 'info', message, guest, device, step });
+      },
+      whenTold,
+    });
+    return 'why' in end ? { reason: `it ${end.why}`, hints: end.hints } : undefined;
   };
 }
 

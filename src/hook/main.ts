@@ -6,7 +6,6 @@ import { writeFileSync, writeSync } from 'node:fs';
 import { basename } from 'node:path';
 import { openClaimStore } from '../engine/claim-store.ts';
 import { locations, openEngine } from './engine.ts';
-import { guestScripts } from './guest-scripts.ts';
 import { parseInvocation, simulatedMachine } from './invocation.ts';
 import { runHook } from './run.ts';
 import { readStdin } from './stdin.ts';
@@ -64,8 +63,9 @@ async function hook(called: string, args: readonly string[], parts: Parts): Prom
     loadParser: () => parts.load('domain.cjs').parseDomain,
     loudLog: (level) => parts.load('log.cjs').winstonLog(level, engine.sink),
     say: sayOnStderr,
-    scripts: guestScripts({
+    scripts: {
       tree: where.scripts,
+      between: where.between,
       load: () => parts.load('scripts.cjs'),
       whenTold: (told) => {
         listeners.add(told);
@@ -75,7 +75,7 @@ async function hook(called: string, args: readonly string[], parts: Parts): Prom
       answer: (xml) => {
         writeFileSync(1, xml);
       },
-    }),
+    },
   });
 }
 

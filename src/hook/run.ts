@@ -8,7 +8,7 @@ import { release } from '../engine/release.ts';
 import type { HookLog } from '../log/quiet.ts';
 import type { Log } from '../log/log.ts';
 import { reportFailure } from './failure-report.ts';
-import type { GuestScripts } from './guest-scripts.ts';
+import { betweenScripts, guestScripts, type ScriptRun } from './guest-scripts.ts';
 import { actionOf, type Invocation } from './invocation.ts';
 
 /** What a run of the hook needs from outside. */
@@ -23,7 +23,7 @@ export interface HookRun {
   /** Writes one line to stderr. */
   readonly say: (line: string) => void;
   /** The scripts of this guest for this call; the code that runs them is loaded when there are any. */
-  readonly scripts: GuestScripts;
+  readonly scripts: ScriptRun;
 }
 
 /**
@@ -37,7 +37,7 @@ export interface HookRun {
 export async function runHook(run: HookRun): Promise<0 | 1> {
   const { invocation } = run;
   const action = actionOf(invocation);
-  const scripts = run.scripts(invocation);
+  const scripts = guestScripts(run.scripts)(invocation);
   if (action === 'nothing' && !scripts) return 0;
   let log: HookLog | undefined;
   try {
@@ -47,15 +47,19 @@ export async function runHook(run: HookRun): Promise<0 | 1> {
     if (action === 'start' && !chosen && !scripts) return 0;
     const engine = run.openEngine();
     log = engine.log;
+    const forStart = (): Engine => {
+      const heard = listening(engine, run);
+      return { ...heard, runScript: betweenScripts(run.scripts, { ...heard, log: engine.log }, input) };
+    };
     const script = async (): Promise<void> => scripts?.(engine, input);
     switch (action) {
       case 'prepare':
         await script();
-        await prepare(listening(engine, run), readDomain(run, input()));
+        await prepare(forStart(), readDomain(run, input()));
         break;
       case 'start':
         await script();
-        if (chosen) await claimChosen(listening(engine, run), chosen);
+        if (chosen) await claimChosen(forStart(), chosen);
         break;
       case 'release':
         // Releasing never looks at the XML: see src/engine/release.ts.

@@ -6,6 +6,8 @@ import { fileStatus } from '../host/linux/file-status.ts';
 import { orAbsent } from '../host/reading.ts';
 import { openingFor, type Trusted } from '../host/only-root.ts';
 import { shellWord, shownPath } from '../text.ts';
+import type { FoundScript } from '../plan/between.ts';
+import { BETWEEN, placeBetween } from '../script-places.ts';
 import type { Invocation } from './invocation.ts';
 
 /** Where the scripts of guests are, and whose they must be. */
@@ -32,8 +34,7 @@ export function scriptsFor(
   tree: ScriptTree,
   { guest, operation, subOperation }: Invocation,
 ): readonly Script[] {
-  // No name of a guest has a slash in it (src/conf/domain_conf.c, VIR_DOMAIN_DEF_FEATURE_NAME_SLASH), but these two lead elsewhere.
-  if (['', '.', '..'].includes(guest) || guest.includes('/')) return [];
+  if (isElsewhere(guest)) return [];
   if (!WORD.test(operation) || !(WORD.test(subOperation) || subOperation === '-')) return [];
   const name = `${operation}/${subOperation}`;
   const place = join(tree.directory, guest, name);
@@ -47,32 +48,94 @@ export function scriptsFor(
     .filter(({ path }) => kindOf(path) === 'script');
 }
 
-/**
- * Throws VH_SCRIPT for a script that somebody else than root could have written, or could put another in the place of: it
- * runs as root.
- */
-export function refuseUntrusted(tree: ScriptTree, { path, name }: Script): void {
+/** Why a script must not run: somebody else than root could have written it, or could put another in its place. */
+export interface Distrust {
+  /** What of its path is to blame. */
+  readonly path: string;
+  readonly found: string;
+  readonly hints: readonly Hint[];
+}
+
+/** Undefined for a script that root alone can have written: it runs as root. */
+export function distrustOf(tree: ScriptTree, path: string): Distrust | undefined {
   const readLink = (link: string): string | undefined => orAbsent(link, () => readlinkSync(link), 'EINVAL');
   const found = openingFor({ status: fileStatus, readLink }, path, tree);
-  if (!found) return;
+  if (!found) return undefined;
   const word = shellWord(found.path);
   const repair = found.kind === 'owner' ? 'chown root:root' : 'chmod go-w';
-  const hints: readonly Hint[] = word === undefined ? [] : [command(`${repair} ${word}`)];
-  throw new VfioHookError('VH_SCRIPT', `cannot trust the script ${shownPath(name)}: ${found.found}`, {
+  return {
     path: found.path,
-    hints: [...hints, advice('what runs as root may be changed by root alone')],
+    found: found.found,
+    hints: [
+      ...(word === undefined ? [] : [command(`${repair} ${word}`)]),
+      advice('what runs as root may be changed by root alone'),
+    ],
+  };
+}
+
+/** Throws VH_SCRIPT for a script that is not to be trusted. */
+export function refuseUntrusted(tree: ScriptTree, { path, name }: Script): void {
+  const distrust = distrustOf(tree, path);
+  if (!distrust) return;
+  const { found, hints } = distrust;
+  throw new VfioHookError('VH_SCRIPT', `cannot trust the script ${shownPath(name)}: ${found}`, {
+    path: distrust.path,
+    hints,
   });
 }
 
-function kindOf(path: string): 'script' | 'directory' | undefined {
+/** The script of a guest that is to run between the unbind and the bind of a device, by its file name, or why it must not. */
+export function findBetween(tree: ScriptTree, guest: string, name: string): FoundScript {
+  const path = placeBetween(guest, name, tree.directory);
+  const shown = [...BETWEEN, name].join('/');
+  const refused = (reason: string, ...hints: readonly Hint[]): FoundScript => ({
+    kind: 'refused',
+    reason,
+    hints,
+  });
+  if (isElsewhere(guest)) return refused(`the guest's name leads to no directory of scripts`);
+  const word = shellWord(path);
+  switch (kindOf(path)) {
+    case 'script':
+      break;
+    case 'absent':
+      return refused(
+        `the script ${shown}, which its rule wants between, is not there`,
+        advice(`put it at ${shownPath(path)}, executable, or take it out of the rule`),
+      );
+    case 'directory':
+    case 'other':
+      return refused(`${shown}, which its rule wants between, is no file`);
+    case 'not-executable':
+      return refused(
+        `the script ${shown}, which its rule wants between, is not executable`,
+        ...(word === undefined ? [] : [command(`chmod 755 ${word}`)]),
+      );
+  }
+  const distrust = distrustOf(tree, path);
+  if (distrust) return refused(`cannot trust the script ${shown}: ${distrust.found}`, ...distrust.hints);
+  return { kind: 'script', path };
+}
+
+/** No name of a guest has a slash in it (src/conf/domain_conf.c, VIR_DOMAIN_DEF_FEATURE_NAME_SLASH), but these two lead elsewhere. */
+function isElsewhere(guest: string): boolean {
+  return ['', '.', '..'].includes(guest) || guest.includes('/');
+}
+
+function kindOf(path: string): 'script' | 'directory' | 'not-executable' | 'absent' | 'other' {
   try {
     const stats = statSync(path);
     if (stats.isDirectory()) return 'directory';
-    if (!stats.isFile()) return undefined;
+    if (!stats.isFile()) return 'other';
+  } catch (error) {
+    if (errnoOf(error) !== undefined) return 'absent';
+    throw error;
+  }
+  try {
     accessSync(path, constants.X_OK);
     return 'script';
   } catch (error) {
-    if (errnoOf(error) !== undefined) return undefined;
+    if (errnoOf(error) !== undefined) return 'not-executable';
     throw error;
   }
 }

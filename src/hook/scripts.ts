@@ -10,6 +10,8 @@ import type { Script } from './script-tree.ts';
 export interface ScriptCall {
   /** libvirt's four. */
   readonly args: readonly string[];
+  /** What it gets in its environment besides what every child has. */
+  readonly variables?: Readonly<Record<string, string>>;
   /** What it gets on stdin: the XML of the guest. */
   readonly input: string;
   /** Milliseconds after which it is ended, with all that it has started. */
@@ -42,10 +44,27 @@ type End = { readonly status: number } | { readonly signal: string } | { readonl
  * its first line names; a file without such a line is run by sh (execvp(3)). What it has left running in the background goes on, without anybody who reads what it
  * writes. Returns its answer. Throws VH_SCRIPT with its last words when it fails, is killed, or takes too long.
  */
-export async function runScript({ path, name }: Script, call: ScriptCall): Promise<string> {
+export async function runScript(script: Script, call: ScriptCall): Promise<string> {
+  const done = await tryScript(script.path, call);
+  if ('answer' in done) return done.answer;
+  const { why, hints, cause } = done;
+  throw new VfioHookError('VH_SCRIPT', `the script ${shownPath(script.name)} ${why}`, {
+    path: script.path,
+    hints,
+    ...(cause !== undefined && { cause }),
+  });
+}
+
+/** What came of a script: its answer, or why it has not done its work (`failed with status 1: last words`). */
+export type ScriptEnd =
+  | { readonly answer: string }
+  | { readonly why: string; readonly hints: readonly Hint[]; readonly cause?: unknown };
+
+/** As {@link runScript}, for whoever says in words of his own what failed. */
+export async function tryScript(path: string, call: ScriptCall): Promise<ScriptEnd> {
   const child = execa(path, [...call.args], {
     input: call.input,
-    env: childEnvironment,
+    env: { ...childEnvironment, ...call.variables },
     extendEnv: false,
     cwd: '/',
     detached: true,
@@ -89,17 +108,13 @@ export async function runScript({ path, name }: Script, call: ScriptCall): Promi
   child.stderr.destroy();
   child.unref();
   const why = late ?? (end && failureOf(end));
-  if (why === undefined) return answer;
+  if (why === undefined) return { answer };
   const last = words.last();
-  throw new VfioHookError(
-    'VH_SCRIPT',
-    `the script ${shownPath(name)} ${why}${last === '' ? '' : `: ${last}`}`,
-    {
-      path,
-      hints: [advice('what it wrote before is in the log: vfio-hook log'), ...hintsFor(end)],
-      ...(end && 'error' in end && { cause: end.error }),
-    },
-  );
+  return {
+    why: `${why}${last === '' ? '' : `: ${last}`}`,
+    hints: [advice('what it wrote before is in the log: vfio-hook log'), ...hintsFor(end)],
+    ...(end && 'error' in end && { cause: end.error }),
+  };
 }
 
 /** Undefined once it has ended by itself; else why it was ended. */

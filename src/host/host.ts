@@ -1,3 +1,5 @@
+import type { Hint } from '../hint.ts';
+import type { PciAddress } from '../pci/address.ts';
 import type { ActingProgram, OptionedProgram } from '../programs.ts';
 
 /**
@@ -71,6 +73,11 @@ export interface Host {
    */
   run(program: ActingProgram, args: readonly string[], deadlineMs: number): Promise<RunResult>;
   /**
+   * Runs a script of a guest for a device, bounded by the time that scripts have; undefined when it has done its work, else what
+   * is wrong. Absent where none may run: only the start of a guest has them, and only the hook that libvirt has called.
+   */
+  runScript?(script: BetweenScript): Promise<ScriptFailure | undefined>;
+  /**
    * Tries whether a program knows the options that this one gives it: undefined when it does, else what it says. For
    * the doctor.
    */
@@ -103,6 +110,21 @@ export interface Host {
   self(): ProcessIdentity;
   /** Monotonic milliseconds. */
   now(): number;
+}
+
+/** A script of a guest that runs for one device. */
+export interface BetweenScript {
+  readonly device: PciAddress;
+  readonly guest: string;
+  readonly name: string;
+  readonly path: string;
+}
+
+/** What became of a script that has not done its work. */
+export interface ScriptFailure {
+  /** Completes "cannot …: …". */
+  readonly reason: string;
+  readonly hints: readonly Hint[];
 }
 
 /** What lstat(2) says of a file. */

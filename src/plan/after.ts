@@ -29,8 +29,12 @@ export function stateAfter({ verdicts, steps }: Plan, snapshot: Snapshot): After
     for (const step of steps) {
       if (subjectOf(step).device !== address) continue;
       if (step.kind === 'unbind') driver = undefined;
-      else if (step.kind === 'bind') driver = step.driver;
-      else if (step.kind === 'resize-bar') sizes.set(step.bar, step.to);
+      else if (step.kind === 'bind') {
+        ({ driver } = step);
+        // The driver sets it itself, so that what was written between is gone (drivers/vfio/pci/vfio_pci_core.c).
+        const { powerControl, ...rest } = pins;
+        if (powerControl !== undefined) pins = rest;
+      } else if (step.kind === 'resize-bar') sizes.set(step.bar, step.to);
       else if (step.kind !== 'set') continue;
       else if (step.attribute === 'driver-override') driverOverride = step.to === '' ? undefined : step.to;
       else if (step.attribute === 'reset-methods')

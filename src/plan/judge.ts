@@ -8,6 +8,7 @@ import { groupOf, type Snapshot } from '../pci/snapshot.ts';
 import { isStub } from '../pci/stub.ts';
 import { quoteName } from '../text.ts';
 import { barChanges } from './bars.ts';
+import { barsBetween, planBetween } from './between.ts';
 import { bridgeMayStay, isChipsetFunction, slotHint } from './board.ts';
 import { chooseDriver, driverNote, driverRefusal } from './driver.ts';
 import { judgeParent, judgeVgpu } from './judge-slices.ts';
@@ -174,11 +175,17 @@ function judgeNeed(current: Case, snapshot: Snapshot): Judgement {
   const pinned = pinChanges(current);
   if (pinned.kind === 'refused') return refuse(current, 'setting', pinned.reason, [pinned.hint]);
   const { pins } = pinned;
+  const owner = current.guest === undefined ? undefined : { ...current, guest: current.guest };
+  const planned = planBetween(device, rule, owner);
+  if (planned.kind === 'refused') return refuse(current, 'setting', planned.reason, planned.hints);
+  const between = isDoneBetween(current) ? [] : planned.between;
+  // Both are done while no driver has it, so that a device which could stay moves as well.
+  const isChanged = bars.length > 0 || between.length > 0;
 
   if (
     hostdev?.kind === 'interface' &&
     hostdev.managed &&
-    bars.length === 0 &&
+    !isChanged &&
     rule.driver === undefined &&
     !current.earlier
   ) {
@@ -201,7 +208,7 @@ function judgeNeed(current: Case, snapshot: Snapshot): Judgement {
       pins,
     };
   }
-  if (!hostdev && isStub(device.driver) && bars.length === 0) {
+  if (!hostdev && isStub(device.driver) && !isChanged) {
     return leave(current, 'stub', `${device.driver ?? ''} keeps it from the host already`);
   }
   const asked = rule.driver ?? hostdev?.model;
@@ -210,14 +217,13 @@ function judgeNeed(current: Case, snapshot: Snapshot): Judgement {
   if (unfit) return refuse(current, 'driver', unfit.reason, [unfit.hint]);
   const driver = chooseDriver(device, snapshot, { configured: rule.driver, model: hostdev?.model });
   const settled = device.driver === driver || (device.onVfio && asked === undefined);
-  const isAsked =
-    bars.length === 0 && pinsBefore(device, pins).length + pinsAfter(device, pins, false).length === 0;
+  const isAsked = !isChanged && pinsBefore(device, pins).length + pinsAfter(device, pins, false).length === 0;
   if (current.detached && current.for === 'manual' && !(settled && isAsked)) {
     return refuse(current, 'claimed', 'it is detached by hand already, but not as asked for now', [
       advice(`give it back first: vfio-hook reattach ${device.address}`),
     ]);
   }
-  if (settled && bars.length === 0) {
+  if (settled && !isChanged) {
     const by = current.detached ? ', detached by hand' : '';
     return { ...leave(current, 'on-vfio', `already on ${device.driver ?? driver}${by}`), pins };
   }
@@ -237,12 +243,24 @@ function judgeNeed(current: Case, snapshot: Snapshot): Judgement {
     },
     bars,
     pins,
+    between,
   };
+}
+
+/**
+ * What is done between was done when the device was detached, or when the guest's start began: at `start/begin` libvirt has
+ * moved what it has chosen, and the rest is the guest's already.
+ */
+function isDoneBetween(current: Case): boolean {
+  const { hostdev, earlier } = current;
+  if (current.for === 'manual') return current.detached !== undefined;
+  return hostdev?.kind === 'network' || (current.hasBegun === true && earlier !== undefined);
 }
 
 /** The rule's sizes; for a BAR that an earlier, unfinished run of this guest left changed, the original one. */
 function wishedSizes(current: Case): BarSize[] {
   const wished = new Map(current.earlier?.original.bars.map(({ bar, size }) => [bar, size]));
   for (const [bar, size] of current.rule.bars) wished.set(bar, size);
+  for (const { bar, size } of barsBetween(current.rule.between)) wished.set(bar, size);
   return [...wished].map(([bar, size]) => ({ bar, size })).sort((a, b) => a.bar - b.bar);
 }

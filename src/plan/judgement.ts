@@ -1,9 +1,11 @@
 import type { Claim, ClaimedDevice, ClaimOwner } from '../claim/claim.ts';
+import type { BetweenEntry } from '../config/config.ts';
 import type { PciHostdev } from '../domain/domain.ts';
 import type { Hint } from '../hint.ts';
 import type { PciDevice } from '../pci/device.ts';
 import type { DeviceUse, UseReason } from '../pci/use.ts';
 import type { BarChange } from './bars.ts';
+import type { Between, ScriptFinder } from './between.ts';
 import type { Pins } from './pins.ts';
 import type { LeaveCode, RefuseCode, RefuseVerdict, Verdict } from './verdict.ts';
 
@@ -17,6 +19,12 @@ export interface Case {
   /** How the XML or the command line assigns it; absent for a device that only shares the group. */
   readonly hostdev?: PciHostdev | undefined;
   readonly rule: DeviceWishes;
+  /** The name of the guest that it is for; absent: for whatever is no guest. */
+  readonly guest?: string | undefined;
+  /** The start is past the hand-over: libvirt has chosen a device since, which is claimed beside what the guest has. */
+  readonly hasBegun?: boolean;
+  /** Looks for scripts of that guest; absent: they are taken to be there. */
+  readonly findScript?: ScriptFinder | undefined;
   /** What this guest's earlier, unfinished claim says of the device. */
   readonly earlier?: ClaimedDevice | undefined;
   /** Who has which of its virtual functions: `guest "a" has 0000:02:10.0`. */
@@ -46,6 +54,8 @@ export interface DeviceWishes {
   readonly reset?: readonly string[];
   readonly power?: 'on' | 'auto';
   readonly d3cold?: boolean;
+  /** What is done to it between its unbind and its bind, in order. */
+  readonly between?: readonly BetweenEntry[];
   /** What the device may be taken from although the host uses it for that. */
   readonly allow?: readonly UseReason[];
 }
@@ -56,6 +66,8 @@ export interface Judgement {
   readonly bars: readonly BarChange[];
   /** Absent: nothing. */
   readonly pins?: Pins;
+  /** What is done to it between its unbind and its bind; absent: nothing. */
+  readonly between?: readonly Between[];
 }
 
 /** It stays where it is. */

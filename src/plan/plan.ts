@@ -7,6 +7,7 @@ import type { Snapshot } from '../pci/snapshot.ts';
 import { isVfioName } from '../pci/vfio-name.ts';
 import { BACK_END } from '../pci/vfio-state.ts';
 import type { BarChange } from './bars.ts';
+import { stepsBetween, type ScriptFinder } from './between.ts';
 import { VFIO_PCI } from './driver.ts';
 import { judge } from './judge.ts';
 import type { DeviceWishes, Judgement } from './judgement.ts';
@@ -24,6 +25,8 @@ export interface PlanInput {
   readonly scope?: 'groups' | 'functions';
   /** What the configuration asks for a device. */
   readonly wishesFor: (device: PciDevice) => DeviceWishes;
+  /** Looks for scripts of the owner, a guest; absent: they are taken to be there. */
+  readonly findScript?: ScriptFinder | undefined;
   /** Whether the configuration lets guests start without interrupt remapping. */
   readonly allowUnsafeInterrupts?: boolean;
   /** The groups of all hostdevs, whole. */
@@ -62,7 +65,8 @@ export function refusals(plan: Plan): readonly RefuseVerdict[] {
  * overrides, so that no host driver takes a device back; then the question whether a card can be taken from its
  * driver, where there is one to ask; then every unbind, the highest function
  * first, since a sound function is the likeliest to be held and nothing is lost when it refuses; then BAR
- * sizes, which change only while no driver holds the device; then every bind, and what a bind would set otherwise.
+ * sizes, which change only while no driver holds the device, and what else is to be done meanwhile; then every bind, and what
+ * a bind would set otherwise.
  *
  * Sizes, too, change on the highest device first, and come back on the lowest first (src/plan/restore.ts): the
  * kernel puts a BAR into the first gap that fits, so of two cards behind one switch that were made smaller, the
@@ -84,6 +88,8 @@ export function plan(input: PlanInput): Plan {
         for: owner.kind,
         hostdev: input.hostdevs.find((hostdev) => hostdev.address === device.address),
         rule: input.wishesFor(device),
+        ...(owner.kind === 'guest' && { guest: owner.name, findScript: input.findScript }),
+        hasBegun: input.hostdevs.some(({ kind }) => kind === 'network'),
         earlier,
         rival: holders.find((claim) => claim !== detached),
         detached,
@@ -193,8 +199,10 @@ function orderSteps(
     (owner.kind !== 'manual' &&
       snapshot.vfio.backEnd === 'module' &&
       judged.some((each) => needsVfio(each) && !isLeftToLibvirt(each)));
-  const moved = judged.flatMap(({ device, verdict, bars }) =>
-    verdict.kind === 'bind' ? [{ device, driver: verdict.driver, bars }] : [],
+  const moved = judged.flatMap(({ device, verdict, bars, between = [] }) =>
+    verdict.kind === 'bind'
+      ? [{ device, driver: verdict.driver, ...stepsBetween(device, between, bars) }]
+      : [],
   );
   const absent = new Set(
     moved.map(({ driver }) => driver).filter((driver) => !snapshot.drivers.includes(driver)),
@@ -224,9 +232,8 @@ function orderSteps(
     ...highestFirst.flatMap(({ device: { address, driver } }): Step[] =>
       driver === undefined ? [] : [{ kind: 'unbind', device: address, driver }],
     ),
-    ...highestFirst.flatMap(({ device, bars }) =>
-      bars.map((change): Step => ({ kind: 'resize-bar', device: device.address, ...change })),
-    ),
+    ...highestFirst.flatMap(({ resizes }) => resizes),
+    ...highestFirst.flatMap(({ others }) => others),
     ...moved.map(({ device, driver }): Step => ({ kind: 'bind', device: device.address, driver })),
     ...judged.flatMap(({ device, verdict, pins = {} }) => pinsAfter(device, pins, verdict.kind === 'bind')),
   ];

@@ -10,7 +10,9 @@ import { loadModule } from './load-module.ts';
 import { persistence } from './persistence.ts';
 import { probe } from './probe.ts';
 import { removeMdev } from './remove-mdev.ts';
+import { resetDevice } from './reset-device.ts';
 import { resizeBar } from './resize-bar.ts';
+import { runScript } from './run-script.ts';
 import { setLink } from './set-link.ts';
 import { set } from './set.ts';
 import { sriovManage } from './sriov-manage.ts';
@@ -36,6 +38,8 @@ const definitions: { readonly [K in StepKind]: StepDefinition<Extract<Step, { ki
   'remove-mdev': removeMdev,
   unbind,
   'resize-bar': resizeBar,
+  'reset-device': resetDevice,
+  'run-script': runScript,
   bind,
   probe,
 };

@@ -21,6 +21,8 @@ export type Step =
   | RemoveMdev
   | Unbind
   | ResizeBar
+  | ResetDevice
+  | RunScript
   | Bind
   | Probe;
 
@@ -202,6 +204,22 @@ export interface ResizeBar {
   readonly to: number;
 }
 
+/** Resets the device by one of its reset methods. */
+export interface ResetDevice {
+  readonly kind: 'reset-device';
+  readonly device: PciAddress;
+}
+
+/** Runs a script of a guest for a device that no driver has. */
+export interface RunScript {
+  readonly kind: 'run-script';
+  readonly device: PciAddress;
+  readonly guest: string;
+  /** Its file name. */
+  readonly name: string;
+  readonly path: string;
+}
+
 /** Gives the device to a driver. */
 export interface Bind {
   readonly kind: 'bind';
@@ -248,6 +266,8 @@ export function subjectOf(step: Step): Subject {
     case 'await-closed':
     case 'unbind':
     case 'resize-bar':
+    case 'reset-device':
+    case 'run-script':
     case 'bind':
     case 'probe':
       return { device: step.device };

@@ -43,6 +43,7 @@ function apply(text: string, rules: readonly DeviceRule[], path = PATH): Hint[] 
     if (asked.driver !== undefined) assert.equal(driver, asked.driver);
     const { reset, power, d3cold } = asked;
     if (reset) assert.deepEqual(pins, { reset, power, d3cold });
+    if (asked.between) assert.deepEqual(pins.between, asked.between);
     if (asked.allow) assert.deepEqual(new Set(allow), new Set(asked.allow));
   }
   assert.deepEqual({ ...config, devices: [] }, { ...before, devices: [] });
@@ -126,6 +127,24 @@ describe('placeRules', () => {
       [{ match: { by: 'address', address: GPU }, bars: new Map(), reset: [], power: 'auto', d3cold: true }],
       [
         `paste: devices:   - match: "0000:03:00.0"     reset: none     power: auto     d3cold: true in ${PATH}, at the end`,
+      ],
+    ],
+    'what is done between unbind and bind': [
+      INIT,
+      [
+        {
+          match: { by: 'address', address: GPU },
+          bars: new Map(),
+          between: [
+            { do: 'power', to: 'on' },
+            { do: 'script', name: 'true' },
+            { do: 'reset' },
+            { do: 'bars', sizes: [{ bar: 2, size: 8 * MIB }] },
+          ],
+        },
+      ],
+      [
+        `paste:   - {match: "0000:03:00.0", between: [{power: "on"}, {script: "true"}, {reset: true}, {bars: {2: 8MiB}}]} in ${PATH}, below line 14`,
       ],
     ],
     'a file without rules': [

@@ -97,6 +97,15 @@ describe('ruleFor', () => {
     });
   });
 
+  it('lets a later rule win for all that is done between', () => {
+    const devices: DeviceRule[] = [
+      { ...rule('vga'), between: [{ do: 'reset' }, { do: 'power', to: 'on' }] },
+      { ...rule('03:00.0'), between: [{ do: 'script', name: 'wake.sh' }] },
+      rule('1002:744c'),
+    ];
+    assert.deepEqual(ruleFor({ devices }, gpu).between, [{ do: 'script', name: 'wake.sh' }]);
+  });
+
   it('does not change the rules', () => {
     const devices = [rule('vga', { 0: 1 }), rule('vga', { 0: 2 })];
     ruleFor({ devices }, gpu);

@@ -20,6 +20,8 @@ interface JsonSchema {
   readonly minimum?: number;
   readonly maximum?: number;
   readonly minItems?: number;
+  readonly minProperties?: number;
+  readonly maxProperties?: number;
 }
 
 const understood = [
@@ -40,6 +42,8 @@ const understood = [
   'minimum',
   'maximum',
   'minItems',
+  'minProperties',
+  'maxProperties',
 ];
 
 function accepts(schema: JsonSchema, value: unknown): boolean {
@@ -68,6 +72,9 @@ function accepts(schema: JsonSchema, value: unknown): boolean {
   }
   assert.equal(schema.type, 'object');
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
+  const { minProperties = 0, maxProperties = Infinity } = schema;
+  const keys = Object.keys(value).length;
+  if (keys < minProperties || keys > maxProperties) return false;
   if (schema.required?.some((key) => !Object.hasOwn(value, key))) return false;
   return Object.entries(value).every(([key, inner]) => {
     const known = Object.hasOwn(schema.properties ?? {}, key) ? schema.properties?.[key] : undefined;

@@ -7,6 +7,7 @@ import { parseDomain } from '../../src/domain/parse.ts';
 import { VfioHookError } from '../../src/errors.ts';
 import { locations, openEngine } from '../../src/hook/engine.ts';
 import { runHook, type HookRun } from '../../src/hook/run.ts';
+import { runScript, tryScript } from '../../src/hook/scripts.ts';
 import { noLog } from '../../src/log/log.ts';
 import { claims, configure, drivers, exampleGuest, picture, stage, type Stage } from './stage.ts';
 
@@ -46,7 +47,14 @@ async function run(
     loadParser: () => note('parser', parseDomain),
     loudLog: () => note('loud log', noLog),
     say: (line) => said.push(line),
-    scripts: () => undefined,
+    scripts: {
+      tree: undefined,
+      between: locations(on.directory).between,
+      load: () => note('scripts', { runScript, tryScript }),
+      whenTold: () => () => undefined,
+      say: () => undefined,
+      answer: () => undefined,
+    },
     ...changed,
   });
   return { status, said, touched };
@@ -140,6 +148,7 @@ describe('locations', () => {
       journal: true,
       trustedUid: 0,
       scripts: undefined,
+      between: { directory: '/etc/libvirt/hooks/qemu.d', uid: 0 },
     });
   });
 

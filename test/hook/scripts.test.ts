@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { chmodSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import {
   claims,
@@ -337,5 +337,75 @@ describe('scripts of a guest', () => {
       assert.equal(at(on, 'start', 'begin', '-', { ...withoutDevices, name }).status, 0);
     }
     assert.deepEqual(notes(on, ran), []);
+  });
+
+  describe('between the unbind and the bind of a device', () => {
+    const rule = 'devices:\n  - match: "0000:03:00.0"\n    between: [{script: wake.sh}]\n';
+    const between = (text: string): Stage => {
+      const on = scripted({ 'prepare/between/wake.sh': text });
+      configure(on, `domains/${win11.name}.yaml`, rule);
+      return on;
+    };
+
+    it('run then, once, with the address in the environment and the XML on stdin', () => {
+      const on = stage('amd-rdna3-desktop');
+      const seen = join(on.directory, 'seen');
+      put(
+        on,
+        'prepare/between/wake.sh',
+        `#!/bin/sh\n{ echo "$*"; env | grep VFIO; grep -c "<name>${win11.name}" ; } >> "${seen}"\necho 'the card is awake'\n`,
+      );
+      configure(on, `domains/${win11.name}.yaml`, rule);
+      for (const [operation, sub] of [
+        ['prepare', 'begin'],
+        ['start', 'begin'],
+        ['started', 'begin'],
+        ['stopped', 'end'],
+        ['release', 'end'],
+      ] as const) {
+        const { status, stderr } = at(on, operation, sub);
+        assert.deepEqual([status, stderr], [0, ''], operation);
+      }
+      assert.deepEqual(readFileSync(seen, 'utf8').trimEnd().split('\n'), [
+        `${win11.name} prepare between -`,
+        'VFIO_HOOK_DEVICE=0000:03:00.0',
+        '1',
+      ]);
+      assert.match(log(on), /prepare\/between\/wake\.sh.*the card is awake|the card is awake.*wake\.sh/);
+      assert.deepEqual(drivers(on, GPU), ['amdgpu', 'snd_hda_intel']);
+    });
+
+    it('end the start when they fail, with everything as it was', () => {
+      const on = between("#!/bin/sh\necho 'no answer from the card'\nexit 4\n");
+      const { status, stderr } = at(on, 'prepare', 'begin');
+      assert.equal(status, 1);
+      assert.match(
+        stderr,
+        /cannot run the script wake\.sh for 0000:03:00\.0: it failed with status 4: no answer from the card; guest .* is not started and everything is as it was/,
+      );
+      assert.deepEqual(drivers(on, GPU), ['amdgpu', 'snd_hda_intel']);
+      assert.deepEqual(claims(on), {});
+    });
+
+    const refusals: readonly (readonly [name: string, spoil: (path: string) => void, reason: RegExp])[] = [
+      ['is not executable', (path) => { chmodSync(path, 0o644); }, /is not executable/],
+      [
+        'others may write to',
+        (path) => { chmodSync(path, 0o777); },
+        /cannot trust the script prepare\/between\/wake\.sh/,
+      ],
+      ['is not there', (path) => { rmSync(path); }, /is not there/],
+    ];
+    for (const [name, spoil, reason] of refusals) {
+      it(`refuse the start before its first change when one ${name}`, () => {
+        const on = between('#!/bin/sh\n');
+        spoil(join(on.directory, 'qemu.d', win11.name, 'prepare/between/wake.sh'));
+        const before = picture(on);
+        const { status, stderr } = at(on, 'prepare', 'begin');
+        assert.equal(status, 1);
+        assert.match(stderr, reason);
+        assert.deepEqual(picture(on), before);
+      });
+    }
   });
 });

@@ -15,8 +15,27 @@ const plan: readonly Defect[] = [
   {
     name: 'makes the BARs of the lower card smaller first',
     file: 'plan/plan.ts',
-    find: '...highestFirst.flatMap(({ device, bars }) =>',
-    replace: '...moved.flatMap(({ device, bars }) =>',
+    find: '...highestFirst.flatMap(({ resizes }) => resizes)',
+    replace: '...moved.flatMap(({ resizes }) => resizes)',
+  },
+  {
+    name: 'does what is to be done between after the bind',
+    file: 'plan/plan.ts',
+    find: "...highestFirst.flatMap(({ others }) => others),\n    ...moved.map(({ device, driver }): Step => ({ kind: 'bind', device: device.address, driver })),",
+    replace:
+      "...moved.map(({ device, driver }): Step => ({ kind: 'bind', device: device.address, driver })),\n    ...highestFirst.flatMap(({ others }) => others),",
+  },
+  {
+    name: 'takes a reset that the kernel refused for one that was made, since the card answers',
+    file: 'steps/reset-device.ts',
+    find: "return {\n      kind: 'failed',",
+    replace: "return {\n      ...outcome,\n      kind: 'failed',",
+  },
+  {
+    name: 'runs a script between whoever it belongs to',
+    file: 'hook/script-tree.ts',
+    find: 'if (distrust) return refused(',
+    replace: 'if (distrust && tree.uid < 0) return refused(',
   },
   {
     name: 'forgets the siblings: only assigned devices are moved',
@@ -797,8 +816,8 @@ const engine: readonly Defect[] = [
   {
     name: 'ignores a signal',
     file: 'engine/hand-over.ts',
-    find: ", onFailure: 'stop', interrupted }",
-    replace: ", onFailure: 'stop', ...([interrupted] && {}) }",
+    find: "onFailure: 'stop',\n    interrupted,",
+    replace: "onFailure: 'stop',\n    ...([interrupted] && {}),",
   },
   {
     name: 'restores a group that a guest has open',

@@ -92,6 +92,66 @@ const plans: readonly Row[] = [
     expect: ['set d3cold_allowed of 0000:03:00.0 to 0', 'set power control of 0000:03:00.0 to on'],
   },
   {
+    name: 'does between unbind and bind what is wished, in the order of the list',
+    devices: [gpu({ resetMethods: ['flr'] }), audio()],
+    input: {
+      wishesFor: ({ address }) => ({
+        bars: new Map(address === at('03:00.0') ? [[0, 512 * MIB]] : []),
+        ...(address === at('03:00.0') && {
+          between: [
+            { do: 'power', to: 'on' },
+            { do: 'script', name: 'wake.sh' },
+            { do: 'reset' },
+            { do: 'bars', sizes: [{ bar: 2, size: 8 * MIB }] },
+          ],
+        }),
+      }),
+    },
+    expect: [
+      override('03:00.0'),
+      override('03:00.1'),
+      'unbind 0000:03:00.1 from snd_hda_intel',
+      'unbind 0000:03:00.0 from amdgpu',
+      'resize BAR 0 of 0000:03:00.0 from 256 MiB to 512 MiB',
+      'set power control of 0000:03:00.0 to on',
+      'run the script wake.sh for 0000:03:00.0',
+      'reset 0000:03:00.0',
+      'resize BAR 2 of 0000:03:00.0 from 256 MiB to 8 MiB',
+      'bind 0000:03:00.0 to vfio-pci',
+      'bind 0000:03:00.1 to vfio-pci',
+    ],
+  },
+  {
+    name: 'takes a device off vfio-pci for what is to be done between',
+    devices: [gpu({ driver: 'vfio-pci', onVfio: true, driverOverride: 'vfio-pci', resetMethods: ['flr'] })],
+    input: { wishesFor: () => ({ bars: new Map(), between: [{ do: 'reset' }] }) },
+    expect: ['unbind 0000:03:00.0 from vfio-pci', 'reset 0000:03:00.0', 'bind 0000:03:00.0 to vfio-pci'],
+  },
+  {
+    name: 'refuses a script that must not run before anything moves',
+    devices: [gpu(), audio()],
+    input: {
+      wishesFor: () => ({ bars: new Map(), between: [{ do: 'script', name: 'wake.sh' }] }),
+      findScript: () => ({ kind: 'refused', reason: 'it is not there', hints: [] }),
+    },
+    expect: ['refuse 0000:03:00.0: setting', 'refuse 0000:03:00.1: setting'],
+  },
+  {
+    name: 'runs no script for whoever is no guest',
+    devices: [gpu({ resetMethods: ['flr'] })],
+    input: {
+      owner: { kind: 'manual', uuid: '00000000-0000-4000-8000-00000000000a' },
+      wishesFor: () => ({ bars: new Map(), between: [{ do: 'script', name: 'wake.sh' }, { do: 'reset' }] }),
+      findScript: () => ({ kind: 'refused', reason: 'it is not there', hints: [] }),
+    },
+    expect: [
+      override('03:00.0'),
+      'unbind 0000:03:00.0 from amdgpu',
+      'reset 0000:03:00.0',
+      'bind 0000:03:00.0 to vfio-pci',
+    ],
+  },
+  {
     name: 'does nothing for a BAR that has the size already',
     devices: [gpu({ driver: 'vfio-pci', onVfio: true })],
     input: { wishesFor: barWish(2, 256 * MIB) },

@@ -66,6 +66,48 @@ describe('hugepages', () => {
   }
 });
 
+describe('between', () => {
+  const rule = (between: string): string => `devices: [{match: "0000:03:00.0", between: ${between}}]`;
+  const ONE = 'one of reset, power, bars and script in each entry';
+  const NAME =
+    'no name of a script: the name of a file alone, in quotes when it looks like a number: it is in qemu.d/GUEST/prepare/between';
+
+  it('takes a list of what is done, in its order', () => {
+    const text = rule('[{power: on}, {script: wake-card.sh}, {reset: true}, {bars: {2: 8MiB, 0: 16GiB}}]');
+    assert.deepEqual(decodeConfigFile(text, PATH).devices?.[0]?.between, [
+      { do: 'power', to: 'on' },
+      { do: 'script', name: 'wake-card.sh' },
+      { do: 'reset' },
+      {
+        do: 'bars',
+        sizes: [
+          { bar: 0, size: 16 * 2 ** 30 },
+          { bar: 2, size: 8 * 2 ** 20 },
+        ],
+      },
+    ]);
+  });
+
+  const wrong = [
+    ['[{}]', `line 1: devices[0].between[0]: ${ONE}`],
+    ['[{reset: true, power: on}]', `line 1: devices[0].between[0]: ${ONE}`],
+    ['[{reset: false}]', 'line 1: devices[0].between[0].reset: true or false in place of true'],
+    ['[{power: off}]', 'line 1: devices[0].between[0].power: a text in place of on or auto'],
+    ['[{script: ../../x}]', `line 1: devices[0].between[0].script: ${NAME}`],
+    ['[{script: .}]', `line 1: devices[0].between[0].script: ${NAME}`],
+    ['[{script: /bin/sh}]', `line 1: devices[0].between[0].script: ${NAME}`],
+    ['[{script: -rf}]', `line 1: devices[0].between[0].script: ${NAME}`],
+    ['[{bars: {2: 8MiB}}, {bars: {2: 4MiB}}]', 'line 1: devices[0].between: a BAR has two sizes'],
+    ['[{write: "1"}]', 'line 1: unknown key "write": known are reset, power, bars, script'],
+    ['reset', 'line 1: devices[0].between: a text in place of a list (each entry begins with "-")'],
+  ] as const;
+  for (const [between, expected] of wrong) {
+    it(`refuses ${between}`, () => {
+      assert.equal(problems(rule(between))[0], expected);
+    });
+  }
+});
+
 describe('sriov', () => {
   it('takes cards by any form of their address, and leaves new functions to guests', () => {
     const text = 'sriov: [{pf: "02:00.0", vfs: 4}, {pf: pci_0000_31_00_0, vfs: 65535, autoprobe: true}]';
