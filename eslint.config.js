@@ -15,6 +15,7 @@ const layers = {
   domain: { acts: 'never', may: ['pci'] },
   config: { acts: 'never', may: ['pci'] },
   claim: { acts: 'never', may: ['pci'] },
+  import: { acts: 'never', may: ['pci', 'config'] },
   log: { acts: 'itself', may: [] },
   host: { acts: 'itself', may: ['pci'] },
   observe: { acts: 'throughHost', may: ['pci', 'host'] },
@@ -49,7 +50,7 @@ const layers = {
     acts: 'itself',
     may: [
       ...['pci', 'domain', 'config', 'claim', 'log', 'host', 'observe', 'steps', 'resource', 'plan'],
-      ...['engine', 'hook', 'doctor', 'simulator'],
+      ...['engine', 'hook', 'doctor', 'import', 'simulator'],
     ],
   },
   simulator: { acts: 'itself', may: ['pci', 'host', 'observe'] },

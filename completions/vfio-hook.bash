@@ -51,6 +51,8 @@ _vfio_hook_value() {
     devices:--vendor) : ;;
     lint:--host) compgen -f -- "$current" ;;
     init:--output) compgen -f -- "$current" ;;
+    import-scripts:--from) : ;;
+    import-scripts:--output) compgen -f -- "$current" ;;
     simulate:--host) compgen -f -- "$current" ;;
     simulate:--domain) _vfio_hook_guests; compgen -f -- "$current" ;;
     simulate:--config) compgen -f -- "$current" ;;
@@ -78,10 +80,11 @@ _vfio_hook_words() {
     lint) printf '%s\n' --host --json --help; _vfio_hook_guests; compgen -f -- "$current" ;;
     hostdevs) printf '%s\n' --json --help; _vfio_hook_guests; compgen -f -- "$current" ;;
     init) printf '%s\n' --output --force --help; _vfio_hook_guests; compgen -f -- "$current" ;;
+    import-scripts) printf '%s\n' --from --output --write --force --help; _vfio_hook_guests; compgen -f -- "$current" ;;
     validate) printf '%s\n' --json --help; compgen -f -- "$current" ;;
     snapshot) printf '%s\n'  --help; : ;;
     simulate) printf '%s\n' --host --domain --config --help; : ;;
-    *) printf '%s\n' groups map sriov mdev vgpu plan status log recover detach bind reattach unbind run devices doctor lint hostdevs init validate snapshot simulate help --help --version ;;
+    *) printf '%s\n' groups map sriov mdev vgpu plan status log recover detach bind reattach unbind run devices doctor lint hostdevs init import-scripts validate snapshot simulate help --help --version ;;
   esac
 }
 

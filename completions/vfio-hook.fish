@@ -114,6 +114,12 @@ complete -c vfio-hook -f -n __fish_use_subcommand -a init -d 'write a commented 
 complete -c vfio-hook -n '__fish_seen_subcommand_from init' -a '(__vfio_hook_guests)'
 complete -c vfio-hook -n '__fish_seen_subcommand_from init' -s o -l output -r -F -d 'write to FILE instead; - prints it'
 complete -c vfio-hook -n '__fish_seen_subcommand_from init' -l force -d 'replace a file that is there; it is kept as a backup (.bak)'
+complete -c vfio-hook -f -n __fish_use_subcommand -a import-scripts -d 'say which keys do what the scripts of a guest do'
+complete -c vfio-hook -n '__fish_seen_subcommand_from import-scripts' -a '(__vfio_hook_guests)'
+complete -c vfio-hook -n '__fish_seen_subcommand_from import-scripts' -l from -r -f -d 'scripts in another directory, or one hook for all guests that is a single script'
+complete -c vfio-hook -n '__fish_seen_subcommand_from import-scripts' -s o -l output -r -F -d 'write the configuration to FILE'
+complete -c vfio-hook -n '__fish_seen_subcommand_from import-scripts' -l write -d 'write it to /etc/vfio-hook/domains/GUEST.yaml'
+complete -c vfio-hook -n '__fish_seen_subcommand_from import-scripts' -l force -d 'with these two: replace a file that is there; it is kept as a backup (.bak)'
 complete -c vfio-hook -f -n __fish_use_subcommand -a validate -d 'check the configuration, every file of it or one'
 complete -c vfio-hook -n '__fish_seen_subcommand_from validate' -F
 complete -c vfio-hook -n '__fish_seen_subcommand_from validate' -l json -d 'print JSON instead of text'

@@ -32,6 +32,7 @@ const commands: Readonly<Record<string, (file: string, own: readonly string[]) =
   lint: (file, own) => ['lint', file, ...own],
   hostdevs: (file, own) => ['hostdevs', file, ...own],
   init: (file, own) => ['init', file, '--output', '-', ...own],
+  'import-scripts --from': (file, own) => ['import-scripts', 'win11', '--from', file, ...own],
   'groups --host': (file) => ['groups', '--host', file],
   'map --host': (file) => ['map', '--host', file],
   'simulate --config': (file) => [

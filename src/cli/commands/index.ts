@@ -4,6 +4,7 @@ import { devices } from './devices.ts';
 import { doctor } from './doctor.ts';
 import { groups } from './groups.ts';
 import { hostdevs } from './hostdevs.ts';
+import { importScripts } from './import-scripts.ts';
 import { init } from './init.ts';
 import { lint } from './lint.ts';
 import { log } from './log.ts';
@@ -39,6 +40,7 @@ export const commands: readonly Command[] = [
   lint,
   hostdevs,
   init,
+  importScripts,
   validate,
   snapshot,
   simulate,
