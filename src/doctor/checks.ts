@@ -6,6 +6,7 @@ import { deviceReset } from './device-reset.ts';
 import { boundAtBoot, driverctl } from './drivers.ts';
 import type { Check } from './examination.ts';
 import { blockedWrites, deviceAnswers, guestConflicts, guestPlans } from './guests.ts';
+import { guestScripts } from './guest-scripts.ts';
 import { hookExecutable, hookInstalled, hookOwner, hookParts, programs } from './hook.ts';
 import { acsOverride, interruptRemapping, iommu, noIommuMode } from './iommu.ts';
 import { kernelFaults, lockdown, vfioModules } from './kernel.ts';
@@ -33,6 +34,7 @@ export const checks = {
   'hook-noticed': hookNoticed,
   'other-hooks': otherHooks,
   'hook-scripts': hookScripts,
+  'guest-scripts': guestScripts,
   node,
   programs,
   apparmor: appArmor,

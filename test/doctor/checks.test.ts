@@ -97,6 +97,15 @@ const allowing = (
 ];
 const dropIn = '/etc/libvirt/hooks/qemu.d';
 const script = { mode: 0o755 };
+/** Scripts of guest win11 by their paths below its directory. */
+const tree = (scripts: Readonly<Record<string, string>>, mode = 0o755): Situation => {
+  const paths = Object.entries(scripts).map(([name, text]) => [`${dropIn}/win11/${name}`, text] as const);
+  return {
+    files: Object.fromEntries(paths),
+    facts: Object.fromEntries(paths.map(([path]) => [path, { mode }])),
+    guests: { win11: domainXml({}) },
+  };
+};
 /** Pages of 2 MiB, of which some are in use. */
 const pools = (total: number, free: number): Situation => ({
   machine: { memory: memoryWith({ 2048: total }) },
@@ -513,6 +522,82 @@ const table: Readonly<Record<Id, readonly Row[]>> = {
       },
       'warning',
       /moves devices between drivers/,
+    ],
+  ],
+  'guest-scripts': [
+    ['none', {}, 'ok', /^none$/],
+    [
+      'as they should be',
+      tree({ 'prepare/begin/10-a.sh': '#!/bin/sh\n', 'prepare/between/b': '#!/bin/sh\n' }),
+      'ok',
+      /^2 scripts, each/,
+    ],
+    ['a text for people', tree({ 'prepare/begin/readme.txt': 'text\n' }, 0o644), 'ok', /^1 script/],
+    [
+      'one that is not executable',
+      tree({ 'release/end/90-a.sh': '#!/bin/sh\n' }, 0o644),
+      'warning',
+      /^it is not executable \(mode 0644\): it is left out in silence$/,
+      /^chmod 755 .*\/win11\/release\/end\/90-a\.sh$/,
+    ],
+    [
+      'one without a first line that says what runs it',
+      tree({ 'prepare/begin/a': 'echo hello\n' }),
+      'warning',
+      /^its first line does not say what runs it/,
+    ],
+    ['a program', tree({ 'prepare/begin/a': '\u007fELF\u0001' }), 'ok', /^1 script/],
+    [
+      'line ends of Windows',
+      tree({ 'prepare/begin/a.sh': '#!/bin/bash\r\necho\r\n' }),
+      'failure',
+      /^its lines end as those of Windows do/,
+      /^sed -i /,
+    ],
+    [
+      'one that others may write to',
+      tree({ 'prepare/begin/a.sh': '#!/bin/sh\n' }, 0o775),
+      'failure',
+      /^it is refused, and the call with it: others than root may write to .*a\.sh/,
+      /^chmod go-w /,
+    ],
+    [
+      'what an editor left behind',
+      tree({ 'prepare/begin/a.sh~': '#!/bin/sh\n' }),
+      'warning',
+      /left behind/,
+      /^chmod a-x /,
+    ],
+    [
+      'operation and sub-operation the wrong way round',
+      tree({ 'begin/prepare/a.sh': '#!/bin/sh\n' }),
+      'warning',
+      /begin\/prepare is the wrong way round: libvirt calls prepare\/begin$/,
+    ],
+    [
+      'a sub-operation that libvirt never calls',
+      tree({ 'stopped/begin/a.sh': '#!/bin/sh\n' }),
+      'warning',
+      /libvirt calls stopped\/end, and never stopped\/begin$/,
+    ],
+    [
+      'an operation that there is not',
+      tree({ 'starting/begin/a.sh': '#!/bin/sh\n' }),
+      'warning',
+      /libvirt calls nothing by the name "starting"$/,
+    ],
+    [
+      'a guest that there is not',
+      { ...tree({ 'prepare/begin/a.sh': '#!/bin/sh\n' }), guests: {} },
+      'warning',
+      /^libvirt has no guest "win11": nothing in it runs$/,
+    ],
+    [
+      'a guest that is written otherwise',
+      { ...tree({ 'prepare/begin/a.sh': '#!/bin/sh\n' }), guests: { Win11: domainXml({ name: 'Win11' }) } },
+      'warning',
+      /^libvirt has no guest "win11"/,
+      /^mv .*\/win11 .*\/Win11$/,
     ],
   ],
   node: [
