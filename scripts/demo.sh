@@ -7,4 +7,4 @@ npm run --silent build
 exec dist/vfio-hook simulate \
     --host examples/hosts/amd-rdna3-desktop.yaml \
     --domain examples/domains/windows-11-rx7900xtx.xml \
-    --config examples/configs/amd-code-43.yaml
+    --config examples/configs/rdna3-bar2.yaml

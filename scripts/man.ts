@@ -106,7 +106,7 @@ interface Schema {
 
 async function configPage(): Promise<string> {
   const schema = JSON.parse(await configJsonSchema()) as Schema;
-  const example = readFileSync(`${repository}examples/configs/amd-code-43.yaml`, 'utf8')
+  const example = readFileSync(`${repository}examples/configs/rdna3-bar2.yaml`, 'utf8')
     .trimEnd()
     .split('\n');
   return page('vfio-hook.yaml', 5, [

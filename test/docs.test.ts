@@ -177,7 +177,7 @@ describe('docs/json.md', () => {
     ['hostdevs examples/domains/mdev-vgpu.xml', {}],
     [
       `plan examples/domains/${card}.xml`,
-      { host: 'amd-rdna3-desktop', domain: card, config: 'amd-code-43.yaml' },
+      { host: 'amd-rdna3-desktop', domain: card, config: 'rdna3-bar2.yaml' },
     ],
     [`plan examples/domains/gpu-only-function-0.xml`, { host: 'amd-rdna3-desktop', started: [card] }],
     [

@@ -384,7 +384,7 @@ describe('vfio-hook simulate', () => {
       '--domain',
       domain('windows-11-rx7900xtx'),
       '--config',
-      join(repository, 'examples/configs/amd-code-43.yaml'),
+      join(repository, 'examples/configs/rdna3-bar2.yaml'),
     ]);
     assert.equal(ended.status, 0);
     assert.match(ended.stdout, /echo 3 > \/sys\/bus\/pci\/devices\/0000:03:00\.0\/resource2_resize +ok/);

@@ -8,7 +8,7 @@ import { domain, host, isPlain, machine, run, shown } from '../run.ts';
 
 const win11 = exampleGuest('windows-11-rx7900xtx');
 const DEFINED = `/etc/libvirt/qemu/${win11.name}.xml`;
-const code43 = join(repository, 'examples/configs/amd-code-43.yaml');
+const code43 = join(repository, 'examples/configs/rdna3-bar2.yaml');
 
 describe('vfio-hook plan GUEST', () => {
   it('by its name and by its UUID, as by its XML', () => {
@@ -139,7 +139,7 @@ describe('vfio-hook plan --config', () => {
 describe('vfio-hook plan --host', () => {
   it('is the plan of that machine, with a configuration to try', () => {
     const on = machine();
-    configure(on, `domains/${win11.name}.yaml`, example('configs/amd-code-43.yaml'));
+    configure(on, `domains/${win11.name}.yaml`, example('configs/rdna3-bar2.yaml'));
     const described = run([
       'plan',
       domain('windows-11-rx7900xtx'),
