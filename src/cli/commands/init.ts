@@ -3,6 +3,7 @@ import { advice } from '../../hint.ts';
 import { writeGuestConfig, writeNewFile } from '../../engine/write-config.ts';
 import { pciHostdevs } from '../../domain/domain.ts';
 import { VfioHookError } from '../../errors.ts';
+import { graphicsCards } from '../../observe/graphics.ts';
 import { groupsOf, takeSnapshot } from '../../observe/take-snapshot.ts';
 import { quoteName, shownPath } from '../../text.ts';
 import { guestOperand, machineOption, type Call, type Command, type Terminal } from '../command.ts';
@@ -18,7 +19,8 @@ export const init: Command = {
   about: 'write a commented configuration for a guest',
   details:
     'Writes /etc/vfio-hook/domains/GUEST.yaml from what the devices of the guest are: their names, resizable\n' +
-    'BARs with the sizes that they offer, special drivers. All of it is commented out, so that nothing changes\n' +
+    'BARs with the sizes that they offer, special drivers, whether they may sleep; and from what fits the guest: its\n' +
+    'screen, huge pages, pinned CPUs. All of it is commented out, so that nothing changes\n' +
     'until you take a line in. A file that is there is left alone. Devices are not touched.',
   operands: [guestOperand],
   options: [
@@ -62,5 +64,11 @@ async function textFor({ domain }: ReadGuest, call: Call, terminal: Terminal): P
     hostdevs.map(({ address }) => address),
   );
   const snapshot = await takeSnapshot(host, groups, { deadlineMs: ANSWER_MS });
-  return initialConfig({ guest: domain, snapshot, names: terminal.names(host) });
+  const cards = graphicsCards(host).filter(({ isVirtual }) => !isVirtual);
+  return initialConfig({
+    guest: domain,
+    snapshot,
+    names: terminal.names(host),
+    cards: cards.map(({ address }) => address),
+  });
 }

@@ -1,6 +1,8 @@
 import { pciHostdevs, type Domain } from '../../domain/domain.ts';
 import { formatBarSize, type Bar } from '../../pci/bar.ts';
 import { barOfCode43, CODE_43_SIZE } from '../../pci/code-43.ts';
+import type { PciAddress } from '../../pci/address.ts';
+import { isDisplay } from '../../pci/class.ts';
 import type { PciDevice } from '../../pci/device.ts';
 import { bestVfioAlias } from '../../pci/modalias.ts';
 import type { PciNames } from '../../pci/names.ts';
@@ -15,6 +17,8 @@ export interface InitFacts {
   /** The groups of the guest's devices. */
   readonly snapshot: Snapshot;
   readonly names: PciNames;
+  /** Every graphics card of the host, whoever has it; virtual functions are none. */
+  readonly cards: readonly PciAddress[];
 }
 
 /** A line that could be in the configuration, and what is to be known about it. */
@@ -28,7 +32,8 @@ interface Suggestion {
  * A configuration file for a guest, in YAML, with everything that could be set as a comment. It says no more
  * than what holds without it, so that the guest's plan stays the same until somebody takes a `# ` away.
  */
-export function initialConfig({ guest, snapshot, names }: InitFacts): string {
+export function initialConfig(facts: InitFacts): string {
+  const { guest, snapshot, names } = facts;
   const assigned = new Set(pciHostdevs(guest).map(({ address }) => address));
   const name = shellWord(guest.name) ?? guest.uuid ?? 'GUEST';
   const rules = snapshot.devices.flatMap((device) => {
@@ -57,6 +62,11 @@ export function initialConfig({ guest, snapshot, names }: InitFacts): string {
       ? ['# None of these devices has anything to set. Time limits and the log: see the documentation.']
       : ['devices:', ...rules.flat()]),
     '',
+    ...keysFor(facts).flatMap(({ about, lines }) => [
+      ...about.map((line) => `# ${line}`),
+      ...lines.map((line) => `# ${line}`),
+      '',
+    ]),
   ].join('\n');
 }
 
@@ -78,6 +88,7 @@ function suggestionsFor(device: PciDevice, guest: Domain, snapshot: Snapshot): S
   return [
     ...barSuggestions(device),
     ...driverSuggestions(device, guest, snapshot),
+    ...sleepSuggestions(device, guest),
     ...useSuggestions(device, snapshot),
   ];
 }
@@ -131,6 +142,79 @@ function driverSuggestions(device: PciDevice, guest: Domain, snapshot: Snapshot)
     },
   ];
 }
+
+/** Disks and USB controllers that sleep too deeply, and cards that sleep now, as those of laptops do. */
+function sleepSuggestions(device: PciDevice, guest: Domain): Suggestion[] {
+  const { address, class: code, powerControl, d3coldAllowed } = device;
+  if (!pciHostdevs(guest).some((hostdev) => hostdev.address === address)) return [];
+  if (powerControl === undefined) return [];
+  const cold = d3coldAllowed === undefined ? [] : ['d3cold: false'];
+  if (code.startsWith('0108')) {
+    return [
+      {
+        about: ['Some NVMe disks do not wake up again in a guest. To keep it awake, with its power on:'],
+        lines: ['power: on', ...cold],
+      },
+    ];
+  }
+  if (code.startsWith('0c03')) {
+    return [
+      {
+        about: ['A USB controller that sleeps may miss what is plugged in. To keep it awake:'],
+        lines: ['power: on'],
+      },
+    ];
+  }
+  if (!isDisplay(code) || powerControl !== 'auto') return [];
+  return [
+    {
+      about: [
+        'It may sleep while nobody uses it. If the guest finds it dead ("Unable to change power state from D3cold"), keep it awake:',
+      ],
+      lines: ['power: on', ...cold],
+    },
+  ];
+}
+
+/** Keys for the whole guest that fit what is seen: the host's only card, huge pages of the XML, pinned CPUs. */
+function keysFor({ guest, cards }: InitFacts): Suggestion[] {
+  const assigned = pciHostdevs(guest).map(({ address }) => address);
+  const isOnly = cards.length === 1 && cards.every((card) => assigned.includes(card));
+  const [pages, ...others] = guest.hugepages ?? [];
+  const size = pages?.size ?? DEFAULT_PAGE;
+  return [
+    ...(isOnly
+      ? [
+          {
+            about: [
+              'The guest gets the only graphics card of the host, and the screen with it: the display manager is stopped before and',
+              'started again afterwards. Whoever starts the guest in a session of the desktop loses that session.',
+            ],
+            lines: ['display:', '  release: auto'],
+          },
+        ]
+      : []),
+    ...(pages && others.every((other) => (other.size ?? DEFAULT_PAGE) === size)
+      ? [
+          {
+            about: ['Its memory is in huge pages. To add them to those of the host for as long as it runs:'],
+            lines: ['hugepages:', `  size: ${sizeText(size)}`, '  count: auto'],
+          },
+        ]
+      : []),
+    ...(guest.cpus
+      ? [
+          {
+            about: ['It is pinned to CPUs of the host. To run these at full speed meanwhile:'],
+            lines: ['governor: performance'],
+          },
+        ]
+      : []),
+  ];
+}
+
+/** Bytes of a huge page where the XML names no size, on the processors that most hosts have. */
+const DEFAULT_PAGE = 2 ** 21;
 
 /** What the host uses the device for: until that is allowed, no guest gets it. */
 function useSuggestions({ address }: PciDevice, snapshot: Snapshot): Suggestion[] {

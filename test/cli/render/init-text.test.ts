@@ -11,6 +11,7 @@ import { makePlan } from '../../../src/engine/make-plan.ts';
 import { VfioHookError } from '../../../src/errors.ts';
 import type { Host } from '../../../src/host/host.ts';
 import { createMachine } from '../../../simulator/machine.ts';
+import { graphicsCards } from '../../../src/observe/graphics.ts';
 import { groupsOf, takeSnapshot } from '../../../src/observe/take-snapshot.ts';
 import { pciNames } from '../../../src/pci/names.ts';
 import type { Plan } from '../../../src/plan/plan.ts';
@@ -37,7 +38,10 @@ function groupsFor(host: Host, domain: Domain): number[] | undefined {
 
 async function textFor(host: Host, domain: Domain): Promise<string> {
   const snapshot = await takeSnapshot(host, groupsFor(host, domain) ?? [], { deadlineMs: 1000 });
-  return initialConfig({ guest: domain, snapshot, names });
+  const cards = graphicsCards(host)
+    .filter(({ isVirtual }) => !isVirtual)
+    .map(({ address }) => address);
+  return initialConfig({ guest: domain, snapshot, names, cards });
 }
 
 async function planWith(host: Host, domain: Domain, config: Config): Promise<Plan> {
@@ -82,6 +86,43 @@ describe('initialConfig', () => {
   }
   after(() => {
     assert.ok(pairs > 5, 'hardly any guest was tried');
+  });
+
+  const fits: readonly (readonly [title: string, domain: string, expected: RegExp, hasCard: boolean])[] = [
+    ['single-gpu-amd', 'windows-11-rx7900xtx', /\n# display:\n# {3}release: auto\n/, true],
+    ['amd-rdna3-desktop', 'windows-11-rx7900xtx', /\n {4}# {3}2: 8MiB\n/, false],
+    ['nvme-host', 'nvme-disk', /\n {4}# power: on\n {4}# d3cold: false\n/, false],
+    ['nvme-host', 'nvme-disk', /\n# governor: performance\n/, false],
+    ['amd-rdna3-desktop', 'usb-controller', /\n {4}# power: on\n/, false],
+    ['laptop-hybrid', 'laptop-hybrid', /\n {4}# power: on\n/, false],
+  ];
+  for (const [title, name, expected, hasDisplay] of fits) {
+    it(`proposes for ${name} on ${title} what fits: ${expected.source}`, async () => {
+      const host = createMachine(machineSpec(title)).host();
+      const domain = parseDomain(readFileSync(join(repository, `examples/domains/${name}.xml`), 'utf8'));
+      const text = await textFor(host, domain);
+      assert.match(text, expected);
+      assert.equal(text.includes('# display:'), hasDisplay);
+    });
+  }
+
+  it('proposes keys for the whole guest that can be taken in', async () => {
+    const host = createMachine(machineSpec('single-gpu-amd')).host();
+    const xml = readFileSync(join(repository, 'examples/domains/windows-11-rx7900xtx.xml'), 'utf8');
+    const domain: Domain = {
+      ...parseDomain(xml),
+      hugepages: [{ size: 2 ** 30, bytes: 2 ** 34 }],
+      cpus: [2, 3],
+    };
+    const text = (await textFor(host, domain)).replace(
+      /^# ((?:display|hugepages|governor):.*| {2}(?:release|size|count): .*)$/gm,
+      '$1',
+    );
+    const { display, hugepages, governor } = configOf(text);
+    assert.deepEqual(
+      [display?.release, hugepages, governor],
+      ['auto', { sizeKb: 2 ** 20, count: 'auto' }, 'performance'],
+    );
   });
 
   it('a variant driver: which one the device gets, and how to get the other', async () => {
