@@ -20,6 +20,8 @@ ours='its scripts are run by vfio-hook'
 config=/etc/vfio-hook
 # Runs `vfio-hook recover` before each start of libvirt's daemon.
 unit=vfio-hook-recover.service
+# Started for guests, and never enabled.
+latency_unit=vfio-hook-latency@.service
 logrotate=/etc/logrotate.d/vfio-hook
 oldest_node='18.20'
 newline='
@@ -585,6 +587,8 @@ stage_all() {
   stage_file "$work/vfio-hook" "$PREFIX/sbin/vfio-hook" 755
   sed "s|@PREFIX@|$PREFIX|g" "$source/systemd/$unit" >"$work/unit"
   stage_file "$work/unit" "$units/$unit"
+  sed "s|@PREFIX@|$PREFIX|g" "$source/systemd/$latency_unit" >"$work/latency-unit"
+  stage_file "$work/latency-unit" "$units/$latency_unit"
   # Yours to change: one that is there is left as it is, and removed only if this script made it.
   if ! exists "$DESTDIR$logrotate"; then
     stage_file "$source/logrotate/vfio-hook" "$logrotate"
@@ -615,7 +619,7 @@ stage_all() {
 }
 
 install_all() {
-  for file in dist/vfio-hook dist/hook.cjs dist/only-root.sh schema/vfio-hook.schema.json "systemd/$unit" man/vfio-hook.8 \
+  for file in dist/vfio-hook dist/hook.cjs dist/only-root.sh schema/vfio-hook.schema.json "systemd/$unit" "systemd/$latency_unit" man/vfio-hook.8 \
     completions/vfio-hook.bash logrotate/vfio-hook; do
     [ -f "$source/$file" ] || fail "there is no $source/$file" 'npm ci && npm run build'
   done

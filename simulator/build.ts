@@ -4,9 +4,11 @@ import { policiesAtBoot } from './cpufreq.ts';
 import { matches } from './driver-core.ts';
 import { addDevice } from './hotplug.ts';
 import { memoryAtBoot } from './hugepages.ts';
+import { irqsAtBoot, requestIrqs } from './irq.ts';
 import { register } from './modules.ts';
 import { drmLoaded } from './nvidia.ts';
 import { startAtBoot } from './processes.ts';
+import { slicesAtBoot } from './slices.ts';
 import { unitsAtBoot } from './systemd.ts';
 import type { MachineSpec } from './spec.ts';
 import type { Device, MachineState } from './state.ts';
@@ -41,6 +43,8 @@ export function build(spec: MachineSpec, boot: number, carried?: Carried): Machi
     tasks: [],
     processes: [],
     units: unitsAtBoot(spec),
+    slices: slicesAtBoot(spec),
+    irqs: irqsAtBoot(spec),
     logins: spec.logins ?? [],
     frequency: policiesAtBoot(spec),
     daemon: { pid: LIBVIRTD, startTime: 1, name: 'libvirtd' },
@@ -91,6 +95,7 @@ function bindOne(state: MachineState, device: Device, name: string): void {
   if (!driver) return;
   Object.assign(device, { driver: name, linked: true, enabled: driver.spec.vfio ? 0 : 1 });
   vfInterfaceUp(state, device);
+  if (driver.spec.dma === 'native') requestIrqs(state, device);
   if (!driver.spec.vfio) return;
   Object.assign(device, { powerControl: 'auto', powerState: 'D3hot' });
   // Without an override it was taken by its ids (vfio-pci.ids=…), which take others of the kind as well.

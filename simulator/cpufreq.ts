@@ -31,14 +31,14 @@ export function policiesAtBoot({ cpufreq }: MachineState['spec']): Record<string
   );
 }
 
-/** /sys/devices/system/cpu; undefined where the kernel does not set the frequency of CPUs. */
-export function cpuDirectory({ spec: { cpufreq }, frequency }: MachineState): Directory | undefined {
+/** /sys/devices/system/cpu/cpufreq; undefined where the kernel does not set the frequency of CPUs. */
+export function frequencyDirectory({ spec: { cpufreq }, frequency }: MachineState): Directory | undefined {
   if (!cpufreq) return undefined;
   const policies = Object.entries(frequency).map(([name, policy]): [string, Node] => [
     name,
     policyDirectory(cpufreq, policy),
   ]);
-  return directory({ cpufreq: directory(Object.fromEntries(policies)) });
+  return directory(Object.fromEntries(policies));
 }
 
 function policyDirectory(spec: CpufreqSpec, policy: FrequencyPolicy): Directory {

@@ -39,6 +39,7 @@ export function expand(description: Description): MachineSpec {
     volumes: storage.volumes,
     keyboards: input.keyboards,
     units: description.units,
+    ...(description.cpus && { cpus: description.cpus }),
     logins: description.logins,
     ...(description.cpufreq && { cpufreq: description.cpufreq }),
     processes: description.processes.map(({ unit, user, ...process }) => ({

@@ -234,6 +234,26 @@ export const descriptionSchema = v.strictObject({
       compacts: v.optional(v.boolean(), true),
     }),
   ),
+  /** Its CPUs; absent: nothing is known of them. */
+  cpus: v.exactOptional(
+    v.strictObject({
+      count: v.pipe(v.number(), v.integer(), v.minValue(1)),
+      offline: v.optional(v.array(v.number()), []),
+      hierarchy: v.optional(v.picklist(['v1', 'v2']), 'v2'),
+      irqs: v.optional(
+        v.array(
+          v.strictObject({
+            number: v.number(),
+            name: v.optional(v.string(), ''),
+            cpus: v.exactOptional(v.string()),
+            managed: v.optional(v.boolean(), false),
+            device: v.exactOptional(address),
+          }),
+        ),
+        [],
+      ),
+    }),
+  ),
   /** How the kernel sets the frequency of CPUs; absent: it does not. */
   cpufreq: v.exactOptional(
     v.strictObject({

@@ -1,6 +1,7 @@
 import { consoleDriverBound, consoleDriverGone } from './consoles.ts';
 import type { Errno } from './errno.ts';
 import { faultDelay, nextFault } from './faults.ts';
+import { freeIrqs, requestIrqs } from './irq.ts';
 import { unregisterParent } from './mdev.ts';
 import { cardBound, cardGone, cardLeaves } from './nvidia.ts';
 import { disconnectNodes } from './open-nodes.ts';
@@ -108,6 +109,7 @@ export function removed(state: MachineState, uid: number, driver: string): Outco
   const reason = holdUp(state, device);
   if (reason !== undefined) return { kind: 'wait', for: reason };
   const spec = driverOf(state, device)?.spec;
+  freeIrqs(state, device);
   delete device.driver;
   cardGone(device);
   delete device.unbindLock;
@@ -161,4 +163,5 @@ function bound(state: MachineState, device: Device, driver: Driver): void {
   if (driver.spec.console) consoleDriverBound(state, device);
   vfInterfaceUp(state, device);
   cardBound(state, device);
+  if (driver.spec.dma === 'native') requestIrqs(state, device);
 }

@@ -38,6 +38,8 @@ export interface Profile {
    * (igb_enable_sriov), so that it misses their first word, and whatever they say until their interface comes up.
    */
   readonly igbHearsNewFunctions: boolean;
+  /** Whether the file of an interrupt that cannot be moved is read-only, and EPERM in place of EIO (Linux 6.12 and later). */
+  readonly tellsFixedIrqs: boolean;
 }
 
 const profiles: Readonly<Record<KernelVersion, Profile>> = {
@@ -57,6 +59,7 @@ const profiles: Readonly<Record<KernelVersion, Profile>> = {
     firmwareBelowCard: false,
     compactsForOneOnly: false,
     igbHearsNewFunctions: false,
+    tellsFixedIrqs: false,
   },
   '6.1': {
     release: '6.1.0-38-amd64',
@@ -74,6 +77,7 @@ const profiles: Readonly<Record<KernelVersion, Profile>> = {
     firmwareBelowCard: false,
     compactsForOneOnly: false,
     igbHearsNewFunctions: false,
+    tellsFixedIrqs: false,
   },
   '6.12': {
     release: '6.12.117+deb13-amd64',
@@ -91,6 +95,7 @@ const profiles: Readonly<Record<KernelVersion, Profile>> = {
     firmwareBelowCard: true,
     compactsForOneOnly: true,
     igbHearsNewFunctions: true,
+    tellsFixedIrqs: true,
   },
   '7.2': {
     release: '7.2.13+deb14-amd64',
@@ -108,6 +113,7 @@ const profiles: Readonly<Record<KernelVersion, Profile>> = {
     firmwareBelowCard: true,
     compactsForOneOnly: true,
     igbHearsNewFunctions: true,
+    tellsFixedIrqs: true,
   },
 };
 

@@ -25,6 +25,8 @@ export interface MachineSpec {
   readonly console: ConsoleSpec;
   /** Absent: nothing is known of the memory, and there are no pools of huge pages. */
   readonly memory?: MemorySpec;
+  /** Absent: nothing is known of the CPUs. */
+  readonly cpus?: CpusSpec;
   /** Absent: the kernel does not set the frequency of CPUs, as in many virtual machines. */
   readonly cpufreq?: CpufreqSpec;
   readonly drivers: readonly DriverSpec[];
@@ -303,6 +305,29 @@ export const vfSettings = [
 ] as const;
 
 export type VfSetting = (typeof vfSettings)[number];
+
+/** The CPUs of a machine, from 0 on. */
+export interface CpusSpec {
+  readonly count: number;
+  /** Those that are offline. */
+  readonly offline: readonly number[];
+  /** Whether there is the one hierarchy of control groups, or the old ones. */
+  readonly hierarchy: 'v1' | 'v2';
+  readonly irqs: readonly IrqSpec[];
+}
+
+/** An interrupt. */
+export interface IrqSpec {
+  readonly number: number;
+  /** Who handles it; empty: nobody. */
+  readonly name: string;
+  /** Where it may go after boot, as a list; absent: everywhere. */
+  readonly cpus?: string;
+  /** The kernel alone moves it. */
+  readonly managed: boolean;
+  /** The device whose it is, while a driver of the host has that. */
+  readonly device?: string;
+}
 
 /** How the kernel sets the frequency of CPUs, the same for all. */
 export interface CpufreqSpec {

@@ -35,6 +35,10 @@ export interface MachineState {
   processes: Process[];
   /** Units of systemd, by the keys of src/pci/unit.ts; none: systemd does not run here. */
   units: Record<string, UnitRun>;
+  /** What systemd has processes in, by its name. */
+  slices: Record<string, SliceRun>;
+  /** Where interrupts may go, as lists of src/pci/cpu-list.ts; absent: nothing is known of the CPUs. */
+  irqs?: { default: string; each: Record<string, Irq> } | undefined;
   logins: readonly LoginSpec[];
   /** Frequency policies of CPUs, by their names. */
   frequency: Record<string, FrequencyPolicy>;
@@ -65,6 +69,19 @@ export interface FrequencyPolicy {
   epp?: string;
   /** The one that there was before the governor became `performance`. */
   saved?: string;
+}
+
+/** Which CPUs a slice of systemd may have. Lists of src/pci/cpu-list.ts. */
+export interface SliceRun {
+  /** What systemd says; empty: any. */
+  allowed: string;
+  /** What its control group is confined to; empty: nothing. */
+  kernel: string;
+}
+
+/** An interrupt. */
+export interface Irq {
+  cpus: string;
 }
 
 /** A unit of systemd. */

@@ -1,6 +1,7 @@
 import { parseUnitKey, unitKey } from '../src/pci/unit.ts';
 import { refused, succeeded, type ProgramRun } from './programs.ts';
 import { endProcess, startAtBoot } from './processes.ts';
+import { setProperty, sliceParagraph } from './slices.ts';
 import { endSessionsOf } from './sessions.ts';
 import type { MachineSpec, ProcessSpec, UnitSpec } from './spec.ts';
 import type { MachineState, UnitRun } from './state.ts';
@@ -16,8 +17,27 @@ export function systemctl(state: MachineState, args: readonly string[]): Program
   const [verb = ''] = args.filter((word) => !word.startsWith('-'));
   const names = args.slice(args.indexOf('--') + 1);
   const keys = names.map((name) => unitKey({ name, ...(user !== undefined && { user: Number(user) }) }));
+  for (const key of keys) instantiate(state, key);
+  const ran = perform(state, { args, verb, names, keys, user });
+  for (const key of keys) forget(state, key);
+  return ran;
+}
+
+/** What systemctl is told. */
+interface Told {
+  readonly args: readonly string[];
+  readonly verb: string;
+  readonly names: readonly string[];
+  readonly keys: readonly string[];
+  readonly user: string | undefined;
+}
+
+function perform(state: MachineState, { args, verb, names, keys, user }: Told): ProgramRun {
   if (user !== undefined && !Object.keys(state.units).some((key) => key.startsWith(`user ${user} `)))
     return refused(1, 'Failed to connect to user scope bus via machine transport: No such file or directory');
+  if (verb === 'set-property') return setProperty(state, names);
+  if (verb === 'show' && args.includes('--property=AllowedCPUs'))
+    return succeeded(names.map((name) => sliceParagraph(state, name)).join('\n'));
   if (verb === 'show') {
     const paragraphs = keys.map((key) => {
       const unit = state.units[key];
@@ -64,6 +84,19 @@ export function unitsAtBoot({
       return [unitKey(unit), { active, starts: 0, ...more }];
     }),
   ]);
+}
+
+/** An instance of a template (systemd.unit(5)) is there as long as somebody asks for it or it runs. */
+function instantiate({ units }: MachineState, key: string): void {
+  const template = key.replace(/@[^@ ]+(\.\w+)$/, '@$1');
+  if (units[key] || template === key || !units[template]) return;
+  units[key] = { active: 'inactive', starts: 0 };
+}
+
+/** Instances that do not run are forgotten. */
+function forget({ units, spec }: MachineState, key: string): void {
+  const isInstance = key !== key.replace(/@[^@ ]+(\.\w+)$/, '@$1');
+  if (isInstance && units[key]?.active !== 'active' && !specOf(spec, key)) Reflect.deleteProperty(units, key);
 }
 
 function stop(state: MachineState, key: string, unit: UnitRun): ProgramRun {

@@ -1,6 +1,7 @@
 import { isInUse, vfioMembers } from './groups.ts';
 import { writeConsoleBind } from './consoles.ts';
-import { cpuDirectory } from './cpufreq.ts';
+import { frequencyDirectory } from './cpufreq.ts';
+import { irqActions, irqDirectory } from './irq.ts';
 import { mdevBus, mdevDevices, mdevPath } from './mdev.ts';
 import { profileOf } from './profile.ts';
 import { devicePath, groupMembers, type Device, type Group, type MachineState } from './state.ts';
@@ -16,6 +17,7 @@ import {
   type Link,
   type Node,
 } from './tree.ts';
+import { controlGroups, cpuLists } from './slices.ts';
 import { mapValues, pciBus } from './view-bus.ts';
 import { moduleDirectory } from './view-module.ts';
 import { swapsText, virtualDevices, volumeClasses, volumeNodes } from './view-block.ts';
@@ -63,6 +65,7 @@ function systemDirectory(state: MachineState): Directory {
     kernel: () =>
       directory({
         mm: () => wholePools(state),
+        irq: () => irqActions(state),
         iommu_groups: directory(mapValues(state.groups, (group) => () => groupDirectory(state, group))),
       }),
     module: () =>
@@ -72,6 +75,7 @@ function systemDirectory(state: MachineState): Directory {
         ),
       ),
     class: () => classDirectory(state),
+    fs: directory({ cgroup: controlGroups(state) }),
   });
 }
 
@@ -95,7 +99,8 @@ function realDevices(state: MachineState): Directory {
 
 /** CPUs and nodes, as far as something is known of them. */
 function systemDevices(state: MachineState): Directory | undefined {
-  const [node, cpu] = [memoryNodes(state), cpuDirectory(state)];
+  const [node, cpufreq, lists] = [memoryNodes(state), frequencyDirectory(state), cpuLists(state)];
+  const cpu = cpufreq || lists['present'] ? directory({ ...lists, cpufreq }) : undefined;
   return node || cpu ? directory({ node, cpu }) : undefined;
 }
 
@@ -226,6 +231,7 @@ function procDirectory(state: MachineState): Directory {
     ...(state.spec.interruptRemapping !== undefined && {
       interrupts: text(() => interruptsText(state.spec.interruptRemapping === true)),
     }),
+    irq: () => irqDirectory(state),
     driver: () => directory({ nvidia: nvidiaProc(state) }),
     net: () => sessionTables(state),
     ...memory.proc,

@@ -1,7 +1,10 @@
 import { parsePciAddress } from '../pci/address.ts';
+import { isCpuList } from '../pci/cpu-list.ts';
 import { isConsoleText, isFirmwareFramebuffer } from '../pci/console.ts';
 import { governors, isPolicyName } from '../pci/frequency.ts';
+import { isIrqKey } from '../pci/irq.ts';
 import { isMdevUuid, isParentName, isTypeId, parseAttributes } from '../pci/mdev.ts';
+import { isHostSlice } from '../pci/slice.ts';
 import { parseUnitKey } from '../pci/unit.ts';
 import type { Forms, HoldKind } from './hold.ts';
 
@@ -84,6 +87,16 @@ const forms: { readonly [K in HoldKind]: Form<K> } = {
     key: (text) => parseUnitKey(text) !== undefined,
     original: { active: isBoolean },
     wish: { active: isBoolean },
+  },
+  cpus: {
+    key: isHostSlice,
+    original: { allowed: emptyOr(isCpuList) },
+    wish: { keeps: text(isCpuList), all: text(isCpuList) },
+  },
+  irq: {
+    key: isIrqKey,
+    original: { cpus: text(isCpuList) },
+    wish: { keeps: text(isCpuList) },
   },
   console: {
     key: isConsoleText,

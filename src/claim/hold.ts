@@ -101,6 +101,24 @@ export interface Forms {
     readonly state: { readonly active: boolean };
     readonly wish: { readonly active: boolean };
   };
+  /** Which CPUs the host's own processes may run on, by the slice or scope of systemd that has them: `system.slice`. */
+  readonly cpus: {
+    /** Its AllowedCPUs= as a list of src/pci/cpu-list.ts; empty: any. */
+    readonly state: { readonly allowed: string };
+    readonly wish: {
+      /** What is left to it while the owner is there: all but the owner's CPUs. */
+      readonly keeps: string;
+      /** All CPUs of the host. */
+      readonly all: string;
+    };
+  };
+  /** Where an interrupt may go, by its number; `default`: those that come. */
+  readonly irq: {
+    /** A list of src/pci/cpu-list.ts. */
+    readonly state: { readonly cpus: string };
+    /** What is left to the host while the owner is there. */
+    readonly wish: { readonly keeps: string };
+  };
   /** A driver of the text console, by what the kernel calls it: `frame buffer device`. */
   readonly console: {
     readonly state: { readonly bound: boolean };

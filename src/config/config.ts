@@ -1,5 +1,6 @@
 import type { Hint } from '../hint.ts';
 import type { PciAddress } from '../pci/address.ts';
+import type { CpuList } from '../pci/cpu-list.ts';
 import type { Governor } from '../pci/frequency.ts';
 import type { MdevAttributes } from '../pci/mdev.ts';
 import type { Unit } from '../pci/unit.ts';
@@ -25,8 +26,12 @@ export interface Config {
   readonly services: ServiceRules;
   /** Modules of the kernel. */
   readonly modules: ModuleRules;
+  /** CPUs that the guest has to itself while it runs. */
+  readonly cpus?: GuestCpus;
   /** What decides how fast the cores run that the guest runs on; absent: what does already. */
   readonly governor?: Governor;
+  /** Microseconds within which CPUs of the host wake from sleep while the guest runs; absent: as they do. */
+  readonly latency?: number;
   /** What the guest gets of the host's screen: {@link ConfigScope} `guest` only. */
   readonly display?: DisplayRule;
   /** Whether guests may start where the IOMMU does not check interrupts: {@link ConfigScope} `all` only. */
@@ -110,6 +115,14 @@ export interface GuestHugepages {
   readonly count: number | 'auto';
   /** NUMA node; absent: any. */
   readonly node?: number;
+}
+
+/** CPUs that a guest has to itself. */
+export interface GuestCpus {
+  /** `auto`: those that its XML pins it to. */
+  readonly isolate: CpuList;
+  /** Whether interrupts of the host are kept off them as well. */
+  readonly irqs: boolean;
 }
 
 /** A card that has virtual functions while a guest needs one of them. */
@@ -206,7 +219,9 @@ export interface PartialConfig {
   readonly mdev?: readonly MdevRule[];
   readonly services?: ServiceRules;
   readonly modules?: ModuleRules;
+  readonly cpus?: GuestCpus;
   readonly governor?: Governor;
+  readonly latency?: number;
   readonly display?: DisplayRule;
   readonly allowUnsafeInterrupts?: boolean;
 }
@@ -248,7 +263,9 @@ export const defaultConfig: Config = {
 /** Puts a file's contents over `base`: single values replace, rules are appended. */
 export function mergeConfig(base: Config, file: PartialConfig): Config {
   const pages = file.hugepages ?? base.hugepages;
+  const cpus = file.cpus ?? base.cpus;
   const governor = file.governor ?? base.governor;
+  const latency = file.latency ?? base.latency;
   const display = file.display ?? base.display;
   const nvidia = file.services?.nvidia ?? base.services.nvidia;
   return {
@@ -265,7 +282,9 @@ export function mergeConfig(base: Config, file: PartialConfig): Config {
       ...(nvidia && { nvidia }),
     },
     modules: { ...base.modules, ...file.modules },
+    ...(cpus && { cpus }),
     ...(governor && { governor }),
+    ...(latency !== undefined && { latency }),
     ...(display && { display }),
     allowUnsafeInterrupts: file.allowUnsafeInterrupts ?? base.allowUnsafeInterrupts,
   };

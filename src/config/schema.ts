@@ -3,9 +3,11 @@ import { DRIVER_NAME, isDriverName } from '../pci/driver-name.ts';
 import { offeredReasons, useReasons } from '../pci/use.ts';
 import { logLevels } from './config.ts';
 import { DURATION, parseDuration } from './duration.ts';
+import { cpus } from './areas/cpus.ts';
 import { display } from './areas/display.ts';
 import { governor } from './areas/governor.ts';
 import { hugepages } from './areas/hugepages.ts';
+import { latency } from './areas/latency.ts';
 import { mdev } from './areas/mdev.ts';
 import { modules } from './areas/modules.ts';
 import { bars } from './areas/bars.ts';
@@ -125,7 +127,9 @@ export const configSchema = v.pipe(
     mdev: v.exactOptional(mdev),
     services: v.exactOptional(services),
     modules: v.exactOptional(modules),
+    cpus: v.exactOptional(cpus),
     governor: v.exactOptional(governor),
+    latency: v.exactOptional(latency),
     display: v.exactOptional(display),
     allowUnsafeInterrupts: v.exactOptional(
       v.pipe(
@@ -148,7 +152,9 @@ export const configSchema = v.pipe(
       mdev: slices,
       services: units,
       modules: kernel,
+      cpus: cores,
       governor: speed,
+      latency: wake,
       display: screen,
       allowUnsafeInterrupts,
     }) => ({
@@ -161,7 +167,9 @@ export const configSchema = v.pipe(
       ...(slices && { mdev: slices }),
       ...(units && { services: units }),
       ...(kernel && { modules: kernel }),
+      ...(cores && { cpus: cores }),
       ...(speed && { governor: speed }),
+      ...(wake !== undefined && { latency: wake }),
       ...(screen && { display: screen }),
       ...(allowUnsafeInterrupts !== undefined && { allowUnsafeInterrupts }),
     }),

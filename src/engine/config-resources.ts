@@ -1,5 +1,6 @@
 import type {
   CardRule,
+  GuestCpus,
   DisplayRule,
   GuestHugepages,
   MdevRule,
@@ -10,12 +11,17 @@ import type { ValuePath } from '../config/problem.ts';
 import { count } from '../count.ts';
 import { advice, command, type Hint } from '../hint.ts';
 import type { Host } from '../host/host.ts';
+import { hostCpuList } from '../observe/cpus.ts';
 import { policiesOf, readPolicyList } from '../observe/frequency.ts';
 import { readPoolPages } from '../observe/hugepages.ts';
+import { confinesSlices } from '../observe/slices.ts';
+import { hasUnitFile } from '../observe/units.ts';
 import { vgpuFunction } from '../observe/vgpu.ts';
 import { routingOf } from '../observe/virtual-functions.ts';
+import { cpusOf, cpusWithout, cpuWords } from '../pci/cpu-list.ts';
 import { isDisplay } from '../pci/class.ts';
 import type { Governor } from '../pci/frequency.ts';
+import { LATENCY_TEMPLATE } from '../pci/latency.ts';
 import { poolWords } from '../pci/hugepages.ts';
 import { countOf } from '../pci/routing.ts';
 import { sysfs } from '../pci/sysfs.ts';
@@ -28,14 +34,16 @@ export interface ValueRemark extends Remark {
   readonly path: ValuePath;
 }
 
-/** What there is to say about huge pages, governors, the screen, virtual functions, vGPUs and mediated devices on this host. */
+/** What there is to say about huge pages, CPUs, governors, the screen, virtual functions, vGPUs and mediated devices on this host. */
 export function resourceRemarks(
-  { hugepages, governor, display, sriov = [], vgpu = [], mdev = [] }: PartialConfig,
+  { hugepages, cpus, governor, latency, display, sriov = [], vgpu = [], mdev = [] }: PartialConfig,
   host: Host,
 ): ValueRemark[] {
   return [
     ...(hugepages ? poolRemarks(hugepages, host) : []),
+    ...(cpus ? cpuRemarks(cpus, host) : []),
     ...(governor ? governorRemarks(governor, host) : []),
+    ...(latency === undefined ? [] : latencyRemarks(host)),
     ...(display ? displayRemarks(display, host) : []),
     ...sriov.flatMap((card, index) => cardRemarks(card, ['sriov', index], host)),
     ...(mdev.length > 0 ? mdevRemarks(mdev, host) : []),
@@ -48,6 +56,24 @@ function poolRemarks({ sizeKb, node }: GuestHugepages, host: Host): ValueRemark[
   if (readPoolPages(host, pool) !== undefined) return [];
   const text = `this host has no ${poolWords(pool)}: a guest with it cannot start`;
   return [warning(['hugepages'], text, command('ls /sys/devices/system/node/node*/hugepages'))];
+}
+
+function cpuRemarks({ isolate }: GuestCpus, host: Host): ValueRemark[] {
+  if (!confinesSlices(host)) {
+    const text =
+      'systemd cannot keep the host off these CPUs here: that needs the unified hierarchy of control groups (cgroup v2): a guest with it cannot start';
+    return [warning(['cpus'], text, advice('boot with systemd.unified_cgroup_hierarchy=1'))];
+  }
+  const all = hostCpuList(host, 'present');
+  if (isolate === 'auto' || all === '') return [];
+  const strange = cpusWithout(isolate, cpusOf(all));
+  if (strange !== '') {
+    const text = `this host has no ${cpuWords(strange)}, but ${cpuWords(all)}`;
+    return [warning(['cpus', 'isolate'], text, command('lscpu --extended'))];
+  }
+  if (cpusWithout(hostCpuList(host, 'online'), cpusOf(isolate)) !== '') return [];
+  const text = 'this leaves the host no CPU that is online: a guest with it cannot start';
+  return [warning(['cpus', 'isolate'], text, advice('leave it at least one'))];
 }
 
 function governorRemarks(governor: Governor, host: Host): ValueRemark[] {
@@ -68,6 +94,16 @@ function governorRemarks(governor: Governor, host: Host): ValueRemark[] {
       advice(`set governor to one of these, or load it if it is a module: modprobe cpufreq_${governor}`),
     ),
   ];
+}
+
+function latencyRemarks(host: Host): ValueRemark[] {
+  if (host.status(sysfs.cpuLatency) === undefined) {
+    const text = `this kernel cannot be told how soon CPUs shall wake, for want of ${sysfs.cpuLatency}: a guest with it cannot start`;
+    return [warning(['latency'], text, advice('take it out of the configuration'))];
+  }
+  if (hasUnitFile(host, LATENCY_TEMPLATE)) return [];
+  const text = `systemd has no unit ${LATENCY_TEMPLATE}: a guest with it cannot start`;
+  return [warning(['latency'], text, advice('it is installed with this program: run its install.sh again'))];
 }
 
 function displayRemarks({ release }: DisplayRule, host: Host): ValueRemark[] {

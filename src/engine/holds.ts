@@ -98,20 +98,23 @@ export async function giveHoldsBack(
   try {
     const late = holdWrites(engine.host, engine.store.all().claims, due);
     const back = due.filter((hold) => !late.some((write) => changes(engine.host, hold, write)));
+    // What is not looked at again was said in the first pass.
+    const notes = new Set<string>();
     const others = late.map(({ step }) => `still waiting in the kernel: ${step}`);
     for (let pass = 1; ; pass += 1) {
       const open = pass === 1 ? back : back.filter(({ kind }) => kindOf(kind).isBlind !== true);
       const way = await wayBack(engine, { ...claim, holds: open }, options.deadlineMs);
+      for (const note of way.notes) notes.add(note);
       if (way.changes.length === 0)
-        return { notes: way.notes, leftovers: [...others, ...way.left], stuck: [] };
+        return { notes: [...notes], leftovers: [...others, ...way.left], stuck: [] };
       if (pass > PASSES) {
         const wrong = way.changes.map((change) => `not as before: ${changeWords(change)}`);
-        return { notes: way.notes, leftovers: [...others, ...way.left, ...wrong], stuck: [] };
+        return { notes: [...notes], leftovers: [...others, ...way.left, ...wrong], stuck: [] };
       }
       const failures = await executeAll(engine, claim, way, options.budget);
       if (failures.length > 0) {
         return {
-          notes: way.notes,
+          notes: [...notes],
           leftovers: [...others, ...way.left, ...failures.map(({ sentence }) => sentence)],
           stuck: failures.flatMap(({ stuck }) => stuck ?? []),
         };

@@ -155,6 +155,7 @@ function resultOf(outcome: StepOutcome): string {
     case 'done':
       return outcome.remark === undefined ? 'done' : `done, but ${outcome.remark}`;
     case 'skipped':
+      return outcome.remark === undefined ? 'skipped' : `left as it is: ${outcome.remark}`;
     case 'stuck':
       return outcome.kind;
   }

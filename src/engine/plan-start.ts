@@ -7,7 +7,9 @@ import { mdevHostdevs, pciHostdevs, type Domain, type PciHostdev } from '../doma
 import { VfioHookError } from '../errors.ts';
 import type { Host } from '../host/host.ts';
 import { profilePlace } from '../observe/function-profile.ts';
+import { hostCpuList } from '../observe/cpus.ts';
 import { policiesOf } from '../observe/frequency.ts';
+import { movableIrqs } from '../observe/irqs.ts';
 import { offeredVariants } from '../observe/known-drivers.ts';
 import { canonicalUnit } from '../observe/units.ts';
 import { readMdev } from '../observe/mdev.ts';
@@ -90,6 +92,8 @@ export function placesOn(host: Host, { sriov }: Pick<Config, 'sriov'>): Places {
     knownMdev: (uuid) => knownMdev(host, uuid),
     canonicalUnit: (unit) => canonicalUnit(host, unit),
     policiesOf: (cpus) => policiesOf(host, cpus),
+    allCpus: () => hostCpuList(host, 'present'),
+    movableIrqs: () => movableIrqs(host),
   };
 }
 

@@ -27,6 +27,7 @@ export function isRunning({ active, queued }: UnitState): boolean {
 const PLACES = [
   '/etc/systemd/system',
   '/run/systemd/system',
+  '/usr/local/lib/systemd/system',
   '/usr/lib/systemd/system',
   '/lib/systemd/system',
 ];

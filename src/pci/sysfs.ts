@@ -86,6 +86,21 @@ export const sysfs = {
   /** How much memory there is, on one node or in all. */
   memory: (node?: number): string =>
     node === undefined ? '/proc/meminfo' : `${nodeDirectory(node)}/meminfo`,
+  /** CPUs as a list: those that are there, and those that are online. */
+  cpus: (which: 'present' | 'online'): string => `/sys/devices/system/cpu/${which}`,
+  /** Which controllers there are in the one hierarchy of control groups; only where it is mounted here (cgroup v2). */
+  controllers: '/sys/fs/cgroup/cgroup.controllers',
+  /** The CPUs that control groups can have at all. */
+  rootCpus: '/sys/fs/cgroup/cpuset.cpus.effective',
+  /** Interrupts by their numbers, and where each may go (Documentation/core-api/irq/irq-affinity.rst). */
+  irqs: '/proc/irq',
+  irqAffinity: (irq: string): string => `/proc/irq/${irq}/smp_affinity_list`,
+  /** Where those may go that come, as a mask. */
+  defaultIrqAffinity: '/proc/irq/default_smp_affinity',
+  /** Who handles it (Documentation/ABI/testing/sysfs-kernel-irq). */
+  irqActions: (irq: string): string => `/sys/kernel/irq/${irq}/actions`,
+  /** How soon CPUs wake, for as long as it is open (kernel/power/qos.c). */
+  cpuLatency: '/dev/cpu_dma_latency',
   /** How fast CPUs run (Documentation/admin-guide/pm/cpufreq.rst). */
   frequencyPolicies: '/sys/devices/system/cpu/cpufreq',
   frequencyPolicy: (policy: string, file: PolicyFile): string =>

@@ -130,6 +130,17 @@ export interface Facts {
     user: string;
   }>;
   readonly persistence: Readonly<Record<string, never>>;
+  readonly cpus: Readonly<{
+    /** CPUs that are there, and those that are online. */
+    present: string;
+    online: string;
+    /** Whether systemd can keep a slice on some CPUs: the one hierarchy of control groups (cgroup v2), with cpuset. */
+    unified: boolean;
+  }>;
+  readonly irq: Readonly<{
+    /** irqbalance runs. */
+    balanced: boolean;
+  }>;
   readonly frequency: Readonly<{
     /** Name of the scaling driver: `amd-pstate-epp`. */
     driver: string;

@@ -129,8 +129,11 @@ export interface ResourceKind<
   settle?(unsettled: Unsettled<State, Wanted, Known>): Settled<Wanted>;
   /** Fields that the kernel changes bit by bit: a change that was cut short leaves any number on the way. */
   readonly gradual?: readonly string[];
-  /** Values that a change passes through on its way from one to another: a change that was cut short leaves them. */
-  readonly passing?: Partial<State>;
+  /**
+   * Values that a change passes through on its way from one to another, by the wishes that count: a change that was cut
+   * short leaves them.
+   */
+  passing?(wishes: readonly Wanted[]): Partial<State>;
   /** Fields that guests and libvirt change as well: whatever they read is nothing that somebody else meant. */
   readonly fleeting?: readonly string[];
   /**
@@ -138,6 +141,12 @@ export interface ResourceKind<
    * has wanted the same.
    */
   readonly momentary?: true;
+  /** Others change it all the time: a start changes it from whatever they have made of it. A way back still leaves that. */
+  readonly overrules?: true;
+  /** It may be gone by itself, which is no news. */
+  readonly comesAndGoes?: true;
+  /** Whether what a way back finds, and this program cannot have left, is nothing to speak of. */
+  isUsual?(seen: Seen<State, Known>, original: State): boolean;
   /** What comes of a way back cannot be read: that its steps have succeeded is all that there is to know. */
   readonly isBlind?: true;
   /** One for all keys that must not be changed side by side, as a person would name what it is about. */
@@ -172,8 +181,8 @@ export interface ResourceKind<
     ahead: Ahead<State, Known>,
     claims: readonly Claim[],
   ): { readonly to: State; readonly left: string } | undefined;
-  /** What a person should know of a change though nothing is in its way, a sentence each. */
-  notes?(ahead: Ahead<State, Known>): readonly string[];
+  /** What a person should know of a change though nothing is in its way, a sentence each; `changes` are all of the start. */
+  notes?(ahead: Ahead<State, Known>, changes: readonly Change[]): readonly string[];
   /** From what is seen to what it must be, in order; empty when they are the same. */
   steps(ahead: Ahead<State, Known>): readonly Step[];
   /**
@@ -187,6 +196,8 @@ export interface ResourceKind<
   words(key: string, state: State): string;
   /** What it is a state of: `huge pages of 2 MiB on node 0`. */
   subject(key: string): string;
+  /** What several are called that are in the same state; absent: each by itself. */
+  subjects?(keys: readonly string[]): string;
 }
 
 /** A kind with its own types. */

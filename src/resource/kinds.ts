@@ -11,8 +11,10 @@ import { vfResource } from './sriov/vf-resource.ts';
 import { vf } from './sriov/vf.ts';
 import { vfs } from './sriov/vfs.ts';
 import { unit } from './services/unit.ts';
+import { cpus } from './tuning/cpus.ts';
 import { frequency } from './tuning/frequency.ts';
 import { hugepages } from './tuning/hugepages.ts';
+import { irq } from './tuning/irq.ts';
 import { parameter } from './tuning/parameter.ts';
 import { vgpu } from './vgpu/vgpu.ts';
 
@@ -31,6 +33,8 @@ export const kinds: { readonly [K in HoldKind]: KindOf<K> } = {
   vgpu,
   mdev,
   hugepages,
+  cpus,
+  irq,
   frequency,
   parameter,
 };

@@ -51,7 +51,7 @@ function planBack(input: HoldInput, { kind, key, original, wish }: Hold): Planne
   const rule = kindOf(kind);
   const subject = rule.subject(key);
   const seen = input.seen({ kind, key });
-  if (!seen) return { note: `${subject}: not there any more` };
+  if (!seen) return rule.comesAndGoes ? {} : { note: `${subject}: not there any more` };
   if (rule.isYetToCome?.(seen)) return {};
   const others = holders(withoutOwn(input), kind).filter(({ hold }) => hold.key === key);
   const decided = way(rule, {
@@ -65,6 +65,7 @@ function planBack(input: HoldInput, { kind, key, original, wish }: Hold): Planne
     case 'there':
       return {};
     case 'foreign': {
+      if (rule.isUsual?.(seen, original)) return {};
       const without = rule.target(
         original,
         others.map(({ hold }) => hold.wish),

@@ -19,7 +19,7 @@ import {
 } from './hold-input.ts';
 import type { Refusal, Seen, Wish } from './kind.ts';
 import { kindOf } from './kinds.ts';
-import { isSame, way } from './share.ts';
+import { isSame, way, type Way } from './share.ts';
 
 /** What stands in the way of one thing. */
 export interface HoldRefusal extends HoldId, Refusal {}
@@ -63,7 +63,7 @@ export function planHolds(input: HoldInput, wishes: readonly Wish[]): HoldPlan {
     changes: refusals.length > 0 ? [] : changing.filter(({ steps }) => steps.length > 0),
     later: refusals.length > 0 ? [] : planned.flatMap(({ later }) => later ?? []),
     notes: changing.flatMap((change) =>
-      (kindOf(change.kind).notes?.(change) ?? []).map((note) => `${holdWords(change)}: ${note}`),
+      (kindOf(change.kind).notes?.(change, changing) ?? []).map((note) => `${holdWords(change)}: ${note}`),
     ),
   };
 }
@@ -165,12 +165,10 @@ function planSettled(input: HoldInput, { kind, key, seen, wish }: SettledWish): 
     return { wish: { kind, key, wish }, refusals: [], later: { kind, ...ahead, steps: rule.steps(ahead) } };
   }
 
-  const decided = way(rule, {
-    original,
-    now: seen.state,
-    after: [...others.map(({ hold }) => hold.wish), wish],
-    before: all.map(counted),
-  });
+  const after = [...others.map(({ hold }) => hold.wish), wish];
+  const found = way(rule, { original, now: seen.state, after, before: all.map(counted) });
+  const decided: Way =
+    found.kind === 'foreign' && rule.overrules ? { kind: 'change', to: rule.target(original, after) } : found;
   // Sound, though not proven by the type: state and wish are of this kind.
   const hold = { kind, key, original, wish } as unknown as Hold;
   const settings = rule.settings?.(key, wish, original) ?? [];

@@ -9,8 +9,10 @@ import { readPersistence } from './nvidia/read-persistence.ts';
 import { readUnitStates } from './services/read-units.ts';
 import { readVf, readVfMac, readVfResource } from './sriov/read-vf.ts';
 import { readVfs } from './sriov/read-vfs.ts';
+import { readCpus } from './tuning/read-cpus.ts';
 import { readFrequency } from './tuning/read-frequency.ts';
 import { readHugepages } from './tuning/read-hugepages.ts';
+import { readIrqs } from './tuning/read-irqs.ts';
 import { readParameters } from './tuning/read-parameters.ts';
 import { readVgpus } from './vgpu/read-vgpu.ts';
 
@@ -39,6 +41,8 @@ const readers: { readonly [K in HoldKind]: Reader<K> } = {
   'vf-mac': readVfMac,
   'vf-resource': readVfResource,
   hugepages: readHugepages,
+  cpus: readCpus,
+  irq: readIrqs,
   frequency: readFrequency,
   parameter: readParameters,
 };

@@ -57,7 +57,8 @@ export function way(rule: ShareRule, { original, now, after, before }: Shared): 
   if (isSame(now, to)) return { kind: 'there' };
   const expected = left(rule, original, before);
   const underWay = before.some(({ settled }) => !settled);
-  return isAmong(underWay ? rule : { ...rule, passing: {} }, expected, now)
+  const passing = underWay ? (rule.passing?.(before.map(({ wish }) => wish)) ?? {}) : {};
+  return isAmong(rule, { states: expected, passing }, now)
     ? { kind: 'change', to }
     : { kind: 'foreign', expected };
 }
@@ -70,8 +71,8 @@ export function isSame(a: Stated, b: Stated): boolean {
 
 /** Field by field, since a run may die between the writes of two: each is as in one of those states, or on the way. */
 function isAmong(
-  { gradual = [], passing = {}, fleeting = [] }: ShareRule,
-  states: readonly Stated[],
+  { gradual = [], fleeting = [] }: ShareRule,
+  { states, passing }: { readonly states: readonly Stated[]; readonly passing: Partial<Stated> },
   now: Stated,
 ): boolean {
   return Object.entries(now).every(([name, value]) => {

@@ -1,16 +1,19 @@
-import type { Config } from '../config/config.ts';
+import type { Config, GuestCpus } from '../config/config.ts';
 import { mdevHostdevs, pciHostdevs, type Domain } from '../domain/domain.ts';
 import { parsePciAddress, type PciAddress } from '../pci/address.ts';
+import { cpusWithout, type CpuList } from '../pci/cpu-list.ts';
 import { poolKey } from '../pci/hugepages.ts';
 import { attributesText, type Mdev, type MdevAttributes } from '../pci/mdev.ts';
 import { promisedAddresses, type Routing } from '../pci/routing.ts';
 import type { Wish } from './kind.ts';
 import { displayWishes, type DisplayPlaces } from './display/wishes.ts';
 import { nvidiaWishes, type NvidiaHost } from './nvidia/wishes.ts';
-import { serviceWishes, type CanonicalUnit } from './services/wishes.ts';
+import { latencyWish, serviceWishes, type CanonicalUnit } from './services/wishes.ts';
 import { cardWishes } from './sriov/card-wishes.ts';
 import type { ProfilePlace } from './sriov/profile.ts';
+import { isolatedCpus, isolationWishes } from './tuning/cpus.ts';
 import { frequencyWishes } from './tuning/frequency.ts';
+import { irqWishes } from './tuning/irq.ts';
 import { vgpuWishes, type CardOf } from './vgpu/wishes.ts';
 
 /** What a mediated device is to be made of. */
@@ -32,18 +35,34 @@ export interface Places {
   readonly nvidia?: (assigned: readonly PciAddress[]) => NvidiaHost | undefined;
   /** The frequency policies of these CPUs, or of all. */
   readonly policiesOf?: (cpus: readonly number[] | undefined) => readonly string[];
+  /** All CPUs that are in the host. */
+  readonly allCpus?: () => CpuList;
+  /** The keys of interrupts that can be moved. */
+  readonly movableIrqs?: () => readonly string[];
 }
 
 /** The part of a configuration that wishes come from. */
 type WishfulConfig = Pick<Config, 'hugepages' | 'sriov'> &
-  Partial<Pick<Config, 'vgpu' | 'mdev' | 'services' | 'modules' | 'governor' | 'display'>>;
+  Partial<Pick<Config, 'vgpu' | 'mdev' | 'services' | 'modules' | 'cpus' | 'governor' | 'latency' | 'display'>>;
 
 /**
  * What a guest needs besides its devices: what its configuration asks for, and of the host's cards those that it is
- * assigned a virtual function of, with what is set of that. Throws VH_CONFIG as {@link vgpuWishes}.
+ * assigned a virtual function of, with what is set of that. Throws VH_CONFIG as {@link vgpuWishes} and
+ * {@link isolatedCpus}.
  */
 export function wishesOf(
-  { hugepages, sriov, vgpu = [], mdev = [], services, modules = {}, governor, display }: WishfulConfig,
+  {
+    hugepages,
+    sriov,
+    vgpu = [],
+    mdev = [],
+    services,
+    modules = {},
+    cpus,
+    governor,
+    latency,
+    display,
+  }: WishfulConfig,
   domain: Domain,
   places: Places,
 ): readonly Wish[] {
@@ -72,12 +91,14 @@ export function wishesOf(
     ...(modules.unload === true && addresses.length > 0
       ? [{ kind: 'vfio-modules', key: 'vfio', wish: { loaded: true } } satisfies Wish]
       : []),
+    ...(latency === undefined ? [] : [latencyWish(latency)]),
     ...sriov.flatMap((card) => cardWishes(card, assigned, places)),
     ...vgpuWishes(vgpu, addresses, vgpuCardOf),
     ...mediated,
     ...(hugepages && pages > 0
       ? [{ kind: 'hugepages', key: poolKey(hugepages), wish: { pages } } satisfies Wish]
       : []),
+    ...(cpus ? cpuWishes(cpus, domain, places) : []),
     ...(governor ? frequencyWishes(governor, policiesOf(domain.cpus)) : []),
   ];
 }
@@ -85,6 +106,16 @@ export function wishesOf(
 /** Whether two wishes are about the same thing. */
 function isOf({ kind, key }: Wish): (other: Wish) => boolean {
   return (other) => other.kind === kind && other.key === key;
+}
+
+function cpuWishes(
+  cpus: GuestCpus,
+  domain: Domain,
+  { allCpus = () => '', movableIrqs = () => [] }: Places,
+): readonly Wish[] {
+  const all = allCpus();
+  const keeps = cpusWithout(all, isolatedCpus(cpus, domain));
+  return [...isolationWishes(keeps, all), ...(cpus.irqs ? irqWishes(movableIrqs(), keeps) : [])];
 }
 
 const asNamed: CanonicalUnit = (unit) => unit;

@@ -1,9 +1,11 @@
 import type { Host } from '../host/host.ts';
 import { readPoolPages } from '../observe/hugepages.ts';
+import { readIrqAffinity } from '../observe/irqs.ts';
 import { openVgpu, readOfVgpu } from '../observe/vgpu.ts';
 import { openFunction, virtualFunctions } from '../observe/virtual-functions.ts';
 import { parsePciAddress, type PciAddress } from '../pci/address.ts';
 import { poolOf, poolWords } from '../pci/hugepages.ts';
+import { cpuMask } from '../pci/irq.ts';
 import { command, type Hint } from '../hint.ts';
 import { sysfs } from '../pci/sysfs.ts';
 import type { AttributeKey, AttributeName } from './step.ts';
@@ -35,6 +37,8 @@ export interface Attribute<Key> {
   readonly errnos?: Readonly<Record<string, string>>;
   /** Those that pass by themselves: the write is made again, a few times. */
   readonly passing?: readonly string[];
+  /** Refusals that are no failure: it stays as it is, and that is said. */
+  readonly pardoned?: readonly string[];
   /** Where more is to be found when a write is refused. */
   readonly hint?: Hint;
 }
@@ -137,6 +141,36 @@ export const attributes: { readonly [A in AttributeName]: Attribute<AttributeKey
       EINVAL: 'the driver knows no such preference',
       EBUSY: 'the governor performance allows no other, or all its CPUs are offline',
     },
+  },
+  /**
+   * kernel/irq/proc.c:write_irq_affinity. The kernel moves some by itself (managed interrupts) and others not at all: EIO, and
+   * EPERM since Linux 6.12. One that is gone needs no place. What is read is what was written, wherever it goes in the end
+   * (effective_affinity_list).
+   */
+  'irq-affinity': {
+    path: sysfs.irqAffinity,
+    describe: (key) => `affinity of interrupt ${key}`,
+    name: 'smp_affinity_list',
+    absent: () => 'there is no such interrupt any more',
+    pardoned: ['EIO', 'EPERM', 'ENOENT', 'ENODEV', 'ENXIO'],
+    errnos: {
+      EIO: 'the kernel moves it by itself, or not at all',
+      EPERM: 'the kernel moves it by itself, or not at all',
+      EINVAL: 'none of these CPUs is online',
+      ENOSPC: 'these CPUs have no room for more interrupts: leave more of them to the host',
+    },
+  },
+  /** kernel/irq/proc.c:default_affinity_write. Interrupts that are there stay where they are. */
+  'default-irq-affinity': {
+    path: () => sysfs.defaultIrqAffinity,
+    describe: () => 'affinity of new interrupts (mask)',
+    name: 'default_smp_affinity',
+    value: (host, key) => {
+      const list = readIrqAffinity(host, key);
+      return list === undefined ? undefined : cpuMask(list);
+    },
+    absent: () => 'this kernel has no such file',
+    errnos: { EINVAL: 'none of these CPUs is online' },
   },
   /**
    * drivers/pci/iov.c:sriov_numvfs_store. Reading it takes the lock of the device. A write of 0 waits for whoever has a

@@ -9,8 +9,8 @@ export type StepOutcome =
       /** What came out otherwise than was wished, and is no reason to do without the rest. */
       readonly remark?: string;
     }
-  /** The host is so already; nothing was written. */
-  | { readonly kind: 'skipped' }
+  /** The host is so already, and nothing was written; or, with a remark, it cannot be otherwise and may stay so. */
+  | { readonly kind: 'skipped'; readonly remark?: string }
   | {
       readonly kind: 'failed';
       /** Why, as the end of the sentence "cannot …: …". */

@@ -17,6 +17,7 @@ import { setLink } from './set-link.ts';
 import { set } from './set.ts';
 import { sriovManage } from './sriov-manage.ts';
 import { setMdevAttribute } from './set-mdev-attribute.ts';
+import { slice } from './slice.ts';
 import { unbind } from './unbind.ts';
 import { unit } from './unit.ts';
 import { unloadModule } from './unload-module.ts';
@@ -29,6 +30,7 @@ const definitions: { readonly [K in StepKind]: StepDefinition<Extract<Step, { ki
   'set-link': setLink,
   'compact-memory': compactMemory,
   unit,
+  slice,
   framebuffer,
   'await-closed': awaitClosed,
   persistence,

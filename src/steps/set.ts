@@ -17,11 +17,13 @@ export const set: StepDefinition<SetAttribute> = {
   },
   already: async (step, host, deadlineMs) => (await readBack(step, host, deadlineMs)).kind === 'as-wished',
   apply: async (step, host, deadlineMs) => {
-    const { path, absent, errnos, hint } = rowOf(step);
+    const { path, absent, errnos, pardoned = [], hint } = rowOf(step);
     const result = await write(step, host, deadlineMs);
     if ('reason' in result) return { kind: 'failed', reason: result.reason };
     const sentences = { ENOENT: absent, ENODEV: absent, ...errnos };
     const outcome = outcomeOf(result, path, sentences);
+    if (result.kind === 'refused' && pardoned.includes(result.errno) && outcome.kind === 'failed')
+      return { kind: 'skipped', remark: outcome.reason };
     return outcome.kind === 'failed' && hint ? { ...outcome, hints: [hint] } : outcome;
   },
   // What has a hindrance is looked at right before the write, and in between nothing else is written.
@@ -82,7 +84,7 @@ function rowOf<A extends AttributeName>({ attribute, key }: SetAttribute<A>): Ro
   };
 }
 
-type Plain = 'name' | 'locked' | 'unset' | 'list' | 'errnos' | 'otherwise' | 'passing' | 'hint';
+type Plain = 'name' | 'locked' | 'unset' | 'list' | 'errnos' | 'otherwise' | 'passing' | 'pardoned' | 'hint';
 
 interface Row extends Pick<Attribute<string>, Plain> {
   readonly path: string;

@@ -1,5 +1,6 @@
 import type { PciAddress } from '../pci/address.ts';
 import type { Mdev } from '../pci/mdev.ts';
+import type { HostSlice } from '../pci/slice.ts';
 
 /**
  * One change to the host, as data: JSON-serialisable, carried by plans and logs. The record in
@@ -12,6 +13,7 @@ export type Step =
   | SetLink
   | CompactMemory
   | ChangeUnit
+  | ConfineSlice
   | ChangeFramebuffer
   | AwaitClosed
   | SetPersistence
@@ -70,6 +72,10 @@ const belongsTo = {
   governor: 'name',
   /** Energy-performance preference of a frequency policy; its key is the policy. */
   'energy-preference': 'name',
+  /** Where an interrupt may go, as a list of CPUs; its key is the interrupt's number. */
+  'irq-affinity': 'name',
+  /** Where those may go that come, as a mask of src/pci/irq.ts; its key is `default`. */
+  'default-irq-affinity': 'name',
   /** How many virtual functions a physical one has. */
   vfs: 'device',
   /** `1` or `0`: whether drivers of the host take new virtual functions of a physical one. */
@@ -140,6 +146,14 @@ export interface SetPersistence {
   readonly kind: 'persistence';
   readonly device: PciAddress;
   readonly to: 'on' | 'off';
+}
+
+/** Has systemd keep what is in one of its slices on some CPUs, until the next boot. */
+export interface ConfineSlice {
+  readonly kind: 'slice';
+  readonly key: HostSlice;
+  /** A list of src/pci/cpu-list.ts; empty: the slice may run on any. */
+  readonly to: string;
 }
 
 /** Makes all virtual functions of an NVIDIA card, or takes all of them away, by NVIDIA's own program. */
@@ -238,7 +252,7 @@ export type Subject =
   | { readonly device: PciAddress }
   | {
       readonly device?: undefined;
-      readonly kind: 'module' | 'memory' | 'unit' | 'framebuffer' | 'mdev' | 'link' | AttributeName;
+      readonly kind: 'module' | 'memory' | 'unit' | 'slice' | 'framebuffer' | 'mdev' | 'link' | AttributeName;
       readonly key: string;
     };
 
@@ -256,6 +270,7 @@ export function subjectOf(step: Step): Subject {
       return { kind: 'memory', key: step.node === undefined ? 'all nodes' : `node${step.node}` };
     case 'unit':
     case 'framebuffer':
+    case 'slice':
       return { kind: step.kind, key: step.key };
     case 'create-mdev':
     case 'set-mdev-attribute':

@@ -65,6 +65,12 @@ const whole: Claim = {
       original: { governor: 'schedutil', epp: '' },
       wish: { governor: 'performance' },
     },
+    {
+      kind: 'cpus',
+      key: 'system.slice',
+      original: { allowed: '' },
+      wish: { keeps: '0-1,8', all: '0-15' },
+    },
   ],
   stuck: [
     {
@@ -176,6 +182,10 @@ const deviations: readonly (readonly [path: string, value: unknown, reason: stri
     '83B8F4F2-509f-382f-3c1e-e6bfe0fa1001',
     '"83B8F4F2-509f-382f-3c1e-e6bfe0fa1001" is no key of mdev',
   ],
+  ['holds.4.key', 'machine.slice', '"machine.slice" is no key of cpus'],
+  ['holds.4.original.allowed', '0,1', 'original of cpus has no right "allowed"'],
+  ['holds.4.wish.keeps', '', 'wish of cpus has no right "keeps"'],
+  ['holds.4.wish.all', '0-15\n', 'wish of cpus has no right "all"'],
   ['holds.2.original.parent', '../..', 'original of mdev has no right "parent"'],
   ['holds.2.original.type', 1, 'original of mdev has no right "type"'],
   ['holds.2.wish.parent', '', 'wish of mdev has no right "parent"'],

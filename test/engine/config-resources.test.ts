@@ -45,6 +45,39 @@ describe('what there is to say about huge pages and virtual functions', () => {
     ]);
   });
 
+  it('is that there are no such CPUs, none for the host, or no way to keep it off them', () => {
+    const cpus = { count: 8, offline: [0], hierarchy: 'v2', irqs: [] } as const;
+    const said = (isolate: string, more: object = {}): string[] =>
+      remarks({ cpus: { isolate, irqs: false } }, 'sriov-nic', { cpus: { ...cpus, ...more } });
+    assert.deepEqual(said('2-9'), [
+      'cpus.isolate: this host has no CPUs 8-9, but CPUs 0-7 (lscpu --extended)',
+    ]);
+    assert.deepEqual(said('1-7'), [
+      'cpus.isolate: this leaves the host no CPU that is online: a guest with it cannot start (leave it at least one)',
+    ]);
+    for (const isolate of ['auto', '2-7']) {
+      assert.deepEqual(said(isolate), []);
+      assert.deepEqual(said(isolate, { hierarchy: 'v1' }), [
+        'cpus: systemd cannot keep the host off these CPUs here: that needs the unified hierarchy of control groups (cgroup v2): a guest with it cannot start (boot with systemd.unified_cgroup_hierarchy=1)',
+      ]);
+    }
+  });
+
+  it('is that CPUs cannot be told how soon to wake', () => {
+    const said = (...files: readonly string[]): string[] =>
+      remarks({ latency: 0 }, 'sriov-nic', { files: Object.fromEntries(files.map((file) => [file, ''])) });
+    const [device, unit] = ['/dev/cpu_dma_latency', '/usr/lib/systemd/system/vfio-hook-latency@.service'];
+    assert.deepEqual(said(device, unit), []);
+    assert.match(
+      said(unit).join(),
+      /^latency: this kernel cannot be told .* for want of \/dev\/cpu_dma_latency/,
+    );
+    assert.match(
+      said(device).join(),
+      /^latency: systemd has no unit vfio-hook-latency@\.service: .*install\.sh again\)$/,
+    );
+  });
+
   it('is that the screen is not there', () => {
     const see = '(write auto, or the address of the card: lspci -D)';
     const at = (address: string): PartialConfig => ({ display: { release: pci(address), stop: [] } });

@@ -2,11 +2,13 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { isLatencyUnit, LATENCY_TEMPLATE, latencyUnit } from '../../src/pci/latency.ts';
 import { locations } from '../../src/hook/engine.ts';
 import { repository, temporaryDirectory } from '../hook/compiled.ts';
 import { installer } from './installer.ts';
 
 const UNIT = 'vfio-hook-recover.service';
+const LATENCY = 'vfio-hook-latency@.service';
 
 function needs(context: Mocha.Context, program: string): void {
   if (!spawnSync(program, ['--version']).error) return;
@@ -73,6 +75,65 @@ describe(UNIT, () => {
     for (const capability of ['CAP_SYS_MODULE', 'CAP_SYS_PTRACE', 'CAP_DAC_READ_SEARCH', 'CAP_DAC_OVERRIDE'])
       assert.ok(settings.get('CapabilityBoundingSet')?.split(' ').includes(capability), capability);
     assert.ok(settings.get('SystemCallFilter')?.split(' ').includes('finit_module'));
+  });
+});
+
+describe(LATENCY, () => {
+  const text = readFileSync(join(repository, 'systemd', LATENCY), 'utf8');
+  /** An instance of the template, as it is installed. */
+  const instance = (): string => {
+    const file = join(temporaryDirectory(), LATENCY);
+    writeFileSync(file, text.replaceAll('@PREFIX@', '/usr'));
+    return file.replace('@.', '@20.');
+  };
+
+  it('is a template that systemd understands', function () {
+    needs(this, 'systemd-analyze');
+    const { status, stderr } = spawnSync('systemd-analyze', ['verify', '--man=no', instance()], {
+      encoding: 'utf8',
+    });
+    assert.equal(status, 0, stderr);
+    assert.doesNotMatch(stderr, /vfio-hook/);
+  });
+
+  it('is what the program starts', () => {
+    assert.equal(LATENCY, LATENCY_TEMPLATE);
+    assert.ok(isLatencyUnit(latencyUnit(20)));
+  });
+
+  it('writes the number in hexadecimal by one write of ten bytes, and keeps the file open when the shell has ended', () => {
+    const directory = temporaryDirectory();
+    const file = join(directory, 'cpu_dma_latency');
+    writeFileSync(file, '');
+    const [, command = ''] = /^ExecStart=\/bin\/sh -c '(.*)' sh %i$/m.exec(text) ?? [];
+    // As systemd does (systemd.service(5), "Command lines").
+    const script = command.replaceAll('%%', '%').replaceAll('$$', '$').replace('/dev/cpu_dma_latency', file);
+    const held = `${script}; test -e /proc/$!/fd/3 && readlink /proc/$!/fd/3; kill $!`;
+    const { status, stdout, stderr } = spawnSync('sh', ['-c', held, 'sh', '20'], { encoding: 'utf8' });
+    assert.deepEqual([status, stdout, stderr], [0, `${file}\n`, '']);
+    assert.equal(readFileSync(file, 'utf8'), '0x00000014');
+    const refused = script.replace(file, join(directory, 'nowhere/file'));
+    assert.notEqual(spawnSync('sh', ['-c', refused, 'sh', '20']).status, 0);
+  });
+
+  it('has nothing but its device', function () {
+    needs(this, 'systemd-analyze');
+    const { stdout, stderr } = spawnSync(
+      'systemd-analyze',
+      ['security', '--offline=true', '--no-pager', instance()],
+      { encoding: 'utf8' },
+    );
+    const level = /Overall exposure level for \S+: ([\d.]+)/.exec(stdout)?.[1];
+    assert.ok(level !== undefined && Number(level) < 2, `${stdout}${stderr}`);
+  });
+
+  it('is installed, and removed at the end', () => {
+    const it1 = installer();
+    it1.run();
+    const file = join(it1.root, 'usr/lib/systemd/system', LATENCY);
+    assert.equal(readFileSync(file, 'utf8'), text.replaceAll('@PREFIX@', '/usr'));
+    it1.run(['--uninstall']);
+    assert.equal(existsSync(file), false);
   });
 });
 

@@ -41,6 +41,10 @@ function factsOf({ kind, key }: Hold): readonly string[] {
       return ['virtual functions', 'vf autoprobe', 'power control'].map((fact) => `${key} ${fact}`);
     case 'unit':
       return [`unit ${key}`];
+    case 'cpus':
+      return [`CPUs of ${key}`];
+    case 'irq':
+      return [key === 'default' ? 'new interrupts' : `interrupt ${key}`];
     case 'console':
       return [`console ${key}`];
     case 'framebuffer':
@@ -157,6 +161,12 @@ function stateOf(machine: MachineState, kind: Hold['kind'], key: string): Stated
     case 'unit': {
       const unit = machine.units[key];
       return { active: unit?.active === 'active' };
+    }
+    case 'cpus':
+      return { allowed: machine.slices[key]?.allowed ?? '' };
+    case 'irq': {
+      const cpus = key === 'default' ? machine.irqs?.default : machine.irqs?.each[key]?.cpus;
+      return cpus === undefined ? undefined : { cpus };
     }
     case 'console': {
       const found = machine.consoles.find(({ text }) => text === key);

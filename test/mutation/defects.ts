@@ -1245,8 +1245,8 @@ const sharing: readonly Defect[] = [
   {
     name: 'does not count the dead at a start',
     file: 'resource/plan-holds.ts',
-    find: 'before: all.map(counted),',
-    replace: 'before: all.map(counted).filter(({ settled }) => settled),',
+    find: 'before: all.map(counted) }',
+    replace: 'before: all.map(counted).filter(({ settled }) => settled) }',
   },
   {
     name: 'does not count the dead on a way back',
@@ -1269,8 +1269,8 @@ const sharing: readonly Defect[] = [
   {
     name: 'takes what a run left between two writes for somebody else’s',
     file: 'resource/share.ts',
-    find: 'return isAmong(underWay ? rule : { ...rule, passing: {} }, expected, now)',
-    replace: 'return expected.some((state) => isSame(state, now))',
+    find: 'const passing = underWay ? (rule.passing',
+    replace: 'const passing = !underWay ? (rule.passing',
   },
   {
     name: 'changes what somebody else has set',
@@ -1665,6 +1665,42 @@ const sharing: readonly Defect[] = [
     file: 'resource/tuning/frequency.ts',
     find: '(changes || seen.state.epp !== to.epp)',
     replace: 'seen.state.epp !== to.epp',
+  },
+  {
+    name: 'frees a slice by the empty list alone, which the kernel does not hear of',
+    file: 'resource/tuning/cpus.ts',
+    find: "return isWhole ? [set(to.allowed)] : [set(present), set('')];",
+    replace: 'return [set(to.allowed)];',
+  },
+  {
+    name: 'confines a slice to more than an administrator had left it',
+    file: 'resource/tuning/cpus.ts',
+    find: 'commonCpus(allowed, first, ...rest) };',
+    replace: 'commonCpus(first, ...rest) };',
+  },
+  {
+    name: 'takes the last CPU that is online',
+    file: 'resource/tuning/cpus.ts',
+    find: "return commonCpus(allowed, facts.online) === ''",
+    replace: "return allowed === ''",
+  },
+  {
+    name: 'believes systemd about a slice, and does not look at the kernel',
+    file: 'steps/slice.ts',
+    find: "return now.effective === '' || most === '' || isConfined",
+    replace: "return now.effective !== ' ' || most === '' || isConfined",
+  },
+  {
+    name: 'refuses a start since irqbalance has moved an interrupt',
+    file: 'resource/plan-holds.ts',
+    find: "found.kind === 'foreign' && rule.overrules",
+    replace: "found.kind === 'foreign' && !rule",
+  },
+  {
+    name: 'fails for an interrupt that the kernel moves by itself',
+    file: 'steps/set.ts',
+    find: 'pardoned.includes(result.errno)',
+    replace: "pardoned.includes('none')",
   },
   {
     name: 'gives a core the governor of whoever comes first',

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import type { HoldKind, StateOf, Stated, WishOf } from '../../src/claim/hold.ts';
+import { cpusWithout } from '../../src/pci/cpu-list.ts';
 import type { Facts } from '../../src/resource/facts.ts';
 import type { AnyFacts } from '../../src/resource/kind.ts';
 import { pci } from '../scenario.ts';
@@ -128,6 +129,32 @@ export const generated: { readonly [K in HoldKind]: Generated<K> } = {
     facts: { there: true, users: [] },
     gradual: [],
     apply: (state, step) => (step.kind === 'unit' ? { active: step.to === 'start' } : state),
+  },
+  cpus: {
+    key: 'system.slice',
+    original: plain({ allowed: fc.constantFrom('', '0-7', '0-5', '0,2-3') }),
+    // What two leave between them is never nothing.
+    wishes: three(
+      fc
+        .uniqueArray(fc.integer({ min: 1, max: 7 }), { minLength: 1 })
+        .map((cpus) => ({ keeps: cpusWithout('0-7', cpus), all: '0-7' })),
+    ),
+    facts: { present: '0-7', online: '0-7', unified: true },
+    gradual: [],
+    apply: (state, step) => (step.kind === 'slice' ? { allowed: step.to } : state),
+  },
+  irq: {
+    key: '44',
+    original: plain({ cpus: fc.constantFrom('0-7', '3', '0,2-3') }),
+    wishes: three(
+      fc
+        .uniqueArray(fc.integer({ min: 1, max: 7 }), { minLength: 1 })
+        .map((cpus) => ({ keeps: cpusWithout('0-7', cpus) })),
+    ),
+    facts: { balanced: false },
+    gradual: [],
+    apply: (state, step) =>
+      step.kind === 'set' && step.attribute === 'irq-affinity' ? { cpus: step.to } : state,
   },
   console: {
     key: 'frame buffer device',

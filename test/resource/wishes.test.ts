@@ -39,6 +39,23 @@ describe('what a guest needs besides its devices', () => {
     assert.deepEqual(policies(guest('win11')), [wished('policy0'), wished('policy1')]);
   });
 
+  it('is what is left of the host without the CPUs that it has to itself', () => {
+    const isolated = (isolate: string, domain: Domain): readonly unknown[] =>
+      wishesOf({ sriov: [], cpus: { isolate, irqs: false } }, domain, {
+        routingOf: () => undefined,
+        allCpus: () => '0-7',
+      });
+    const wished = (keeps: string): readonly unknown[] =>
+      ['system.slice', 'user.slice', 'init.scope'].map((key) => ({
+        kind: 'cpus',
+        key,
+        wish: { keeps, all: '0-7' },
+      }));
+    assert.deepEqual(isolated('auto', { ...guest('win11'), cpus: [2, 3, 7] }), wished('0-1,4-6'));
+    assert.deepEqual(isolated('1,6-9', { ...guest('win11'), cpus: [2] }), wished('0,2-5'));
+    assert.throws(() => isolated('auto', guest('win11')), { code: 'VH_CONFIG' });
+  });
+
   describe('huge pages', () => {
     const pages = (count: number, key = '2048kB'): unknown[] => [
       { kind: 'hugepages', key, wish: { pages: count } },

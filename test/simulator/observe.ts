@@ -1,4 +1,6 @@
 import { formatBarSize } from '../../src/pci/bar.ts';
+import { cpuList } from '../../src/pci/cpu-list.ts';
+import { effectiveCpus, onlineCpus } from '../../simulator/slices.ts';
 import { groupMembers, isBridge, type Device, type MachineState } from '../../simulator/state.ts';
 
 /**
@@ -39,6 +41,13 @@ export function observe(state: MachineState): Observation {
   }
   for (const [key, { active, queued }] of Object.entries(state.units))
     if (!isOfSession(state, key)) facts[`unit ${key}`] = queued === true ? `${active}, queued` : active;
+  for (const [key, { active }] of Object.entries(state.units))
+    if (!isOfSession(state, key)) facts[`unit ${key}`] = active;
+  for (const [slice, { allowed }] of Object.entries(state.slices))
+    facts[`CPUs of ${slice}`] = `${allowed} effective ${effectiveCpus(state, slice) || every(state)}`;
+  if (state.irqs) facts['new interrupts'] = state.irqs.default;
+  for (const [number, { cpus }] of Object.entries(state.irqs?.each ?? {}))
+    facts[`interrupt ${number}`] = cpus;
   for (const [policy, { governor, epp }] of Object.entries(state.frequency))
     facts[`frequency ${policy}`] = epp === undefined ? governor : `${governor} ${epp}`;
   for (const [uuid, { parent, type, leaving }] of Object.entries(state.mdevs))
@@ -47,6 +56,11 @@ export function observe(state: MachineState): Observation {
     facts['firmware frame buffer'] =
       `${state.firmwareFramebuffer}${state.firmwareUnbound ? ', released' : ''}`;
   return Object.fromEntries(Object.entries(facts).sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+/** Where nobody is confined. */
+function every({ spec: { cpus } }: MachineState): string {
+  return cpus ? cpuList(onlineCpus(cpus)) : '';
 }
 
 /** Whether a unit is a part of somebody's session: nobody brings one back. */

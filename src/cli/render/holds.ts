@@ -1,5 +1,5 @@
 import pc from 'picocolors';
-import type { Hold } from '../../claim/hold.ts';
+import type { Hold, HoldId } from '../../claim/hold.ts';
 import { kindOf } from '../../resource/kinds.ts';
 import { changeWords, holdWords } from '../../resource/hold-input.ts';
 import type { HoldPlan } from '../../resource/plan-holds.ts';
@@ -14,10 +14,14 @@ export function holdLines(
   const paint = pc.createColors(colour);
   return [
     'besides devices',
-    ...holds.map((hold) => {
-      const change = changes.find(({ kind, key }) => kind === hold.kind && key === hold.key);
-      return change ? `  ~ ${changeWords(change)}` : `  = ${heldWords(hold)}, as there already`;
-    }),
+    ...heldLines(
+      holds.map((hold) => {
+        const change = changes.find(({ kind, key }) => kind === hold.kind && key === hold.key);
+        return change
+          ? { ...hold, lead: '  ~ ', words: changeWords(change) }
+          : { ...hold, lead: '  = ', words: `${heldWords(hold)}, as there already` };
+      }),
+    ),
     ...later.map((change) => `  ~ ${changeWords(change)}`),
     ...notes.map((note) => paint.yellow(`  note: ${note}`)),
     ...refusals.flatMap((refusal) => [
@@ -25,6 +29,33 @@ export function holdLines(
       paint.dim(`      refused: ${refusal.reason}`),
     ]),
   ];
+}
+
+/** A line about something that is held. */
+export interface HeldLine extends HoldId {
+  /** What stands in front of it. */
+  readonly lead: string;
+  /** It begins with what the thing is called. */
+  readonly words: string;
+}
+
+/** The lines; of things that have a name together, and of which the same is said, one for all of them. */
+export function heldLines(lines: readonly HeldLine[]): string[] {
+  const together = new Map<string, { readonly line: HeldLine; readonly keys: string[] }>();
+  for (const line of lines) {
+    const { kind, key, lead, words } = line;
+    const rule = kindOf(kind);
+    const isNumber = rule.subjects !== undefined && /^\d+$/.test(key);
+    const name = isNumber ? `${kind}${lead}${words.slice(rule.subject(key).length)}` : `${kind} ${key}`;
+    const known = together.get(name);
+    if (known) known.keys.push(key);
+    else together.set(name, { line, keys: [key] });
+  }
+  return [...together.values()].map(({ line: { kind, key, lead, words }, keys }) => {
+    const rule = kindOf(kind);
+    const all = keys.length > 1 ? rule.subjects?.(keys) : undefined;
+    return all === undefined ? `${lead}${words}` : `${lead}${all}${words.slice(rule.subject(key).length)}`;
+  });
 }
 
 /** What an owner wants of a thing, in a sentence: `huge pages of 2 MiB: 4096`. */

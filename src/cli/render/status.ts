@@ -3,7 +3,7 @@ import { describeHolders } from '../../observe/describe-holders.ts';
 import { kindOf } from '../../resource/kinds.ts';
 import { escapeControl } from '../../text.ts';
 import { ageText } from './age.ts';
-import { heldWords } from './holds.ts';
+import { heldLines, heldWords } from './holds.ts';
 import { ownerHeading } from '../owner.ts';
 import type { ClaimReport, StatusReport, StuckReport, UnclaimedDevice } from '../status-report.ts';
 
@@ -36,8 +36,12 @@ function claimLines(claim: ClaimReport): string[] {
       ({ address, group, now, original }) =>
         `  ${address} (IOMMU group ${group}) on ${now ?? 'no driver'}, before: ${original.driver ?? 'no driver'}`,
     ),
-    ...claim.holds.map(
-      (hold) => `  ${heldWords(hold)}, before: ${kindOf(hold.kind).words(hold.key, hold.original)}`,
+    ...heldLines(
+      claim.holds.map((hold) => ({
+        ...hold,
+        lead: '  ',
+        words: `${heldWords(hold)}, before: ${kindOf(hold.kind).words(hold.key, hold.original)}`,
+      })),
     ),
     ...claim.stuck.map((write) => `  ! ${stuckText(write)}`),
     ...claim.leftovers

@@ -44,6 +44,10 @@ function setJson({ attribute, key, to }: SetAttribute): object {
     case 'governor':
     case 'energy-preference':
       return { kind, policy: key, to };
+    case 'irq-affinity':
+      return { kind, irq: Number(key), to };
+    case 'default-irq-affinity':
+      return { kind, to };
     case 'vfs':
       return { kind, device: key, to: Number(to) };
     case 'vf-resource':

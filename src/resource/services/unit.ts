@@ -1,4 +1,5 @@
 import { advice, command } from '../../hint.ts';
+import { isLatencyUnit } from '../../pci/latency.ts';
 import type { Snapshot } from '../../pci/snapshot.ts';
 import { unitOfKey, unitWords } from '../../pci/unit.ts';
 import { quoteName } from '../../text.ts';
@@ -29,7 +30,10 @@ export const unit: KindOf<'unit'> = {
   guard: ({ key, seen: { facts }, to }) => {
     if (to.active && !facts.there) {
       const reason = `systemd knows no unit ${unitWords(unitOfKey(key))}`;
-      return [{ reason, hints: [command('systemctl list-unit-files')] }];
+      const hint = isLatencyUnit(key)
+        ? advice('it is installed with this program: run its install.sh again')
+        : command('systemctl list-unit-files');
+      return [{ reason, hints: [hint] }];
     }
     if (to.active || facts.users.length < 2) return [];
     return [

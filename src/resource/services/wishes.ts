@@ -1,4 +1,5 @@
 import type { ServiceRules } from '../../config/config.ts';
+import { latencyUnit } from '../../pci/latency.ts';
 import { unitKey, type Unit } from '../../pci/unit.ts';
 import type { Wish } from '../kind.ts';
 
@@ -21,4 +22,9 @@ export function serviceWishes(
     }
   }
   return [...wishes.values()];
+}
+
+/** The unit that has CPUs wake so soon: the kernel goes by the strictest that runs. */
+export function latencyWish(microseconds: number): Wish<'unit'> {
+  return { kind: 'unit', key: latencyUnit(microseconds), wish: { active: true } };
 }

@@ -19,7 +19,7 @@ export const vgpu: KindOf<'vgpu'> = {
   stage: 'make',
   changesDevices: false,
   attributes: ['vgpu-type', 'vgpu-params'],
-  passing: { type: 0 },
+  passing: () => ({ type: 0 }),
   // What one of them can be made depends on all others of its card.
   lock: () => 'vGPUs',
   absent: (key) => ({

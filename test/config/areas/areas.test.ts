@@ -370,6 +370,69 @@ describe('governor', () => {
   }
 });
 
+describe('latency', () => {
+  it('is a number of microseconds, also none', () => {
+    for (const latency of [0, 20, 1_000_000])
+      assert.deepEqual(decodeConfigFile(`latency: ${latency}`, PATH, 'guest'), { latency });
+  });
+
+  it('is that of the guest where its own file says so, also 0', () => {
+    const all = mergeConfig(defaultConfig, { latency: 20 });
+    assert.equal(mergeConfig(all, {}).latency, 20);
+    assert.equal(mergeConfig(all, { latency: 0 }).latency, 0);
+    assert.ok(!('latency' in mergeConfig(defaultConfig, {})));
+  });
+
+  for (const text of ['-1', '1.5', '1000001', '10us', 'auto']) {
+    it(`refuses ${text}`, () => {
+      const [problem = ''] = problems(`latency: ${text}`);
+      assert.match(
+        problem,
+        /^line 1: latency: a (?:number|text) in place of a whole number from 0 to 1000000$/,
+      );
+    });
+  }
+});
+
+describe('cpus', () => {
+  const known = (text: string): unknown => decodeConfigFile(text, PATH, 'guest').cpus;
+
+  it('is auto, or a list of CPUs in whatever order', () => {
+    assert.deepEqual(known('cpus: {isolate: auto}'), { isolate: 'auto', irqs: false });
+    assert.deepEqual(known('cpus:\n  isolate: 10-15, 2-7,4'), { isolate: '2-7,10-15', irqs: false });
+    assert.deepEqual(known('cpus: {isolate: auto, irqs: true}'), { isolate: 'auto', irqs: true });
+    assert.deepEqual(known('cpus: {isolate: "3"}'), { isolate: '3', irqs: false });
+  });
+
+  it('is that of the guest where its own file says so, else that of all', () => {
+    const all = mergeConfig(defaultConfig, { cpus: { isolate: 'auto', irqs: false } });
+    assert.deepEqual(mergeConfig(all, {}).cpus, { isolate: 'auto', irqs: false });
+    assert.deepEqual(mergeConfig(all, { cpus: { isolate: '2', irqs: false } }).cpus, {
+      isolate: '2',
+      irqs: false,
+    });
+    assert.ok(!('cpus' in mergeConfig(defaultConfig, {})));
+  });
+
+  const list =
+    'no list of CPUs: auto, or numbers and ranges such as "2-7,10-15", in quotes when it is a number alone';
+  const wrong = [
+    ['{}', 'line 1: cpus: the key "isolate" is missing'],
+    ['auto', 'line 1: cpus: a text in place of a mapping (lines of "key: value")'],
+    ['{isolate: 3}', `line 1: cpus.isolate: ${list}`],
+    ['{isolate: "7-2"}', `line 1: cpus.isolate: ${list}`],
+    ['{isolate: "2-7,^3"}', `line 1: cpus.isolate: ${list}`],
+    ['{isolate: "0-99999"}', `line 1: cpus.isolate: ${list}`],
+    ['{isolate: auto, irqs: 1}', 'line 1: cpus.irqs: a number in place of true or false'],
+    ['{isolate: ""}', `line 1: cpus.isolate: ${list}`],
+  ] as const;
+  for (const [text, expected] of wrong) {
+    it(`refuses ${text}`, () => {
+      assert.deepEqual(problems(`cpus: ${text}`), [expected]);
+    });
+  }
+});
+
 describe('services', () => {
   const UNIT =
     'a text in place of the name of a service, socket, timer or path of systemd, none of libvirt’s, systemd’s, dbus’ or ssh’s own, or {unit: NAME, user: NUMBER} for one of a user';

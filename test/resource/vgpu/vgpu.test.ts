@@ -70,9 +70,9 @@ describe('the vGPU on a virtual function', () => {
 
   it('says when nobody manages it', () => {
     const ahead = { key: KEY, seen: { state: { type: 0 }, facts: freeVgpu }, to: { type: 1152 } };
-    assert.deepEqual(rule.notes(ahead), []);
+    assert.deepEqual(rule.notes(ahead, []), []);
     const unmanaged = { ...ahead, seen: { ...ahead.seen, facts: { ...freeVgpu, unmanaged: true } } };
-    assert.match(rule.notes(unmanaged)[0] ?? '', /^nvidia-vgpu-mgr does not run/);
+    assert.match(rule.notes(unmanaged, [])[0] ?? '', /^nvidia-vgpu-mgr does not run/);
   });
 
   it('has settings only where it was not there before', () => {
