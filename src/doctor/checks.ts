@@ -2,6 +2,7 @@ import { staleClaims, damagedClaims } from './claims.ts';
 import { configuration } from './config.ts';
 import { appArmor, seLinux } from './confinement.ts';
 import { hookNoticed, libvirtVersion, recoverUnit } from './daemon.ts';
+import { isolatedCpus } from './cpus.ts';
 import { deviceReset } from './device-reset.ts';
 import { boundAtBoot, driverctl } from './drivers.ts';
 import type { Check } from './examination.ts';
@@ -48,6 +49,7 @@ export const checks = {
   guests: guestPlans,
   'guest-conflicts': guestConflicts,
   hugepages,
+  'isolated-cpus': isolatedCpus,
   'boot-bound': boundAtBoot,
   driverctl,
   'device-answers': deviceAnswers,

@@ -19,7 +19,7 @@ const PROFILE = /^(?:\/usr\/s?bin\/)?(libvirtd|virtqemud)(?:\/\/\S+)? \(enforce\
 export const appArmor: Check = {
   title: 'AppArmor',
   run: ({ host }) => {
-    const profile = confinedBy(host);
+    const profile = enforcedProfile(host);
     if (profile === undefined) return ok('it does not confine libvirt');
     const node = usedNode(host).path;
     const denied = [...ourEntries(host), ...(node === undefined ? [] : [node])]
@@ -41,7 +41,7 @@ export const appArmor: Check = {
 };
 
 /** The daemon whose profile is enforced: by its own process, which everybody may look at, else by the list of profiles. */
-function confinedBy(host: Host): string | undefined {
+export function enforcedProfile(host: Host): string | undefined {
   const daemon = runningDaemon(host);
   if (daemon) {
     const label =

@@ -39,6 +39,9 @@ export const places = {
   reloaded: '/run/vfio-hook/libvirt-reloaded',
   guests: '/etc/libvirt/qemu',
 
+  qemuConf: '/etc/libvirt/qemu.conf',
+  users: '/etc/passwd',
+  groups: '/etc/group',
   appArmorProfiles: '/sys/kernel/security/apparmor/profiles',
   appArmorLocal: '/etc/apparmor.d/local',
   selinux: '/sys/fs/selinux',

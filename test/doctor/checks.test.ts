@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { advice, command } from '../../src/hint.ts';
-import type { MemorySpec } from '../../simulator/spec.ts';
+import type { MachineSpec, MemorySpec } from '../../simulator/spec.ts';
 import { checks } from '../../src/doctor/checks.ts';
 import { examine } from '../../src/doctor/examine.ts';
 import type { Finding, Verdict } from '../../src/doctor/finding.ts';
@@ -29,6 +29,10 @@ type Row = readonly [sentence: string, situation: Situation, verdict: Verdict, f
 const running = (xml: string): string => `<domstatus state='running' pid='42'>${xml}</domstatus>`;
 const card = domainXml({ devices: hostdev('0000:03:00.0') + hostdev('0000:03:00.1') });
 const other = domainXml({ name: 'linux', devices: hostdev('0000:03:00.0') });
+const eightCpus = (active: 'active' | 'inactive', hierarchy: 'v1' | 'v2' = 'v2'): Partial<MachineSpec> => ({
+  cpus: { count: 8, offline: [], hierarchy, irqs: [] },
+  units: [{ name: 'irqbalance.service', active }],
+});
 const nvidiaCard = domainXml({ devices: hostdev('0000:01:00.0') });
 const otherNvidiaCard = domainXml({ devices: hostdev('0000:02:00.0') });
 const mdev = domainXml({
@@ -993,6 +997,53 @@ const table: Readonly<Record<Id, readonly Row[]>> = {
       'failure',
       /both start with the host/,
       /^virsh autostart --disable win11$/,
+    ],
+  ],
+  'isolated-cpus': [
+    ['no guest with cpus', { guests: { win11: card } }, 'ok', /^no guest wants any$/],
+    [
+      'a guest with cpus',
+      {
+        guests: { win11: card },
+        config: { cpus: { isolate: '2-3', irqs: true } },
+        machine: eightCpus('inactive'),
+      },
+      'ok',
+      /^the host keeps off them while it runs$/,
+    ],
+    [
+      'a host without cgroup v2',
+      {
+        guests: { win11: card },
+        config: { cpus: { isolate: '2-3', irqs: false } },
+        machine: eightCpus('inactive', 'v1'),
+      },
+      'failure',
+      /needs the unified hierarchy/,
+    ],
+    [
+      'an irqbalance that runs',
+      {
+        guests: { win11: card },
+        config: { cpus: { isolate: '2-3', irqs: true } },
+        machine: eightCpus('active'),
+      },
+      'warning',
+      /irqbalance, which runs, moves them back/,
+      /services: \{stop: \[irqbalance\.service\]\}/,
+    ],
+    [
+      'an irqbalance that is stopped for the guest, or of no concern',
+      {
+        guests: { win11: card },
+        config: {
+          cpus: { isolate: '2-3', irqs: true },
+          services: { stop: [{ name: 'irqbalance.service' }], start: [] },
+        },
+        machine: eightCpus('active'),
+      },
+      'ok',
+      /^the host keeps off them/,
     ],
   ],
   hugepages: [

@@ -52,6 +52,34 @@ const turing = ['0', '1', '2', '3'].map((fn) => hostdev(`0000:01:00.${fn}`)).joi
 const QEMU = " xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'";
 const commandline = (...values: readonly string[]): string =>
   `<qemu:commandline>${values.map((value) => `<qemu:arg value='${value}'/>`).join('')}</qemu:commandline>`;
+/** Shared memory of Looking Glass. */
+const looking = (size = '64M'): GuestText => ({
+  attributes: QEMU,
+  inside: commandline(
+    '-object',
+    `memory-backend-file,id=looking-glass,mem-path=/dev/kvmfr0,size=${size},share=yes`,
+  ),
+});
+const JSON_MEMORY =
+  '{"qom-type":"memory-backend-file","id":"looking-glass","mem-path":"/dev/kvmfr0","size":67108864,"share":true}';
+const ACL = 'cgroup_device_acl = [\n  "/dev/null", "/dev/kvm",\n  "/dev/kvmfr0"\n]\n';
+const APPARMOR = { '/proc/812/attr/current': 'libvirtd (enforce)\n' };
+/** A host with it, which all may open. */
+const kvmfr = (
+  files: NonNullable<Situation['files']> = {},
+  node: NonNullable<Situation['facts']>[string] = { mode: 0o660, uid: 64055, gid: 64055 },
+): Situation => ({
+  files: {
+    '/dev/kvmfr0': '',
+    '/etc/modprobe.d/kvmfr.conf': 'options kvmfr static_size_mb=64\n',
+    '/etc/libvirt/qemu.conf': ACL,
+    '/etc/passwd':
+      'root:x:0:0:root:/root:/bin/bash\nme:x:1000:1000::/home/me:/bin/bash\nlibvirt-qemu:x:64055:104::/var/lib/libvirt:/bin/false\n',
+    '/etc/group': 'root:x:0:\nkvm:x:104:\nother:x:105:\n',
+    ...files,
+  },
+  facts: { '/dev/kvmfr0': node },
+});
 const vfio = commandline('-device', 'vfio-pci,host=03:00.0');
 const limit = (kib: number): string => `<memtune><hard_limit unit='KiB'>${kib}</hard_limit></memtune>`;
 const blockDisk = (path: string): string =>
@@ -446,6 +474,119 @@ const table: Readonly<Record<Id, readonly Row[]>> = {
       'warning',
       /libvirt knows nothing of it/,
       { fix: /<hostdev mode='subsystem' type='pci' managed='yes'>/ },
+    ],
+  ],
+  'xml-kvmfr': [
+    ['no shared memory', { devices: both }, 'ok', /^the XML uses no \/dev\/kvmfr$/],
+    [
+      'memory whose module is not loaded',
+      looking(),
+      'failure',
+      /^there is no \/dev\/kvmfr0, since the module kvmfr is not loaded/,
+      { on: kvmfr({ '/dev/kvmfr0': null }), fix: /options kvmfr static_size_mb=64/ },
+    ],
+    [
+      'a module that has made none',
+      looking(),
+      'failure',
+      /loaded and has made no \/dev\/kvmfr0/,
+      { on: kvmfr({ '/dev/kvmfr0': null, '/sys/module/kvmfr/': '' }), fix: /modprobe -r kvmfr/ },
+    ],
+    ['memory that QEMU may open', looking(), 'ok', /^it is there, and QEMU may open it$/, { on: kvmfr() }],
+    [
+      'the same in JSON',
+      { attributes: QEMU, inside: commandline('-object', JSON_MEMORY) },
+      'ok',
+      /^it is there/,
+      { on: kvmfr() },
+    ],
+    [
+      'memory that is too small',
+      looking('128M'),
+      'failure',
+      /makes it with 64 MiB, as modprobe\.d says, and the XML wants 128/,
+      { on: kvmfr(), fix: /static_size_mb=128/ },
+    ],
+    [
+      'memory that is root’s',
+      looking(),
+      'failure',
+      /QEMU runs as "libvirt-qemu", which may not open it \(mode 600, owner 0, group 0\)/,
+      { on: kvmfr({}, { mode: 0o600 }), fix: /OWNER="libvirt-qemu"/ },
+    ],
+    [
+      'memory of a group that QEMU is in',
+      looking(),
+      'ok',
+      /^it is there/,
+      { on: kvmfr({}, { mode: 0o660, gid: 104 }) },
+    ],
+    [
+      'memory of another group',
+      looking(),
+      'failure',
+      /group 105\)/,
+      { on: kvmfr({}, { mode: 0o660, gid: 105 }) },
+    ],
+    [
+      'QEMU as another user',
+      looking(),
+      'failure',
+      /QEMU runs as "me"/,
+      { on: kvmfr({ '/etc/libvirt/qemu.conf': `user = "me"\n${ACL}` }) },
+    ],
+    [
+      'QEMU as root',
+      looking(),
+      'ok',
+      /^it is there/,
+      { on: kvmfr({ '/etc/libvirt/qemu.conf': `user = "root"\n${ACL}` }, { mode: 0o600 }) },
+    ],
+    [
+      'no list of devices, or one that is commented out',
+      looking(),
+      'failure',
+      /cgroup_device_acl in \/etc\/libvirt\/qemu\.conf lacks it/,
+      {
+        on: kvmfr({ '/etc/libvirt/qemu.conf': `#${ACL.replaceAll('\n', '\n#')}` }),
+        fix: /"\/dev\/null",[^]*"\/dev\/kvmfr0"/,
+      },
+    ],
+    [
+      'a list that keeps what is in it',
+      looking(),
+      'failure',
+      /lacks it/,
+      {
+        on: kvmfr({ '/etc/libvirt/qemu.conf': 'cgroup_device_acl = [ "/dev/mine" ]' }),
+        fix: /"\/dev\/mine",\n {2}"\/dev\/kvmfr0"/,
+      },
+    ],
+    [
+      'no control group for devices',
+      looking(),
+      'ok',
+      /^it is there/,
+      { on: kvmfr({ '/etc/libvirt/qemu.conf': 'cgroup_controllers = [ "cpu" ]' }) },
+    ],
+    [
+      'AppArmor without a rule',
+      looking(),
+      'warning',
+      /local\/abstractions\/libvirt-qemu does not let QEMU open it/,
+      { on: kvmfr(APPARMOR), fix: /\/dev\/kvmfr0 rw,/ },
+    ],
+    [
+      'AppArmor with a rule',
+      looking(),
+      'ok',
+      /^it is there/,
+      {
+        on: kvmfr({
+          ...APPARMOR,
+          '/etc/apparmor.d/local/abstractions/libvirt-qemu': '# Looking Glass\n  /dev/kvmfr0 rw,\n',
+        }),
+      },
     ],
   ],
   'xml-nvme-path': [

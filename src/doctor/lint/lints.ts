@@ -6,6 +6,7 @@ import { amdCode43, nvidiaCode43 } from './code-43.ts';
 import { functions } from './functions.ts';
 import { gpuDirect } from './gpudirect.ts';
 import { intelBars } from './intel-arc.ts';
+import { kvmfr } from './kvmfr.ts';
 import { commandline, iommufd, machine, managed, nvmePath, variantDriver } from './libvirt.ts';
 import { gvtGuest, mdevKnown } from './mdev.ts';
 import { memoryLock, mmio32, mmio64 } from './memory.ts';
@@ -37,6 +38,7 @@ export const lints = {
   'xml-variant': withDevices(variantDriver),
   'xml-vgpu': withDevices(vgpuHostdev),
   'xml-commandline': commandline,
+  'xml-kvmfr': kvmfr,
   'xml-nvme-path': nvmePath,
   'xml-iommufd': iommufd,
   'xml-mdev': mdevKnown,
