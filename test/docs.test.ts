@@ -47,6 +47,7 @@ describe('the documents', () => {
       'docs/guides/mdev.md',
       'docs/guides/scripts.md',
       'docs/guides/sriov.md',
+      'docs/guides/tuning.md',
       'docs/guides/vgpu.md',
       'docs/json.md',
       'docs/kernel-notes.md',
