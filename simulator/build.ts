@@ -27,6 +27,7 @@ export type Carried = Pick<MachineState, 'clock' | 'next' | 'faults' | 'schedule
  */
 export function build(spec: MachineSpec, boot: number, carried?: Carried): MachineState {
   const memory = memoryAtBoot(spec);
+  const irqs = irqsAtBoot(spec);
   const state: MachineState = {
     format: 1,
     spec,
@@ -44,7 +45,7 @@ export function build(spec: MachineSpec, boot: number, carried?: Carried): Machi
     processes: [],
     units: unitsAtBoot(spec),
     slices: slicesAtBoot(spec),
-    irqs: irqsAtBoot(spec),
+    ...(irqs && { irqs }),
     logins: spec.logins ?? [],
     frequency: policiesAtBoot(spec),
     daemon: { pid: LIBVIRTD, startTime: 1, name: 'libvirtd' },

@@ -38,7 +38,7 @@ export interface MachineState {
   /** What systemd has processes in, by its name. */
   slices: Record<string, SliceRun>;
   /** Where interrupts may go, as lists of src/pci/cpu-list.ts; absent: nothing is known of the CPUs. */
-  irqs?: { default: string; each: Record<string, Irq> } | undefined;
+  irqs?: { default: string; each: Record<string, Irq> };
   logins: readonly LoginSpec[];
   /** Frequency policies of CPUs, by their names. */
   frequency: Record<string, FrequencyPolicy>;
