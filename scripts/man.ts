@@ -106,9 +106,7 @@ interface Schema {
 
 async function configPage(): Promise<string> {
   const schema = JSON.parse(await configJsonSchema()) as Schema;
-  const example = readFileSync(`${repository}examples/configs/rdna3-bar2.yaml`, 'utf8')
-    .trimEnd()
-    .split('\n');
+  const example = readFileSync(`${repository}examples/configs/rdna3-bar2.yaml`, 'utf8').trimEnd().split('\n');
   return page('vfio-hook.yaml', 5, [
     heading('NAME'),
     'vfio\\-hook.yaml \\- configuration of vfio\\-hook',

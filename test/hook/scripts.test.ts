@@ -388,13 +388,27 @@ describe('scripts of a guest', () => {
     });
 
     const refusals: readonly (readonly [name: string, spoil: (path: string) => void, reason: RegExp])[] = [
-      ['is not executable', (path) => { chmodSync(path, 0o644); }, /is not executable/],
+      [
+        'is not executable',
+        (path) => {
+          chmodSync(path, 0o644);
+        },
+        /is not executable/,
+      ],
       [
         'others may write to',
-        (path) => { chmodSync(path, 0o777); },
+        (path) => {
+          chmodSync(path, 0o777);
+        },
         /cannot trust the script prepare\/between\/wake\.sh/,
       ],
-      ['is not there', (path) => { rmSync(path); }, /is not there/],
+      [
+        'is not there',
+        (path) => {
+          rmSync(path);
+        },
+        /is not there/,
+      ],
     ];
     for (const [name, spoil, reason] of refusals) {
       it(`refuse the start before its first change when one ${name}`, () => {
