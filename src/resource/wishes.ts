@@ -43,7 +43,9 @@ export interface Places {
 
 /** The part of a configuration that wishes come from. */
 type WishfulConfig = Pick<Config, 'hugepages' | 'sriov'> &
-  Partial<Pick<Config, 'vgpu' | 'mdev' | 'services' | 'modules' | 'cpus' | 'governor' | 'latency' | 'display'>>;
+  Partial<
+    Pick<Config, 'vgpu' | 'mdev' | 'services' | 'modules' | 'cpus' | 'governor' | 'latency' | 'display'>
+  >;
 
 /**
  * What a guest needs besides its devices: what its configuration asks for, and of the host's cards those that it is

@@ -29,7 +29,7 @@ export interface RenderOptions extends Manner {
 
 /** A plan in words: groups with a verdict on each member, then the writes in order. Glyphs, not colour alone, carry the meaning. */
 export function planText(
-  { plan, snapshot, holds, awaited = [], isExpected = false }: PlannedStart & Partial<Planned>,
+  { plan, snapshot, holds, awaited, isExpected = false }: PlannedStart & Partial<Planned>,
   options: RenderOptions & { readonly place?: PlaceRules | undefined },
 ): string {
   const { names, place } = options;
@@ -89,7 +89,7 @@ export function planJson({
   snapshot,
   isRunning = false,
   holds,
-  awaited = [],
+  awaited,
   isExpected = false,
 }: PlannedStart & Partial<Planned>): unknown {
   const { owner } = plan;
