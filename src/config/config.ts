@@ -90,6 +90,8 @@ export interface ServiceRules {
 export interface ModuleRules {
   /** Modules of NVIDIA's driver where no card stays on it. `auto`: what keeps cards open by itself is unloaded. Absent: `auto`. */
   readonly nvidia?: 'auto' | 'keep' | 'unload';
+  /** Those that are loaded for the guest, with underscores. */
+  readonly load?: readonly string[];
   /** VFIO's are unloaded when nothing needs them any more: {@link ConfigScope} `all` only. */
   readonly unload?: boolean;
 }
@@ -268,6 +270,7 @@ export function mergeConfig(base: Config, file: PartialConfig): Config {
   const latency = file.latency ?? base.latency;
   const display = file.display ?? base.display;
   const nvidia = file.services?.nvidia ?? base.services.nvidia;
+  const load = [...(base.modules.load ?? []), ...(file.modules?.load ?? [])];
   return {
     timeouts: { ...base.timeouts, ...file.timeouts },
     devices: [...base.devices, ...(file.devices ?? [])],
@@ -281,7 +284,7 @@ export function mergeConfig(base: Config, file: PartialConfig): Config {
       start: [...base.services.start, ...(file.services?.start ?? [])],
       ...(nvidia && { nvidia }),
     },
-    modules: { ...base.modules, ...file.modules },
+    modules: { ...base.modules, ...file.modules, ...(load.length > 0 && { load }) },
     ...(cpus && { cpus }),
     ...(governor && { governor }),
     ...(latency !== undefined && { latency }),

@@ -7,6 +7,7 @@ export function configText(wishes: readonly Wish[]): string[] {
     wishes.filter((wish): wish is Extract<Wish, { key: K }> => wish.key === key);
   const [pages] = of('hugepages');
   const governor = of('governor').at(-1)?.governor;
+  const load = new Set(of('modules').flatMap((wish) => wish.load));
   return [
     ...(of('display').length > 0 ? ['display:', '  release: auto'] : []),
     ...services(of('services')),
@@ -20,6 +21,7 @@ export function configText(wishes: readonly Wish[]): string[] {
         ]
       : []),
     ...(of('cpus').length > 0 ? ['cpus:', '  isolate: auto'] : []),
+    ...(load.size > 0 ? ['modules:', `  load: [${[...load].join(', ')}]`] : []),
     ...rules(of('bars'), of('between')),
   ];
 }

@@ -24,6 +24,7 @@ export type Wish =
       readonly node?: number;
     }
   | { readonly key: 'cpus' }
+  | { readonly key: 'modules'; readonly load: readonly string[] }
   | { readonly key: 'bars'; readonly device: PciAddress; readonly bar: number; readonly bit: number }
   | { readonly key: 'between'; readonly device: PciAddress };
 

@@ -93,6 +93,7 @@ export function wishesOf(
     ...(modules.unload === true && addresses.length > 0
       ? [{ kind: 'vfio-modules', key: 'vfio', wish: { loaded: true } } satisfies Wish]
       : []),
+    ...[...new Set(modules.load ?? [])].map((key): Wish => ({ kind: 'module', key, wish: { loaded: true } })),
     ...(latency === undefined ? [] : [latencyWish(latency)]),
     ...sriov.flatMap((card) => cardWishes(card, assigned, places)),
     ...vgpuWishes(vgpu, addresses, vgpuCardOf),

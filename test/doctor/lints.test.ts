@@ -483,7 +483,7 @@ const table: Readonly<Record<Id, readonly Row[]>> = {
       looking(),
       'failure',
       /^there is no \/dev\/kvmfr0, since the module kvmfr is not loaded/,
-      { on: kvmfr({ '/dev/kvmfr0': null }), fix: /options kvmfr static_size_mb=64/ },
+      { on: kvmfr({ '/dev/kvmfr0': null }), fix: /modules: \{load: \[kvmfr\]\}/ },
     ],
     [
       'a module that has made none',

@@ -340,6 +340,32 @@ describe('cards on NVIDIA’s driver', () => {
     });
   });
 
+  it('a module that a guest needs is loaded for it, and stays', async () => {
+    const { modules } = machineSpec('amd-rdna3-desktop');
+    const kvmfr = {
+      ...modules.find(({ name }) => name === 'vfio')!,
+      name: 'kvmfr',
+      depends: [],
+      loaded: false,
+    };
+    const machine = { modules: [...modules, kvmfr] };
+    const on = open({ machine, config: { modules: { load: ['kvmfr'] } } });
+    on.hasOwnConfig = true;
+    await on.prepare(guest('a'));
+    assert.ok(loaded(on, 'kvmfr'));
+    assert.deepEqual(on.claims()[0]?.holds, [
+      { kind: 'module', key: 'kvmfr', original: { loaded: false }, wish: { loaded: true } },
+    ]);
+    await on.prepare(guest('b'));
+    await on.release('a');
+    await on.release('b');
+    assert.ok(loaded(on, 'kvmfr'));
+    on.nothingDiffers();
+    on.config = { ...on.config, modules: { load: ['nowhere'] } };
+    const { message } = await failureOf(on.prepare(guest('a')));
+    assert.match(message, /^cannot load module nowhere: .*everything is as it was$/);
+  });
+
   it('other hosts are asked nothing of all this', async () => {
     const on = open({ host: 'amd-rdna3-desktop' });
     await on.prepare(guest('a', '0000:03:00.0'));

@@ -33,6 +33,7 @@ const begin: Readonly<Record<string, string>> = {
   'modprobe -r vfio-pci': 'itself',
   'rmmod nvidia_uvm': 'itself',
   'modprobe kvmfr static_size_mb=128': 'stays',
+  'modprobe kvmfr': 'modules',
   'modprobe -r kvm_amd': 'stays',
   'virsh nodedev-detach pci_0000_03_00_0': 'itself',
   '/usr/bin/virsh nodedev-reattach pci_0000_03_00_0': 'itself',

@@ -208,6 +208,10 @@ function keysFor({ guest, cards }: InitFacts): Suggestion[] {
             about: ['It is pinned to CPUs of the host. To run these at full speed meanwhile:'],
             lines: ['governor: performance'],
           },
+          {
+            about: ['To keep the host, its sessions and its interrupts off these CPUs meanwhile:'],
+            lines: ['cpus:', '  isolate: auto', '  irqs: true'],
+          },
         ]
       : []),
   ];

@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import { closed, expected } from '../forms.ts';
+import { closed, expected, read } from '../forms.ts';
 
 /** Modules of the kernel around guests. */
 export const modules = v.pipe(
@@ -9,6 +9,23 @@ export const modules = v.pipe(
         v.picklist(['auto', 'keep', 'unload'], expected('auto, keep or unload')),
         v.description(
           'Modules of NVIDIA’s driver, for a guest that is given every card on it: auto unloads nvidia_drm where it keeps cards open by itself, unload all of them, keep none.',
+        ),
+      ),
+    ),
+    load: v.exactOptional(
+      v.pipe(
+        v.array(
+          read({
+            what: 'no module',
+            write: 'letters, digits, "_" and "-", at most 64 of them',
+            pattern: /^[A-Za-z0-9_-]{1,64}$/,
+            reader: (text) => (text.startsWith('-') ? undefined : text.replaceAll('-', '_')),
+            description: 'Name of the module.',
+          }),
+          expected('a list (each entry begins with "-")'),
+        ),
+        v.description(
+          'Modules that are loaded before the guest starts, such as kvmfr. They stay loaded: another guest may need them.',
         ),
       ),
     ),

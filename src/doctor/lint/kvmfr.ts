@@ -1,5 +1,6 @@
 import type { Host } from '../../host/host.ts';
-import { command, paste } from '../../hint.ts';
+import { attempt } from '../../attempt.ts';
+import { advice, command, paste } from '../../hint.ts';
 import { sysfs } from '../../pci/sysfs.ts';
 import { quoteName } from '../../text.ts';
 import { modprobeLines } from '../boot.ts';
@@ -28,7 +29,7 @@ export const kvmfr: Check<GuestExamination> = {
     return uses.flatMap(({ number, size }): Found[] => {
       const device = `/dev/kvmfr${number}`;
       const findings = [
-        ...judgeDevice(on.host, number, size),
+        ...judgeDevice(on.host, { number, size, isLoadedAtStart: loadsIt(on) }),
         ...judgeControlGroup(on.host, device),
         ...judgeAppArmor(on.host, device),
       ];
@@ -47,13 +48,26 @@ function sizeOf(argument: string): number | undefined {
   return Number(digits) * (units[unit.toLowerCase()] ?? 1);
 }
 
-function judgeDevice(host: Host, number: number, size: number | undefined): Found[] {
+/** With which module a guest starts is its configuration's matter; one that is broken is said by the check of that. */
+function loadsIt({ engine, domain }: GuestExamination): boolean {
+  return attempt(() => engine.loadConfig(domain))?.modules.load?.includes('kvmfr') === true;
+}
+
+function judgeDevice(
+  host: Host,
+  {
+    number,
+    size,
+    isLoadedAtStart,
+  }: { readonly number: number; readonly size: number | undefined; readonly isLoadedAtStart: boolean },
+): Found[] {
   const device = `/dev/kvmfr${number}`;
   const status = host.status(device);
   const mib = Math.ceil((size ?? 32 * 2 ** 20) / 2 ** 20);
   const options = paste('/etc/modprobe.d/kvmfr.conf', `options kvmfr static_size_mb=${mib}`);
   if (!status) {
     const isLoaded = host.list(sysfs.module('kvmfr')) !== undefined;
+    if (!isLoaded && isLoadedAtStart) return [];
     return [
       failure(
         isLoaded
@@ -62,7 +76,10 @@ function judgeDevice(host: Host, number: number, size: number | undefined): Foun
         options,
         ...(isLoaded
           ? [command('modprobe -r kvmfr && modprobe kvmfr')]
-          : [paste('/etc/modules-load.d/kvmfr.conf', 'kvmfr'), command('modprobe kvmfr')]),
+          : [
+              advice('let the start load it: modules: {load: [kvmfr]} in the configuration of the guest'),
+              command('modprobe kvmfr'),
+            ]),
       ),
     ];
   }

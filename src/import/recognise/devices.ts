@@ -68,10 +68,12 @@ export const modules: Recogniser = ({ name, args, phase }): Verdict | undefined 
         : 'the driver from before gets its devices back by itself',
     );
   }
-  if (named.every((each) => /^kvmfr\b/.test(each ?? '') || each?.includes('=') === true)) {
-    return stays('no key loads it; files in /etc/modules-load.d and /etc/modprobe.d do, at boot');
-  }
-  return stays('no key loads or removes this module');
+  const names = named.flatMap((each) => each ?? []);
+  if (names.some((each) => each.includes('=')))
+    return stays('no key gives a module parameters: files in /etc/modprobe.d do');
+  if (removes) return stays('no key removes this module');
+  if (names.length < named.length || names.length === 0) return stays(UNCLEAR);
+  return byKey({ key: 'modules', load: names.filter((each) => /^\w{1,64}$/.test(each)) });
 };
 
 /** Drivers of what is usually passed through. */

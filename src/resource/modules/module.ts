@@ -3,7 +3,8 @@ import type { Snapshot } from '../../pci/snapshot.ts';
 import type { KindOf } from '../kind.ts';
 
 /**
- * A module of the kernel that is unloaded so that it lets go of devices, and loaded again when they are back. Whether it is
+ * A module of the kernel that is unloaded so that it lets go of devices, and loaded again when they are back; or one that a
+ * guest needs. Whether it is
  * loaded is nothing that anybody meant: udev and programs of its driver load such modules by themselves.
  */
 export const module: KindOf<'module'> = {
@@ -17,8 +18,10 @@ export const module: KindOf<'module'> = {
   lock: () => 'modules',
   writes: (key, { path }) => path === `rmmod ${key}`,
   target: (original, [wish]) => (wish ? { loaded: wish.loaded } : original),
-  steps: ({ key, seen, to }) => {
-    if (seen.state.loaded === to.loaded) return [];
+  steps: ({ key, seen, to, wish }) => {
+    // What was loaded for a guest stays: it does no harm, and somebody else may use it by now.
+    const isLeft = !to.loaded && wish === undefined;
+    if (seen.state.loaded === to.loaded || isLeft) return [];
     return to.loaded
       ? [{ kind: 'load-module', module: key, blacklist: 'overruled' }]
       : [{ kind: 'unload-module', module: key }];

@@ -115,13 +115,13 @@ describe('initialConfig', () => {
       cpus: [2, 3],
     };
     const text = (await textFor(host, domain)).replace(
-      /^# ((?:display|hugepages|governor):.*| {2}(?:release|size|count): .*)$/gm,
+      /^# ((?:display|hugepages|governor|cpus):.*| {2}(?:release|size|count|isolate|irqs): .*)$/gm,
       '$1',
     );
-    const { display, hugepages, governor } = configOf(text);
+    const { display, hugepages, governor, cpus } = configOf(text);
     assert.deepEqual(
-      [display?.release, hugepages, governor],
-      ['auto', { sizeKb: 2 ** 20, count: 'auto' }, 'performance'],
+      [display?.release, hugepages, governor, cpus],
+      ['auto', { sizeKb: 2 ** 20, count: 'auto' }, 'performance', { isolate: 'auto', irqs: true }],
     );
   });
 

@@ -544,6 +544,11 @@ describe('modules', () => {
       unload: true,
     });
     assert.deepEqual(of('modules: {nvidia: keep}', 'guest'), { nvidia: 'keep' });
+    assert.deepEqual(of('modules: {load: [kvmfr, v4l2-loopback]}', 'guest'), {
+      load: ['kvmfr', 'v4l2_loopback'],
+    });
+    assert.match(problems('modules: {load: ["-r"]}').join(), /no module/);
+    assert.match(problems('modules: {load: [a/b]}').join(), /no module/);
     assert.deepEqual(of('modules: {}', 'guest'), {});
     assert.match(problems('modules: {nvidia: never}').join(), /auto, keep or unload/);
     assert.match(problems('modules: {unload: 1}').join(), /true or false/);
