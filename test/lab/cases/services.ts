@@ -45,6 +45,10 @@ async function defineDaemon(context: CaseContext, ...more: readonly string[]): P
 
 const stopDaemon = `services: { stop: [${daemon.name}] }\n`;
 
+/** A card that nobody has open: on a busy emulator a look at who has takes longer than the hook gives itself for it. */
+const free = [{ address: devices.nic }];
+const freeDriver = 'e1000e';
+
 /** Starts the guest and stops its hook right after the card was taken away; gives the processes of the hook. */
 async function startUntilCardIsTaken(domain: Domain): Promise<readonly number[]> {
   let refusal: string | undefined;
@@ -53,7 +57,7 @@ async function startUntilCardIsTaken(domain: Domain): Promise<readonly number[]>
     () => undefined,
   );
   const deadline = performance.now() + 90_000;
-  while (driverOf(devices.bridgeSound) === drivers[devices.bridgeSound]) {
+  while (driverOf(devices.nic) === freeDriver) {
     assert.ok(refusal === undefined && performance.now() < deadline, refusal ?? 'the hook took nothing away');
     await setImmediate();
   }
@@ -146,32 +150,34 @@ export const serviceCases: readonly LabCase[] = [
     },
   },
   {
-    name: 'the hook is killed -9 after it has stopped a service: the end of the start brings it back',
+    name: 'the hook is killed -9 after it has stopped a service: the end of the start brings services back',
     limit: 200,
     async run(context) {
-      await defineDaemon(context);
+      await defineUnit(context, daemon, ...sleeps);
+      await startUnit(daemon);
       configure(context, 'killed', stopDaemon);
-      const domain = await Domain.define(context, 'killed', card);
+      const domain = await Domain.define(context, 'killed', free);
       signalAll(await startUntilCardIsTaken(domain), 'SIGKILL');
       await domain.isOff();
       await waitForState(daemon, 'active');
-      expectHostDrivers();
+      expectDriver(freeDriver, devices.nic);
     },
   },
   {
     name: 'libvirtd and the hook are killed -9: the recover unit brings services of host and user back before libvirtd is up',
     limit: 240,
     async run(context) {
-      await defineDaemon(context);
+      await defineUnit(context, daemon, ...sleeps);
+      await startUnit(daemon);
       await defineUnit(context, ofUser, ...sleeps);
       await startUnit(ofUser);
       const stop = `[${daemon.name}, { unit: ${ofUser.name}, user: ${user.id} }]`;
       configure(context, 'killed', `services: { stop: ${stop} }\n`);
-      const domain = await Domain.define(context, 'killed', card);
+      const domain = await Domain.define(context, 'killed', free);
       await killLibvirtd(...(await startUntilCardIsTaken(domain)));
       assert.equal(await stateOf(daemon), 'active');
       assert.equal(await stateOf(ofUser), 'active');
-      expectHostDrivers();
+      expectDriver(freeDriver, devices.nic);
       context.note((await recoverLog()).trim());
     },
   },
