@@ -9,6 +9,7 @@ import type { Order } from '../protocol.ts';
 import { appArmorCases, enforceProfile } from './apparmor.ts';
 import { commandCases } from './commands.ts';
 import { contractCases } from './contract.ts';
+import { cpuCases } from './cpus.ts';
 import { desktopCases } from './desktop.ts';
 import { displayCases } from './display.ts';
 import { enduranceCases } from './endurance.ts';
@@ -68,7 +69,7 @@ export async function casesOf(order: Order): Promise<readonly LabCase[]> {
     case 'desktop':
       await beginUser();
       await installAndStart();
-      return [...desktopCases, ...serviceCases, ...scriptCases, ...displayCases(order.cycles)];
+      return [...desktopCases, ...serviceCases, ...scriptCases, ...cpuCases, ...displayCases(order.cycles)];
     case 'apparmor':
       await enforceProfile();
       await installAndStart();
