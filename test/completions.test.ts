@@ -86,6 +86,7 @@ describe('the completions', () => {
       'nvidia-desktop.yaml',
       'nvidia-vgpu-mdev.yaml',
       'nvidia-vgpu-server.yaml',
+      'nvidia-workstation.yaml',
     ]);
   });
 });

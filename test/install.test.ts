@@ -30,6 +30,7 @@ const PROGRAM = '/usr/sbin/vfio-hook';
 const LIB = '/usr/lib/vfio-hook';
 const PARTS = '0.1.0-00000000';
 const UNIT = 'vfio-hook-recover.service';
+const LATENCY = 'vfio-hook-latency@.service';
 const SYMLINKED = 'l 777 /usr/sbin/vfio-hook';
 
 let work = '';
@@ -168,6 +169,7 @@ beforeEach(() => {
   writeFileSync(join(source, 'logrotate/vfio-hook'), 'rotate');
   writeFileSync(join(source, 'schema/vfio-hook.schema.json'), '{}');
   writeFileSync(join(source, 'systemd', UNIT), 'ExecStart=@PREFIX@/sbin/vfio-hook recover');
+  writeFileSync(join(source, 'systemd', LATENCY), 'latency');
   writeFileSync(join(source, 'man/vfio-hook.8'), 'manual');
   writeFileSync(join(source, 'man/vfio-hook.yaml.5'), 'format');
   for (const name of ['vfio-hook.bash', 'vfio-hook.fish', '_vfio-hook'])
@@ -259,6 +261,7 @@ describe('install.sh', () => {
         '/usr/lib': 'd 755',
         '/usr/lib/systemd': 'd 755',
         '/usr/lib/systemd/system': 'd 755',
+        [`/usr/lib/systemd/system/${LATENCY}`]: 'f 644 latency',
         [`/usr/lib/systemd/system/${UNIT}`]: 'f 644 ExecStart=/usr/sbin/vfio-hook recover',
         [LIB]: 'd 755',
         [`${LIB}/${PARTS}`]: 'd 755',

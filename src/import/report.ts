@@ -81,7 +81,7 @@ function whatToDo(scripts: readonly ImportedScript[]): string[] {
     ...(done.length === 0
       ? []
       : [
-          `Nothing has to stay in ${done.length === 1 ? 'this script' : 'these scripts'}; once the configuration is in force, keep ${done.length === 1 ? 'it' : 'them'} from running:`,
+          `Nothing has to stay in ${plural(done.length, 'this script', 'these scripts')}; once the configuration is in force, keep ${plural(done.length, 'it', 'them')} from running:`,
           ...done.map((path) => `  chmod a-x ${path}`),
         ]),
     ...(left.length === 0

@@ -1,3 +1,4 @@
+import { plural } from '../count.ts';
 import { describeHolders } from '../observe/describe-holders.ts';
 import { driversOfModule, isLoaded, modulesUsing, usesOfModule } from '../observe/loaded-modules.ts';
 import type { Host } from '../host/host.ts';
@@ -45,9 +46,9 @@ function stays(module: string, why: string): StepOutcome {
 /** Why a module is not idle; undefined when it is. */
 function inUse(host: Host, module: string): string | undefined {
   const devices = driversOfModule(host, module).flatMap((each) => each.devices);
-  if (devices.length > 0) return `${devices.join(', ')} ${devices.length === 1 ? 'is' : 'are'} on its driver`;
+  if (devices.length > 0) return `${devices.join(', ')} ${plural(devices.length, 'is', 'are')} on its driver`;
   const others = modulesUsing(host, module);
-  if (others.length > 0) return `${others.join(', ')} ${others.length === 1 ? 'uses' : 'use'} it`;
+  if (others.length > 0) return `${others.join(', ')} ${plural(others.length, 'uses', 'use')} it`;
   const uses = usesOfModule(host, module) ?? 0;
   return uses > 0 ? `it is in use (${uses})` : undefined;
 }
@@ -55,12 +56,12 @@ function inUse(host: Host, module: string): string | undefined {
 /** Who uses it, as far as that can be seen: the kernel itself only says that somebody does. */
 function whyNot(host: Host, module: string, said: string): string {
   const others = modulesUsing(host, module);
-  if (others.length > 0) return `${others.join(', ')} ${others.length === 1 ? 'uses' : 'use'} it`;
+  if (others.length > 0) return `${others.join(', ')} ${plural(others.length, 'uses', 'use')} it`;
   const nodes = nvidiaNodesOf(module, host.list('/dev') ?? [], host.list('/dev/dri') ?? []);
   const holders = host.holders(nodes);
   if (holders.length > 0) {
     const paths = [...new Set(holders.map(({ path }) => path))].join(', ');
-    return `${paths} ${holders.length === 1 ? 'is' : 'are'} open in ${describeHolders(holders)}`;
+    return `${paths} ${plural(holders.length, 'is', 'are')} open in ${describeHolders(holders)}`;
   }
   const uses = usesOfModule(host, module) ?? 0;
   if (uses > 0)

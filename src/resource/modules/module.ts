@@ -10,7 +10,6 @@ import type { KindOf } from '../kind.ts';
 export const module: KindOf<'module'> = {
   stage: 'modules',
   changesDevices: true,
-  freesDevices: true,
   attributes: [],
   fleeting: ['loaded'],
   momentary: true,

@@ -10,7 +10,6 @@ import { PERSISTENCED } from './units.ts';
 export const persistence: KindOf<'persistence'> = {
   stage: 'services',
   changesDevices: true,
-  freesDevices: true,
   attributes: [],
   fleeting: ['on'],
   lock: (key) => `persistence ${key}`,
