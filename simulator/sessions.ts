@@ -59,7 +59,7 @@ export function endSessionsOf(state: MachineState, key: string): void {
   };
   for (const process of state.processes.filter(isOf)) {
     const { endsMs } = process;
-    if (endsMs === undefined) endProcess(state, process);
+    if (!endsMs) endProcess(state, process);
     else
       state.schedule.push({ at: state.clock + endsMs, operation: { do: 'end-process', pid: process.pid } });
     const own = process.unit && unitKey(process.unit);

@@ -111,6 +111,7 @@ export async function giveBack(
     budget,
     deadlineMs,
     devicesLeft: waiting.length + ended.leftovers.length > 0,
+    devicesWait: [...stuck, ...ended.stuck].some(({ device }) => device !== undefined),
     waiting: stuck,
   });
   const stillStuck = [...stuck, ...ended.stuck, ...others.stuck, ...share.stuck];

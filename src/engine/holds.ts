@@ -70,6 +70,8 @@ export interface HoldsBackOptions {
   readonly deadlineMs: number;
   /** Devices of the claim are not back: what devices come from stays until they are. */
   readonly devicesLeft: boolean;
+  /** A write for one of them still waits in the kernel, which may be for whoever would open it again. */
+  readonly devicesWait: boolean;
   /**
    * The claim's writes that have not returned: what they change is not touched, since they take effect after whatever is
    * written now. Those that other owners of the same thing have left are looked for.
@@ -89,9 +91,9 @@ export async function giveHoldsBack(
   claim: Claim,
   options: HoldsBackOptions,
 ): Promise<HoldsBack> {
-  const { holds, devicesLeft, waiting } = options;
+  const { holds, devicesLeft, devicesWait, waiting } = options;
   const due = holds
-    .filter((hold) => !(devicesLeft && needsDevicesBack(hold)))
+    .filter((hold) => !(devicesLeft && needsDevicesBack(hold, devicesWait)))
     .filter((hold) => !waiting.some((write) => changes(engine.host, hold, write)));
   if (due.length === 0) return { notes: [], leftovers: [], stuck: [] };
   refuseUnlocked(locksOf(due), options.locks);
@@ -129,11 +131,13 @@ export async function giveHoldsBack(
 
 /**
  * Devices come from it, or it is a part of what they come from: it waits until they are back. What devices are only free
- * of does not: a host without its card is to have its login screen.
+ * of does not, since a host without its card is to have its login screen; but nothing is started that could open a device
+ * while the kernel waits for it to be closed.
  */
-function needsDevicesBack({ kind, key }: HoldId): boolean {
+function needsDevicesBack({ kind, key }: HoldId, devicesWait: boolean): boolean {
   const rule = kindOf(kind);
-  return (rule.changesDevices && !rule.freesDevices) || rule.partOf?.(key) !== undefined;
+  const isFree = rule.freesDevices === true && !devicesWait;
+  return (rule.changesDevices && !isFree) || rule.partOf?.(key) !== undefined;
 }
 
 /** How what a claim holds would go back now. Changes nothing. Throws as {@link decideHolds}. */

@@ -202,6 +202,20 @@ describe('display', () => {
     on.nothingDiffers();
   });
 
+  it('waits while the kernel waits for the card: a login screen would open it again', async () => {
+    const on = amd();
+    on.fault({ kind: 'hang' }, { path: '*/amdgpu/unbind' });
+    const { code } = await failureOf(on.prepare(guest('a', ...AMD)));
+    assert.equal(code, 'VH_STUCK');
+    assert.equal(on.fact('unit gdm.service'), 'inactive');
+    await on.recover();
+    assert.equal(on.fact('unit gdm.service'), 'inactive');
+    on.machine.perform({ do: 'clear-faults' });
+    await on.recover();
+    assert.equal(on.fact('unit gdm.service'), 'active');
+    on.nothingDiffers();
+  });
+
   it('is for a card that the guest is assigned', async () => {
     const on = amd({ release: pci('0000:01:00.0'), stop: [] });
     const { code, message, hints } = await failureOf(on.prepare(guest('a', ...AMD)));

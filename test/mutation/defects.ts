@@ -718,7 +718,7 @@ const engine: readonly Defect[] = [
   {
     name: 'gives back first what devices come from',
     file: 'engine/holds.ts',
-    find: '!(devicesLeft && needsDevicesBack(hold))',
+    find: '!(devicesLeft && needsDevicesBack(hold, devicesWait))',
     replace: '!(devicesLeft && !needsDevicesBack)',
   },
   {

@@ -85,8 +85,9 @@ async function keepsOff(stage: Stage, waiting: readonly Call[], comeToRest: Run)
   assert.deepEqual(touched, [], 'a device was touched while a write waited for it');
 }
 
-/** The device that a call is about. */
+/** The device that a call changes something of; one that only asks takes effect nowhere. */
 export function deviceOf({ name }: Call): PciAddress[] {
+  if (name.includes(' --query-gpu=')) return [];
   const address = /[0-9a-f]{4}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]/.exec(name)?.[0];
   return address === undefined ? [] : [pci(address)];
 }

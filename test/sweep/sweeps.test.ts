@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { runSample, type Sample } from './sample.ts';
-import { exampleHosts, subjects } from './subjects.ts';
+import { exampleHosts, subjects, unswept } from './subjects.ts';
 import { sweeps } from './sweeps.ts';
 
 const FIRST = 'amd-rdna3-desktop';
@@ -35,7 +35,7 @@ describe('sweeps, a sample', () => {
   it('go over every example machine', () => {
     assert.deepEqual(
       subjects.map(({ host }) => host),
-      exampleHosts(),
+      exampleHosts().filter((host) => !unswept.includes(host)),
     );
   });
 });
