@@ -65,7 +65,7 @@ function systemDirectory(state: MachineState): Directory {
     kernel: () =>
       directory({
         mm: () => wholePools(state),
-        irq: () => irqActions(state),
+        ...(state.spec.cpus && { irq: () => irqActions(state) }),
         iommu_groups: directory(mapValues(state.groups, (group) => () => groupDirectory(state, group))),
       }),
     module: () =>
@@ -231,7 +231,7 @@ function procDirectory(state: MachineState): Directory {
     ...(state.spec.interruptRemapping !== undefined && {
       interrupts: text(() => interruptsText(state.spec.interruptRemapping === true)),
     }),
-    irq: () => irqDirectory(state),
+    ...(state.spec.cpus && { irq: () => irqDirectory(state) }),
     driver: () => directory({ nvidia: nvidiaProc(state) }),
     net: () => sessionTables(state),
     ...memory.proc,

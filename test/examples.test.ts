@@ -21,6 +21,20 @@ const lives: readonly (readonly [
     'windows-11-rx7900xtx',
     { '0000:03:00.0': 'vfio-pci', '0000:0f:00.0': 'amdgpu' },
   ],
+  [
+    'single-gpu-amd',
+    'guest',
+    'single-gpu-amd',
+    'windows-11-rx7900xtx',
+    { '0000:03:00.0': 'vfio-pci', '0000:03:00.1': 'vfio-pci' },
+  ],
+  [
+    'single-gpu-nvidia',
+    'guest',
+    'single-gpu-nvidia',
+    'windows-11-rtx3090',
+    { '0000:01:00.0': 'vfio-pci', '0000:01:00.1': 'vfio-pci' },
+  ],
   ['between', 'guest', 'amd-rdna3-desktop', 'windows-11-rx7900xtx', { '0000:03:00.0': 'vfio-pci' }],
   ['nvme-guest', 'guest', 'nvme-host', 'nvme-disk', { '0000:03:00.0': 'vfio-pci', '0000:01:00.0': 'nvme' }],
   [
@@ -56,7 +70,12 @@ const units: readonly UnitSpec[] = [
 describe('the examples, each on its machine', () => {
   for (const [config, place, host, domain, meanwhile] of lives) {
     it(`${config}.yaml: ${domain} lives on ${host}, and nothing differs afterwards`, () => {
-      const on = stage(host, (spec) => ({ ...spec, units: [...spec.units, ...units] }));
+      const on = stage(host, (spec) => ({
+        ...spec,
+        units: [...spec.units, ...units.filter(({ name }) => !spec.units.some((unit) => unit.name === name))],
+        // Later kernels take the frame buffer of the firmware away until the next boot: docs/guides/display.md.
+        ...(spec.console.kind === 'firmware' && { kernel: '5.15' as const }),
+      }));
       const guest = exampleGuest(domain);
       const text = readFileSync(join(repository, 'examples/configs', `${config}.yaml`), 'utf8');
       configure(on, place === 'all' ? 'config.yaml' : `domains/${guest.name}.yaml`, text);

@@ -34,7 +34,7 @@ export const nvidiaHolders: Check = {
     const cards = assignedAddresses(on).filter(
       (address) => attributeOf(host, address, 'vendor') === VENDOR && boundDriver(host, address) === NVIDIA,
     );
-    const driver = nvidiaHost(host, cards, undefined);
+    const driver = nvidiaHost(host, cards, () => undefined);
     if (!driver) return ok('no assigned card is on nvidia now');
     const findings = [...daemons(host, driver, cards), ...modeset(host, driver, cards)];
     const bad = findings.filter(({ verdict }) => verdict !== 'ok');

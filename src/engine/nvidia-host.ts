@@ -21,18 +21,18 @@ const SMI = ['/usr/bin/nvidia-smi', '/usr/sbin/nvidia-smi', '/bin/nvidia-smi'];
 export function nvidiaHost(
   host: Host,
   assigned: readonly PciAddress[],
-  own: Claim | undefined,
+  own: () => Claim | undefined,
 ): NvidiaHost | undefined {
-  const earlier = (own?.devices ?? []).flatMap(({ address, original }) =>
+  const cards = assigned.filter((address) => isCard(host, address) && isOfNvidia(host, address));
+  if (cards.length === 0) return undefined;
+  const claim = own();
+  const earlier = (claim?.devices ?? []).flatMap(({ address, original }) =>
     original.driver === NVIDIA ? [address] : [],
   );
-  const taken = assigned.filter(
-    (address) =>
-      isCard(host, address) && (boundDriver(host, address) === NVIDIA || earlier.includes(address)),
-  );
+  const taken = cards.filter((address) => boundDriver(host, address) === NVIDIA || earlier.includes(address));
   if (taken.length === 0) return undefined;
   const moved = new Set(taken.flatMap((address) => membersWith(host, address)));
-  const held = (own?.holds ?? []).flatMap(({ kind, key }) => (kind === 'module' ? [key] : []));
+  const held = (claim?.holds ?? []).flatMap(({ kind, key }) => (kind === 'module' ? [key] : []));
   return {
     taken,
     staying: cardsOn(host).filter((address) => !moved.has(address)),
@@ -58,4 +58,8 @@ function cardsOn(host: Host): readonly PciAddress[] {
 
 function isCard(host: Host, address: PciAddress): boolean {
   return host.readLink(sysfs.attribute(address, 'physfn')) === undefined;
+}
+
+function isOfNvidia(host: Host, address: PciAddress): boolean {
+  return host.read(sysfs.attribute(address, 'vendor'))?.trim() === '0x10de';
 }

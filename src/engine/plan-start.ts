@@ -64,8 +64,8 @@ export interface Start {
 export function startOf(engine: Engine, guest: Domain): Start | undefined {
   const hostdevs = pciHostdevs(guest);
   const owner = guestOwner(guest);
-  const [own] = engine.store.one(claimKey(owner)).claims;
-  const isOurs = hostdevs.length > 0 || own !== undefined;
+  const own = (): Claim | undefined => engine.store.one(claimKey(owner)).claims[0];
+  const isOurs = hostdevs.length > 0 || own() !== undefined;
   const mayWish = mdevHostdevs(guest).length > 0 || engine.hasOwnConfig?.(guest) === true;
   if (!isOurs && !mayWish) return undefined;
   refuseForeignModels(engine.host, owner, hostdevs);
@@ -75,7 +75,7 @@ export function startOf(engine: Engine, guest: Domain): Start | undefined {
   const config = display ? withDisplayAllowed(written, engine.host, cards) : written;
   const places = {
     ...placesOn(engine.host, config),
-    ...(display && { display: displayPlaces(engine.host, cards, own) }),
+    ...(display && { display: displayPlaces(engine.host, cards, own()) }),
     nvidia: (assigned: readonly PciAddress[]) => nvidiaHost(engine.host, assigned, own),
   };
   refuseStrange(owner, config, hostdevs, places);

@@ -5,10 +5,12 @@ import {
   parseLoginSession,
   type LoginSession,
 } from '../pci/login-session.ts';
-import { sysfs } from '../pci/sysfs.ts';
 import { unitKey } from '../pci/unit.ts';
 import { canonicalUnit, hasUnitFile } from './units.ts';
 import { knownDesktop } from './uses/desktops.ts';
+
+/** Sessions that logind knows, a file for each, and a pipe. */
+const SESSIONS = '/run/systemd/sessions';
 
 /** The name under which every distribution has its own (systemd's graphical.target). */
 const ALIAS = 'display-manager.service';
@@ -39,9 +41,9 @@ export function displayManager(host: Host): DisplayManager | undefined {
  * (systemd, src/libsystemd/sd-login/sd-login.c).
  */
 function loginSessions(host: Host): LoginSession[] {
-  return (host.list(sysfs.loginSessions) ?? [])
+  return (host.list(SESSIONS) ?? [])
     .filter(isSessionId)
-    .flatMap((id) => parseLoginSession(id, host.read(`${sysfs.loginSessions}/${id}`) ?? '') ?? []);
+    .flatMap((id) => parseLoginSession(id, host.read(`${SESSIONS}/${id}`) ?? '') ?? []);
 }
 
 /** Users whose work would be lost with it, by name, each once. */

@@ -33,8 +33,6 @@ export const sysfs = {
   platformDevice: (name: string): string => `/sys/bus/platform/devices/${name}`,
   platformBinding: (driver: string, way: 'bind' | 'unbind'): string =>
     `/sys/bus/platform/drivers/${driver}/${way}`,
-  /** Sessions that logind knows, a file for each. */
-  loginSessions: '/run/systemd/sessions',
   class: (name: string): string => `/sys/class/${name}`,
   device: (address: PciAddress): string => `/sys/bus/pci/devices/${address}`,
   attribute: (address: PciAddress, name: string): string => `/sys/bus/pci/devices/${address}/${name}`,

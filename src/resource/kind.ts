@@ -183,6 +183,8 @@ export interface ResourceKind<
   ): { readonly to: State; readonly left: string } | undefined;
   /** What a person should know of a change though nothing is in its way, a sentence each; `changes` are all of the start. */
   notes?(ahead: Ahead<State, Known>, changes: readonly Change[]): readonly string[];
+  /** Whether a way back leaves it as it is, without a word. */
+  stays?(now: State, to: State): boolean;
   /** From what is seen to what it must be, in order; empty when they are the same. */
   steps(ahead: Ahead<State, Known>): readonly Step[];
   /**

@@ -75,6 +75,7 @@ function planBack(input: HoldInput, { kind, key, original, wish }: Hold): Planne
       };
     }
     case 'change': {
+      if (rule.stays?.(seen.state, decided.to)) return {};
       const reached = rule.reach?.({ key, seen, to: decided.to }, withoutOwn(input));
       const ahead = { key, seen, to: reached?.to ?? decided.to };
       const steps = rule.steps(ahead);

@@ -265,7 +265,7 @@ describe('parseDomain', () => {
       });
     }
     it('is there', () => {
-      assert.equal(examples().length, 14);
+      assert.equal(examples().length, 16);
     });
   });
 

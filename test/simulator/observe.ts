@@ -41,8 +41,6 @@ export function observe(state: MachineState): Observation {
   }
   for (const [key, { active, queued }] of Object.entries(state.units))
     if (!isOfSession(state, key)) facts[`unit ${key}`] = queued === true ? `${active}, queued` : active;
-  for (const [key, { active }] of Object.entries(state.units))
-    if (!isOfSession(state, key)) facts[`unit ${key}`] = active;
   for (const [slice, { allowed }] of Object.entries(state.slices))
     facts[`CPUs of ${slice}`] = `${allowed} effective ${effectiveCpus(state, slice) || every(state)}`;
   if (state.irqs) facts['new interrupts'] = state.irqs.default;

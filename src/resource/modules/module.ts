@@ -17,10 +17,10 @@ export const module: KindOf<'module'> = {
   lock: () => 'modules',
   writes: (key, { path }) => path === `rmmod ${key}`,
   target: (original, [wish]) => (wish ? { loaded: wish.loaded } : original),
-  steps: ({ key, seen, to, wish }) => {
-    // What was loaded for a guest stays: it does no harm, and somebody else may use it by now.
-    const isLeft = !to.loaded && wish === undefined;
-    if (seen.state.loaded === to.loaded || isLeft) return [];
+  // What was loaded for a guest does no harm, and somebody else may use it by now.
+  stays: (now, to) => now.loaded && !to.loaded,
+  steps: ({ key, seen, to }) => {
+    if (seen.state.loaded === to.loaded) return [];
     return to.loaded
       ? [{ kind: 'load-module', module: key, blacklist: 'overruled' }]
       : [{ kind: 'unload-module', module: key }];

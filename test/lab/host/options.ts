@@ -24,6 +24,7 @@ export interface Options {
 export const usage = `usage: npm run test:lab -- [options]
   --suite NAME      bookworm, trixie or forky; may be repeated (default: ${defaultSuites.join(' and ')})
   --series NAME     ${allSeries.map(({ name }) => name).join(', ')}; may be repeated (default: all)
+  --without NAME    not this series; may be repeated
   --only TEXT       only the cases whose name contains TEXT
   --cycles N        how often the endurance case starts and destroys its guest (default: 5)
   --sequences N     how many random sequences both kernels do, in each suite (default: 150)
@@ -37,12 +38,13 @@ export const usage = `usage: npm run test:lab -- [options]
 /** @throws LabError when an option or a name is not known */
 export function parseOptions(args: readonly string[]): Options {
   const { values } = parse(args);
+  const left = (values.without ?? []).map(seriesByName);
   return {
     suites: (values.suite ?? defaultSuites).map((name) => {
       if (!isSuite(name)) throw new LabError(`no suite "${name}"; there are ${suites.join(', ')}`);
       return name;
     }),
-    series: values.series?.map(seriesByName) ?? allSeries,
+    series: (values.series?.map(seriesByName) ?? allSeries).filter((each) => !left.includes(each)),
     only: values.only,
     cycles: count('--cycles', values.cycles),
     sequences: count('--sequences', values.sequences),
@@ -61,6 +63,7 @@ function parse(args: readonly string[]) {
       options: {
         suite: { type: 'string', multiple: true },
         series: { type: 'string', multiple: true },
+        without: { type: 'string', multiple: true },
         only: { type: 'string' },
         cycles: { type: 'string', default: '5' },
         sequences: { type: 'string', default: '150' },
