@@ -585,10 +585,10 @@ stage_all() {
   for file in "$source/dist/$parts"/*.cjs; do stage_file "$file" "$lib/$parts/${file##*/}"; done
   stage_file "$source/dist/hook.cjs" "$lib/hook.cjs"
   stage_file "$work/vfio-hook" "$PREFIX/sbin/vfio-hook" 755
-  sed "s|@PREFIX@|$PREFIX|g" "$source/systemd/$unit" >"$work/unit"
-  stage_file "$work/unit" "$units/$unit"
-  sed "s|@PREFIX@|$PREFIX|g" "$source/systemd/$latency_unit" >"$work/latency-unit"
-  stage_file "$work/latency-unit" "$units/$latency_unit"
+  for file in "$unit" "$latency_unit"; do
+    sed "s|@PREFIX@|$PREFIX|g" "$source/systemd/$file" >"$work/$file"
+    stage_file "$work/$file" "$units/$file"
+  done
   # Yours to change: one that is there is left as it is, and removed only if this script made it.
   if ! exists "$DESTDIR$logrotate"; then
     stage_file "$source/logrotate/vfio-hook" "$logrotate"

@@ -324,6 +324,42 @@ export function dieBefore(on: Scenario, nth: number): () => boolean {
   };
 }
 
+/**
+ * Starts and ends a guest on scenarios that are alike, each time with a run that dies before one call more, or `every` more,
+ * until none dies: whoever recovers then finds nothing different. How many have died.
+ */
+export async function dieAtEachCall(open: () => Scenario, domain: DefinedDomain, every = 1): Promise<number> {
+  for (let deaths = 0; ; deaths += 1) {
+    const on = open();
+    const end = dieBefore(on, deaths * every);
+    await on.prepare(domain).catch(() => undefined);
+    await on.release(domain.name).catch(() => undefined);
+    const hasDied = end();
+    await on.recover();
+    on.nothingDiffers();
+    if (!hasDied) return deaths;
+  }
+}
+
+/** The same of the end of a guest that has been started; `also` looks at it after each recovery. */
+export async function dieAtEachCallOfEnd(
+  on: Scenario,
+  domain: DefinedDomain,
+  also: () => void = () => undefined,
+): Promise<void> {
+  await on.prepare(domain);
+  const given = on.save();
+  for (let nth = 0, died = true; died; nth += 1) {
+    given();
+    const end = dieBefore(on, nth);
+    await on.release(domain.name).catch(() => undefined);
+    died = end();
+    await on.recover();
+    on.nothingDiffers();
+    also();
+  }
+}
+
 /** For tests that write claims themselves, while nobody else does. */
 export const everyLock: HeldLocks = { holds: () => true };
 

@@ -109,7 +109,7 @@ const forms: { readonly [K in HoldKind]: Form<K> } = {
     wish: { driver: oneOf('') },
   },
   module: {
-    key: (text) => isModuleName(text),
+    key: isModuleName,
     original: { loaded: isBoolean },
     wish: { loaded: isBoolean },
   },

@@ -1,3 +1,4 @@
+import { hexAttribute } from '../observe/hex-attribute.ts';
 import type { Host } from '../host/host.ts';
 import { slotFunctions } from '../observe/slot-functions.ts';
 import { presentGroups } from '../observe/take-snapshot.ts';
@@ -23,8 +24,7 @@ export function identities(host: Host): Identity[] {
 
 /** Only attributes that the kernel answers at once; empty texts for a device that is not there. */
 export function identityOf(host: Host, address: PciAddress): Identity {
-  const text = (attribute: string): string =>
-    (host.read(sysfs.attribute(address, attribute)) ?? '').trim().replace(/^0x/, '');
+  const text = (attribute: string): string => hexAttribute(host, address, attribute) ?? '';
   return { address, vendor: text('vendor'), device: text('device'), class: text('class') };
 }
 

@@ -3,6 +3,7 @@ import { parsePciAddress, type PciAddress } from '../pci/address.ts';
 import { isBridgeClass } from '../pci/class.ts';
 import { sysfs } from '../pci/sysfs.ts';
 import { boundDriver } from '../observe/bound-driver.ts';
+import { hexAttribute } from '../observe/hex-attribute.ts';
 import type { Host } from '../host/host.ts';
 import { kernelArgument, modprobeLines } from './boot.ts';
 import type { Check } from './examination.ts';
@@ -110,8 +111,7 @@ function presentDevices(host: Host): Present[] {
   return (host.list(sysfs.devices) ?? []).flatMap((name) => {
     const address = parsePciAddress(name);
     if (!address) return [];
-    const text = (attribute: string): string =>
-      (host.read(sysfs.attribute(address, attribute)) ?? '').trim().replace(/^0x/, '');
+    const text = (attribute: string): string => hexAttribute(host, address, attribute) ?? '';
     if (isBridgeClass(text('class'))) return [];
     return [
       {

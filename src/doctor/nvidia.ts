@@ -2,7 +2,7 @@ import { nvidiaHost } from '../engine/nvidia-host.ts';
 import type { Host } from '../host/host.ts';
 import { boundDriver } from '../observe/bound-driver.ts';
 import type { PciAddress } from '../pci/address.ts';
-import { drmLetsGo, NVIDIA, NVIDIA_DRM } from '../pci/nvidia.ts';
+import { drmLetsGo, NVIDIA, NVIDIA_DRM, NVIDIA_VENDOR } from '../pci/nvidia.ts';
 import { sysfs } from '../pci/sysfs.ts';
 import type { NvidiaHost } from '../resource/nvidia/wishes.ts';
 import { modprobeLines } from './boot.ts';
@@ -12,8 +12,6 @@ import { advice, command } from '../hint.ts';
 import { assignedAddresses } from './guests.ts';
 import { places } from './places.ts';
 import { attributeOf, runningPrograms } from './seen.ts';
-
-const VENDOR = '10de';
 
 /** Daemons that keep a card open, by the first 15 characters that /proc shows, and their services. */
 const DAEMONS: ReadonlyMap<string, string> = new Map([
@@ -32,7 +30,8 @@ export const nvidiaHolders: Check = {
   run: (on) => {
     const { host } = on;
     const cards = assignedAddresses(on).filter(
-      (address) => attributeOf(host, address, 'vendor') === VENDOR && boundDriver(host, address) === NVIDIA,
+      (address) =>
+        attributeOf(host, address, 'vendor') === NVIDIA_VENDOR && boundDriver(host, address) === NVIDIA,
     );
     const driver = nvidiaHost(host, cards, () => undefined);
     if (!driver) return ok('no assigned card is on nvidia now');

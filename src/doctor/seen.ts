@@ -1,7 +1,7 @@
 import { errnoOf } from '../errors.ts';
+import { hexAttribute } from '../observe/hex-attribute.ts';
 import type { Host } from '../host/host.ts';
 import type { PciAddress } from '../pci/address.ts';
-import { sysfs } from '../pci/sysfs.ts';
 import { places } from './places.ts';
 
 /*
@@ -19,7 +19,7 @@ export function runningPrograms(host: Host): ReadonlySet<string> {
 /** An attribute of a device, without 0x in front; empty where it is not there or cannot be read. */
 export function attributeOf(host: Host, address: PciAddress, name: string): string {
   try {
-    return (host.read(sysfs.attribute(address, name)) ?? '').trim().replace(/^0x/, '');
+    return hexAttribute(host, address, name) ?? '';
   } catch (error) {
     if (errnoOf(error) === undefined) throw error;
     return '';

@@ -13,6 +13,7 @@ import { advice, command, type Hint } from '../hint.ts';
 import type { Host } from '../host/host.ts';
 import { hostCpuList } from '../observe/cpus.ts';
 import { policiesOf, readPolicyList } from '../observe/frequency.ts';
+import { hexAttribute } from '../observe/hex-attribute.ts';
 import { readPoolPages } from '../observe/hugepages.ts';
 import { confinesSlices } from '../observe/slices.ts';
 import { hasUnitFile } from '../observe/units.ts';
@@ -108,7 +109,7 @@ function latencyRemarks(host: Host): ValueRemark[] {
 
 function displayRemarks({ release }: DisplayRule, host: Host): ValueRemark[] {
   if (release === 'auto') return [];
-  const what = host.read(sysfs.attribute(release, 'class'))?.trim().replace(/^0x/, '');
+  const what = hexAttribute(host, release, 'class');
   if (what !== undefined && isDisplay(what)) return [];
   const text =
     what === undefined

@@ -6,7 +6,8 @@ import { VfioHookError } from '../errors.ts';
 import { advice } from '../hint.ts';
 import type { Host } from '../host/host.ts';
 import { consoles, firmwareFramebuffers } from '../observe/consoles.ts';
-import { displayManager } from '../observe/display-manager.ts';
+import { displayManagerUnit } from '../observe/display-manager.ts';
+import { hexAttribute } from '../observe/hex-attribute.ts';
 import { consoleFrameBuffer } from '../observe/uses/graphics.ts';
 import type { PciAddress } from '../pci/address.ts';
 import { isDisplay } from '../pci/class.ts';
@@ -24,9 +25,7 @@ export function displayCards(
   hostdevs: readonly PciHostdev[],
 ): readonly PciAddress[] {
   const assigned = hostdevs.map(({ address }) => address);
-  const classOf = (address: PciAddress): string =>
-    host.read(sysfs.attribute(address, 'class'))?.trim().replace(/^0x/, '') ?? '';
-  const cards = assigned.filter((address) => isDisplay(classOf(address)));
+  const cards = assigned.filter((address) => isDisplay(hexAttribute(host, address, 'class') ?? ''));
   if (release === 'auto' ? cards.length > 0 : assigned.includes(release)) {
     return release === 'auto' ? cards : [release];
   }
@@ -49,7 +48,7 @@ export function displayPlaces(
   cards: readonly PciAddress[],
   earlier: Claim | undefined,
 ): DisplayPlaces {
-  const manager = displayManager(host);
+  const manager = displayManagerUnit(host);
   const at = consoleFrameBuffer(host)?.device;
   const isHeld = earlier?.holds.some(({ kind }) => kind === 'console') === true;
   const all = consoles(host);
@@ -61,7 +60,7 @@ export function displayPlaces(
     card === undefined ? primary : cards.includes(card),
   );
   return {
-    ...(manager && { manager: manager.key }),
+    ...(manager !== undefined && { manager }),
     // On a frame buffer of the firmware whose card the kernel does not tell, it is on that card as well.
     console: isHeld || (isThere && (framebuffers.length > 0 || (at !== undefined && cards.includes(at)))),
     framebuffers: framebuffers.map(({ name }) => name),
@@ -71,8 +70,7 @@ export function displayPlaces(
 /** The configuration with leave to take the primary display and its text console: whoever gives the screen away means that. */
 export function withDisplayAllowed(config: Config, host: Host, cards: readonly PciAddress[]): Config {
   const rules = cards.map((address) => {
-    const value = (name: string): string =>
-      host.read(sysfs.attribute(address, name))?.trim().replace(/^0x/, '') ?? '';
+    const value = (name: string): string => hexAttribute(host, address, name) ?? '';
     const device = { address, vendor: value('vendor'), device: value('device'), class: value('class') };
     const { allow = [] } = ruleFor(config, device);
     return {

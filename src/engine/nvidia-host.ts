@@ -2,11 +2,12 @@ import type { Claim } from '../claim/claim.ts';
 import type { Host } from '../host/host.ts';
 import { boundDriver } from '../observe/bound-driver.ts';
 import { isLoaded } from '../observe/loaded-modules.ts';
+import { hexAttribute } from '../observe/hex-attribute.ts';
 import { groupOf } from '../observe/read-device.ts';
 import { groupMembers } from '../observe/read-members.ts';
-import { isInstalled, isSystemdRunning } from '../observe/units.ts';
+import { hasUnitFile, isSystemdRunning } from '../observe/units.ts';
 import { parsePciAddress, type PciAddress } from '../pci/address.ts';
-import { isOn, NVIDIA, NVIDIA_DRM, nvidiaModules } from '../pci/nvidia.ts';
+import { isOn, NVIDIA, NVIDIA_DRM, NVIDIA_VENDOR, nvidiaModules } from '../pci/nvidia.ts';
 import { sysfs } from '../pci/sysfs.ts';
 import { nvidiaUnits } from '../resource/nvidia/units.ts';
 import type { NvidiaHost } from '../resource/nvidia/wishes.ts';
@@ -36,7 +37,7 @@ export function nvidiaHost(
   return {
     taken,
     staying: cardsOn(host).filter((address) => !moved.has(address)),
-    units: isSystemdRunning(host) ? Object.keys(nvidiaUnits).filter((name) => isInstalled(host, name)) : [],
+    units: isSystemdRunning(host) ? Object.keys(nvidiaUnits).filter((name) => hasUnitFile(host, name)) : [],
     hasSmi: SMI.some((path) => host.status(path) !== undefined),
     modules: nvidiaModules.filter((module) => held.includes(module) || isLoaded(host, module)),
     modeset: held.includes(NVIDIA_DRM) || isOn(host.read(sysfs.moduleParameter(NVIDIA_DRM, 'modeset'))),
@@ -61,5 +62,5 @@ function isCard(host: Host, address: PciAddress): boolean {
 }
 
 function isOfNvidia(host: Host, address: PciAddress): boolean {
-  return host.read(sysfs.attribute(address, 'vendor'))?.trim() === '0x10de';
+  return hexAttribute(host, address, 'vendor') === NVIDIA_VENDOR;
 }

@@ -1,11 +1,11 @@
-import { advice, command } from '../hint.ts';
+import { advice } from '../hint.ts';
 import type { Host, ProcessIdentity } from '../host/host.ts';
 import { boundDriver } from '../observe/bound-driver.ts';
 import { groupOf } from '../observe/read-device.ts';
 import { deviceNodes, heldBy, type DeviceNode } from '../observe/uses/holders.ts';
 import type { PciAddress } from '../pci/address.ts';
 import { sysfs } from '../pci/sysfs.ts';
-import { describeStep } from '../steps/index.ts';
+import { describeStep, slowStep } from '../steps/index.ts';
 import { subjectOf, type Step } from '../steps/step.ts';
 import { LEAST_MS } from './budget.ts';
 import type { Failure } from './execute.ts';
@@ -33,19 +33,13 @@ export async function stuckFailure(
   const held =
     device &&
     (await explained(undefined, () => heldBy({ host, nodes: all, holders: host.holders(paths) }, device)));
-  const seconds = `${deadlineMs / 1000} s`;
-  const late =
-    step.kind === 'unit'
-      ? `systemd did not finish within ${seconds} (process ${writer.pid} still waits for it)`
-      : `the kernel did not finish within ${seconds} (process ${writer.pid} still waits in it)`;
+  const slow = slowStep(step);
+  const late = `${slow?.who ?? 'the kernel'} did not finish within ${deadlineMs / 1000} s (process ${writer.pid} still waits ${slow ? 'for' : 'in'} it)`;
   return {
     step,
     sentence: `cannot ${what}: ${late}${held ? `, and ${held.detail}` : ''}`,
-    hints:
-      held?.hints ??
-      (step.kind === 'unit'
-        ? SLOW_UNIT
-        : [advice('end the program that uses the device; see: vfio-hook status')]),
+    hints: held?.hints ??
+      slow?.hints ?? [advice('end the program that uses the device; see: vfio-hook status')],
     stuck: {
       ...(device !== undefined && { device }),
       ...(subject.device === undefined &&
@@ -57,13 +51,6 @@ export async function stuckFailure(
     },
   };
 }
-
-const SLOW_UNIT = [
-  command('systemctl list-jobs'),
-  advice(
-    'a unit that is only slow has longer with a longer timeouts.kernelWrite in the configuration of the guest',
-  ),
-];
 
 /** What a program can have open of a device: its own nodes, and its group's. */
 export function nodesOf(host: Host, device: PciAddress, deadlineMs: number): Promise<readonly DeviceNode[]> {

@@ -25,12 +25,18 @@ export interface DisplayManager {
   readonly others: readonly LoginSession[];
 }
 
-/** The display manager of this host, whether it runs or not; undefined when it has none. */
+/** The unit of the display manager of this host, by its key, whether it runs or not; undefined when it has none. */
+export function displayManagerUnit(host: Host): string | undefined {
+  return hasUnitFile(host, ALIAS) ? unitKey(canonicalUnit(host, { name: ALIAS })) : undefined;
+}
+
+/** The display manager, with everybody's sessions; undefined when this host has none. */
 export function displayManager(host: Host): DisplayManager | undefined {
-  if (!hasUnitFile(host, ALIAS)) return undefined;
+  const key = displayManagerUnit(host);
+  if (key === undefined) return undefined;
   const sessions = loginSessions(host);
   return {
-    key: unitKey(canonicalUnit(host, { name: ALIAS })),
+    key,
     sessions: sessions.filter(isOfDisplayManager),
     others: sessions.filter((session) => !isOfDisplayManager(session)),
   };

@@ -5,6 +5,7 @@ import type { GraphicsCard, GraphicsHost } from '../pci/graphics.ts';
 import { idsOf } from '../pci/modalias.ts';
 import { sysfs } from '../pci/sysfs.ts';
 import { boundDriver } from './bound-driver.ts';
+import { hexAttribute } from './hex-attribute.ts';
 import { kernelRelease } from './kernel-release.ts';
 import { hasModules, moduleFile } from './modules.ts';
 
@@ -12,7 +13,7 @@ import { hasModules, moduleFile } from './modules.ts';
 export function graphicsCards(host: Host): readonly GraphicsCard[] {
   return (host.list(sysfs.devices) ?? []).flatMap((name) => {
     const address = parsePciAddress(name);
-    const classCode = address && host.read(sysfs.attribute(address, 'class'))?.trim().replace(/^0x/, '');
+    const classCode = address && hexAttribute(host, address, 'class');
     return address && classCode !== undefined && isDisplay(classCode) ? [readCard(host, address)] : [];
   });
 }

@@ -5,6 +5,7 @@ import { cpuList, parseCpuList, type CpuList } from '../pci/cpu-list.ts';
 import type { HostSlice } from '../pci/slice.ts';
 import { sysfs } from '../pci/sysfs.ts';
 import { quoteName } from '../text.ts';
+import { showUnits } from './systemctl.ts';
 
 /** What systemd says of the CPUs of a slice. */
 export interface SliceCpus {
@@ -28,26 +29,24 @@ export async function readSlices(
   slices: readonly HostSlice[],
   deadlineMs: number,
 ): Promise<ReadonlyMap<HostSlice, SliceCpus>> {
-  const args = ['show', '--property=AllowedCPUs', '--property=EffectiveCPUs', '--', ...slices];
-  const result = await host.run('systemctl', args, deadlineMs);
-  if (result.kind === 'stuck')
-    throw new VfioHookError('VH_STUCK', `systemd does not say which CPUs ${slices.join(', ')} may have`, {
-      hints: [command('systemctl list-jobs')],
-    });
-  if (result.status !== 0) {
-    const said = result.stderr.trim().split('\n')[0] ?? '';
-    throw unable(quoteName(said.slice(0, 200)));
+  const shown = await showUnits(host, slices, ['AllowedCPUs', 'EffectiveCPUs'], { deadlineMs });
+  switch (shown.kind) {
+    case 'stuck':
+      throw new VfioHookError('VH_STUCK', `systemd does not say which CPUs ${slices.join(', ')} may have`, {
+        hints: [command('systemctl list-jobs')],
+      });
+    case 'refused':
+      throw unable(shown.said);
+    case 'shown':
+      return new Map(
+        slices.map((slice, index): [HostSlice, SliceCpus] => {
+          const value = shown.units[index];
+          const allowed = value?.('AllowedCPUs');
+          if (allowed === undefined) throw unable('it knows no AllowedCPUs=, as before version 244');
+          return [slice, { allowed: listOf(allowed), effective: listOf(value?.('EffectiveCPUs') ?? '') }];
+        }),
+      );
   }
-  const paragraphs = result.stdout.trim().split(/\n\s*\n/);
-  return new Map(
-    slices.map((slice, index): [HostSlice, SliceCpus] => {
-      const value = (name: string): string | undefined =>
-        new RegExp(`^${name}=(.*)$`, 'm').exec(paragraphs[index] ?? '')?.[1];
-      const allowed = value('AllowedCPUs');
-      if (allowed === undefined) throw unable('it knows no AllowedCPUs=, as before version 244');
-      return [slice, { allowed: listOf(allowed), effective: listOf(value('EffectiveCPUs') ?? '') }];
-    }),
-  );
 }
 
 function listOf(text: string): CpuList {

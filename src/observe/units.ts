@@ -1,8 +1,8 @@
 import { VfioHookError } from '../errors.ts';
 import { advice, command } from '../hint.ts';
 import type { Host } from '../host/host.ts';
-import { isUnitName, managerArguments, unitKey, unitOfKey, unitWords, type Unit } from '../pci/unit.ts';
-import { quoteName } from '../text.ts';
+import { isUnitName, unitKey, unitOfKey, unitWords, type Unit } from '../pci/unit.ts';
+import { showUnits, type Properties } from './systemctl.ts';
 
 /** What systemd says of a unit. */
 export interface UnitState {
@@ -37,11 +37,6 @@ export function isSystemdRunning(host: Host): boolean {
   return host.list('/run/systemd/system') !== undefined;
 }
 
-/** Whether a unit of the system has a file, which tells without systemd. */
-export function isInstalled(host: Host, name: string): boolean {
-  return PLACES.some((place) => host.status(`${place}/${name}`) !== undefined);
-}
-
 /**
  * The unit that a name means: display-manager.service, for one, is a link to the file of another. That of a user is taken
  * by its word.
@@ -53,7 +48,7 @@ export function canonicalUnit(host: Host, unit: Unit): Unit {
   return name === undefined ? unit : { name };
 }
 
-/** Whether the system has a file of this unit, or of one that is called so as well. */
+/** Whether the system has a file of this unit, or of one that is called so as well, which tells without systemd. */
 export function hasUnitFile(host: Host, name: string): boolean {
   return PLACES.some((place) => host.status(`${place}/${name}`) !== undefined);
 }
@@ -90,7 +85,7 @@ export async function waitsForLibvirt(host: Host, unit: Unit, deadlineMs: number
   // A user's manager knows nothing of the units of the system.
   if (unit.user !== undefined) return false;
   const [own, ...daemons] = await ask(host, [unit, ...DAEMONS], ['After', 'Job'], deadlineMs);
-  const after = own?.('After').split(' ') ?? [];
+  const after = own?.('After')?.split(' ') ?? [];
   return DAEMONS.some(({ name }, index) => after.includes(name) && isJob(daemons[index]?.('Job')));
 }
 
@@ -102,56 +97,38 @@ function isJob(value = ''): boolean {
 async function show(host: Host, units: readonly Unit[], deadlineMs: number): Promise<readonly UnitState[]> {
   const answers = await ask(host, units, ['LoadState', 'ActiveState', 'Job'], deadlineMs);
   return answers.map((value) => {
-    const load = value('LoadState');
+    const load = value('LoadState') ?? '';
     return {
       there: load !== '' && load !== 'not-found',
-      active: value('ActiveState'),
+      active: value('ActiveState') ?? '',
       queued: isJob(value('Job')),
     };
   });
 }
 
-/** A property of a unit by its name; empty: it has none. */
-type Properties = (name: string) => string;
-
-/**
- * systemctl(1) show of units of one manager: a paragraph for each, in the order in which they were asked for. Of a user whose
- * manager does not run, none.
- */
+/** Properties of units of one manager, in the order in which they were asked for. Of a user whose manager does not run, none. */
 async function ask(
   host: Host,
   units: readonly Unit[],
   properties: readonly string[],
   deadlineMs: number,
 ): Promise<readonly Properties[]> {
-  const user = units[0]?.user;
-  const args = [
-    ...managerArguments(user),
-    ...['show', ...properties.map((name) => `--property=${name}`), '--'],
-    ...units.map(({ name }) => name),
-  ];
-  const result = await host.run('systemctl', args, deadlineMs);
   const [first] = units;
+  const user = first?.user;
+  const names = units.map(({ name }) => name);
+  const shown = await showUnits(host, names, properties, { user, deadlineMs });
   const words = first ? unitWords(first) : '';
-  if (result.kind === 'stuck')
-    throw new VfioHookError('VH_STUCK', `systemd does not say what ${words} does`, {
-      hints: [command('systemctl list-jobs')],
-    });
-  if (result.status !== 0) {
-    if (user !== undefined) return [];
-    const said = result.stderr.trim().split('\n')[0] ?? '';
-    throw new VfioHookError(
-      'VH_INSTALLATION',
-      `systemd does not say what ${words} does: ${quoteName(said.slice(0, 200))}`,
-      { hints: [advice('services of the configuration need a host that systemd runs')] },
-    );
+  switch (shown.kind) {
+    case 'shown':
+      return shown.units;
+    case 'stuck':
+      throw new VfioHookError('VH_STUCK', `systemd does not say what ${words} does`, {
+        hints: [command('systemctl list-jobs')],
+      });
+    case 'refused':
+      if (user !== undefined) return [];
+      throw new VfioHookError('VH_INSTALLATION', `systemd does not say what ${words} does: ${shown.said}`, {
+        hints: [advice('services of the configuration need a host that systemd runs')],
+      });
   }
-  return result.stdout
-    .trim()
-    .split(/\n\s*\n/)
-    .map(
-      (paragraph): Properties =>
-        (name) =>
-          new RegExp(`^${name}=(.*)$`, 'm').exec(paragraph)?.[1] ?? '',
-    );
 }

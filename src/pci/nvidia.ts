@@ -1,3 +1,6 @@
+/** NVIDIA as the vendor of a device. */
+export const NVIDIA_VENDOR = '10de';
+
 /** NVIDIA's PCI driver, and the module that has it. */
 export const NVIDIA = 'nvidia';
 

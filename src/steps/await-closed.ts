@@ -1,4 +1,3 @@
-import type { Hint } from '../hint.ts';
 import type { Host } from '../host/host.ts';
 import { boundDriver } from '../observe/bound-driver.ts';
 import { deviceNodes, heldUses } from '../observe/uses/holders.ts';
@@ -23,8 +22,8 @@ export const awaitClosed: StepDefinition<AwaitClosed> = {
       const use = await openUse(step, host, Math.max(0, end - host.now()));
       if (!use) return { kind: 'done' };
       if (host.now() + BETWEEN_MS >= end) {
-        const hints: readonly Hint[] = use.hints;
-        return { kind: 'failed', reason: `${use.detail} after ${Math.round(deadlineMs / 1000)} s`, hints };
+        const reason = `${use.detail} after ${Math.round(deadlineMs / 1000)} s`;
+        return { kind: 'failed', reason, hints: use.hints };
       }
       await host.pause(BETWEEN_MS);
     }

@@ -1,5 +1,7 @@
+import { VfioHookError } from '../errors.ts';
 import type { Hint } from '../hint.ts';
-import type { Host, ProcessIdentity, WriteResult } from '../host/host.ts';
+import type { Host, ProcessIdentity, RunResult, WriteResult } from '../host/host.ts';
+import { quoteName } from '../text.ts';
 import type { Step } from './step.ts';
 
 /** What came of one step. */
@@ -28,6 +30,8 @@ export type StepOutcome =
 export interface StepDefinition<S extends Step> {
   /** Nothing else may be done meanwhile, whatever it is about. */
   readonly alone?: true;
+  /** Who else is waited for than the kernel, and what to do when that takes too long. */
+  readonly slow?: { readonly who: string; readonly hints: readonly Hint[] };
   /** What the step does, as a person would say it: `unbind 0000:03:00.0 from amdgpu`. */
   describe(step: S): string;
   /** The kernel write that it makes, as a shell user would type it. */
@@ -63,5 +67,37 @@ export function outcomeOf(
         reason: `${result.errno}${meaning ? ` (${meaning})` : ''}`,
       };
     }
+  }
+}
+
+/** The outcome of a program that was run by this line. `said` is where it says why it could not. */
+export function outcomeOfRun(
+  line: readonly string[],
+  result: RunResult,
+  {
+    said,
+    hints,
+  }: {
+    readonly said: (output: Extract<RunResult, { readonly kind: 'exited' }>) => string;
+    readonly hints: readonly Hint[];
+  },
+): StepOutcome {
+  if (result.kind === 'stuck') return { kind: 'stuck', path: line.join(' '), writer: result.writer };
+  if (result.status === 0) return { kind: 'done' };
+  const words = (said(result).trim().split('\n')[0] ?? '').slice(0, 200);
+  return {
+    kind: 'failed',
+    reason: `${line[0] ?? ''} ends with status ${result.status}${words === '' ? '' : `: ${quoteName(words)}`}`,
+    hints,
+  };
+}
+
+/** What a look at the host comes to; the message of its error where it comes to none. */
+export async function orMessage<T>(look: () => Promise<T>): Promise<T | string> {
+  try {
+    return await look();
+  } catch (error) {
+    if (error instanceof VfioHookError) return error.message;
+    throw error;
   }
 }

@@ -56,6 +56,11 @@ export function isAlone(step: Step): boolean {
   return definitionOf(step).alone === true;
 }
 
+/** As `StepDefinition.slow`. */
+export function slowStep(step: Step): StepDefinition<Step>['slow'] {
+  return definitionOf(step).slow;
+}
+
 /** What a step does, as a person would say it. */
 export function describeStep(step: Step): string {
   return definitionOf(step).describe(step);

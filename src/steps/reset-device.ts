@@ -1,8 +1,7 @@
-import { VfioHookError } from '../errors.ts';
 import { command } from '../hint.ts';
 import { silentDevices } from '../observe/silent-devices.ts';
 import { sysfs } from '../pci/sysfs.ts';
-import { outcomeOf, type StepDefinition } from './definition.ts';
+import { orMessage, outcomeOf, type StepDefinition } from './definition.ts';
 import type { ResetDevice } from './step.ts';
 
 /**
@@ -34,13 +33,9 @@ export const resetDevice: StepDefinition<ResetDevice> = {
       hints: [command(`cat ${sysfs.attribute(device, 'reset_method')}`)],
     };
   },
-  verify: async ({ device }, host, deadlineMs) => {
-    try {
+  verify: ({ device }, host, deadlineMs) =>
+    orMessage(async () => {
       const silent = await silentDevices(host, [device], deadlineMs);
       return silent.length === 0 ? undefined : 'it answers every read with ones afterwards';
-    } catch (error) {
-      if (error instanceof VfioHookError) return error.message;
-      throw error;
-    }
-  },
+    }),
 };

@@ -1,4 +1,3 @@
-import { VfioHookError } from '../errors.ts';
 import { command } from '../hint.ts';
 import type { Host } from '../host/host.ts';
 import { readSlices, type SliceCpus } from '../observe/slices.ts';
@@ -6,7 +5,7 @@ import { commonCpus, cpuList, cpuWords, parseCpuList } from '../pci/cpu-list.ts'
 import { allowArguments } from '../pci/slice.ts';
 import { sysfs } from '../pci/sysfs.ts';
 import { quoteName } from '../text.ts';
-import type { StepDefinition } from './definition.ts';
+import { orMessage, outcomeOfRun, type StepDefinition } from './definition.ts';
 import type { ConfineSlice } from './step.ts';
 
 /**
@@ -24,15 +23,10 @@ export const slice: StepDefinition<ConfineSlice> = {
   apply: async ({ key, to }, host, deadlineMs) => {
     const args = allowArguments(key, to);
     const result = await host.run('systemctl', args, deadlineMs);
-    if (result.kind === 'stuck')
-      return { kind: 'stuck', path: ['systemctl', ...args].join(' '), writer: result.writer };
-    if (result.status === 0) return { kind: 'done' };
-    const said = (result.stderr.trim().split('\n')[0] ?? '').slice(0, 200);
-    return {
-      kind: 'failed',
-      reason: `systemctl ends with status ${result.status}${said === '' ? '' : `: ${quoteName(said)}`}`,
+    return outcomeOfRun(['systemctl', ...args], result, {
+      said: ({ stderr }) => stderr,
       hints: [command(`systemctl status -- ${key}`)],
-    };
+    });
   },
   verify: async ({ key, to }, host, deadlineMs) => {
     const now = await look(key, host, deadlineMs);
@@ -47,15 +41,11 @@ export const slice: StepDefinition<ConfineSlice> = {
   },
 };
 
-async function look(key: ConfineSlice['key'], host: Host, deadlineMs: number): Promise<SliceCpus | string> {
-  try {
-    return (
-      (await readSlices(host, [key], deadlineMs)).get(key) ?? `systemd says nothing of ${key} afterwards`
-    );
-  } catch (error) {
-    if (error instanceof VfioHookError) return error.message;
-    throw error;
-  }
+function look(key: ConfineSlice['key'], host: Host, deadlineMs: number): Promise<SliceCpus | string> {
+  return orMessage(
+    async () =>
+      (await readSlices(host, [key], deadlineMs)).get(key) ?? `systemd says nothing of ${key} afterwards`,
+  );
 }
 
 function rootCpus(host: Host): string {

@@ -1,10 +1,9 @@
 import { VfioHookError } from '../errors.ts';
-import { command } from '../hint.ts';
+import { advice, command } from '../hint.ts';
 import type { Host } from '../host/host.ts';
 import { isRunning, readUnits, waitsForLibvirt } from '../observe/units.ts';
 import { managerArguments, unitCommand, unitOfKey, unitWords, type Unit } from '../pci/unit.ts';
-import { quoteName } from '../text.ts';
-import type { StepDefinition, StepOutcome } from './definition.ts';
+import { orMessage, outcomeOfRun, type StepDefinition, type StepOutcome } from './definition.ts';
 import type { ChangeUnit } from './step.ts';
 
 /**
@@ -12,6 +11,15 @@ import type { ChangeUnit } from './step.ts';
  * (systemd-system.conf(5), DefaultTimeoutStopSec=). What it says of its success is read back.
  */
 export const unit: StepDefinition<ChangeUnit> = {
+  slow: {
+    who: 'systemd',
+    hints: [
+      command('systemctl list-jobs'),
+      advice(
+        'a unit that is only slow has longer with a longer timeouts.kernelWrite in the configuration of the guest',
+      ),
+    ],
+  },
   describe: ({ key, to }) => `${to} ${unitWords(unitOfKey(key))}`,
   command: ({ key, to }) => unitCommand(to, unitOfKey(key)),
   already: async (step, host, deadlineMs) => (await wrong(step, host, deadlineMs)) === undefined,
@@ -46,21 +54,12 @@ async function systemctl(
 ): Promise<Ran> {
   const args = [...managerArguments(own.user), verb, ...options, '--', own.name];
   const result = await host.run('systemctl', args, deadlineMs);
-  if (result.kind === 'stuck') {
-    const path = ['systemctl', ...args].join(' ');
-    return { outcome: { kind: 'stuck', path, writer: result.writer }, isTooOften: false };
-  }
-  if (result.status === 0) return { outcome: { kind: 'done' }, isTooOften: false };
-  const said = result.stderr.trim();
-  const words = said === '' ? '' : `: ${quoteName((said.split('\n')[0] ?? '').slice(0, 200))}`;
-  return {
-    outcome: {
-      kind: 'failed',
-      reason: `systemctl ends with status ${result.status}${words}`,
-      hints: [command(unitCommand('status', own))],
-    },
-    isTooOften: /too often|repeated too quickly|start-limit/.test(said),
-  };
+  const outcome = outcomeOfRun(['systemctl', ...args], result, {
+    said: ({ stderr }) => stderr,
+    hints: [command(unitCommand('status', own))],
+  });
+  const said = result.kind === 'exited' && result.status !== 0 ? result.stderr : '';
+  return { outcome, isTooOften: /too often|repeated too quickly|start-limit/.test(said) };
 }
 
 /** What cannot be said is no reason to leave it stopped: then its start is waited for, as far as time goes. */
@@ -73,13 +72,10 @@ async function mustNotWait(host: Host, own: Unit, deadlineMs: number): Promise<b
   }
 }
 
-async function wrong({ key, to }: ChangeUnit, host: Host, deadlineMs: number): Promise<string | undefined> {
-  try {
+function wrong({ key, to }: ChangeUnit, host: Host, deadlineMs: number): Promise<string | undefined> {
+  return orMessage(async () => {
     const state = (await readUnits(host, [key], deadlineMs)).get(key);
     if (!state || isRunning(state) === (to === 'start')) return undefined;
     return `it is ${state.active === '' ? 'in no state' : state.active} afterwards`;
-  } catch (error) {
-    if (error instanceof VfioHookError) return error.message;
-    throw error;
-  }
+  });
 }

@@ -3,7 +3,16 @@ import type { DisplayRule } from '../../src/config/config.ts';
 import { hintText } from '../../src/hint.ts';
 import type { LoginSpec, MachineSpec } from '../../simulator/spec.ts';
 import { differences } from '../simulator/observe.ts';
-import { dieBefore, failureOf, guest, machineSpec, pci, scenarios, type Scenario } from '../scenario.ts';
+import {
+  dieAtEachCall,
+  dieBefore,
+  failureOf,
+  guest,
+  machineSpec,
+  pci,
+  scenarios,
+  type Scenario,
+} from '../scenario.ts';
 
 const AMD = ['0000:03:00.0', '0000:03:00.1'] as const;
 const NVIDIA = ['0000:01:00.0', '0000:01:00.1', '0000:01:00.2', '0000:01:00.3'] as const;
@@ -180,15 +189,7 @@ describe('display', () => {
   });
 
   it('comes back after a death at any call', async () => {
-    for (let nth = 0, died = true; died; nth += 1) {
-      const on = amd();
-      const live = dieBefore(on, nth);
-      await on.prepare(guest('a', ...AMD)).catch(() => undefined);
-      await on.release('a').catch(() => undefined);
-      died = live();
-      await on.recover();
-      on.nothingDiffers();
-    }
+    assert.ok((await dieAtEachCall(() => amd(), guest('a', ...AMD))) > 3);
   });
 
   it('comes back though a function of the card does not', async () => {
@@ -258,15 +259,7 @@ describe('display', () => {
     });
 
     it('comes back after a death at every fourth call', async () => {
-      for (let nth = 0, died = true; died; nth += 4) {
-        const on = nvidia('5.15');
-        const live = dieBefore(on, nth);
-        await on.prepare(guest('a', ...NVIDIA)).catch(() => undefined);
-        await on.release('a').catch(() => undefined);
-        died = live();
-        await on.recover();
-        on.nothingDiffers();
-      }
+      assert.ok((await dieAtEachCall(() => nvidia('5.15'), guest('a', ...NVIDIA), 4)) > 3);
     });
   });
 });

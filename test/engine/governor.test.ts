@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import type { CpufreqSpec } from '../../simulator/spec.ts';
 import type { DefinedDomain } from '../../src/domain/domain.ts';
 import type { Governor } from '../../src/pci/frequency.ts';
-import { dieBefore, failureOf, guest, scenarios, type Scenario } from '../scenario.ts';
+import { dieAtEachCall, failureOf, guest, scenarios, type Scenario } from '../scenario.ts';
 
 const GPU = '0000:03:00.0';
 const AUDIO = '0000:03:00.1';
@@ -228,18 +228,6 @@ describe('the governor of a guest', () => {
   });
 
   it('is as before after a death at any call', async () => {
-    let deaths = 0;
-    for (let nth = 0; ; nth += 1) {
-      const on = machine('performance', passive);
-      const live = dieBefore(on, nth);
-      await on.prepare(pinned('a', 0, 2)).catch(() => undefined);
-      await on.release('a').catch(() => undefined);
-      const hasDied = live();
-      await on.recover();
-      on.nothingDiffers();
-      if (!hasDied) break;
-      deaths += 1;
-    }
-    assert.equal(deaths, 8);
+    assert.equal(await dieAtEachCall(() => machine('performance', passive), pinned('a', 0, 2)), 8);
   });
 });

@@ -4,7 +4,7 @@ import type { GuestCpus } from '../../src/config/config.ts';
 import type { DefinedDomain } from '../../src/domain/domain.ts';
 import { holdLines } from '../../src/cli/render/holds.ts';
 import { decideStart } from '../../src/engine/plan-start.ts';
-import { dieBefore, failureOf, guest, scenarios, type Scenario } from '../scenario.ts';
+import { dieAtEachCall, failureOf, guest, scenarios, type Scenario } from '../scenario.ts';
 
 const GPU = '0000:03:00.0';
 const AUDIO = '0000:03:00.1';
@@ -204,18 +204,6 @@ describe('interrupts, where a guest has CPUs to itself', () => {
   });
 
   it('are as before after a death at any call', async () => {
-    let deaths = 0;
-    for (let nth = 0; ; nth += 1) {
-      const on = machine();
-      const live = dieBefore(on, nth);
-      await on.prepare(pinned('a', 2, 3)).catch(() => undefined);
-      await on.release('a').catch(() => undefined);
-      const hasDied = live();
-      await on.recover();
-      on.nothingDiffers();
-      if (!hasDied) break;
-      deaths += 1;
-    }
-    assert.equal(deaths, 15);
+    assert.equal(await dieAtEachCall(() => machine(), pinned('a', 2, 3)), 15);
   });
 });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { UnitSpec } from '../../simulator/spec.ts';
 import { hintText } from '../../src/hint.ts';
-import { dieBefore, failureOf, guest, scenarios, type Scenario } from '../scenario.ts';
+import { dieAtEachCall, failureOf, guest, scenarios, type Scenario } from '../scenario.ts';
 
 const TEMPLATE = 'vfio-hook-latency@.service';
 const installed: readonly UnitSpec[] = [{ name: TEMPLATE, active: 'inactive' }];
@@ -53,18 +53,6 @@ describe('how soon CPUs wake while a guest runs', () => {
   });
 
   it('is as before after a death at any call', async () => {
-    let deaths = 0;
-    for (let nth = 0; ; nth += 1) {
-      const on = machine(5);
-      const live = dieBefore(on, nth);
-      await on.prepare(guest('a')).catch(() => undefined);
-      await on.release('a').catch(() => undefined);
-      const hasDied = live();
-      await on.recover();
-      on.nothingDiffers();
-      if (!hasDied) break;
-      deaths += 1;
-    }
-    assert.equal(deaths, 2);
+    assert.equal(await dieAtEachCall(() => machine(5), guest('a')), 2);
   });
 });

@@ -1,7 +1,15 @@
 import assert from 'node:assert/strict';
 import type { MachineSpec, ProcessSpec } from '../../simulator/spec.ts';
 import type { ModuleRules, ServiceRules } from '../../src/config/config.ts';
-import { dieBefore, failureOf, guest, machineSpec, scenarios, type Scenario } from '../scenario.ts';
+import {
+  dieAtEachCallOfEnd,
+  dieBefore,
+  failureOf,
+  guest,
+  machineSpec,
+  scenarios,
+  type Scenario,
+} from '../scenario.ts';
 
 const HOST = 'nvidia-workstation';
 const FIRST = '0000:01:00.0';
@@ -167,16 +175,7 @@ describe('cards on NVIDIA’s driver', () => {
 
     it('are as before after a death at any call of an end, and recover', async () => {
       const on = alone({ nvidia: 'unload' });
-      await on.prepare(guest('a', FIRST));
-      const given = on.save();
-      for (let nth = 0, died = true; died; nth += 1) {
-        given();
-        const end = dieBefore(on, nth);
-        await on.release('a').catch(() => undefined);
-        died = end();
-        await on.recover();
-        on.nothingDiffers();
-      }
+      await dieAtEachCallOfEnd(on, guest('a', FIRST));
     });
 
     it('are given after a death at any call of a start, and come back', async () => {

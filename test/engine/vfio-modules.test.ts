@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { dieBefore, guest, scenarios, type Scenario } from '../scenario.ts';
+import { dieAtEachCallOfEnd, guest, scenarios, type Scenario } from '../scenario.ts';
 
 const GPU = '0000:03:00.0';
 const USB = '0000:0f:00.3';
@@ -90,17 +90,9 @@ describe('modules of VFIO after the last guest', () => {
 
   it('are gone after a death at any call of an end, and recover', async () => {
     const on = desktop(true);
-    await on.prepare(guest('a', GPU));
-    const given = on.save();
-    for (let nth = 0, died = true; died; nth += 1) {
-      given();
-      const end = dieBefore(on, nth);
-      await on.release('a').catch(() => undefined);
-      died = end();
-      await on.recover();
-      on.nothingDiffers();
+    await dieAtEachCallOfEnd(on, guest('a', GPU), () => {
       assert.deepEqual(loaded(on), []);
-    }
+    });
   });
 
   it('are gone after a start that has failed', async () => {

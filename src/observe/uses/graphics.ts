@@ -7,7 +7,8 @@ import { sysfs } from '../../pci/sysfs.ts';
 import type { DeviceUse } from '../../pci/use.ts';
 import type { Host } from '../../host/host.ts';
 import { unitOfKey, unitWords } from '../../pci/unit.ts';
-import { displayManager, type DisplayManager } from '../display-manager.ts';
+import { consoles } from '../consoles.ts';
+import { displayManagerUnit } from '../display-manager.ts';
 import { lastFunction } from './interfaces.ts';
 
 const OTHER_CARD = advice(
@@ -15,13 +16,9 @@ const OTHER_CARD = advice(
 );
 
 /** How the card that the host shows its screen on is for a guest all the same, with what else has to be written for it. */
-export function releaseHint(
-  device: PciAddress,
-  manager: Pick<DisplayManager, 'key'> | undefined,
-  also = '',
-): Hint {
+export function releaseHint(device: PciAddress, manager: string | undefined, also = ''): Hint {
   const ends = manager
-    ? `: ${unitWords(unitOfKey(manager.key))} stops for it, and the session of the desktop ends, also that of whoever starts the guest there`
+    ? `: ${unitWords(unitOfKey(manager))} stops for it, and the session of the desktop ends, also that of whoever starts the guest there`
     : '';
   return advice(
     `or give the guest the screen of the host, by display: {release: "${device}"}${also} in its configuration${ends}`,
@@ -33,8 +30,7 @@ export function graphicsUses(host: Host, devices: readonly PciDevice[]): DeviceU
   const cards = devices.filter((device) => isDisplay(device.class));
   if (cards.length === 0) return [];
   const frameBuffer = consoleFrameBuffer(host);
-  const manager = displayManager(host);
-  const release = (card: PciAddress): Hint => releaseHint(card, manager);
+  const release = (card: PciAddress): Hint => releaseHint(card, displayManagerUnit(host));
   return cards.flatMap(({ address, bootVga }): DeviceUse[] => [
     ...(bootVga === true
       ? [
@@ -75,10 +71,5 @@ export function consoleFrameBuffer(
 }
 
 function isConsoleOnFrameBuffer(host: Host): boolean {
-  return (host.list(sysfs.consoles) ?? []).some((each) => {
-    return (
-      host.read(sysfs.console(each, 'name'))?.includes(FRAME_BUFFER_CONSOLE) === true &&
-      host.read(sysfs.console(each, 'bind'))?.trim() === '1'
-    );
-  });
+  return consoles(host).some(({ text, bound }) => bound && text === FRAME_BUFFER_CONSOLE);
 }

@@ -216,7 +216,7 @@ function howToEndEachTime({ device, units, manager, isDesktop }: InTheWay): read
     .map(({ name, user }) => (user === undefined ? name : `{unit: ${name}, user: ${user}}`));
   const services = `services: {stop: [${names.join(', ')}]}`;
   if (withManager.length > 0)
-    return [releaseHint(device, manager, names.length > 0 ? ` and ${services}` : '')];
+    return [releaseHint(device, manager?.key, names.length > 0 ? ` and ${services}` : '')];
   if (isDesktop) return [];
   return [
     advice(`vfio-hook can do that for a guest, and undo it afterwards: ${services} in its configuration`),

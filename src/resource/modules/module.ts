@@ -4,8 +4,8 @@ import type { KindOf } from '../kind.ts';
 
 /**
  * A module of the kernel that is unloaded so that it lets go of devices, and loaded again when they are back; or one that a
- * guest needs. Whether it is
- * loaded is nothing that anybody meant: udev and programs of its driver load such modules by themselves.
+ * guest needs. Whether it is loaded is nothing that anybody meant: udev and programs of its driver load such modules by
+ * themselves.
  */
 export const module: KindOf<'module'> = {
   stage: 'modules',

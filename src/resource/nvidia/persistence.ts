@@ -1,6 +1,6 @@
-import type { Snapshot } from '../../pci/snapshot.ts';
 import { parsePciAddress } from '../../pci/address.ts';
 import type { KindOf } from '../kind.ts';
+import { withoutUnit } from '../services/without-unit.ts';
 import { PERSISTENCED } from './units.ts';
 
 /**
@@ -22,19 +22,9 @@ export const persistence: KindOf<'persistence'> = {
     if (!device || seen.state.on === to.on) return [];
     return [{ kind: 'persistence', device, to: to.on ? 'on' : 'off' }];
   },
-  expect: (snapshot, { key, to }) => (to.on ? snapshot : withoutDaemon(snapshot, key)),
+  // The card that only the daemon has open is free.
+  expect: (snapshot, { key, to }) =>
+    to.on ? snapshot : withoutUnit(snapshot, PERSISTENCED, ({ device }) => device === key),
   subject: (key) => `persistence mode of ${key}`,
   words: (_key, { on }) => (on ? 'on' : 'off'),
 };
-
-/** The card that only the daemon has open is free. */
-function withoutDaemon(snapshot: Snapshot, address: string): Snapshot {
-  return {
-    ...snapshot,
-    uses: snapshot.uses.flatMap((use) => {
-      if (use.device !== address || use.units === undefined) return [use];
-      const units = use.units.filter((each) => !each.includes(PERSISTENCED));
-      return units.length > 0 ? [{ ...use, units }] : [];
-    }),
-  };
-}

@@ -1,9 +1,9 @@
 import { advice, command } from '../../hint.ts';
 import { isLatencyUnit } from '../../pci/latency.ts';
-import type { Snapshot } from '../../pci/snapshot.ts';
 import { unitOfKey, unitWords } from '../../pci/unit.ts';
 import { quoteName } from '../../text.ts';
 import type { KindOf } from '../kind.ts';
+import { withoutUnit } from './without-unit.ts';
 
 /**
  * A unit of systemd that is stopped, or started, for the time that guests run, and then put back to what it was. One that
@@ -51,7 +51,7 @@ export const unit: KindOf<'unit'> = {
       : [],
   steps: ({ key, seen, to }) =>
     seen.state.active === to.active ? [] : [{ kind: 'unit', key, to: to.active ? 'start' : 'stop' }],
-  expect: (snapshot, { key, to }) => (to.active ? snapshot : withoutHolder(snapshot, key)),
+  expect: (snapshot, { key, to }) => (to.active ? snapshot : withoutUnit(snapshot, key)),
   subject: (key) => unitWords(unitOfKey(key)),
   words: (_key, state) => stateWords(state),
 };
@@ -62,16 +62,4 @@ function listed(users: readonly string[]): string {
 
 function stateWords({ active }: { readonly active: boolean }): string {
   return active ? 'running' : 'stopped';
-}
-
-/** A device that only processes of units have open is free once each of them has lost its unit. */
-function withoutHolder(snapshot: Snapshot, key: string): Snapshot {
-  return {
-    ...snapshot,
-    uses: snapshot.uses.flatMap((use) => {
-      if (use.units?.some((each) => each.includes(key)) !== true) return [use];
-      const units = use.units.filter((each) => !each.includes(key));
-      return units.length > 0 ? [{ ...use, units }] : [];
-    }),
-  };
 }
