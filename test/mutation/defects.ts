@@ -1650,7 +1650,7 @@ const sharing: readonly Defect[] = [
   },
   {
     name: 'takes a card for free when the first of its daemons is stopped',
-    file: 'resource/services/unit.ts',
+    file: 'resource/services/without-unit.ts',
     find: 'return units.length > 0 ? [{ ...use, units }] : [];',
     replace: 'return units.length > 99 ? [use] : [];',
   },
