@@ -1,3 +1,4 @@
+import { STORE } from '../distribution.ts';
 import type { Host } from './host.ts';
 import { octal } from '../text.ts';
 
@@ -16,7 +17,12 @@ export interface Trusted {
   readonly uid: number;
   /** A directory that is taken for granted, with all above it: whatever lies above the whole of a simulated machine. */
   readonly granted?: string;
+  /** A directory whose sticky bit is trusted; without it STORE. */
+  readonly store?: string;
 }
+
+/** drwxrwxr-t: its group adds what was not there, and replaces nothing. */
+const STORE_MODE = 0o1775;
 
 /** Links that Linux follows on the way to one file (MAXSYMLINKS, include/linux/namei.h). */
 const MOST_LINKS = 40;
@@ -24,7 +30,7 @@ const MOST_LINKS = 40;
 /**
  * The rule for what root runs, which hooks/only-root.sh has for the launcher and install.sh: every component of its
  * path, from /, and every link on the way belongs to root, and neither group nor others may write to it; a sticky bit
- * does not excuse. Returns the first component that breaks it. What is not there breaks nothing.
+ * does not excuse, but for that of the store. Returns the first component that breaks it. What is not there breaks nothing.
  */
 export function openingFor(
   host: Pick<Host, 'status' | 'readLink'>,
@@ -58,12 +64,17 @@ function steps(path: string): string[] {
   return path.split('/').filter((step) => step !== '' && step !== '.');
 }
 
-function opening(host: Pick<Host, 'status'>, path: string, { uid, granted }: Trusted): Opening | undefined {
+function opening(
+  host: Pick<Host, 'status'>,
+  path: string,
+  { uid, granted, store = STORE }: Trusted,
+): Opening | undefined {
   if (granted !== undefined && `${granted}/`.startsWith(path === '/' ? path : `${path}/`)) return undefined;
   const status = host.status(path);
   if (!status) return undefined;
   if (status.uid !== uid) return { path, kind: 'owner', found: `${path} belongs to uid ${status.uid}` };
   if (status.kind === 'link' || (status.mode & 0o022) === 0) return undefined;
+  if (path === store && (status.mode & 0o7777) === STORE_MODE) return undefined;
   return {
     path,
     kind: 'mode',

@@ -2,7 +2,7 @@ import { opendirSync, statSync, type Dir } from 'node:fs';
 import type { Holder, OpenFiles, UnseenProcess } from '../host.ts';
 import { holderFacts } from './holder-facts.ts';
 import { guestProcess } from './libvirt.ts';
-import { commandLine, nameOf, parentOf, pids, readProc, readProcLink } from './processes.ts';
+import { commandLine, isKernelThread, nameOf, parentOf, pids, readProc, readProcLink } from './processes.ts';
 import { unitOf } from './unit.ts';
 
 /** What a look at the open files of all processes may cost. */
@@ -37,7 +37,8 @@ export function processorTime(): number {
 /**
  * The processes that have one of these open; this one and those that it started are left out. Each process is looked
  * at, up to a number of descriptors that few have more of; then, while there is time, the rest of those that have:
- * root's first, since any user can open files by the ten thousand. Who was not looked at to the end is named.
+ * root's first, since any user can open files by the ten thousand. Who was not looked at to the end is named,
+ * but for threads of the kernel: half of all processes, and they have no files.
  */
 export function openFilesAmong(paths: readonly string[], change: Partial<LookLimits> = {}): OpenFiles {
   if (paths.length === 0) return { holders: [], unseen: [] };
@@ -60,7 +61,9 @@ export function openFilesAmong(paths: readonly string[], change: Partial<LookLim
   });
   return {
     holders: [...found].sort(([a], [b]) => a - b).flatMap(([pid, open]) => holdersIn(pid, [...open].sort())),
-    unseen: rest.map((pid): UnseenProcess => ({ pid, name: nameOf(pid) ?? '?' })),
+    unseen: rest
+      .filter((pid) => !isKernelThread(pid))
+      .map((pid): UnseenProcess => ({ pid, name: nameOf(pid) ?? '?' })),
   };
 }
 

@@ -45,6 +45,14 @@ export function stateOf(pid: number): string | undefined {
   return statFields(pid)?.[0];
 }
 
+/** PF_KTHREAD (include/linux/sched.h), in the flags of /proc/PID/stat. */
+const KERNEL_THREAD = 0x20_0000;
+
+/** Whether a process is a thread of the kernel's own: those have no files open (kernel/kthread.c:kthreadd). */
+export function isKernelThread(pid: number): boolean {
+  return (Number(statFields(pid)?.[6] ?? 0) & KERNEL_THREAD) !== 0;
+}
+
 /** Short name of a process' program, up to 15 bytes. The process itself may have chosen it. */
 export function nameOf(pid: number): string | undefined {
   return readProc(pid, 'comm')?.replace(/\n$/, '');

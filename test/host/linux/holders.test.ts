@@ -145,6 +145,14 @@ describe('openFilesAmong', () => {
     assert.deepEqual([seen(found), found.unseen], [[], [{ pid, name: 'tail' }]]);
   });
 
+  it('says of no thread of the kernel that its files were not looked at: it has none', async function () {
+    const name = readFileSync('/proc/2/comm', { encoding: 'utf8', flag: 'r' });
+    if (name !== 'kthreadd\n') this.skip();
+    const path = node();
+    const pid = await holder([path]);
+    assert.deepEqual(openFilesAmong([path], limits(0, [2, pid])).unseen, [{ pid, name: 'tail' }]);
+  });
+
   it('looks at the clock also within a process that has very many files open', async () => {
     const program =
       'for ($n = 0; $n < 900; $n++) { open($f[$n], "<", "/dev/null") } open(F, ">", $ARGV[0]); sleep 60';
