@@ -7,30 +7,35 @@ PATH=/usr/sbin:/usr/bin:/sbin:/bin
 LC_ALL=C
 export PATH LC_ALL
 
-# Paths on the installed system; DESTDIR goes before each of them when it is touched.
-hooks=/etc/libvirt/hooks
-link=$hooks/qemu
-# An earlier hook is renamed within its directory: `dirname "$0"`, links and siblings stay what they were for it.
-kept=$hooks/qemu.kept-by-vfio-hook
+# What is said in one place for this script and for those of packages; the build makes it from packaging/system.sh. An
+# installation keeps it beside its copy of this script.
+source=$(cd "$(dirname "$0")" && pwd -P)
+# shellcheck disable=SC2034 # the other file does
+speaker=install.sh
+for system in "$source/dist/system.sh" "$source/system.sh" ''; do
+  if [ -f "$system" ]; then break; fi
+done
+if [ -z "$system" ]; then
+  printf '%s\n' "install.sh: error: there is no $source/dist/system.sh" 'install.sh: hint: npm ci && npm run build' >&2
+  exit 1
+fi
+# shellcheck source=dist/system.sh
+. "$system"
+
 # What libvirt (6.5 and later) runs after hooks/qemu; it calls the hook that was kept.
 wrapper=$hooks/qemu.d/00-kept-by-vfio-hook
-# Outside of hooks/: says that the kept hook is ours to put back, and in a second line whose its scripts are.
-marker=/var/lib/vfio-hook/kept-hook
 ours='its scripts are run by vfio-hook'
 config=/etc/vfio-hook
-# Runs `vfio-hook recover` before each start of libvirt's daemon.
-unit=vfio-hook-recover.service
 # Started for guests, and never enabled.
 latency_unit=vfio-hook-latency@.service
 logrotate=/etc/logrotate.d/vfio-hook
 oldest_node='18.20'
-newline='
-'
 
 usage() {
-  cat <<'END'
+  cat <<END
 Usage: ./install.sh [--scripts] [--dry-run]
        ./install.sh --uninstall [--force] [--dry-run]
+       DESTDIR=DIRECTORY ./install.sh --files
 
 Installs vfio-hook and makes it libvirt's hook for QEMU guests.
 
@@ -38,12 +43,14 @@ Installs vfio-hook and makes it libvirt's hook for QEMU guests.
                run them in its place (at a terminal you are asked)
   --uninstall  remove what was installed; your configuration stays
   --force      with --uninstall: also while guests hold devices
+  --files      for who makes a package: put what belongs into it below DESTDIR, and do nothing else
   --dry-run    say what would be done and change nothing
   --help       this text
 
 Environment:
-  PREFIX       where the program goes: PREFIX/sbin, PREFIX/lib, PREFIX/share (default /usr)
-  DESTDIR      directory to install into, for packages; nothing is reloaded then
+  PREFIX       where the program goes: PREFIX/sbin, PREFIX/lib, PREFIX/share (default $PREFIX)
+  SBINDIR      where the command goes, if not to PREFIX/sbin: a directory that ends in bin
+  DESTDIR      directory to install into; nothing is reloaded then
   NODE         absolute path of the Node.js to use (default: /usr/bin/node, nodejs, or node in /bin, /usr/local/bin)
 
 Node.js runs as root, so only root may be able to replace it: every directory and link of its path belongs to root, and
@@ -53,17 +60,6 @@ Examples:
   sudo ./install.sh --dry-run
   sudo NODE=/usr/bin/node ./install.sh
 END
-}
-
-say() { printf '%s\n' "$*"; }
-warn() { printf 'install.sh: warning: %s\n' "$*" >&2; }
-
-# fail MESSAGE [HINT]...
-fail() {
-  printf 'install.sh: error: %s\n' "$1" >&2
-  shift
-  for hint in "$@"; do printf 'install.sh: hint: %s\n' "$hint" >&2; done
-  exit 1
 }
 
 # summary WORDS PATHS: what was done to files, one path a line; a directory with several of them is one line
@@ -84,8 +80,6 @@ summary() {
       }
     }'
 }
-
-exists() { [ -e "$1" ] || [ -L "$1" ]; }
 
 # ---- nothing half done: what is staged or made is taken back unless the run gets to its end ----
 
@@ -176,7 +170,7 @@ new_enough() {
 
 # choose_node: sets `node` and `version`. None is run before it is clear that only root can replace it.
 choose_node() {
-  package='install Node.js from a package of your distribution (apt install nodejs), or name one that is: NODE=/usr/bin/node ./install.sh'
+  remedy='install Node.js from a package of your distribution (apt install nodejs), or name one that is: NODE=/usr/bin/node ./install.sh'
   if [ -n "${NODE-}" ]; then
     case $NODE in
       /*) ;;
@@ -186,7 +180,7 @@ choose_node() {
       *[[:cntrl:]]*) fail 'the path of Node.js has characters that cannot be written into the hook' ;;
     esac
     if [ ! -f "$NODE" ] || [ ! -x "$NODE" ]; then fail "there is no program at NODE=$NODE"; fi
-    only_root_can_replace "$NODE" || fail "somebody else than root can replace NODE=$NODE: $fault" "$package"
+    only_root_can_replace "$NODE" || fail "somebody else than root can replace NODE=$NODE: $fault" "$remedy"
     version=$(node_version "$NODE")
     [ -n "$version" ] || fail "NODE=$NODE does not say a version: is it Node.js?"
     new_enough "$version" ||
@@ -195,7 +189,7 @@ choose_node() {
     return
   fi
   why='there is no Node.js where this looks'
-  for node in /usr/bin/node /usr/bin/nodejs /bin/node /usr/local/bin/node; do
+  for node in $node_places; do
     if [ ! -f "$node" ] || [ ! -x "$node" ]; then continue; fi
     if ! only_root_can_replace "$node"; then
       why="somebody else than root can replace $node: $fault"
@@ -206,13 +200,13 @@ choose_node() {
     if new_enough "$version"; then return; fi
     why="Node.js is too old: $node is version $version, and $oldest_node or later is needed"
   done
-  fail "$why" "$package"
+  fail "$why" "$remedy"
 }
 
 # check_places: on this system, nobody but root may be able to put something in the place of what is installed
 check_places() {
   if [ -n "$DESTDIR" ]; then return; fi
-  for place in "$PREFIX/sbin" "$PREFIX/lib/vfio-hook" "$hooks/qemu.d"; do
+  for place in "${program%/*}" "$lib" "$hooks/qemu.d"; do
     while [ -n "$place" ] && ! exists "$place"; do place=${place%/*}; done
     only_root_can_replace "${place:-/}" ||
       fail "somebody else than root can replace what is in $place: $fault" 'see: ls -ld, chmod go-w, chown root'
@@ -249,8 +243,9 @@ quoted() { printf "'%s'" "$(printf '%s\n' "$1" | sed "s/'/'\\\\''/g")"; }
 
 # prefix_of PATH: the PREFIX of the vfio-hook that a link leads to
 prefix_of() {
-  leads_to=$(readlink "$DESTDIR$1" 2>/dev/null) || return 0
-  case $leads_to in */sbin/vfio-hook) printf '%s\n' "${leads_to%/sbin/vfio-hook}" ;; esac
+  leads_to=$(command_behind "$1")
+  leads_to=${leads_to%/*}
+  printf '%s\n' "${leads_to%/*}"
 }
 
 # other_prefix: another PREFIX with which vfio-hook is installed
@@ -258,27 +253,6 @@ other_prefix() {
   for other in "$(prefix_of "$link")" "$(prefix_of "$(our_drop_in)")" /usr /usr/local; do
     if [ -n "$other" ] && [ "$other" != "$PREFIX" ] && [ -f "$DESTDIR$other/share/vfio-hook/installed" ]; then
       printf '%s\n' "$other"
-      return
-    fi
-  done
-}
-
-# is_ours PATH: a link to a vfio-hook in some sbin, or a copy of it
-is_ours() {
-  if [ -L "$1" ]; then
-    case $(readlink "$1") in
-      */sbin/vfio-hook) return 0 ;;
-      *) return 1 ;;
-    esac
-  fi
-  [ -f "$1" ] && head -n 60 "$1" | grep -q "^chosen_node='"
-}
-
-# our_drop_in: the entry of qemu.d that leads to us, when somebody made one
-our_drop_in() {
-  for entry in "$DESTDIR$hooks"/qemu.d/*; do
-    if [ -L "$entry" ] && is_ours "$entry"; then
-      printf '%s\n' "${entry#"$DESTDIR"}"
       return
     fi
   done
@@ -294,8 +268,8 @@ plan_hook() {
     fail "$DESTDIR$link is in the way: it is a directory"
   elif ! exists "$DESTDIR$link"; then
     hook='link'
-  elif is_ours "$DESTDIR$link"; then
-    if [ "$(readlink "$DESTDIR$link")" != "$PREFIX/sbin/vfio-hook" ]; then hook='link'; fi
+  elif is_ours "$link"; then
+    if [ "$(readlink "$DESTDIR$link")" != "$program" ]; then hook='link'; fi
   elif exists "$DESTDIR$kept"; then
     fail "there are two other hooks, $DESTDIR$link and $DESTDIR$kept" 'remove the one that you do not need'
   else
@@ -364,11 +338,11 @@ stage_hook() {
   if [ "$hook" = nothing ]; then return; fi
   if [ "$dry_run" = yes ]; then
     if [ "$hook" = keep ]; then say "would keep $DESTDIR$link as $DESTDIR$kept"; fi
-    say "would link $DESTDIR$link -> $PREFIX/sbin/vfio-hook"
+    say "would link $DESTDIR$link -> $program"
     return
   fi
   new_link=$DESTDIR$hooks/.vfio-hook.link.$$
-  ln -s "$PREFIX/sbin/vfio-hook" "$new_link" 2>/dev/null || fail "cannot write to $DESTDIR$hooks"
+  ln -s "$program" "$new_link" 2>/dev/null || fail "cannot write to $DESTDIR$hooks"
 }
 
 write_wrapper() {
@@ -408,13 +382,13 @@ commit_hook() {
   mv -f "$new_link" "$DESTDIR$link" || fail "cannot replace $DESTDIR$link"
   new_link=''
   undo_hook=no
-  say "linked $DESTDIR$link -> $PREFIX/sbin/vfio-hook"
+  say "linked $DESTDIR$link -> $program"
 }
 
 # put_hook_back: the file itself returns, with its mode and owner
 put_hook_back() {
   if exists "$DESTDIR$kept"; then
-    if exists "$DESTDIR$link" && ! is_ours "$DESTDIR$link"; then
+    if exists "$DESTDIR$link" && ! is_ours "$link"; then
       # Still in its place, under two names.
       rm -f "$DESTDIR$kept"
     else
@@ -502,53 +476,6 @@ summarize() {
 
 # ---- the system around ----
 
-relabel() {
-  if [ -n "$DESTDIR" ] || ! command -v restorecon >/dev/null || ! command -v selinuxenabled >/dev/null; then return; fi
-  if ! selinuxenabled; then return; fi
-  if [ "$dry_run" = yes ]; then
-    say 'would set the SELinux labels'
-    return
-  fi
-  restorecon -R "$hooks" "$config" "$PREFIX/sbin/vfio-hook" "$lib" || warn 'restorecon failed'
-}
-
-# libvirt looks for hooks when it starts and when it reloads, so it need not be restarted.
-reload_libvirt() {
-  if [ -n "$DESTDIR" ]; then return; fi
-  for daemon in virtqemud libvirtd; do
-    if command -v systemctl >/dev/null && systemctl is-active --quiet "$daemon.service" 2>/dev/null; then
-      reload "$daemon" systemctl reload "$daemon.service"
-      return
-    fi
-    pid=$(cat "/run/$daemon.pid" 2>/dev/null || pgrep -x -o "$daemon" 2>/dev/null || :)
-    case $pid in '' | *[!0-9]*) continue ;; esac
-    if [ "$(cat "/proc/$pid/comm" 2>/dev/null)" != "$daemon" ]; then continue; fi
-    reload "$daemon" kill -HUP "$pid"
-    return
-  done
-  say 'libvirt is not running: it finds the hook when it starts'
-}
-
-# reload DAEMON COMMAND...
-reload() {
-  daemon=$1
-  shift
-  if [ "$dry_run" = yes ]; then
-    say "would reload $daemon: $*"
-  elif "$@"; then
-    say "reloaded $daemon"
-    note_reload
-  else
-    warn "cannot reload $daemon; libvirt does not see the change before this succeeds: $*"
-  fi
-}
-
-# note_reload: libvirt writes nowhere when it was reloaded, and vfio-hook doctor wants to know
-note_reload() {
-  if [ ! -d /run/vfio-hook ]; then mkdir -m 700 /run/vfio-hook 2>/dev/null || return 0; fi
-  touch /run/vfio-hook/libvirt-reloaded 2>/dev/null || :
-}
-
 # with_systemd: whether systemd runs here and is ours to talk to
 with_systemd() {
   [ -z "$DESTDIR" ] && [ -d /run/systemd/system ] && command -v systemctl >/dev/null
@@ -578,15 +505,14 @@ disable_unit() {
 
 # stage_all: everything that is installed
 stage_all() {
-  stage_hook
   make_directory "$config"
   make_directory "$config/domains"
   # In this order: whatever is there already has what it loads.
   for file in "$source/dist/$parts"/*.cjs; do stage_file "$file" "$lib/$parts/${file##*/}"; done
   stage_file "$source/dist/hook.cjs" "$lib/hook.cjs"
-  stage_file "$work/vfio-hook" "$PREFIX/sbin/vfio-hook" 755
+  stage_file "$work/vfio-hook" "$program" 755
   for file in "$unit" "$latency_unit"; do
-    sed "s|@PREFIX@|$PREFIX|g" "$source/systemd/$file" >"$work/$file"
+    sed "s|@PREFIX@|$PREFIX|g; s|@COMMAND@|$program|g" "$source/systemd/$file" >"$work/$file"
     stage_file "$work/$file" "$units/$file"
   done
   # Yours to change: one that is there is left as it is, and removed only if this script made it.
@@ -614,12 +540,11 @@ stage_all() {
     kind=${file%/*}
     if [ -f "$file" ]; then stage_file "$file" "$documents/examples/${kind##*/}/${file##*/}"; fi
   done
-  sort_out_stale
-  stage_manifest
 }
 
-install_all() {
-  for file in dist/vfio-hook dist/hook.cjs dist/only-root.sh schema/vfio-hook.schema.json "systemd/$unit" "systemd/$latency_unit" man/vfio-hook.8 \
+# check_source: everything that is installed is there
+check_source() {
+  for file in dist/vfio-hook dist/hook.cjs dist/only-root.sh dist/system.sh dist/maintainer.sh schema/vfio-hook.schema.json "systemd/$unit" "systemd/$latency_unit" man/vfio-hook.8 \
     completions/vfio-hook.bash logrotate/vfio-hook; do
     [ -f "$source/$file" ] || fail "there is no $source/$file" 'npm ci && npm run build'
   done
@@ -628,6 +553,37 @@ install_all() {
   if [ -z "$parts" ] || [ ! -f "$source/dist/$parts/cli.cjs" ]; then
     fail "$source/dist/hook.cjs does not have its parts beside it" 'npm ci && npm run build'
   fi
+}
+
+# install_files: what a package has in it
+install_files() {
+  check_source
+  if [ -z "$DESTDIR" ]; then fail '--files makes the contents of a package, and needs DESTDIR'; fi
+  # That of the host on which the package will be installed.
+  node=${NODE:-${node_places%% *}}
+  work=$(mktemp -d) || fail 'cannot make a temporary directory'
+  write_launcher "$work/vfio-hook"
+  mkdir -p "$DESTDIR" || fail "cannot make the directory $DESTDIR"
+  stage_all
+  for file in system.sh maintainer.sh; do stage_file "$source/dist/$file" "$lib/$file"; done
+  printf '%s\n' "program: $program" "remove: ${REMOVE-}" >"$work/package"
+  stage_file "$work/package" "$package"
+  commit
+  summarize
+  made=''
+}
+
+# refuse_beside_package: a package manager would replace and remove what this script installs
+refuse_beside_package() {
+  if [ ! -f "$DESTDIR$package" ]; then return; fi
+  remove=$(sed -n 's/^remove: //p' "$DESTDIR$package")
+  fail 'vfio-hook is installed by a package of the distribution' \
+    'upgrade it by the package manager' "or remove it first: ${remove:-by the package manager}"
+}
+
+install_all() {
+  check_source
+  refuse_beside_package
   fault=''
   # shellcheck disable=SC1091 # made by the build from hooks/only-root.sh
   . "$source/dist/only-root.sh"
@@ -640,7 +596,7 @@ install_all() {
   check_places
   ask_for_claims
   warn_of_apparmor Node.js "$(readlink -f "$node")"
-  warn_of_apparmor 'the hook' "$PREFIX/sbin/vfio-hook"
+  warn_of_apparmor 'the hook' "$program"
   work=$(mktemp -d) || fail 'cannot make a temporary directory'
   write_launcher "$work/vfio-hook"
   plan_hook
@@ -649,13 +605,19 @@ install_all() {
   if [ "$dry_run" = no ] && [ ! -d "$DESTDIR/" ]; then
     mkdir -p "$DESTDIR" 2>/dev/null || fail "cannot make the directory $DESTDIR"
   fi
+  stage_hook
   stage_all
+  # So that it can be removed without the directory that it was installed from.
+  stage_file "$source/install.sh" "$lib/install.sh"
+  stage_file "$system" "$lib/system.sh"
+  sort_out_stale
+  stage_manifest
   commit
   commit_hook
   remove_each "$stale"
   summarize
   made=''
-  relabel
+  relabel "$hooks" "$config" "$program" "$lib"
   enable_unit
   reload_libvirt
   if [ "$dry_run" = yes ]; then return; fi
@@ -671,20 +633,11 @@ examples are in $documents/examples/configs.
 END
 }
 
-# warn_unseen: the directory of claims is for root
-warn_unseen() {
-  if [ -d "$DESTDIR/run/vfio-hook" ] && [ ! -x "$DESTDIR/run/vfio-hook" ]; then
-    warn "cannot see whether devices are held: $DESTDIR/run/vfio-hook is for root only"
-  fi
-}
-
 # ask_for_claims: the new version reads the claims that are there, before anything is replaced
 ask_for_claims() {
-  state=$DESTDIR/run/vfio-hook
-  warn_unseen
-  set -- "$state"/claims/*
+  set -- "$DESTDIR$run_directory"/claims/*
   if ! exists "$1"; then return; fi
-  unreadable=$(env -i "PATH=$PATH" LC_ALL=C "$node" "$source/dist/hook.cjs" --unreadable-claims "$state" 2>&1) && return
+  unreadable=$(env -i "PATH=$PATH" LC_ALL=C "$node" "$source/dist/hook.cjs" --unreadable-claims "$DESTDIR$run_directory" 2>&1) && return
   printf '%s\n' "$unreadable" | while IFS= read -r line; do warn "$line"; done
   fail 'this version cannot read what devices are held by, and could not give them back; nothing was replaced' \
     'first let the installed version give them back: shut the guests down, vfio-hook reattach, vfio-hook recover' \
@@ -697,13 +650,19 @@ uninstall_all() {
     if [ -n "$other" ]; then
       fail "vfio-hook is installed with PREFIX=$other, and this is PREFIX=$PREFIX" "PREFIX=$other ./install.sh --uninstall"
     fi
+    refuse_beside_package
     say "there is nothing to remove: no $DESTDIR$manifest"
     return
   fi
   if [ "$locked" = no ] && [ "$dry_run" = no ]; then
-    under_locks
+    set -- sh "$source/install.sh" --uninstall --locks-are-held
+    if [ "$force" = yes ]; then set -- "$@" --force; fi
+    export DESTDIR PREFIX
+    under_locks "$@"
   fi
   if [ "$force" = no ]; then check_claims; fi
+  # Where it was put, whatever SBINDIR is now.
+  program=$(listed f | sed -n '/bin\/vfio-hook$/p')
   uninstall_hook
   disable_unit
   # A start that waits for its lock meanwhile looks for this file when it has it (src/engine/hand-over.ts).
@@ -726,81 +685,10 @@ uninstall_all() {
   reload_libvirt
 }
 
-# under_locks: does not come back: this script runs again, while no run of the hook is at work and none begins that takes
-# devices: each of those locks a group, and looks then whether the program is still there. The locks are those of
-# src/engine/lock.ts, taken in the order of src/engine/lock-name.ts.
-under_locks() {
-  locks=$DESTDIR/run/vfio-hook/locks
-  if [ -z "$DESTDIR" ]; then
-    for directory in "${locks%/*}" "$locks"; do
-      [ -d "$directory" ] || mkdir -m 700 "$directory" || fail "cannot make the directory $directory"
-    done
-    for group in /sys/kernel/iommu_groups/*; do
-      if [ -d "$group" ]; then (umask 077 && : >>"$locks/group-${group##*/}"); fi
-    done
-  fi
-  set -- sh "$source/install.sh" --uninstall --locks-are-held
-  if [ "$force" = yes ]; then set -- "$@" --force; fi
-  # Names of locks have no blanks, and nothing that the shell would expand.
-  for lock in $(last_locks_first); do
-    # A host without flock(1) has no run that could take one.
-    if [ -f "$locks/$lock" ] && command -v flock >/dev/null; then set -- flock -w 30 -E 75 "$locks/$lock" "$@"; fi
-  done
-  export DESTDIR PREFIX
-  status=0
-  "$@" || status=$?
-  if [ $status = 75 ]; then
-    fail 'a run of vfio-hook is at work on devices, and was not done in 30 s; nothing was removed' \
-      'see what it does: vfio-hook status; then try again'
-  fi
-  exit $status
-}
-
-# last_locks_first: the names of all locks that there are, in the opposite of the order in which they are taken
-last_locks_first() {
-  cd "$locks" 2>/dev/null || return 0
-  printf '%s\n' group-* | sort -t - -k 2,2nr
-  printf '%s\n' shared-* | sort -r
-  printf '%s\n' claim-* | sort -r
-}
-
-# check_claims: whoever holds devices would never give them back without the program
-check_claims() {
-  warn_unseen
-  guests=0 by_hand=0 programs=0
-  for claim in "$DESTDIR"/run/vfio-hook/claims/*; do
-    case ${claim##*/} in
-      '*') ;;
-      manual-*) by_hand=$((by_hand + 1)) ;;
-      run-*) programs=$((programs + 1)) ;;
-      *) guests=$((guests + 1)) ;;
-    esac
-  done
-  if [ "$guests$by_hand$programs" = 000 ]; then return; fi
-  holders=''
-  set --
-  if [ $guests != 0 ]; then
-    holders="$holders, by guests ($guests)"
-    set -- "$@" 'shut the guests down; what is left then: vfio-hook recover'
-  fi
-  if [ $by_hand != 0 ]; then
-    holders="$holders, by hand with vfio-hook detach ($by_hand)"
-    addresses=$(sed -n 's/.*"address": *"\([0-9a-f:.]*\)".*/\1/p' "$DESTDIR"/run/vfio-hook/claims/manual-* |
-      sort -u | paste -s -d ' ' -)
-    set -- "$@" "vfio-hook reattach ${addresses:-ADDRESS (see vfio-hook status)}"
-  fi
-  if [ $programs != 0 ]; then
-    holders="$holders, by programs of vfio-hook run ($programs)"
-    set -- "$@" 'end the programs that vfio-hook run started'
-  fi
-  fail "devices are still held${holders#,}: see $DESTDIR/run/vfio-hook/claims" "$@" \
-    'then try again; --force leaves the devices as they are'
-}
-
 uninstall_hook() {
   if ! exists "$DESTDIR$link"; then
     :
-  elif [ "$(readlink "$DESTDIR$link" 2>/dev/null)" != "$PREFIX/sbin/vfio-hook" ]; then
+  elif [ "$(readlink "$DESTDIR$link" 2>/dev/null)" != "$program" ]; then
     warn "$DESTDIR$link is not the link that was installed: it stays"
     if exists "$DESTDIR$kept"; then warn "$DESTDIR$kept and $DESTDIR$wrapper stay as well"; fi
     return
@@ -826,6 +714,7 @@ for argument in "$@"; do
   case $argument in
     --uninstall) action=uninstall ;;
     --scripts) take_scripts=yes ;;
+    --files) action=files ;;
     --dry-run) dry_run=yes ;;
     --force) force=yes ;;
     # Only this script itself says so: see under_locks.
@@ -840,18 +729,16 @@ for argument in "$@"; do
       ;;
   esac
 done
-if [ "$force" = yes ] && [ "$action" = install ]; then
+if [ "$force" = yes ] && [ "$action" != uninstall ]; then
   printf 'install.sh: error: --force goes with --uninstall only\n' >&2
   exit 2
 fi
 
-if [ "$take_scripts" = yes ] && [ "$action" = uninstall ]; then
-  printf 'install.sh: error: --scripts does not go with --uninstall\n' >&2
+if [ "$take_scripts" = yes ] && [ "$action" != install ]; then
+  printf 'install.sh: error: --scripts does not go with --uninstall and --files\n' >&2
   exit 2
 fi
 
-DESTDIR=${DESTDIR-}
-PREFIX=${PREFIX:-/usr}
 case $DESTDIR in /) DESTDIR='' ;; */) DESTDIR=${DESTDIR%/} ;; esac
 case $PREFIX in */) PREFIX=${PREFIX%/} ;; esac
 case $DESTDIR in '' | /*) ;; *) fail "DESTDIR is no absolute path: $DESTDIR" ;; esac
@@ -859,14 +746,27 @@ case $PREFIX in /?*) ;; *) fail "PREFIX is no absolute path below /: $PREFIX" ;;
 case $DESTDIR$PREFIX in *"$newline"*) fail 'DESTDIR and PREFIX must not contain a line break' ;; esac
 # The systemd unit has it in a line in which other characters mean something.
 case $PREFIX in *[!A-Za-z0-9/._+-]*) fail "PREFIX may have letters, digits and / . _ + - only: $PREFIX" ;; esac
+SBINDIR=${SBINDIR:-$PREFIX/sbin}
+case $SBINDIR in */) SBINDIR=${SBINDIR%/} ;; esac
+case $SBINDIR in
+  *[!A-Za-z0-9/._+-]*) fail "SBINDIR may have letters, digits and / . _ + - only: $SBINDIR" ;;
+  /*/bin | /*/sbin | /bin | /sbin) ;;
+  *) fail "SBINDIR is no absolute path that ends in bin or sbin: $SBINDIR" ;;
+esac
+program=$SBINDIR/vfio-hook
 if [ -z "$DESTDIR" ] && [ "$dry_run" = no ] && [ "$(id -u)" != 0 ]; then
   fail 'only root can install into the system' "sudo $0"
 fi
-source=$(cd "$(dirname "$0")" && pwd -P)
 share=$PREFIX/share/vfio-hook
 documents=$PREFIX/share/doc/vfio-hook
 lib=$PREFIX/lib/vfio-hook
+# What --uninstall removes; and what a package says of itself.
 manifest=$share/installed
+package=$share/package
+# shellcheck disable=SC2034 # for packaging/system.sh
+held_remedy='then try again; --force leaves the devices as they are'
+# shellcheck disable=SC2034
+busy_result='nothing was removed'
 # Where systemd looks.
 case $PREFIX in
   /usr | /usr/local) units=$PREFIX/lib/systemd/system ;;
@@ -875,5 +775,6 @@ esac
 
 case $action in
   install) install_all ;;
+  files) install_files ;;
   uninstall) uninstall_all ;;
 esac

@@ -1,7 +1,8 @@
 #!/bin/sh
 # What libvirt runs as /etc/libvirt/hooks/qemu; called vfio-hook it is the command. libvirt runs it at five moments of
 # every guest's life: here, in less than a millisecond, ends every call that has nothing to do, and Node is found for
-# the others. These lines may only err towards starting Node.
+# the others. These lines may only err towards starting Node. The build puts the values of
+# src/distribution.ts where one of their names stands between two @.
 
 # The program of vfio-hook run gets the caller's variables: also those that are called like one of these lines'.
 case $0/${1-} in
@@ -13,7 +14,7 @@ chosen_node=''
 program=''
 
 callers_path=${PATH-}
-PATH=/usr/sbin:/usr/bin:/sbin:/bin
+PATH=@PROGRAM_DIRECTORIES@
 export PATH
 
 guest=${1-}
@@ -45,7 +46,7 @@ configured_guests() {
 # Scripts of a guest, in the tree of the usual dispatchers: beside hooks/qemu, unless an earlier hook was kept, which goes on
 # with them. A guest is called by any name, but none with a slash.
 has_scripts() {
-    [ "$0" = /etc/libvirt/hooks/qemu ] || return 1
+    [ "$0" = @LIBVIRT@/hooks/qemu ] || return 1
     case $guest in '' | . | .. | */*) return 1 ;; esac
     [ -e "$0.d/$guest/$call" ] && [ ! -e "$0.d/00-kept-by-vfio-hook" ]
 }
@@ -102,7 +103,7 @@ is_root() { [ -O / ] || [ "$(id -u)" = 0 ]; }
 find_node() {
     problem='there is no Node.js on this host'
     hint='install it (apt install nodejs) or run install.sh again with NODE=/path/to/node'
-    for node in "$chosen_node" /usr/bin/node /usr/bin/nodejs /bin/node /usr/local/bin/node; do
+    for node in "$chosen_node" @NODE_PLACES@; do
         if [ ! -f "$node" ] || [ ! -x "$node" ]; then continue; fi
         # What a user runs for itself may be its own.
         is_root || return 0

@@ -1,6 +1,7 @@
 # The rule for what root runs: every component of its path, from /, and every link on the way belongs to root, and
-# neither group nor others may write to it; a sticky bit does not excuse. Else somebody could put another program there.
-# The build puts these lines into the launcher, install.sh reads them, src/host/only-root.ts says the same.
+# neither group nor others may write to it; a sticky bit does not excuse, but for the store that src/distribution.ts
+# names. Else somebody could put another program there. The build fills in the store and puts these lines into the
+# launcher, install.sh reads them, src/host/only-root.ts says the same.
 
 # only_root_can_replace PATH: if not, `fault` says because of what
 only_root_can_replace() {
@@ -48,8 +49,8 @@ are_only_roots() {
         return 1
     fi
     for state in $states; do
-        case $state in
-        0:l* | 0:?????-??-*) ;;
+        case "$state $1" in
+        0:l* | 0:?????-??-* | '0:drwxrwxr-t @STORE@') ;;
         0:*)
             fault="others than root may write to $1 (${state#0:})"
             return 1

@@ -6,6 +6,9 @@
 import { build, type BuildOptions } from 'esbuild';
 import { createHash } from 'node:crypto';
 import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { readableVersions } from '../src/claim/decode.ts';
+import * as distribution from '../src/distribution.ts';
 import { thirdPartyLicences } from './licences.ts';
 
 const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string };
@@ -28,11 +31,25 @@ const common: BuildOptions = {
   external: ['typescript'],
 };
 
-/** The launcher with the files that it includes, each in the place of a line `# include NAME`. */
-function launcher(): string {
-  return readFileSync('hooks/launcher.sh', 'utf8').replace(/^# include (\S+)\n/gm, (_, name: string) =>
-    readFileSync(`hooks/${name}`, 'utf8'),
-  );
+/** What sh gets of the source: a name and a text each. */
+const settings: ReadonlyMap<string, string> = new Map([
+  ['PREFIX', distribution.PREFIX],
+  ['LIBVIRT', distribution.LIBVIRT],
+  ['PROGRAM_DIRECTORIES', distribution.PROGRAM_DIRECTORIES.join(':')],
+  ['NODE_PLACES', distribution.NODE_PLACES.join(' ')],
+  ['STORE', distribution.STORE],
+  ['CLAIM_VERSIONS', readableVersions.join(' ')],
+]);
+
+/** A file of sh, with the files that it includes each in the place of a line `# include NAME`, and the settings for `@NAME@`. */
+function shell(file: string): string {
+  return readFileSync(file, 'utf8')
+    .replace(/^# include (\S+)\n/gm, (_, name: string) => readFileSync(join(dirname(file), name), 'utf8'))
+    .replace(/@([A-Z_]+)@/g, (_, name: string) => {
+      const value = settings.get(name);
+      if (value === undefined) throw new Error(`${file}: nothing is called ${name}`);
+      return value;
+    });
 }
 
 const inputs: string[] = [];
@@ -74,7 +91,13 @@ const hook = await bundle('hooks/qemu.ts', {
   banner: { js: `// parts: ${directory}` },
 });
 writeFileSync(`${out}/hook.cjs`, hook);
-writeFileSync(`${out}/vfio-hook`, launcher());
+writeFileSync(`${out}/vfio-hook`, shell('hooks/launcher.sh'));
 chmodSync(`${out}/vfio-hook`, 0o755);
-writeFileSync(`${out}/only-root.sh`, readFileSync('hooks/only-root.sh'));
+for (const file of [
+  'hooks/only-root.sh',
+  'packaging/system.sh',
+  'packaging/maintainer.sh',
+  'packaging/before-install.sh',
+])
+  writeFileSync(`${out}/${basename(file)}`, shell(file));
 writeFileSync(`${out}/THIRD-PARTY-LICENCES.txt`, thirdPartyLicences(inputs));

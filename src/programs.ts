@@ -1,3 +1,4 @@
+import { PROGRAM_DIRECTORIES } from './distribution.ts';
 import { VfioHookError } from './errors.ts';
 import { systemFailure } from './failure.ts';
 import { advice, type Hint } from './hint.ts';
@@ -65,11 +66,16 @@ export function packagesOf(programs: readonly string[]): string {
   return [...new Set(programs.map((program) => packages[program] ?? program))].join(', ');
 }
 
+/** In words: `/usr/sbin, /usr/bin, /sbin and /bin`. */
+export function programPlaces(): string {
+  return PROGRAM_DIRECTORIES.join(', ').replace(/, (\S+)$/, ' and $1');
+}
+
 /** The error of a program that could not be started, for this errno: without it VH_INSTALLATION with the package. */
 export function notStarted(program: string, errno: string, cause?: unknown): VfioHookError {
   if (errno !== 'ENOENT' && errno !== 'EACCES')
     return systemFailure(`cannot start the program ${program}`, errno, { cause });
-  const place = program.startsWith('/') ? '' : ' in /usr/sbin, /usr/bin, /sbin and /bin';
+  const place = program.startsWith('/') ? '' : ` in ${programPlaces()}`;
   return new VfioHookError(
     'VH_INSTALLATION',
     errno === 'ENOENT'

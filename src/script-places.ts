@@ -2,8 +2,10 @@
  * Where the scripts of a guest are, for the hook that runs them, the plan that shows them, and the doctor that looks at them.
  */
 
+import { LIBVIRT } from './distribution.ts';
+
 /** The tree of the usual dispatchers: `GUEST/OPERATION/SUB-OPERATION/NAME` below it. */
-export const SCRIPT_TREE = '/etc/libvirt/hooks/qemu.d';
+export const SCRIPT_TREE = `${LIBVIRT}/hooks/qemu.d`;
 
 /** Operation and sub-operation of scripts that run for a device between its unbind and its bind. No call of libvirt is named so. */
 export const BETWEEN = ['prepare', 'between'] as const;

@@ -63,8 +63,11 @@ describe('the build', () => {
     assert.deepEqual(Object.keys(contents(built)), [
       ...parts.map((part) => join(partsDirectory(built), part)),
       'THIRD-PARTY-LICENCES.txt',
+      'before-install.sh',
       'hook.cjs',
+      'maintainer.sh',
       'only-root.sh',
+      'system.sh',
       'vfio-hook',
     ]);
     const { version } = JSON.parse(readFileSync(join(repository, 'package.json'), 'utf8')) as {

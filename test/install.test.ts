@@ -164,11 +164,12 @@ beforeEach(() => {
   mkdirSync(root);
   copyFileSync(join(repository, 'install.sh'), join(source, 'install.sh'));
   copyFileSync(join(fixtures, 'launcher'), join(source, 'dist/vfio-hook'));
-  copyFileSync(join(repository, 'hooks/only-root.sh'), join(source, 'dist/only-root.sh'));
+  for (const file of ['only-root.sh', 'system.sh', 'maintainer.sh'])
+    copyFileSync(join(repository, 'dist', file), join(source, 'dist', file));
   build(PARTS, { 'cli.cjs': 'cli', 'config.cjs': 'config' });
   writeFileSync(join(source, 'logrotate/vfio-hook'), 'rotate');
   writeFileSync(join(source, 'schema/vfio-hook.schema.json'), '{}');
-  writeFileSync(join(source, 'systemd', UNIT), 'ExecStart=@PREFIX@/sbin/vfio-hook recover');
+  writeFileSync(join(source, 'systemd', UNIT), 'ExecStart=@COMMAND@ recover');
   writeFileSync(join(source, 'systemd', LATENCY), 'latency');
   writeFileSync(join(source, 'man/vfio-hook.8'), 'manual');
   writeFileSync(join(source, 'man/vfio-hook.yaml.5'), 'format');
@@ -217,10 +218,12 @@ function stub(name: string, text: string): void {
 }
 
 describe('install.sh', () => {
-  it('passes shellcheck (skipped without it)', function () {
-    const { error, status, stdout } = spawnSync('shellcheck', [join(repository, 'install.sh')], {
-      encoding: 'utf8',
-    });
+  it('and the scripts of packages pass shellcheck (skipped without it)', function () {
+    const { error, status, stdout } = spawnSync(
+      'shellcheck',
+      ['-x', '-P', 'SCRIPTDIR', 'install.sh', 'dist/maintainer.sh', 'dist/before-install.sh'],
+      { cwd: repository, encoding: 'utf8' },
+    );
     if (error) this.skip();
     assert.equal(status, 0, stdout);
   });
@@ -268,6 +271,8 @@ describe('install.sh', () => {
         [`${LIB}/${PARTS}/cli.cjs`]: 'f 644 cli',
         [`${LIB}/${PARTS}/config.cjs`]: 'f 644 config',
         [`${LIB}/hook.cjs`]: `f 644 // parts: ${PARTS}\n`,
+        [`${LIB}/install.sh`]: `f 644 ${readFileSync(join(source, 'install.sh'), 'latin1')}`,
+        [`${LIB}/system.sh`]: `f 644 ${readFileSync(join(source, 'dist/system.sh'), 'latin1')}`,
         '/usr/sbin': 'd 755',
         [PROGRAM]: `f 755 ${filledIn(launcher)}`,
         '/usr/share': 'd 755',
@@ -399,7 +404,7 @@ describe('install.sh', () => {
     /** What lies in the directory of the program, without the directories. */
     const inLib = (): string[] =>
       Object.entries(tree()).flatMap(([path, text]) =>
-        path.startsWith(`${LIB}/`) && text.startsWith('f')
+        path.startsWith(`${LIB}/`) && path.endsWith('.cjs') && text.startsWith('f')
           ? [`${path.slice(LIB.length + 1)}: ${text.slice(6)}`]
           : [],
       );
@@ -693,7 +698,7 @@ describe('install.sh', () => {
 
     it('without a build', () => {
       rmSync(join(source, 'dist'), { recursive: true });
-      const { err } = fails(error('there is no \\S+/dist/vfio-hook\\n'));
+      const { err } = fails(error('there is no \\S+/dist/system\\.sh\\n'));
       assert.match(err, /install\.sh: hint: npm ci && npm run build\n$/);
     });
 

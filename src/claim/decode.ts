@@ -38,6 +38,11 @@ export function encodeClaim(value: Claim): string {
   return `${JSON.stringify(value, null, 1)}\n`;
 }
 
+/** Each `version` of a claim file that this program reads; the scripts of packages look for another one before an upgrade. */
+export const readableVersions = [2, 3] as const;
+
+type ReadableVersion = (typeof readableVersions)[number];
+
 class Deviation extends Error {}
 
 type Json = Readonly<Record<string, unknown>>;
@@ -61,10 +66,12 @@ function claim(json: Json): Claim {
   };
 }
 
-function versionOf(json: Json): 2 | 3 {
-  const version = json['version'];
-  if (version !== 2 && version !== 3)
-    throw new Deviation(`its version is ${JSON.stringify(version)}, not 2 or 3`);
+function versionOf(json: Json): ReadableVersion {
+  const version = readableVersions.find((readable) => readable === json['version']);
+  if (version === undefined)
+    throw new Deviation(
+      `its version is ${JSON.stringify(json['version'])}, not ${readableVersions.join(' or ')}`,
+    );
   const tooNew = ['holds', 'unsafeInterrupts'].find((key) => version === 2 && json[key] !== undefined);
   if (tooNew !== undefined) throw new Deviation(`version 2 has no ${tooNew}`);
   return version;

@@ -1,3 +1,4 @@
+import { LIBVIRT } from '../distribution.ts';
 import type { Command, OptionSpec } from './command.ts';
 import { hanging, wrap, wrapCommand } from './render/fit.ts';
 
@@ -18,7 +19,7 @@ export function overview(commands: readonly Command[], columns: number | undefin
     '',
     ...wrap(
       'Hands host PCI devices to libvirt guests and puts back exactly what was there. libvirt runs it as ' +
-        '/etc/libvirt/hooks/qemu; the commands show what it does, what it would do, and get things back.',
+        `${LIBVIRT}/hooks/qemu; the commands show what it does, what it would do, and get things back.`,
       width,
     ),
     '',

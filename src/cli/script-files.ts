@@ -3,7 +3,7 @@ import { dirname, join, resolve } from 'node:path';
 import { VfioHookError } from '../errors.ts';
 import { advice } from '../hint.ts';
 import type { ScriptFile } from '../import/import.ts';
-import { libvirtMoments } from '../script-places.ts';
+import { libvirtMoments, SCRIPT_TREE } from '../script-places.ts';
 import { shownPath } from '../text.ts';
 import { cannotRead } from './operand.ts';
 
@@ -107,7 +107,7 @@ function noScript(message: string): VfioHookError {
   return new VfioHookError('VH_FILE', message, {
     hints: [
       advice(
-        'scripts of the usual dispatchers are in /etc/libvirt/hooks/qemu.d/GUEST; --from DIRECTORY names another place',
+        `scripts of the usual dispatchers are in ${SCRIPT_TREE}/GUEST; --from DIRECTORY names another place`,
       ),
     ],
   });

@@ -2,7 +2,8 @@ import type { Host } from '../host/host.ts';
 import { sysfs } from '../pci/sysfs.ts';
 import { target, word } from './files.ts';
 import { advice, command, type Hint } from '../hint.ts';
-import { places, programDirectories } from './places.ts';
+import { PROGRAM_DIRECTORIES } from '../distribution.ts';
+import { places } from './places.ts';
 
 /** The words of the kernel's command line. */
 export function kernelArguments(host: Host): string[] {
@@ -45,7 +46,7 @@ export function removeKernelArgument(argument: string): Hint[] {
 }
 
 function has(host: Host, program: string): boolean {
-  return programDirectories.some((directory) => host.status(`${directory}/${program}`) !== undefined);
+  return PROGRAM_DIRECTORIES.some((directory) => host.status(`${directory}/${program}`) !== undefined);
 }
 
 /** A line of modprobe's configuration (modprobe.d(5)), and the file that it is in. */

@@ -6,7 +6,8 @@ import { failure, ok, unknown, type Found } from './finding.ts';
 import { advice, command } from '../hint.ts';
 import { ourEntries } from './installed.ts';
 import { usedNode } from './node.ts';
-import { places, programDirectories } from './places.ts';
+import { PROGRAM_DIRECTORIES } from '../distribution.ts';
+import { places } from './places.ts';
 
 /** The profiles under which distributions confine the daemons that run hooks. */
 const PROFILE = /^(?:\/usr\/s?bin\/)?(libvirtd|virtqemud)(?:\/\/\S+)? \(enforce\)$/;
@@ -63,7 +64,7 @@ function attribute(host: Host, pid: number): string | undefined {
 
 function isAllowed(host: Host, path: string, profile: string): boolean {
   const directory = path.slice(0, path.lastIndexOf('/'));
-  if (programDirectories.some((allowed) => allowed === directory)) return true;
+  if (PROGRAM_DIRECTORIES.some((allowed) => allowed === directory)) return true;
   if (path.startsWith(`${places.hooks}/`)) return true;
   const additions = host.read(`${places.appArmorLocal}/usr.sbin.${profile}`) ?? '';
   return additions

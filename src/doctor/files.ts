@@ -1,6 +1,6 @@
 import type { FileStatus, Host } from '../host/host.ts';
 import { escapeControl, shellWord } from '../text.ts';
-import { programDirectories } from './places.ts';
+import { PROGRAM_DIRECTORIES } from '../distribution.ts';
 
 /** Links that Linux follows on the way to one file (MAXSYMLINKS, include/linux/namei.h). */
 const MOST_LINKS = 40;
@@ -59,9 +59,9 @@ export function head(host: Host, path: string, bytes: number): string | undefine
 
 /** Where the hook's children find a program; undefined where they do not. */
 export function programPath(host: Host, name: string): string | undefined {
-  return programDirectories
-    .map((directory) => `${directory}/${name}`)
-    .find((path) => isExecutable(target(host, path)?.status));
+  return PROGRAM_DIRECTORIES.map((directory) => `${directory}/${name}`).find((path) =>
+    isExecutable(target(host, path)?.status),
+  );
 }
 
 /** A path in a command: a word of the shell. A name that cannot be shown is a pattern of its escaped form. */

@@ -7,7 +7,14 @@ import { dropIns, isOurs, launcherOf, ourEntries, programOf } from './installed.
 import { openingFor, type Opening } from '../host/only-root.ts';
 import { octal } from '../text.ts';
 import { places } from './places.ts';
-import { install, options, packagesOf, unfitSentence, type OptionedProgram } from '../programs.ts';
+import {
+  install,
+  options,
+  packagesOf,
+  programPlaces,
+  unfitSentence,
+  type OptionedProgram,
+} from '../programs.ts';
 
 /** libvirt has a hook that is us, or one that calls us. */
 export const hookInstalled: Check = {
@@ -154,7 +161,7 @@ export const programs: Check = {
     const missing = PROGRAMS.filter((name) => programPath(host, name) === undefined);
     if (missing.length > 0) {
       return failure(
-        `missing in /usr/sbin, /usr/bin, /sbin and /bin: ${missing.join(', ')}`,
+        `missing in ${programPlaces()}: ${missing.join(', ')}`,
         advice(`install ${packagesOf(missing)}`),
       );
     }

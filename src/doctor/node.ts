@@ -5,7 +5,7 @@ import { failure, ok, warning } from './finding.ts';
 import { advice, command } from '../hint.ts';
 import { launcherOf, writtenInto } from './installed.ts';
 import { openingFor } from '../host/only-root.ts';
-import { nodePaths } from './places.ts';
+import { NODE_PLACES } from '../distribution.ts';
 
 /** The oldest Node.js that the compiled files are made for: major version times a thousand, and minor. */
 const OLDEST = 18_020;
@@ -20,7 +20,7 @@ export function usedNode(host: Host): {
 } {
   const launcher = launcherOf(host);
   const chosen = launcher === undefined ? undefined : writtenInto(host, launcher, 'chosen_node');
-  const there = [...new Set([...(chosen === undefined ? [] : [chosen]), ...nodePaths])]
+  const there = [...new Set([...(chosen === undefined ? [] : [chosen]), ...NODE_PLACES])]
     .filter((candidate) => isExecutable(target(host, candidate)?.status))
     .map((candidate) => ({ path: candidate, found: openingFor(host, candidate)?.found }));
   const usable = there.findIndex(({ found }) => found === undefined);
@@ -51,7 +51,7 @@ export const node: Check = {
     }
     if (path === undefined) {
       return failure(
-        `there is none where the hook looks (${[...new Set([...(chosen === undefined ? [] : [chosen]), ...nodePaths])].join(', ')}): guests with host devices do not start`,
+        `there is none where the hook looks (${[...new Set([...(chosen === undefined ? [] : [chosen]), ...NODE_PLACES])].join(', ')}): guests with host devices do not start`,
         command('apt install nodejs || dnf install nodejs'),
         command('NODE=/usr/bin/node ./install.sh'),
       );

@@ -1,3 +1,5 @@
+import { COMMAND, LIBVIRT } from '../distribution.ts';
+
 /**
  * Where the doctor looks, besides the places of src/pci/sysfs.ts. It reads all of them through the port and
  * writes none.
@@ -28,27 +30,21 @@ export const places = {
   systemd: '/run/systemd/system',
   units: ['/etc/systemd/system', '/usr/lib/systemd/system', '/lib/systemd/system'],
 
-  hooks: '/etc/libvirt/hooks',
-  hook: '/etc/libvirt/hooks/qemu',
-  dropIns: '/etc/libvirt/hooks/qemu.d',
-  keptHook: '/etc/libvirt/hooks/qemu.kept-by-vfio-hook',
-  command: '/usr/sbin/vfio-hook',
+  hooks: `${LIBVIRT}/hooks`,
+  hook: `${LIBVIRT}/hooks/qemu`,
+  dropIns: `${LIBVIRT}/hooks/qemu.d`,
+  keptHook: `${LIBVIRT}/hooks/qemu.kept-by-vfio-hook`,
+  command: COMMAND,
   /** Its time is that of the last claim that was written or removed, so of a run of the hook. */
   claims: '/run/vfio-hook/claims',
   /** Made by install.sh after it has let libvirt reload. */
   reloaded: '/run/vfio-hook/libvirt-reloaded',
-  guests: '/etc/libvirt/qemu',
+  guests: `${LIBVIRT}/qemu`,
 
-  qemuConf: '/etc/libvirt/qemu.conf',
+  qemuConf: `${LIBVIRT}/qemu.conf`,
   users: '/etc/passwd',
   groups: '/etc/group',
   appArmorProfiles: '/sys/kernel/security/apparmor/profiles',
   appArmorLocal: '/etc/apparmor.d/local',
   selinux: '/sys/fs/selinux',
 } as const;
-
-/** The directories of childEnvironment, where every child of the hook is looked for. */
-export const programDirectories = ['/usr/sbin', '/usr/bin', '/sbin', '/bin'] as const;
-
-/** Where hooks/launcher.sh looks for Node.js, after the one that was chosen at installation. */
-export const nodePaths = ['/usr/bin/node', '/usr/bin/nodejs', '/bin/node', '/usr/local/bin/node'] as const;

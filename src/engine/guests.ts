@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { LIBVIRT } from '../distribution.ts';
 import type { DefinedDomain, Domain } from '../domain/domain.ts';
 import { outlineXml } from '../domain/outline.ts';
 import { parseDomain } from '../domain/parse.ts';
@@ -7,9 +8,9 @@ import type { Host } from '../host/host.ts';
 /** Where libvirt keeps what it knows of guests (src/qemu/qemu_conf.c:virQEMUDriverConfigNew). */
 export const guestDirectories = {
   /** Definitions, `NAME.xml` each (src/conf/domain_conf.c:virDomainConfigFile). */
-  defined: '/etc/libvirt/qemu',
+  defined: `${LIBVIRT}/qemu`,
   /** Links to the definitions of those that start with the host. */
-  autostart: '/etc/libvirt/qemu/autostart',
+  autostart: `${LIBVIRT}/qemu/autostart`,
   /** The state of those that run; a transient guest has a file only here. */
   running: '/run/libvirt/qemu',
 } as const;

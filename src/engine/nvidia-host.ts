@@ -1,4 +1,5 @@
 import type { Claim } from '../claim/claim.ts';
+import { PROGRAM_DIRECTORIES } from '../distribution.ts';
 import type { Host } from '../host/host.ts';
 import { boundDriver } from '../observe/bound-driver.ts';
 import { isLoaded } from '../observe/loaded-modules.ts';
@@ -12,8 +13,8 @@ import { sysfs } from '../pci/sysfs.ts';
 import { nvidiaUnits } from '../resource/nvidia/units.ts';
 import type { NvidiaHost } from '../resource/nvidia/wishes.ts';
 
-/** Where distributions have nvidia-smi, of the places that programs are started from. */
-const SMI = ['/usr/bin/nvidia-smi', '/usr/sbin/nvidia-smi', '/bin/nvidia-smi'];
+/** Where nvidia-smi may be. */
+const SMI = PROGRAM_DIRECTORIES.map((directory) => `${directory}/nvidia-smi`);
 
 /**
  * What there is of NVIDIA's driver, where one of these devices is a card that is on it, or was before an unfinished start

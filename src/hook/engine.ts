@@ -12,6 +12,7 @@ import { fileSink, type Sink } from '../log/file.ts';
 import { hasJournal, journalSink } from '../log/journal.ts';
 import { hookLog, type HookLog } from '../log/quiet.ts';
 import { sysfs } from '../pci/sysfs.ts';
+import { LIBVIRT } from '../distribution.ts';
 import { SCRIPT_TREE } from '../script-places.ts';
 import { findBetween, type ScriptTree } from './script-tree.ts';
 
@@ -33,7 +34,7 @@ export interface Locations {
 }
 
 /** Where libvirt calls a hook whose scripts lie in `qemu.d` beside it. */
-const HOOK = '/etc/libvirt/hooks/qemu';
+const HOOK = `${LIBVIRT}/hooks/qemu`;
 /** What install.sh makes where it has kept an earlier hook: that one, which may have run the scripts, goes on with it. */
 const KEPT = `${SCRIPT_TREE}/00-kept-by-vfio-hook`;
 const REAL_TREE: ScriptTree = { directory: SCRIPT_TREE, uid: 0 };

@@ -11,7 +11,8 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { nodePaths } from '../../src/doctor/places.ts';
+import { openingFor } from '../../src/host/only-root.ts';
+import type { Host } from '../../src/host/host.ts';
 import { guest, hostdev, pci } from '../domain/documents.ts';
 import { directoryOfPrograms, repository } from '../hook/compiled.ts';
 import { launcher, shells, type Shell } from './launched.ts';
@@ -27,10 +28,13 @@ function needsRoot(context: Mocha.Context): void {
 }
 
 /** What the rule says of a path: undefined when only root can replace what is there. */
-function judge(path: string, shell: Shell = ['sh']): string | undefined {
+function judge(
+  path: string,
+  shell: Shell = ['sh'],
+  rule = join(repository, 'hooks/only-root.sh'),
+): string | undefined {
   const script = '. "$1"; if only_root_can_replace "$2"; then echo fine; else printf "not: %s" "$fault"; fi';
   const [program, ...args] = shell;
-  const rule = join(repository, 'hooks/only-root.sh');
   const { stdout, stderr } = spawnSync(program, [...args, '-c', script, 'sh', rule, path], {
     encoding: 'utf8',
   });
@@ -155,11 +159,47 @@ describe('the rule for what root runs: only root can replace it', () => {
   });
 });
 
-describe('where Node is looked for', () => {
-  it('is the same for the launcher, install.sh and doctor', () => {
-    const list = `${nodePaths.join(' ')}; do`;
-    assert.ok(readFileSync(join(repository, 'hooks/launcher.sh'), 'utf8').includes(`"$chosen_node" ${list}`));
-    assert.ok(readFileSync(join(repository, 'install.sh'), 'utf8').includes(`for node in ${list}`));
+describe('a store', () => {
+  const store = { '/': 0o755, '/nix': 0o755, '/nix/store': 0o1775, '/nix/store/node': 0o755 };
+
+  /** The first component that breaks the rule, on a host where only these paths are. */
+  function broken(modes: Readonly<Record<string, number>>, trusted: string): string | undefined {
+    const host = {
+      status: (path: string) => {
+        const mode = modes[path];
+        return mode === undefined ? undefined : ({ kind: 'directory', mode, uid: 0, gid: 0 } as const);
+      },
+      readLink: () => undefined,
+    };
+    return openingFor(host as unknown as Host, '/nix/store/node', { uid: 0, store: trusted })?.path;
+  }
+
+  it('is trusted with its sticky bit, and nothing else is with one', () => {
+    assert.equal(broken(store, '/nix/store'), undefined);
+    assert.equal(broken(store, ''), '/nix/store');
+    assert.equal(broken({ ...store, '/nix/store': 0o775 }, '/nix/store'), '/nix/store');
+    assert.equal(broken({ ...store, '/nix/store': 0o1777 }, '/nix/store'), '/nix/store');
+    assert.equal(broken({ ...store, '/nix': 0o1775 }, '/nix/store'), '/nix');
+  });
+
+  it('is the same for the launcher', function () {
+    needsRoot(this);
+    const top = directoryOfPrograms();
+    const [place, file] = [join(top, 'store'), join(top, 'store/node')];
+    mkdirSync(place);
+    writeFileSync(file, '', { mode: 0o755 });
+    const rule = join(top, 'only-root.sh');
+    const text = readFileSync(join(repository, 'hooks/only-root.sh'), 'utf8');
+    writeFileSync(rule, text.replace('@STORE@', place));
+    for (const [mode, good] of [
+      [0o1775, true],
+      [0o775, false],
+      [0o1777, false],
+    ] as const) {
+      chmodSync(place, mode);
+      assert.equal(judge(file, ['sh'], rule) === undefined, good, mode.toString(8));
+      assert.match(judge(file) ?? '', /others than root may write to \S+\/store /);
+    }
   });
 });
 

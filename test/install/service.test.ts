@@ -20,7 +20,7 @@ function needs(context: Mocha.Context, program: string): void {
 function unit(): string {
   const file = join(temporaryDirectory(), UNIT);
   const text = readFileSync(join(repository, 'systemd', UNIT), 'utf8');
-  writeFileSync(file, text.replace('@PREFIX@/sbin/vfio-hook', '/bin/true').replaceAll('@PREFIX@', '/usr'));
+  writeFileSync(file, text.replace('@COMMAND@', '/bin/true').replaceAll('@PREFIX@', '/usr'));
   return file;
 }
 

@@ -3,6 +3,7 @@ import { writeGuestConfig, writeNewFile } from '../../engine/write-config.ts';
 import { VfioHookError } from '../../errors.ts';
 import { importScripts as importThem } from '../../import/import.ts';
 import { importedText } from '../../import/report.ts';
+import { SCRIPT_TREE } from '../../script-places.ts';
 import { shownPath } from '../../text.ts';
 import { machineOption, type Call, type Command, type Terminal } from '../command.ts';
 import { readGuest } from '../guest-xml.ts';
@@ -13,7 +14,7 @@ export const importScripts: Command = {
   name: 'import-scripts',
   about: 'say which keys do what the scripts of a guest do',
   details:
-    'Reads the scripts of a guest in /etc/libvirt/hooks/qemu.d/GUEST, and says line by line what becomes of each:\n' +
+    `Reads the scripts of a guest in ${SCRIPT_TREE}/GUEST, and says line by line what becomes of each:\n` +
     'a key of the configuration does the same, vfio-hook does it without being told, or it has to stay a script.\n' +
     'Prints that as comments above a configuration with these keys. Scripts are read and never run; they and the\n' +
     'devices are left as they are.',

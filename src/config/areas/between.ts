@@ -1,5 +1,6 @@
 import * as v from 'valibot';
 import type { BetweenEntry } from '../config.ts';
+import { SCRIPT_TREE } from '../../script-places.ts';
 import { closed, expected, read } from '../forms.ts';
 import { bars } from './bars.ts';
 
@@ -12,7 +13,7 @@ const script = read({
     'the name of a file alone, in quotes when it looks like a number: it is in qemu.d/GUEST/prepare/between',
   pattern: NAME,
   reader: (text) => text,
-  description: "A script's file name: it is in /etc/libvirt/hooks/qemu.d/GUEST/prepare/between.",
+  description: `A script's file name: it is in ${SCRIPT_TREE}/GUEST/prepare/between.`,
 });
 
 const power = v.pipe(
