@@ -565,7 +565,8 @@ install_files() {
   write_launcher "$work/vfio-hook"
   mkdir -p "$DESTDIR" || fail "cannot make the directory $DESTDIR"
   stage_all
-  for file in system.sh maintainer.sh; do stage_file "$source/dist/$file" "$lib/$file"; done
+  stage_file "$system" "$lib/system.sh"
+  stage_file "$source/dist/maintainer.sh" "$lib/maintainer.sh" 755
   printf '%s\n' "program: $program" "remove: ${REMOVE-}" >"$work/package"
   stage_file "$work/package" "$package"
   commit

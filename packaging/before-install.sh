@@ -31,5 +31,5 @@ for claim in /run/vfio-hook/claims/*.json; do
 done
 
 if [ -f @PREFIX@/lib/vfio-hook/maintainer.sh ]; then
-  sh @PREFIX@/lib/vfio-hook/maintainer.sh before-upgrade || exit 1
+  @PREFIX@/lib/vfio-hook/maintainer.sh before-upgrade || exit 1
 fi

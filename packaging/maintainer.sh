@@ -26,7 +26,8 @@ alternative=libvirt-hook-qemu
 # Where another hook is there: libvirt (6.5 and later) runs this after it.
 drop_in=$hooks/qemu.d/50-vfio-hook
 
-has_alternatives() { [ -d /var/lib/dpkg/alternatives ] && command -v update-alternatives >/dev/null; }
+# Debian's: others have programs of that name that replace what is there.
+has_alternatives() { command -v update-alternatives >/dev/null && dpkg-query --show vfio-hook >/dev/null 2>&1; }
 
 # link_hook: never over something that is not ours
 link_hook() {

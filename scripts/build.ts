@@ -5,11 +5,12 @@
  */
 import { build, type BuildOptions } from 'esbuild';
 import { createHash } from 'node:crypto';
-import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { readableVersions } from '../src/claim/decode.ts';
 import * as distribution from '../src/distribution.ts';
-import { thirdPartyLicences } from './licences.ts';
+import { billOfMaterials } from './bill-of-materials.ts';
+import { bundledPackages, thirdPartyLicences } from './licences.ts';
 
 const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string };
 
@@ -65,8 +66,9 @@ async function bundle(entry: string, options: BuildOptions = {}): Promise<string
 /** Another directory is for the test that two builds are the same. */
 const out = process.argv[2] ?? 'dist';
 
-rmSync(out, { recursive: true, force: true });
-mkdirSync(out);
+mkdirSync(out, { recursive: true });
+// Packages stay: they are made from a build, and are none.
+for (const name of readdirSync(out)) if (name !== 'packages') rmSync(`${out}/${name}`, { recursive: true });
 
 const entries = {
   main: 'src/hook/main.ts',
@@ -100,4 +102,6 @@ for (const file of [
   'packaging/before-install.sh',
 ])
   writeFileSync(`${out}/${basename(file)}`, shell(file));
-writeFileSync(`${out}/THIRD-PARTY-LICENCES.txt`, thirdPartyLicences(inputs));
+const packages = bundledPackages(inputs);
+writeFileSync(`${out}/THIRD-PARTY-LICENCES.txt`, thirdPartyLicences(packages));
+writeFileSync(`${out}/sbom.cdx.json`, billOfMaterials(version, packages));

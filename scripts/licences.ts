@@ -4,14 +4,23 @@ import { join } from 'node:path';
 /** Licences that may be bundled with this MIT-licensed program. */
 const accepted = new Set(['MIT', 'ISC', 'BSD-2-Clause', 'BSD-3-Clause', 'Apache-2.0', '0BSD', 'Python-2.0']);
 
+/** A package whose code is in the bundles. */
+export interface BundledPackage {
+  readonly name: string;
+  readonly version: string;
+  /** As SPDX calls it. */
+  readonly license: string;
+  /** Where it is installed. */
+  readonly folder: string;
+}
+
 /**
- * The text that must accompany the bundles: each package whose code is in them, with its licence.
- * `inputs` are the files that went into them, as esbuild names them. Throws for a licence that nobody has
- * looked at yet and for a package without one.
+ * The packages whose code went into the bundles, by folder. `inputs` are the files that did, as esbuild names them. Throws for
+ * a licence that nobody has looked at yet and for a package without one.
  */
-export function thirdPartyLicences(inputs: readonly string[]): string {
+export function bundledPackages(inputs: readonly string[]): readonly BundledPackage[] {
   const folders = new Set(inputs.flatMap((input) => packageFolder(input) ?? []));
-  const parts = [...folders].sort().map((folder) => {
+  return [...folders].sort().map((folder) => {
     const { name, version, license } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as {
       name: string;
       version: string;
@@ -22,8 +31,15 @@ export function thirdPartyLicences(inputs: readonly string[]): string {
         `${name} ${version} has the licence ${license ?? 'of nobody'}: see scripts/licences.ts`,
       );
     }
-    return `${name} ${version} (${license})\n\n${licenceText(folder)}`;
+    return { name, version, license, folder };
   });
+}
+
+/** The text that must accompany the bundles: each package whose code is in them, with its licence. */
+export function thirdPartyLicences(packages: readonly BundledPackage[]): string {
+  const parts = packages.map(
+    ({ name, version, license, folder }) => `${name} ${version} (${license})\n\n${licenceText(folder)}`,
+  );
   return `vfio-hook contains code of these packages:\n\n${parts.join(`\n${'-'.repeat(78)}\n\n`)}`;
 }
 

@@ -32,7 +32,10 @@ export function installer(): Installer {
   const { files } = JSON.parse(readFileSync(join(repository, 'package.json'), 'utf8')) as {
     readonly files: readonly string[];
   };
-  for (const name of files) cpSync(join(repository, name), join(source, name), { recursive: true });
+  for (const name of files.filter((each) => !each.startsWith('!'))) {
+    const from = join(repository, name);
+    cpSync(from, join(source, name), { recursive: true, filter: (path) => path !== join(from, 'packages') });
+  }
   const script = join(source, 'install.sh');
   const env = { PATH: '/usr/bin:/bin', DESTDIR: root, NODE: process.execPath };
   return {
