@@ -26,27 +26,34 @@ export interface Release {
 /** Makes the files of one package in `release.out`; returns their paths. */
 export type Format = (release: Release) => readonly string[];
 
-/** What of the project is in the release, besides what npm publishes. */
-const DOCUMENTS = ['README.md', 'LICENSE', 'SECURITY.md', 'package.json'];
-
 interface Manifest {
   readonly version: string;
   readonly files: readonly string[];
   readonly engines: { readonly node: string };
 }
 
-/** Lays out the release below `work` and packs it into `out`. */
-export function makeRelease(out: string, work: string, epoch: number): Release {
-  const { version, files, engines } = JSON.parse(readFileSync('package.json', 'utf8')) as Manifest;
-  const name = `vfio-hook-${version}`;
-  const tree = join(work, name);
-  mkdirSync(tree);
-  for (const entry of [...files.filter((each) => !each.startsWith('!')), ...DOCUMENTS]) {
-    cpSync(entry, join(tree, entry), {
+function manifestOf(project: string): Manifest {
+  return JSON.parse(readFileSync(join(project, 'package.json'), 'utf8')) as Manifest;
+}
+
+/** Copies what npm publishes of a project that is built, and no more: a file that its list lacks is in no package. */
+export function copyPublished(project: string, target: string): void {
+  // The first three are published without being listed; an entry with "!" takes something out, here other packages.
+  const entries = ['package.json', 'README.md', 'LICENSE', ...manifestOf(project).files];
+  for (const entry of entries.filter((each) => !each.startsWith('!'))) {
+    cpSync(join(project, entry), join(target, entry), {
       recursive: true,
-      filter: (path) => path !== join('dist', 'packages'),
+      filter: (path) => path !== join(project, 'dist/packages'),
     });
   }
+}
+
+/** Lays out the release below `work` and packs it into `out`. */
+export function makeRelease(out: string, work: string, epoch: number): Release {
+  const { version, engines } = manifestOf('.');
+  const name = `vfio-hook-${version}`;
+  const tree = join(work, name);
+  copyPublished('.', tree);
   const tarball = join(out, `${name}.tar.gz`);
   pack(work, name, tarball, epoch);
   return { version, epoch, floor: engines.node.replace('>=', ''), tree, tarball, out, work };

@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process';
-import { chmodSync, cpSync, mkdirSync, readFileSync } from 'node:fs';
+import { chmodSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { copyPublished } from '../../scripts/package/release.ts';
 import { repository, staleness, temporaryDirectory } from '../hook/compiled.ts';
 import assert from 'node:assert/strict';
 
@@ -29,13 +30,7 @@ export function installer(): Installer {
   const [root, source] = [join(work, 'root'), join(work, 'source')];
   mkdirSync(root);
   mkdirSync(source);
-  const { files } = JSON.parse(readFileSync(join(repository, 'package.json'), 'utf8')) as {
-    readonly files: readonly string[];
-  };
-  for (const name of files.filter((each) => !each.startsWith('!'))) {
-    const from = join(repository, name);
-    cpSync(from, join(source, name), { recursive: true, filter: (path) => path !== join(from, 'packages') });
-  }
+  copyPublished(repository, source);
   const script = join(source, 'install.sh');
   const env = { PATH: '/usr/bin:/bin', DESTDIR: root, NODE: process.execPath };
   return {

@@ -11,6 +11,7 @@ import { kernelModules } from './host/kernel-modules.ts';
 import { LabError } from './host/lab-error.ts';
 import { machineArguments } from './host/machine.ts';
 import { type Options, parseOptions } from './host/options.ts';
+import { buildPackages } from './host/packages.ts';
 import { writePredictions } from './host/predictions.ts';
 import { rebarDevice } from './host/rebar-device.ts';
 import { LabReport, type Totals } from './host/report.ts';
@@ -130,6 +131,7 @@ async function bootSeries(
   };
   const product = series.needsProduct ? path.resolve(options.product ?? repository) : undefined;
   const run = prepareShare(directory, order, product, parts.modules, log);
+  if (series.name === 'packages') buildPackages(product ?? repository, path.join(run.share, 'packages'), log);
   if (series.name === 'differential') await writePredictions(run.share, suite, options);
   const report = new LabReport(run.events, totals, print);
   const firmware = series.firmware ?? 'BIOS';

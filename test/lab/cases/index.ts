@@ -17,6 +17,7 @@ import { hugepageCases } from './hugepages.ts';
 import { interruptionCases } from './interruptions.ts';
 import { assignmentCases, lifeCycleCases } from './life-cycle.ts';
 import { mdevCases } from './mdev.ts';
+import { packageCases } from './packages.ts';
 import { refusalCases } from './refusals.ts';
 import { sequenceCases } from './sequences.ts';
 import { scriptCases } from './scripts.ts';
@@ -74,6 +75,10 @@ export async function casesOf(order: Order): Promise<readonly LabCase[]> {
       await enforceProfile();
       await installAndStart();
       return appArmorCases;
+    case 'packages':
+      configureLibvirtd();
+      await startLibvirtd();
+      return packageCases;
     default:
       throw new Error(`no series "${order.series}"`);
   }

@@ -31,6 +31,7 @@ export const allSeries: readonly Series[] = [
   { name: 'slices', limit: 1500, card: 'graphics and sliced disk', append: '', needsProduct: true },
   { name: 'sound', limit: 1200, card: 'graphics', append: '', needsProduct: true },
   { name: 'apparmor', limit: 600, card: 'graphics', append: '', needsProduct: true },
+  { name: 'packages', limit: 1200, card: 'graphics', append: '', needsProduct: true },
   {
     name: 'desktop',
     limit: 1200,

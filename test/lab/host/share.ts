@@ -1,8 +1,9 @@
-import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 
 import { buildSync } from 'esbuild';
 
+import { copyPublished } from '../../../scripts/package/release.ts';
 import type { Order } from '../protocol.ts';
 import { run } from './command.ts';
 import { LabError } from './lab-error.ts';
@@ -94,12 +95,5 @@ function copyProduct(product: string, target: string): void {
       throw new LabError(`no ${path.join(product, name)}: build the product first (npm run build)`);
     }
   }
-  // What a published package holds, no more: a file that is missing from that list is missing here too.
-  const description = JSON.parse(readFileSync(path.join(product, 'package.json'), 'utf8')) as {
-    readonly files: readonly string[];
-  };
-  for (const name of ['package.json', ...description.files]) {
-    const source = path.join(product, name);
-    if (existsSync(source)) cpSync(source, path.join(target, name), { recursive: true });
-  }
+  copyPublished(product, target);
 }
