@@ -1,4 +1,4 @@
-# shellcheck shell=sh disable=SC2194 # the build fills in words
+# shellcheck shell=sh
 # The build puts this into the script that a package runs before its files are there. Nothing is changed: either the package
 # can be installed, or this says why not and ends.
 
@@ -21,6 +21,7 @@ done
 for claim in /run/vfio-hook/claims/*.json; do
   if [ ! -f "$claim" ]; then continue; fi
   version=$(sed -n 's/^ *"version": *\([0-9]*\),*$/\1/p' "$claim" | head -n 1)
+  # shellcheck disable=SC2194 # the build fills in words
   case " @CLAIM_VERSIONS@ " in
     *" ${version:-none} "*) ;;
     *)

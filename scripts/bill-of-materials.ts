@@ -28,7 +28,7 @@ export function billOfMaterials(version: string, packages: readonly BundledPacka
     },
     components: packages.map(({ name, version: itsVersion, license, folder }) => {
       const purl = `pkg:npm/${name.replace(/^@/, '%40')}@${itsVersion}`;
-      const integrity = lock.packages[folder]?.integrity;
+      const integrity = lock.packages[folder.slice(folder.indexOf('node_modules/'))]?.integrity;
       if (integrity === undefined) throw new Error(`package-lock.json has no checksum of ${folder}`);
       const [algorithm = '', digest = ''] = integrity.split(/-(.*)/);
       return {
