@@ -121,7 +121,7 @@ find_program() {
         program=${launcher%/*}/hook.cjs
     fi
     problem="there is no $program"
-    hint='the installation is damaged: run install.sh again'
+    hint='the installation is damaged: install vfio-hook again'
     [ -f "$program" ]
 }
 

@@ -57,7 +57,7 @@ export function partsOf(hook: string, launcher: string, exportsOf: (path: string
         return exportsOf(join(directory, name)) as PartExports[Name];
       } catch (cause) {
         throw new VfioHookError('VH_INSTALLATION', `cannot load ${join(directory, name)}`, {
-          hints: [advice('the installation is damaged: run install.sh again')],
+          hints: [advice('the installation is damaged: install vfio-hook again')],
           cause,
         });
       }

@@ -53,6 +53,7 @@ describe('the documents', () => {
       'docs/kernel-notes.md',
       'docs/other-vmms.md',
       'docs/recovery.md',
+      'docs/releasing.md',
       'docs/troubleshooting.md',
     ]);
   });

@@ -5,7 +5,7 @@ import type { Check } from './examination.ts';
 import { isExecutable, target } from './files.ts';
 import { ok, unknown, warning } from './finding.ts';
 import { advice, command } from '../hint.ts';
-import { dropIns, ourEntries } from './installed.ts';
+import { dropIns, installAgain, ourEntries } from './installed.ts';
 import { places } from './places.ts';
 
 /** libvirt's daemon, as its process shows it. */
@@ -116,7 +116,7 @@ export const recoverUnit: Check = {
     if (!places.units.some((directory) => host.status(`${directory}/${UNIT}`) !== undefined)) {
       return warning(
         `there is no ${UNIT}: what a guest held whose release never came waits for vfio-hook recover`,
-        command('./install.sh'),
+        installAgain(host),
       );
     }
     const [etc] = places.units;

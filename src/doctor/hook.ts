@@ -3,7 +3,16 @@ import type { Check } from './examination.ts';
 import { head, isExecutable, linkTarget, programPath, realPath, target, word } from './files.ts';
 import { failure, ok, warning, type Found } from './finding.ts';
 import { advice, command } from '../hint.ts';
-import { dropIns, isOurs, launcherOf, ourEntries, programOf } from './installed.ts';
+import {
+  dropIns,
+  installAgain,
+  isOurs,
+  isPackaged,
+  launcherOf,
+  ourEntries,
+  programOf,
+  setUpAgain,
+} from './installed.ts';
 import { openingFor, type Opening } from '../host/only-root.ts';
 import { octal } from '../text.ts';
 import { places } from './places.ts';
@@ -33,7 +42,7 @@ export const hookInstalled: Check = {
     if (dangling !== undefined) {
       return failure(
         `${dangling} is a link to ${linkTarget(host, dangling) ?? ''}, which is not there`,
-        command('./install.sh'),
+        setUpAgain(host),
       );
     }
     if (status === undefined) return failure(`there is no ${places.hook}`, ...installFix(host));
@@ -41,19 +50,20 @@ export const hookInstalled: Check = {
       return failure(
         `${places.hook} is a directory, which libvirt does not enter`,
         command(`mv ${places.hook} ${places.hooks}/qemu.old`),
-        command('./install.sh'),
+        setUpAgain(host),
       );
     }
     return failure(
       `${places.hook} is another hook, and nothing in ${places.dropIns} is vfio-hook`,
-      command('./install.sh'),
-      advice('install.sh keeps the other hook, which still runs'),
+      setUpAgain(host),
+      advice('the other hook is kept, and still runs'),
     );
   },
 };
 
 function installFix(host: Host): Found['fix'] {
-  if (!isOurs(host, places.command)) return [command('./install.sh')];
+  if (!isOurs(host, places.command)) return [installAgain(host)];
+  if (isPackaged(host)) return [setUpAgain(host)];
   return [
     command(`mkdir -p ${places.hooks}`),
     command(`ln -s ${places.command} ${places.hook}`),
@@ -117,7 +127,7 @@ export const hookParts: Check = {
     if (parts === undefined) {
       return failure(
         `${hook}, which ${launcher} starts, is not there or does not name its parts: guests with host devices cannot start`,
-        command('./install.sh'),
+        installAgain(host),
       );
     }
     const there = host.list(parts) ?? [];
@@ -125,7 +135,7 @@ export const hookParts: Check = {
     if (missing.length === 0) return ok(`${parts} has them`);
     return failure(
       `${parts} lacks ${missing.join(', ')}: guests with host devices cannot start`,
-      command('./install.sh'),
+      installAgain(host),
     );
   },
 };

@@ -1,4 +1,5 @@
 import type { Host } from '../host/host.ts';
+import { advice, command, type Hint } from '../hint.ts';
 import { head, realPath } from './files.ts';
 import { places } from './places.ts';
 
@@ -26,6 +27,26 @@ export function ourEntries(host: Host): string[] {
 /** The launcher that libvirt runs, or else the command's; undefined when there is none. Links are followed. */
 export function launcherOf(host: Host): string | undefined {
   return realPath(host, ourEntries(host)[0] ?? places.command);
+}
+
+/** Whether the program came in a package: then no install.sh is there to be run. */
+export function isPackaged(host: Host): boolean {
+  return host.status(places.package) !== undefined;
+}
+
+/** What makes the program libvirt's hook, and enables its unit, when its files are there. */
+export function setUpAgain(host: Host): Hint {
+  return command(isPackaged(host) ? `${places.maintainer} configure` : './install.sh');
+}
+
+/** What brings back files of the program. */
+export function installAgain(host: Host): Hint {
+  return isPackaged(host) ? advice('install the package vfio-hook again') : command('./install.sh');
+}
+
+/** What has the launcher take this Node.js; a package looks for one by itself. */
+export function chooseNode(host: Host, path = '/usr/bin/node'): Hint {
+  return isPackaged(host) ? installAgain(host) : command(`NODE=${path} ./install.sh`);
 }
 
 /** A path that install.sh wrote into a launcher; undefined when it is empty, as in one that was only built. */

@@ -3,7 +3,7 @@ import type { Check } from './examination.ts';
 import { isExecutable, realPath, target } from './files.ts';
 import { failure, ok, warning } from './finding.ts';
 import { advice, command } from '../hint.ts';
-import { launcherOf, writtenInto } from './installed.ts';
+import { chooseNode, launcherOf, writtenInto } from './installed.ts';
 import { openingFor } from '../host/only-root.ts';
 import { NODE_PLACES } from '../distribution.ts';
 
@@ -46,14 +46,14 @@ export const node: Check = {
       return failure(
         `somebody else than root can replace ${first.path}: ${first.found}; the hook ${path === undefined ? 'does not run it, and guests with host devices do not start' : `takes ${path} instead`}`,
         advice('install one from a package of the distribution'),
-        command('NODE=/usr/bin/node ./install.sh'),
+        chooseNode(host),
       );
     }
     if (path === undefined) {
       return failure(
         `there is none where the hook looks (${[...new Set([...(chosen === undefined ? [] : [chosen]), ...NODE_PLACES])].join(', ')}): guests with host devices do not start`,
         command('apt install nodejs || dnf install nodejs'),
-        command('NODE=/usr/bin/node ./install.sh'),
+        chooseNode(host),
       );
     }
     if (real === realPath(host, runtime.path)) {
@@ -62,14 +62,14 @@ export const node: Check = {
         return failure(
           `${path} is ${runtime.version}, and 18.20 or later is needed`,
           advice('install a newer Node.js'),
-          command('NODE=/usr/bin/node ./install.sh'),
+          chooseNode(host),
         );
       }
     }
     if (chosen !== undefined && chosen !== path) {
       return warning(
-        `${chosen}, which install.sh chose, is gone; the hook takes ${path} instead, which install.sh did not look at`,
-        command(`NODE=${path} ./install.sh`),
+        `${chosen}, which was chosen at installation, is gone; the hook takes ${path} instead, which nobody has looked at`,
+        chooseNode(host, path),
       );
     }
     const version =

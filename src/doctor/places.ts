@@ -1,4 +1,4 @@
-import { COMMAND, LIBVIRT } from '../distribution.ts';
+import { COMMAND, LIBVIRT, PREFIX } from '../distribution.ts';
 
 /**
  * Where the doctor looks, besides the places of src/pci/sysfs.ts. It reads all of them through the port and
@@ -35,6 +35,9 @@ export const places = {
   dropIns: `${LIBVIRT}/hooks/qemu.d`,
   keptHook: `${LIBVIRT}/hooks/qemu.kept-by-vfio-hook`,
   command: COMMAND,
+  /** A package has it, and install.sh does not make it. */
+  package: `${PREFIX}/share/vfio-hook/package`,
+  maintainer: `${PREFIX}/lib/vfio-hook/maintainer.sh`,
   /** Its time is that of the last claim that was written or removed, so of a run of the hook. */
   claims: '/run/vfio-hook/claims',
   /** Made by install.sh after it has let libvirt reload. */

@@ -104,7 +104,7 @@ function latencyRemarks(host: Host): ValueRemark[] {
   }
   if (hasUnitFile(host, LATENCY_TEMPLATE)) return [];
   const text = `systemd has no unit ${LATENCY_TEMPLATE}: a guest with it cannot start`;
-  return [warning(['latency'], text, advice('it is installed with this program: run its install.sh again'))];
+  return [warning(['latency'], text, advice('it comes with this program: install that again'))];
 }
 
 function displayRemarks({ release }: DisplayRule, host: Host): ValueRemark[] {

@@ -99,6 +99,7 @@ const allowing = (
     found,
   ],
 ];
+const PACKAGE = '/usr/share/vfio-hook/package';
 const dropIn = '/etc/libvirt/hooks/qemu.d';
 const script = { mode: 0o755 };
 /** Scripts of guest win11 by their paths below its directory. */
@@ -358,6 +359,13 @@ const table: Readonly<Record<Id, readonly Row[]>> = {
       'failure',
       /is a directory/,
     ],
+    [
+      'nothing, on a host where a package has put the program',
+      { files: { '/etc/libvirt/hooks/qemu': null, [PACKAGE]: 'program: /usr/sbin/vfio-hook\n' } },
+      'failure',
+      /^there is no /,
+      /^\/usr\/lib\/vfio-hook\/maintainer\.sh configure$/,
+    ],
   ],
   'hook-executable': [
     ['it is', {}, 'ok', /yes$/],
@@ -413,6 +421,13 @@ const table: Readonly<Record<Id, readonly Row[]>> = {
       'failure',
       /^\/usr\/lib\/vfio-hook\/hook\.cjs, which \/usr\/sbin\/vfio-hook starts, is not there/,
       /^\.\/install\.sh$/,
+    ],
+    [
+      'a part of a package is missing',
+      { files: { [`${PARTS}/cli.cjs`]: null, [PACKAGE]: '' } },
+      'failure',
+      /lacks cli\.cjs/,
+      /^install the package vfio-hook again$/,
     ],
   ],
   'hook-noticed': [
@@ -632,8 +647,15 @@ const table: Readonly<Record<Id, readonly Row[]>> = {
         },
       },
       'warning',
-      /^\/opt\/it's\/node, which install\.sh chose, is gone/,
+      /^\/opt\/it's\/node, which was chosen at installation, is gone/,
       /^NODE=\/usr\/bin\/node \.\/install\.sh$/,
+    ],
+    [
+      'the one of a package is gone',
+      { files: { '/usr/sbin/vfio-hook': launcherText('/usr/bin/gone'), [PACKAGE]: '' } },
+      'warning',
+      /^\/usr\/bin\/gone, which was chosen/,
+      /^install the package vfio-hook again$/,
     ],
     [
       'the chosen one lies below a directory of another user; the hook takes another one',

@@ -31,7 +31,7 @@ export const unit: KindOf<'unit'> = {
     if (to.active && !facts.there) {
       const reason = `systemd knows no unit ${unitWords(unitOfKey(key))}`;
       const hint = isLatencyUnit(key)
-        ? advice('it is installed with this program: run its install.sh again')
+        ? advice('it comes with this program: install that again')
         : command('systemctl list-unit-files');
       return [{ reason, hints: [hint] }];
     }

@@ -21,7 +21,7 @@ import { card } from './life-cycle.ts';
 const hooks = '/etc/libvirt/hooks';
 const hook = `${hooks}/qemu`;
 const dropIn = `${hooks}/qemu.d/50-vfio-hook`;
-const apt = ['-q', '-y', '--no-install-recommends', '--no-download', '-o', 'Dpkg::Use-Pty=0'];
+const apt = ['-q', '-y', '--no-install-recommends', '-o', 'Dpkg::Use-Pty=0'];
 const env = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C', DEBIAN_FRONTEND: 'noninteractive' };
 
 async function aptGet(...args: readonly string[]): Promise<Execution> {
