@@ -10,10 +10,12 @@ import { parseArgs } from 'node:util';
 import { deb } from './package/deb.ts';
 import { npm } from './package/npm.ts';
 import { dateOfRelease, makeRelease, type Format } from './package/release.ts';
+import { rpm } from './package/rpm.ts';
 
 const formats: Readonly<Record<string, Format>> = {
   tarball: ({ tarball }) => [tarball],
   deb,
+  rpm,
   npm,
 };
 

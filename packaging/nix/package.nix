@@ -64,8 +64,8 @@ let
       to = quoted [ "${nodejs}/bin/node" ];
     }
     {
-      from = "STORE: string = ''";
-      to = "STORE: string = '${builtins.storeDir}'";
+      from = "STORE = ''";
+      to = "STORE = '${builtins.storeDir}'";
     }
   ];
 
