@@ -3,6 +3,7 @@
 # files are there is in before-install.sh; what comes after they are gone is up to each package.
 #   before-upgrade   waits until no run of the hook is at work: it may still load a part of the old version
 #   configure        makes vfio-hook libvirt's hook, enables the recover unit, starts nothing
+#   may-remove       refuses while devices are held, and does nothing else: for package managers that ask once before all
 #   before-removal   refuses while devices are held; then nothing is libvirt's hook any more
 # shellcheck disable=SC2034 # packaging/system.sh uses what is set here
 set -eu
@@ -94,6 +95,9 @@ case ${1-} in
     relabel "$hooks" /etc/vfio-hook "$program" "$PREFIX/lib/vfio-hook"
     reload_libvirt
     ;;
+  may-remove)
+    check_claims
+    ;;
   before-removal)
     check_claims
     under_locks sh "$0" remove-program
@@ -109,6 +113,6 @@ case ${1-} in
     reload_libvirt
     ;;
   *)
-    fail 'the words are before-upgrade, configure and before-removal'
+    fail 'the words are before-upgrade, configure, may-remove and before-removal'
     ;;
 esac

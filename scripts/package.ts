@@ -7,6 +7,7 @@ import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { parseArgs } from 'node:util';
+import { arch } from './package/arch.ts';
 import { deb } from './package/deb.ts';
 import { npm } from './package/npm.ts';
 import { dateOfRelease, makeRelease, type Format } from './package/release.ts';
@@ -16,6 +17,7 @@ const formats: Readonly<Record<string, Format>> = {
   tarball: ({ tarball }) => [tarball],
   deb,
   rpm,
+  arch,
   npm,
 };
 

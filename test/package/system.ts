@@ -55,6 +55,8 @@ export function skip(context: Mocha.Context, why: string): never {
 /** A release of what is built, and others of the same files that say that they are of another version. */
 export function releases(): { release: (version?: string) => Release; remove: () => void } {
   const directory = mkdtempSync(join(tmpdir(), 'vfio-hook-package-'));
+  // Some tools work as another user than root only.
+  chmodSync(directory, 0o755);
   let count = 0;
   return {
     release: (version) => {
