@@ -2,7 +2,7 @@ import type { Host } from '../host/host.ts';
 import { runningDaemon } from './daemon.ts';
 import type { Check } from './examination.ts';
 import { realPath, word } from './files.ts';
-import { failure, ok, unknown, type Found } from './finding.ts';
+import { failure, ok, unknown, warning, type Found } from './finding.ts';
 import { advice, command } from '../hint.ts';
 import { ourEntries } from './installed.ts';
 import { usedNode } from './node.ts';
@@ -78,7 +78,7 @@ const LABEL_MS = 2000;
 /** Types that a hook's files have after restorecon: others come from copies out of home or temporary directories. */
 const GOOD_TYPE = /^(?:virt_hook_t|virt_hook_exec_t|bin_t|lib_t|usr_t|etc_t|virt_etc_t)$/;
 
-/** The type that a policy module of vfio-hook gives to the hook: it says how virtqemud may run it. */
+/** The type that the package vfio-hook-selinux gives to the hook (packaging/selinux): it brings a daemon to a domain for it. */
 const OWN_TYPE = 'vfio_hook_exec_t';
 
 /** Under SELinux the hook's label is right, and the daemon's policy lets it run. */
@@ -88,7 +88,7 @@ export const seLinux: Check = {
     const enforcing = host.read(`${places.selinux}/enforce`)?.trim();
     if (enforcing !== '1') return ok(enforcing === '0' ? 'permissive: it only reports' : 'not active');
     const findings: Found[] = [];
-    const types: string[] = [];
+    let unlabelled: string | undefined;
     for (const entry of ourEntries(host)) {
       const label = await host.securityLabel(entry, LABEL_MS);
       if (label === undefined) {
@@ -96,8 +96,9 @@ export const seLinux: Check = {
         continue;
       }
       const type = label.split(':')[2] ?? '';
-      types.push(type);
-      if (type === OWN_TYPE || GOOD_TYPE.test(type)) continue;
+      if (type === OWN_TYPE) continue;
+      unlabelled ??= realPath(host, entry) ?? entry;
+      if (GOOD_TYPE.test(type)) continue;
       findings.push(
         failure(
           `${realPath(host, entry) ?? entry} has the label ${label}, with which libvirt may not run it`,
@@ -106,31 +107,35 @@ export const seLinux: Check = {
       );
     }
     if (findings.length > 0) return findings;
-    return judgeDomain(host, types.length > 0 && types.every((type) => type === OWN_TYPE));
+    return judgeDomain(host, unlabelled);
   },
 };
 
 /**
- * Fedora's policy lets libvirtd (virtd_t) do everything; virtqemud it confines. Its boolean virt_hooks_unconfined
- * is no help: only virtnetworkd gets a domain for hooks by it (virt.te). Whether virtqemud may run a hook that
- * writes to /sys is for a module of its own to say, and not to be seen without one.
+ * Fedora's policy lets libvirtd (virtd_t) do everything; virtqemud it confines: a program with the type of other programs
+ * it runs within its own domain, which only reads sysfs (virt.te: corecmd_exec_bin, dev_read_sysfs). Its boolean
+ * virt_hooks_unconfined is no help: only virtnetworkd gets a domain for hooks by it. Some versions of the policy leave
+ * virtqemud_t permissive, which cannot be seen from here: so this is no failure.
  */
-function judgeDomain(host: Host, hasOwnPolicy: boolean): Found {
+function judgeDomain(host: Host, unlabelled: string | undefined): Found {
   const daemon = runningDaemon(host);
   const label = daemon && attribute(host, daemon.pid);
   const domain = label?.split(':')[2];
   if (!daemon || domain === undefined) {
     return unknown('enforcing; libvirt is not running, so its domain cannot be seen');
   }
-  if (domain !== 'virtqemud_t') return ok(`enforcing; ${daemon.name} runs as ${domain}, which runs hooks`);
-  if (hasOwnPolicy) {
+  if (unlabelled === undefined && ourEntries(host).length > 0) {
     return ok(
-      `enforcing; ${daemon.name} runs as ${domain}, and the policy has the type ${OWN_TYPE} for the hook`,
+      `enforcing; ${daemon.name} runs as ${domain}, and the hook has a domain of its own (${OWN_TYPE})`,
     );
   }
-  return unknown(
-    `enforcing; ${daemon.name} runs as ${domain}, and whether its policy lets a hook run and write to /sys cannot be seen`,
-    advice('start a guest with a host device; if it does not start, see what was denied:'),
+  if (domain !== 'virtqemud_t') return ok(`enforcing; ${daemon.name} runs as ${domain}, which runs hooks`);
+  return warning(
+    `enforcing; ${daemon.name} runs as ${domain}, which may not write to /sys, and the hook has no domain of its own (the type ${OWN_TYPE}): guests with host devices do not start, unless this policy only reports what ${domain} does`,
+    command('dnf install vfio-hook-selinux'),
+    advice('where it is installed, the file only lacks its label; without the package, see packaging.md:'),
+    command(`restorecon -v ${word(unlabelled ?? places.command)}`),
+    advice('what was denied:'),
     command('ausearch -m avc -c virtqemud -ts recent'),
   );
 }
