@@ -203,12 +203,41 @@ choose_node() {
   fail "$why" "$remedy"
 }
 
+# nearest PATH: what is there of it
+nearest() {
+  there=$1
+  while [ -n "$there" ] && ! exists "$there"; do there=${there%/*}; done
+  printf '%s\n' "${there:-/}"
+}
+
+# check_writable: before anything is done. Images (ostree, SteamOS) have a /usr that even root cannot write to, and access(2)
+# says so.
+check_writable() {
+  if [ -n "$DESTDIR" ] || [ "$(id -u)" != 0 ]; then return; fi
+  for place in "${program%/*}" "$lib" "$share" "$units"; do
+    place=$(nearest "$place")
+    if [ -w "$place" ]; then continue; fi
+    set --
+    if [ -e /run/ostree-booted ]; then
+      set -- 'layer the package, which brings Node.js and the policy for SELinux: rpm-ostree install ./vfio-hook-*.rpm'
+    fi
+    for prefix in /usr/local /opt/vfio-hook; do
+      if [ "$prefix" != "$PREFIX" ] && [ -w "$(nearest "$prefix")" ]; then
+        set -- "$@" "install it where this system is written to: PREFIX=$prefix ./install.sh"
+        break
+      fi
+    done
+    fail "$place cannot be written to: the file system is read-only" "$@" \
+      'what else is different on such a system: packaging.md in the documentation'
+  done
+}
+
 # check_places: on this system, nobody but root may be able to put something in the place of what is installed
 check_places() {
   if [ -n "$DESTDIR" ]; then return; fi
   for place in "${program%/*}" "$lib" "$hooks/qemu.d"; do
-    while [ -n "$place" ] && ! exists "$place"; do place=${place%/*}; done
-    only_root_can_replace "${place:-/}" ||
+    place=$(nearest "$place")
+    only_root_can_replace "$place" ||
       fail "somebody else than root can replace what is in $place: $fault" 'see: ls -ld, chmod go-w, chown root'
   done
 }
@@ -585,6 +614,7 @@ refuse_beside_package() {
 install_all() {
   check_source
   refuse_beside_package
+  check_writable
   fault=''
   # shellcheck disable=SC1091 # made by the build from hooks/only-root.sh
   . "$source/dist/only-root.sh"

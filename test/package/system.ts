@@ -17,7 +17,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { makeRelease, type Release } from '../../scripts/package/release.ts';
 
 /** The date of all packages of tests: 2024-01-01. */
@@ -82,8 +82,11 @@ export function releases(): { release: (version?: string) => Release; remove: ()
 export class System {
   readonly root = mkdtempSync(join(tmpdir(), 'vfio-hook-root-'));
 
-  /** `layout`: the directories, and links where the second says what they lead to. */
-  constructor(layout: Readonly<Record<string, string | null>> = { 'usr/sbin': null }) {
+  /** `layout`: directories, and links where it says what they lead to; `more`: programs besides the usual ones. */
+  constructor(
+    layout: Readonly<Record<string, string | null>> = { 'usr/sbin': null },
+    more: readonly string[] = [],
+  ) {
     for (const path of [
       'usr/bin',
       'usr/lib',
@@ -106,7 +109,7 @@ export class System {
       else symlinkSync(target, join(this.root, path));
     }
     writeFileSync(join(this.root, 'dev/null'), '');
-    for (const program of PROGRAMS) this.add(program);
+    for (const program of [...PROGRAMS, ...more]) this.add(program);
   }
 
   /** Puts a program of this machine there, with the libraries that it loads. */
@@ -117,8 +120,8 @@ export class System {
         env: { PATH: '/usr/bin:/bin:/usr/sbin' },
       }).trim(),
     );
-    copyFileSync(path, join(this.root, 'usr/bin', program));
-    chmodSync(join(this.root, 'usr/bin', program), 0o755);
+    copyFileSync(path, join(this.root, 'usr/bin', basename(program)));
+    chmodSync(join(this.root, 'usr/bin', basename(program)), 0o755);
     const { stdout } = spawnSync('ldd', [path], { encoding: 'utf8' });
     for (const [library] of stdout.matchAll(/\/\S+/g)) {
       const to = join(this.root, library);
