@@ -52,6 +52,7 @@ describe('the documents', () => {
       'docs/json.md',
       'docs/kernel-notes.md',
       'docs/other-vmms.md',
+      'docs/packaging.md',
       'docs/recovery.md',
       'docs/releasing.md',
       'docs/troubleshooting.md',
