@@ -29,7 +29,7 @@ config=/etc/vfio-hook
 # Started for guests, and never enabled.
 latency_unit=vfio-hook-latency@.service
 logrotate=/etc/logrotate.d/vfio-hook
-oldest_node='18.20'
+oldest_node='18.19'
 
 usage() {
   cat <<END

@@ -1,7 +1,7 @@
 /**
  * Builds dist/: the launcher, which is sh; the hook; and the parts that it loads when it needs them, in a
  * directory that is named after the version and what is in them, so that no hook ever meets the parts of another
- * build. Targets the oldest Node that is supported at run time, Debian 12's.
+ * build. Targets the oldest Node that is supported at run time.
  */
 import { build, type BuildOptions } from 'esbuild';
 import { createHash } from 'node:crypto';
@@ -9,6 +9,7 @@ import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync 
 import { basename, dirname, join } from 'node:path';
 import { readableVersions } from '../src/claim/decode.ts';
 import * as distribution from '../src/distribution.ts';
+import { oldestNode } from '../src/oldest-node.ts';
 import { billOfMaterials } from './bill-of-materials.ts';
 import { bundledPackages, thirdPartyLicences } from './licences.ts';
 
@@ -18,7 +19,7 @@ const common: BuildOptions = {
   bundle: true,
   platform: 'node',
   format: 'cjs',
-  target: 'node18.20',
+  target: `node${oldestNode}`,
   // Text of one byte a character is read and kept in half the room: all that Node reads is ASCII, whatever a source has.
   charset: 'ascii',
   // A third of what a call costs beyond a bare Node is reading this text: a smaller one is read faster.

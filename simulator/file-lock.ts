@@ -1,5 +1,6 @@
 import { readlinkSync, symlinkSync, unlinkSync } from 'node:fs';
 import { errnoOf } from '../src/errors.ts';
+import { now } from '../src/pause.ts';
 import { processAlive, thisProcess } from './process.ts';
 
 /** Longest wait for a lock: each holder has it for a few milliseconds. */
@@ -15,7 +16,7 @@ const PATIENCE_MS = 20_000;
  * Throws an ETIMEDOUT error when a living process keeps the lock for twenty seconds.
  */
 export function withFileLock<T>(path: string, work: () => T): T {
-  acquire(path, performance.now() + PATIENCE_MS);
+  acquire(path, now() + PATIENCE_MS);
   try {
     return work();
   } finally {
@@ -42,7 +43,7 @@ function acquire(path: string, deadline: number): void {
       removeDead(path, owner, deadline);
       continue;
     }
-    if (performance.now() > deadline) {
+    if (now() > deadline) {
       throw Object.assign(new Error(`ETIMEDOUT: lock '${path}' is held by ${owner}`), { code: 'ETIMEDOUT' });
     }
     sleepSync(1);

@@ -1,6 +1,6 @@
 import { closeSync, fstatSync, openSync, readFileSync, renameSync, unlinkSync, writeFileSync } from 'node:fs';
-import { setTimeout as delay } from 'node:timers/promises';
 import { errnoOf } from '../src/errors.ts';
+import { delay, now } from '../src/pause.ts';
 import { withFileLock } from './file-lock.ts';
 import { catchUp } from './operations.ts';
 import type { MachineState } from './state.ts';
@@ -51,9 +51,7 @@ export function fileStore(path: string): Store {
         }
       }),
     now,
-    pause: async (ms) => {
-      await delay(ms);
-    },
+    pause: delay,
   };
 }
 
@@ -62,11 +60,6 @@ export function createStateFile(path: string, state: MachineState): void {
   withFileLock(`${path}.lock`, () => {
     closeSync(replace(path, JSON.stringify({ ...state, clock: now() })));
   });
-}
-
-/** CLOCK_MONOTONIC in milliseconds. */
-function now(): number {
-  return Number(process.hrtime.bigint() / 1000n) / 1000;
 }
 
 /** Puts a file with this text in the place of the old one; its descriptor. */

@@ -18,3 +18,8 @@ export function delay(milliseconds: number): Promise<void> {
 export function pause(milliseconds: number): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds);
 }
+
+/** CLOCK_MONOTONIC in milliseconds. Node's own `performance` is a module that loads all of its streams, on Node.js 18. */
+export function now(): number {
+  return Number(process.hrtime.bigint() / 1000n) / 1000;
+}

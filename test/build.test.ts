@@ -149,8 +149,8 @@ describe('the build', () => {
       execFileSync(process.execPath, ['-p', 'process.moduleLoadList.join("\\n")'], { encoding: 'utf8' }),
     );
     const loaded = names(readFileSync(list, 'utf8')).filter((name) => !bare.includes(name));
-    // os has the numbers of errnos, vm takes what is kept of compiled code; the simulated machine takes the last one.
-    const allowed = ['os', 'vm', 'timers/promises', 'perf_hooks'];
+    // os has the numbers of errnos, vm takes what is kept of compiled code.
+    const allowed = ['os', 'vm'];
     assert.deepEqual(
       loaded.filter((name) => !allowed.includes(name)),
       [],

@@ -114,7 +114,7 @@ describe('codeCache', () => {
     run();
     const bytes = readFileSync(kept());
     assert.ok(bytes.toString('latin1', 0, 64).startsWith(`${process.version} ${process.arch} `));
-    bytes.write('v18.20.8', 0);
+    bytes.write('v18.19.1', 0);
     writeFileSync(kept(), bytes);
     assert.equal(isTaken(), false);
   });

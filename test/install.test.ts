@@ -844,11 +844,12 @@ describe('install.sh', () => {
     });
 
     for (const [version, good] of [
+      ['v18.19.1', true],
+      ['v18.19.0', true],
       ['v18.20.4', true],
-      ['v18.20.0', true],
       ['v19.0.0', true],
       ['v26.10.0', true],
-      ['v18.19.1', false],
+      ['v18.18.2', false],
       ['v16.20.2', false],
       ['v8.0.0', false],
     ] as const) {
@@ -857,7 +858,7 @@ describe('install.sh', () => {
         if (good) succeeds();
         else
           fails(
-            /error: NODE=\S+ is too old: version \S+, and 18\.20 or later is needed\n.*hint: install a newer Node\.js/,
+            /error: NODE=\S+ is too old: version \S+, and 18\.19 or later is needed\n.*hint: install a newer Node\.js/,
           );
       });
     }

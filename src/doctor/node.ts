@@ -6,9 +6,16 @@ import { advice, command } from '../hint.ts';
 import { chooseNode, launcherOf, writtenInto } from './installed.ts';
 import { openingFor } from '../host/only-root.ts';
 import { NODE_PLACES } from '../distribution.ts';
+import { oldestNode } from '../oldest-node.ts';
 
-/** The oldest Node.js that the compiled files are made for: major version times a thousand, and minor. */
-const OLDEST = 18_020;
+/** Whether a version of Node.js, `v18.19.1`, is one that the compiled files are made for. */
+function isNewEnough(version: string): boolean {
+  const [have, want] = [version.replace(/^v/, ''), oldestNode].map((text) => {
+    const [major = 0, minor = 0] = text.split('.').map(Number);
+    return major * 1000 + minor;
+  });
+  return have !== undefined && want !== undefined && have >= want;
+}
 
 /** The Node.js that the hook's launcher would start, as hooks/launcher.sh looks for it. */
 export function usedNode(host: Host): {
@@ -56,15 +63,12 @@ export const node: Check = {
         chooseNode(host),
       );
     }
-    if (real === realPath(host, runtime.path)) {
-      const [major = 0, minor = 0] = runtime.version.replace(/^v/, '').split('.').map(Number);
-      if (major * 1000 + minor < OLDEST) {
-        return failure(
-          `${path} is ${runtime.version}, and 18.20 or later is needed`,
-          advice('install a newer Node.js'),
-          chooseNode(host),
-        );
-      }
+    if (real === realPath(host, runtime.path) && !isNewEnough(runtime.version)) {
+      return failure(
+        `${path} is ${runtime.version}, and ${oldestNode} or later is needed`,
+        advice('install a newer Node.js'),
+        chooseNode(host),
+      );
     }
     if (chosen !== undefined && chosen !== path) {
       return warning(

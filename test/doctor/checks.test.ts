@@ -635,9 +635,9 @@ const table: Readonly<Record<Id, readonly Row[]>> = {
     ],
     [
       'too old',
-      { runtime: { path: '/usr/bin/node', version: 'v18.19.1' } },
+      { runtime: { path: '/usr/bin/node', version: 'v18.18.2' } },
       'failure',
-      /v18\.19\.1, and 18\.20 or later/,
+      /v18\.18\.2, and 18\.19 or later/,
     ],
     [
       'the chosen one is gone, another one is there',

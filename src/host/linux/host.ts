@@ -10,7 +10,7 @@ import {
 } from 'node:fs';
 import { readFailure } from '../../failure.ts';
 import type { Host, ModuleOptions, ModuleResult, SlowRead, WriteResult } from '../host.ts';
-import { delay } from '../../pause.ts';
+import { delay, now } from '../../pause.ts';
 import { options, unfit } from '../../programs.ts';
 import { sysfs } from '../../pci/sysfs.ts';
 import { isAbsence, orAbsent } from '../reading.ts';
@@ -161,8 +161,4 @@ async function loadModule(
 /** A module that another process began to load is found by modprobe before its driver is there. */
 async function registered(driver: string, deadline: number): Promise<void> {
   while (!existsSync(sysfs.driver(driver)) && now() < deadline) await delay(LOOK_EVERY_MS);
-}
-
-function now(): number {
-  return Number(process.hrtime.bigint() / 1000n) / 1000;
 }

@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
-import { delay } from '../../pause.ts';
+import { delay, now } from '../../pause.ts';
 import type { ProcessIdentity } from '../host.ts';
 
 /** Start time of a process in clock ticks after boot, or undefined when it is gone. */
@@ -19,9 +19,9 @@ const POLL_MS = 10;
 
 /** Waits until a process has ended, at most so long; whether it has. */
 export async function hasEnded(process: ProcessIdentity, deadlineMs: number): Promise<boolean> {
-  const deadline = performance.now() + deadlineMs;
+  const deadline = now() + deadlineMs;
   while (isAlive(process)) {
-    const left = deadline - performance.now();
+    const left = deadline - now();
     if (left <= 0) return false;
     await delay(Math.min(left, POLL_MS));
   }

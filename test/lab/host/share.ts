@@ -4,6 +4,7 @@ import path from 'node:path';
 import { buildSync } from 'esbuild';
 
 import { copyPublished } from '../../../scripts/package/release.ts';
+import { oldestNode } from '../../../src/oldest-node.ts';
 import type { Order } from '../protocol.ts';
 import { run } from './command.ts';
 import { LabError } from './lab-error.ts';
@@ -62,7 +63,7 @@ function bundle(output: string): void {
     bundle: true,
     platform: 'node',
     format: 'cjs',
-    target: 'node18.20',
+    target: `node${oldestNode}`,
     sourcemap: 'inline',
     logLevel: 'error',
   });
