@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { oldestNode } from '../../src/oldest-node.ts';
 import { callHook, choose, install, repository, type Installation } from './compiled.ts';
 import { call, claims, configure, drivers, exampleGuest, fault, picture, stage } from './stage.ts';
 
@@ -18,7 +19,7 @@ describe('the compiled file on the oldest Node that is supported', () => {
       console.warn('      skipped: there is no Node 18; get it with: npm ci --prefix test/node18');
       this.skip();
     }
-    assert.match(execFileSync(oldest, ['--version'], { encoding: 'utf8' }), /^v18\.19\.1$/);
+    assert.ok(execFileSync(oldest, ['--version'], { encoding: 'utf8' }).startsWith(`v${oldestNode}.`));
     installed = install({ launcher: choose(oldest) });
   });
 
