@@ -130,7 +130,12 @@ async function bootSeries(
     ...(options.only === undefined ? {} : { only: options.only }),
   };
   const product = series.needsProduct ? path.resolve(options.product ?? repository) : undefined;
-  const run = prepareShare(directory, order, product, parts.modules, log);
+  const run = prepareShare(
+    directory,
+    order,
+    { product, node: options.node, kernelModules: parts.modules },
+    log,
+  );
   if (series.name === 'packages') buildPackages(product ?? repository, path.join(run.share, 'packages'), log);
   if (series.name === 'differential') await writePredictions(run.share, suite, options);
   const report = new LabReport(run.events, totals, print);

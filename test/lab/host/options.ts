@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 
 import { LabError } from './lab-error.ts';
@@ -14,6 +15,8 @@ export interface Options {
   readonly seed: number;
   /** Directory with dist/ and install.sh; the repository unless told otherwise. */
   readonly product: string | undefined;
+  /** A Node.js that takes the place of the suites' own. */
+  readonly node: string | undefined;
   readonly updateGolden: boolean;
   /** Whether a case that kernel and libvirt have little to say in runs in one of the suites alone. */
   readonly byTurns: boolean;
@@ -30,12 +33,13 @@ export const usage = `usage: npm run test:lab -- [options]
   --sequences N     how many random sequences both kernels do, in each suite (default: 150)
   --seed N          what they are made from (default: a new one, printed)
   --product DIR     the directory that holds dist/ and install.sh (default: this repository)
+  --node FILE       this Node.js, a program for Linux x64, in the place of each suite's own
   --by-turns        the suites share those cases between them that are about this program more than about theirs
   --one-at-a-time   one suite after the other, for times that can be compared (default: all at once)
   --update-golden   write the golden texts in place of comparing them
 `;
 
-/** @throws LabError when an option or a name is not known */
+/** @throws LabError when an option or a name is not known, or a file not there */
 export function parseOptions(args: readonly string[]): Options {
   const { values } = parse(args);
   const left = (values.without ?? []).map(seriesByName);
@@ -50,6 +54,7 @@ export function parseOptions(args: readonly string[]): Options {
     sequences: count('--sequences', values.sequences),
     seed: values.seed === undefined ? Math.floor(Math.random() * 2 ** 31) : count('--seed', values.seed),
     product: values.product,
+    node: values.node === undefined ? undefined : program('--node', values.node),
     updateGolden: values['update-golden'],
     byTurns: values['by-turns'],
     together: !values['one-at-a-time'] && !values['update-golden'],
@@ -69,6 +74,7 @@ function parse(args: readonly string[]) {
         sequences: { type: 'string', default: '150' },
         seed: { type: 'string' },
         product: { type: 'string' },
+        node: { type: 'string' },
         'by-turns': { type: 'boolean', default: false },
         'one-at-a-time': { type: 'boolean', default: false },
         'update-golden': { type: 'boolean', default: false },
@@ -83,6 +89,12 @@ function count(option: string, text: string): number {
   const number = Number(text);
   if (!Number.isInteger(number) || number < 1) throw new LabError(`${option} needs a number, not "${text}"`);
   return number;
+}
+
+function program(option: string, file: string): string {
+  if (!statSync(file, { throwIfNoEntry: false })?.isFile())
+    throw new LabError(`${option}: there is no file ${file}`);
+  return file;
 }
 
 function seriesByName(name: string): Series {

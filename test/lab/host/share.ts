@@ -21,12 +21,24 @@ export interface RunDirectory {
   readonly golden: string;
 }
 
-/** Puts together what the lab needs in its share: the bundled cases, the product, the golden texts, its order. */
+/** What a share may have from elsewhere. */
+export interface ShareSources {
+  /** Directory with dist/ and install.sh, for the series that need them. */
+  readonly product: string | undefined;
+  /** Program that becomes /usr/bin/node of the lab. */
+  readonly node: string | undefined;
+  /** Directory of the suite's kernel modules. */
+  readonly kernelModules: string;
+}
+
+/**
+ * Puts together what the lab needs in its share: the bundled cases, the product, the golden texts, its order.
+ * @throws LabError when the product is not built
+ */
 export function prepareShare(
   directory: string,
   order: Order,
-  product: string | undefined,
-  kernelModules: string,
+  { product, node, kernelModules }: ShareSources,
   log: string,
 ): RunDirectory {
   rmSync(directory, { recursive: true, force: true });
@@ -39,6 +51,7 @@ export function prepareShare(
     cpSync(path.join(labSource, 'guest', name), path.join(share, name));
   cpSync(kernelModules, path.join(share, 'kernel-modules'), { recursive: true });
   if (product !== undefined) copyProduct(product, path.join(share, 'product'));
+  if (node !== undefined) cpSync(node, path.join(share, 'node'), { dereference: true });
   writeFileSync(path.join(share, 'order.json'), JSON.stringify(order));
   const run: RunDirectory = {
     share,
