@@ -4,7 +4,7 @@ import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { commands } from '../../src/cli/commands/index.ts';
 import { expectGolden } from '../golden.ts';
-import { domain, host, isPlain, machine, run, shown } from './run.ts';
+import { domain, host, isPlain, machine, run, runAlone, shown } from './run.ts';
 import {
   TERMINAL_ENVIRONMENT,
   example,
@@ -68,7 +68,7 @@ describe('vfio-hook: help and usage', () => {
   };
   for (const [golden, args] of Object.entries(cases)) {
     it(golden.replaceAll('-', ' '), () => {
-      const ended = run(args);
+      const ended = runAlone(args);
       isPlain(ended);
       expectGolden(`cli/golden/${golden}.txt`, shown(ended));
       // What is asked for goes to stdout, what went wrong to stderr.

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { callHook, installation, repository, type Ended } from '../hook/compiled.ts';
 import { stage, steady, type Stage } from '../hook/stage.ts';
+import { warmProcess, type WarmProcess } from './warm-process.ts';
 
 const { version } = JSON.parse(readFileSync(join(repository, 'package.json'), 'utf8')) as { version: string };
 
@@ -29,11 +30,23 @@ export function machine(files: Readonly<Record<string, string>> = {}, title = 'a
   }));
 }
 
-/** Runs the command. */
-export function run(
-  args: readonly string[],
-  options: { readonly input?: string; readonly env?: Readonly<Record<string, string>> } = {},
-): Ended {
+/** What a call of the command gets besides its arguments. */
+interface RunOptions {
+  readonly input?: string;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+let warm: WarmProcess | undefined;
+
+/** Runs the command: in a process that has run it before, unless it gets an input or variables of its own. */
+export function run(args: readonly string[], options: RunOptions = {}): Ended {
+  if (Object.keys(options).length > 0) return runAlone(args, options);
+  warm ??= warmProcess(installation());
+  return warm(args);
+}
+
+/** Runs the command as a shell does: by its launcher, in a process of its own. */
+export function runAlone(args: readonly string[], options: RunOptions = {}): Ended {
   return callHook(args, { program: installation().command, ...options });
 }
 
