@@ -23,7 +23,8 @@ export type WarmProcess = (args: readonly string[]) => Ended;
 /**
  * The compiled command in a process that has loaded it and runs call after call: starting Node and loading the command is
  * nine tenths of what most calls cost. It is what the launcher starts, in the environment that it gives, with files for
- * output; what is left out is the launcher, and that each call begins in a fresh process. A call that ends the process, or
+ * output; what is left out is the launcher, and that each call begins in a fresh process: for a call that looks at when its process
+ * began (a start that is younger than itself) there is `runAlone`. A call that ends the process, or
  * hangs, fails, and so do those after it.
  */
 export function warmProcess(

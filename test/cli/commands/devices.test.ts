@@ -2,9 +2,10 @@ import assert from 'node:assert/strict';
 import { expectGolden } from '../../golden.ts';
 import { callHook, installation, TERMINAL_ENVIRONMENT, type Ended } from '../../hook/compiled.ts';
 import { changes, claims, stage, type Stage } from '../../hook/stage.ts';
+import { run as runCommand } from '../run.ts';
 
 function run(on: Stage, ...args: readonly string[]): Ended {
-  return callHook(['devices', ...args, ...on.option], { program: installation().command });
+  return runCommand(['devices', ...args, ...on.option]);
 }
 
 describe('vfio-hook devices', () => {

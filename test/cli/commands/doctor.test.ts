@@ -8,6 +8,7 @@ import { wellFormed } from '../../doctor/well-formed.ts';
 import { expectGolden } from '../../golden.ts';
 import { callHook, installation, repository, type Ended } from '../../hook/compiled.ts';
 import { changes, claims, configure, picture, stage, steady, type Stage } from '../../hook/stage.ts';
+import { run as runCommand } from '../run.ts';
 
 const windows = '<features><hyperv><relaxed state="on"/></hyperv></features>';
 const card = domainXml({
@@ -23,7 +24,7 @@ function machineIn(situation: Situation): Stage {
 }
 
 function run(on: Stage, args: readonly string[], input = ''): Ended {
-  return callHook([...args, ...on.option], { program: installation().command, input });
+  return runCommand([...args, ...on.option], input === '' ? {} : { input });
 }
 
 /** What does not depend on the machine and the Node.js that the tests run on. */

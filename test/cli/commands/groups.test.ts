@@ -3,7 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { MachineSpec } from '../../../simulator/spec.ts';
 import { expectGolden } from '../../golden.ts';
-import { callHook, installation, type Ended } from '../../hook/compiled.ts';
+import type { Ended } from '../../hook/compiled.ts';
 import {
   changes,
   claims,
@@ -19,6 +19,7 @@ import {
 } from '../../hook/stage.ts';
 import { isWellFormed } from '../map/well-formed.ts';
 import { withNames } from '../pci-ids.ts';
+import { run as runCommand } from '../run.ts';
 
 const card = exampleGuest('windows-11-rx7900xtx');
 
@@ -27,7 +28,7 @@ function machine(host: string, facts: Partial<MachineSpec> = {}): Stage {
 }
 
 function run(on: Stage, ...args: string[]): Ended {
-  return callHook([...args, ...on.option], { program: installation().command });
+  return runCommand([...args, ...on.option]);
 }
 
 /** What a run prints when all is well. */

@@ -15,6 +15,7 @@ import {
   type Stage,
 } from '../../hook/stage.ts';
 import { withNames } from '../pci-ids.ts';
+import { run as runCommand } from '../run.ts';
 
 const UUID = '83b8f4f2-509f-382f-3c1e-e6bfe0fa1001';
 const OTHER = '5a0e7c1e-9b55-4c2a-9a36-0d2c8f6f4101';
@@ -28,7 +29,7 @@ function machine(host: string, files: MachineSpec['files'] = {}, facts: Partial<
 }
 
 function run(on: Stage, ...args: string[]): Ended {
-  return callHook([...args, ...on.option], { program: installation().command });
+  return runCommand([...args, ...on.option]);
 }
 
 function printed(on: Stage, ...args: string[]): string {

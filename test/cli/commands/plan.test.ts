@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { expectGolden } from '../../golden.ts';
 import { example, repository, temporaryDirectory } from '../../hook/compiled.ts';
 import { changes, configure, exampleGuest, guestWith, succeeds } from '../../hook/stage.ts';
-import { domain, host, isPlain, machine, run, shown } from '../run.ts';
+import { domain, host, isPlain, machine, run, runAlone, shown } from '../run.ts';
 
 const win11 = exampleGuest('windows-11-rx7900xtx');
 const DEFINED = `/etc/libvirt/qemu/${win11.name}.xml`;
@@ -37,9 +37,9 @@ describe('vfio-hook plan GUEST', () => {
     isPlain(ended);
     expectGolden('cli/golden/plan-list.txt', shown(ended, on));
     const words = (): string[] =>
-      (JSON.parse(run(['plan', '--json', ...on.option]).stdout) as { name: string; outlook: string }[]).map(
-        ({ name, outlook }) => `${name} ${outlook}`,
-      );
+      (
+        JSON.parse(runAlone(['plan', '--json', ...on.option]).stdout) as { name: string; outlook: string }[]
+      ).map(({ name, outlook }) => `${name} ${outlook}`);
     assert.deepEqual(words(), ['gone refused', 'rival refused', 'torn unreadable', 'win11-rx7900 ready']);
     succeeds(on, win11, 'prepare');
     on.machine.perform({ do: 'open-group', devices: ['0000:03:00.0'], guest: win11.name, pid: 4242 });

@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict';
 import { expectGolden } from '../../golden.ts';
-import { callHook, installation, type Ended } from '../../hook/compiled.ts';
+import type { Ended } from '../../hook/compiled.ts';
 import { claims, configure, exampleGuest, picture, stage, succeeds, type Stage } from '../../hook/stage.ts';
+import { run as runCommand } from '../run.ts';
 
 const VF = '0000:41:00.4';
 
 function run(on: Stage, ...args: readonly string[]): Ended {
   const [command = '', ...rest] = args;
-  return callHook([command, ...on.option, ...rest], { program: installation().command });
+  return runCommand([command, ...on.option, ...rest]);
 }
 
 /** What a run prints when all is well. */
