@@ -52,7 +52,7 @@ describe('random sequences of operations', () => {
           );
         }
       }),
-      { numRuns: 50 },
+      { numRuns: 25 },
     );
   });
 

@@ -78,7 +78,7 @@ describe('parseDomain, properties', () => {
           { kind: 'pci', address, managed: true },
         ]);
       }),
-      { numRuns: 500 },
+      { numRuns: 200 },
     );
   });
 
@@ -185,7 +185,7 @@ describe('parseDomain, properties', () => {
         const repeated = disks - before.filter(({ kind }) => kind === 'nvme').length;
         assert.ok(devices(after).length <= before.length + repeated);
       }),
-      { numRuns: 500, examples: [[4, 1761847113, '1']] },
+      { numRuns: 200, examples: [[4, 1761847113, '1']] },
     );
   });
 
@@ -218,7 +218,7 @@ describe('parseDomain, properties', () => {
       fc.property(value, (argument) => {
         outcome(guest('', { attributes: QEMU, tail: commandline('-device', argument.replaceAll('\0', '')) }));
       }),
-      { numRuns: 500 },
+      { numRuns: 200 },
     );
   });
 

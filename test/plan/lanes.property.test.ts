@@ -30,7 +30,7 @@ describe('lanes on any machine', function () {
           }
         }
       }),
-      { numRuns: 40 },
+      { numRuns: 20 },
     );
     assert.ok(most >= 8, `at most ${most} lanes were seen side by side`);
   });
@@ -58,7 +58,7 @@ describe('lanes on any machine', function () {
             assert.ok(kinds.lastIndexOf('unbind') < kinds.indexOf('bind'));
         }
       }),
-      { numRuns: 20 },
+      { numRuns: 10 },
     );
   });
 
@@ -72,7 +72,7 @@ describe('lanes on any machine', function () {
         for (const lanes of cut(mixed.host, mixed.made.steps)) await doMixed(mixed, lanes, random);
         assert.deepEqual(await everything(mixed.host), await everything(inOrder.host));
       }),
-      { numRuns: 20 },
+      { numRuns: 10 },
     );
   });
 
@@ -84,7 +84,7 @@ describe('lanes on any machine', function () {
         assert.deepEqual((await everything(host)).devices, before);
         assert.deepEqual(planRestore({ devices: made.devices }, await everything(host)).steps, []);
       }),
-      { numRuns: 40 },
+      { numRuns: 20 },
     );
   });
 });

@@ -19,7 +19,7 @@ describe('plan on any machine', function () {
         }
         assert.deepEqual(made.verdicts.map(({ device }) => device).sort(), [...members].sort());
       }),
-      { numRuns: 60 },
+      { numRuns: 30 },
     );
   });
 
@@ -34,7 +34,7 @@ describe('plan on any machine', function () {
           assert.ok(device?.headerType !== 'bridge' && !device?.class.startsWith('0c05'), describeStep(step));
         }
       }),
-      { numRuns: 40 },
+      { numRuns: 20 },
     );
   });
 
@@ -52,7 +52,7 @@ describe('plan on any machine', function () {
           assert.deepEqual([made.steps, made.devices], [[], []]);
         }
       }),
-      { numRuns: 60 },
+      { numRuns: 30 },
     );
     assert.ok(used > 0, 'nothing was used in any of the situations');
   });
@@ -70,7 +70,7 @@ describe('plan on any machine', function () {
         assert.deepEqual((await everything(host)).devices, before.devices);
         assert.deepEqual(planRestore({ devices: made.devices }, await everything(host)).steps, []);
       }),
-      { numRuns: 60 },
+      { numRuns: 30 },
     );
   });
 });

@@ -179,7 +179,7 @@ describe('the law of what is shared', () => {
             for (const each of events) world.run(each, all[(each.guest + each.wish) % 3]!);
             world.endAll();
           }),
-          { numRuns: 1500 },
+          { numRuns: 500 },
         );
       });
 

@@ -107,7 +107,7 @@ describe('perhapsOpen', () => {
           const found = (await readUses(counting, devices, 1000)).filter(isHeld);
           assert.deepEqual(found, (await readUses(other, devices, 1000)).filter(isHeld));
         }),
-        { numRuns: 60 },
+        { numRuns: 30 },
       );
     });
   }
