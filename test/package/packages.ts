@@ -34,13 +34,6 @@ export function output(program: string, ...args: readonly string[]): string {
   return stdout;
 }
 
-/** Skips a test, with a sentence, where a program is missing. */
-export function needs(context: Mocha.Context, program: string): void {
-  if (spawnSync(program, ['--version']).error === undefined) return;
-  console.warn(`        skipped: ${program} is not installed`);
-  context.skip();
-}
-
 /** A list of paths in which version and hash of a build are words, so that it changes with the files only. */
 export function withoutVersions(list: string): string {
   return list

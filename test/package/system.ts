@@ -18,10 +18,8 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
+import { DATE } from './packages.ts';
 import { makeRelease, type Release } from '../../scripts/package/release.ts';
-
-/** The date of all packages of tests: 2024-01-01. */
-const EPOCH = 1_704_067_200;
 
 /** What maintainer scripts run, each as this machine has it. */
 const PROGRAMS = [
@@ -63,7 +61,7 @@ export function releases(): { release: (version?: string) => Release; remove: ()
       count += 1;
       const [out, work] = [join(directory, `out-${count}`), join(directory, `work-${count}`)];
       for (const path of [out, work]) mkdirSync(path);
-      const own = makeRelease(out, work, EPOCH);
+      const own = makeRelease(out, work, DATE);
       if (version === undefined) return own;
       const tree = join(work, `vfio-hook-${version}`);
       cpSync(own.tree, tree, { recursive: true });

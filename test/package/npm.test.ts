@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { callHook, choose, repository, staleness, temporaryDirectory } from './hook/compiled.ts';
+import { callHook, choose, repository, staleness, temporaryDirectory } from '../hook/compiled.ts';
 
 interface Manifest {
   readonly version: string;

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { debianChangelog } from '../../scripts/package/debian-changelog.ts';
-import { repository } from '../hook/compiled.ts';
-import { DATE } from './packages.ts';
+import { debianChangelog } from '../../../scripts/package/debian-changelog.ts';
+import { repository } from '../../hook/compiled.ts';
+import { DATE } from '../../package/packages.ts';
 
 const WHO = 'Somebody <somebody@example.org>';
 
