@@ -34,7 +34,7 @@ export const allSeries: readonly Series[] = [
   { name: 'packages', limit: 1200, card: 'graphics', append: '', needsProduct: true },
   {
     name: 'desktop',
-    limit: 1200,
+    limit: 1800,
     card: 'none',
     firmware: 'UEFI',
     append: 'LAB_INIT=systemd',
