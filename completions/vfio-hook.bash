@@ -80,11 +80,13 @@ _vfio_hook_words() {
     lint) printf '%s\n' --host --json --help; _vfio_hook_guests; compgen -f -- "$current" ;;
     hostdevs) printf '%s\n' --json --help; _vfio_hook_guests; compgen -f -- "$current" ;;
     init) printf '%s\n' --output --force --help; _vfio_hook_guests; compgen -f -- "$current" ;;
+    set) printf '%s\n' --dry-run --help; _vfio_hook_guests; compgen -f -- "$current" ;;
+    unset) printf '%s\n' --dry-run --help; _vfio_hook_guests; compgen -f -- "$current" ;;
     import-scripts) printf '%s\n' --from --output --write --force --help; _vfio_hook_guests; compgen -f -- "$current" ;;
     validate) printf '%s\n' --json --help; compgen -f -- "$current" ;;
     snapshot) printf '%s\n'  --help; : ;;
     simulate) printf '%s\n' --host --domain --config --help; : ;;
-    *) printf '%s\n' groups map sriov mdev vgpu plan status log recover detach bind reattach unbind run devices doctor lint hostdevs init import-scripts validate snapshot simulate help --help --version ;;
+    *) printf '%s\n' groups map sriov mdev vgpu plan status log recover detach bind reattach unbind run devices doctor lint hostdevs init set unset import-scripts validate snapshot simulate help --help --version ;;
   esac
 }
 

@@ -101,17 +101,26 @@ export function configHints(
   rules: readonly DeviceRule[],
   purpose?: string,
 ): readonly Hint[] {
-  const tree: TrustedTree = { root: configDir, trustedUid, code: 'VH_CONFIG', what: 'configuration' };
-  const file = instead ?? ownText(tree, guest);
+  const file = instead ?? ownText({ configDir, trustedUid, guest });
   return file
     ? decoder().placeRules(file.text, file.path, rules, purpose)
     : [wholeFile(guestFilePath(guest, configDir), rules, purpose)];
 }
 
+/** The guest's own file, as the hook would read it; undefined when there is none. Throws `VH_CONFIG`. */
+export function ownConfigText({
+  configDir,
+  trustedUid,
+  guest,
+}: Pick<EditableConfig, 'configDir' | 'trustedUid' | 'guest'>): ConfigText | undefined {
+  const tree: TrustedTree = { root: configDir, trustedUid, code: 'VH_CONFIG', what: 'configuration' };
+  return listTrustedDirectory(tree) && read(tree, ownFile(tree, guest));
+}
+
 /** Whoever wants a hint has read the configuration before; what is wrong with it since is not what it is about. */
-function ownText(tree: TrustedTree, guest: GuestKey): ConfigText | undefined {
+function ownText(config: Parameters<typeof ownConfigText>[0]): ConfigText | undefined {
   try {
-    return read(tree, ownFile(tree, guest));
+    return ownConfigText(config);
   } catch (error) {
     if (error instanceof VfioHookError) return undefined;
     throw error;

@@ -63,6 +63,26 @@ export function writeGuestConfig(target: ConfigTarget, text: string): WrittenCon
 }
 
 /**
+ * Puts a text in the place of the guest's file at `path`, or of none: {@link writeGuestConfig} without a backup, for a change that was shown.
+ * Throws VH_CONFIG.
+ */
+export function rewriteGuestConfig(
+  { path, ...target }: Omit<ConfigTarget, 'replace'> & { readonly path?: string },
+  text: string,
+): void {
+  if (path === undefined) {
+    writeGuestConfig({ ...target, replace: false }, text);
+    return;
+  }
+  if (process.geteuid?.() !== target.trustedUid) throw notPermitted(dirname(path));
+  try {
+    writeWhole(path, text, true);
+  } catch (error) {
+    throw cannotWrite(path, error);
+  }
+}
+
+/**
  * Writes a file that is not there. With `replace` one that is becomes a backup first. Throws VH_CONFIG.
  */
 export function writeNewFile(path: string, text: string, replace: boolean): WrittenConfig {

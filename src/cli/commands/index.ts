@@ -14,6 +14,7 @@ import { plan } from './plan.ts';
 import { reattach } from './reattach.ts';
 import { recover } from './recover.ts';
 import { run } from './run.ts';
+import { set, unset } from './set.ts';
 import { simulate } from './simulate.ts';
 import { sriov } from './sriov.ts';
 import { snapshot } from './snapshot.ts';
@@ -40,6 +41,8 @@ export const commands: readonly Command[] = [
   lint,
   hostdevs,
   init,
+  set,
+  unset,
   importScripts,
   validate,
   snapshot,
