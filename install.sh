@@ -27,7 +27,7 @@ wrapper=$hooks/qemu.d/00-kept-by-vfio-hook
 ours='its scripts are run by vfio-hook'
 config=/etc/vfio-hook
 # Started for guests, and never enabled.
-latency_unit=vfio-hook-latency@.service
+guest_units='vfio-hook-latency@.service vfio-hook-awake.service'
 logrotate=/etc/logrotate.d/vfio-hook
 oldest_node='18.19'
 
@@ -540,7 +540,7 @@ stage_all() {
   for file in "$source/dist/$parts"/*.cjs; do stage_file "$file" "$lib/$parts/${file##*/}"; done
   stage_file "$source/dist/hook.cjs" "$lib/hook.cjs"
   stage_file "$work/vfio-hook" "$program" 755
-  for file in "$unit" "$latency_unit"; do
+  for file in "$unit" $guest_units; do
     sed "s|@PREFIX@|$PREFIX|g; s|@COMMAND@|$program|g" "$source/systemd/$file" >"$work/$file"
     stage_file "$work/$file" "$units/$file"
   done
@@ -573,7 +573,8 @@ stage_all() {
 
 # check_source: everything that is installed is there
 check_source() {
-  for file in dist/vfio-hook dist/hook.cjs dist/only-root.sh dist/system.sh dist/maintainer.sh schema/vfio-hook.schema.json "systemd/$unit" "systemd/$latency_unit" man/vfio-hook.8 \
+  for file in dist/vfio-hook dist/hook.cjs dist/only-root.sh dist/system.sh dist/maintainer.sh schema/vfio-hook.schema.json \
+    "systemd/$unit" systemd/vfio-hook-latency@.service systemd/vfio-hook-awake.service man/vfio-hook.8 \
     completions/vfio-hook.bash logrotate/vfio-hook; do
     [ -f "$source/$file" ] || fail "there is no $source/$file" 'npm ci && npm run build'
   done

@@ -31,6 +31,7 @@ const LIB = '/usr/lib/vfio-hook';
 const PARTS = '0.1.0-00000000';
 const UNIT = 'vfio-hook-recover.service';
 const LATENCY = 'vfio-hook-latency@.service';
+const AWAKE = 'vfio-hook-awake.service';
 const SYMLINKED = 'l 777 /usr/sbin/vfio-hook';
 
 let work = '';
@@ -171,6 +172,7 @@ beforeEach(() => {
   writeFileSync(join(source, 'schema/vfio-hook.schema.json'), '{}');
   writeFileSync(join(source, 'systemd', UNIT), 'ExecStart=@COMMAND@ recover');
   writeFileSync(join(source, 'systemd', LATENCY), 'latency');
+  writeFileSync(join(source, 'systemd', AWAKE), 'awake');
   writeFileSync(join(source, 'man/vfio-hook.8'), 'manual');
   writeFileSync(join(source, 'man/vfio-hook.yaml.5'), 'format');
   for (const name of ['vfio-hook.bash', 'vfio-hook.fish', '_vfio-hook'])
@@ -264,6 +266,7 @@ describe('install.sh', () => {
         '/usr/lib': 'd 755',
         '/usr/lib/systemd': 'd 755',
         '/usr/lib/systemd/system': 'd 755',
+        [`/usr/lib/systemd/system/${AWAKE}`]: 'f 644 awake',
         [`/usr/lib/systemd/system/${LATENCY}`]: 'f 644 latency',
         [`/usr/lib/systemd/system/${UNIT}`]: 'f 644 ExecStart=/usr/sbin/vfio-hook recover',
         [LIB]: 'd 755',

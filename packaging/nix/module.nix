@@ -87,14 +87,15 @@ in
         }) (builtins.attrNames cfg.domains)
       );
 
-    # Both units; NixOS does not look at [Install].
+    # The units; NixOS does not look at [Install].
     systemd.packages = [ cfg.package ];
     systemd.services.vfio-hook-recover.wantedBy = [
       "libvirtd.service"
       "virtqemud.service"
     ];
-    # Its ExecStart takes sh and sleep from PATH, which NixOS sets for services that it knows of.
+    # Their ExecStart take sh and sleep from PATH, which NixOS sets for services that it knows of.
     systemd.services."vfio-hook-latency@".overrideStrategy = "asDropin";
+    systemd.services.vfio-hook-awake.overrideStrategy = "asDropin";
 
     services.logrotate.settings."/var/log/libvirt/vfio-hook.log" = {
       frequency = "weekly";

@@ -117,6 +117,14 @@ export const settings: readonly Setting[] = [
     about: 'microseconds within which CPUs wake',
   },
   {
+    word: 'sleep',
+    of: 'guest',
+    path: ['sleep'],
+    value: asItIs,
+    example: 'sleep=block',
+    about: 'block: the host is not suspended while the guest runs',
+  },
+  {
     word: 'hugepages',
     of: 'guest',
     path: ['hugepages'],

@@ -3,6 +3,7 @@ import type { PciAddress } from '../pci/address.ts';
 import type { CpuList } from '../pci/cpu-list.ts';
 import type { Governor } from '../pci/frequency.ts';
 import type { MdevAttributes } from '../pci/mdev.ts';
+import type { SleepRule } from '../pci/sleep.ts';
 import type { Unit } from '../pci/unit.ts';
 import type { UseReason } from '../pci/use.ts';
 import type { GuestKey } from './guest-file.ts';
@@ -32,6 +33,8 @@ export interface Config {
   readonly governor?: Governor;
   /** Microseconds within which CPUs of the host wake from sleep while the guest runs; absent: as they do. */
   readonly latency?: number;
+  /** Whether the host may sleep while the guest runs; absent: it may. */
+  readonly sleep?: SleepRule;
   /** What the guest gets of the host's screen: {@link ConfigScope} `guest` only. */
   readonly display?: DisplayRule;
   /** Whether guests may start where the IOMMU does not check interrupts: {@link ConfigScope} `all` only. */
@@ -224,6 +227,7 @@ export interface PartialConfig {
   readonly cpus?: GuestCpus;
   readonly governor?: Governor;
   readonly latency?: number;
+  readonly sleep?: SleepRule;
   readonly display?: DisplayRule;
   readonly allowUnsafeInterrupts?: boolean;
 }
@@ -268,6 +272,7 @@ export function mergeConfig(base: Config, file: PartialConfig): Config {
   const cpus = file.cpus ?? base.cpus;
   const governor = file.governor ?? base.governor;
   const latency = file.latency ?? base.latency;
+  const sleep = file.sleep ?? base.sleep;
   const display = file.display ?? base.display;
   const nvidia = file.services?.nvidia ?? base.services.nvidia;
   const load = [...(base.modules.load ?? []), ...(file.modules?.load ?? [])];
@@ -288,6 +293,7 @@ export function mergeConfig(base: Config, file: PartialConfig): Config {
     ...(cpus && { cpus }),
     ...(governor && { governor }),
     ...(latency !== undefined && { latency }),
+    ...(sleep && { sleep }),
     ...(display && { display }),
     allowUnsafeInterrupts: file.allowUnsafeInterrupts ?? base.allowUnsafeInterrupts,
   };

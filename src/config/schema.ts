@@ -8,6 +8,7 @@ import { display } from './areas/display.ts';
 import { governor } from './areas/governor.ts';
 import { hugepages } from './areas/hugepages.ts';
 import { latency } from './areas/latency.ts';
+import { sleep } from './areas/sleep.ts';
 import { mdev } from './areas/mdev.ts';
 import { modules } from './areas/modules.ts';
 import { bars } from './areas/bars.ts';
@@ -130,6 +131,7 @@ export const configSchema = v.pipe(
     cpus: v.exactOptional(cpus),
     governor: v.exactOptional(governor),
     latency: v.exactOptional(latency),
+    sleep: v.exactOptional(sleep),
     display: v.exactOptional(display),
     allowUnsafeInterrupts: v.exactOptional(
       v.pipe(
@@ -155,6 +157,7 @@ export const configSchema = v.pipe(
       cpus: cores,
       governor: speed,
       latency: wake,
+      sleep: rest,
       display: screen,
       allowUnsafeInterrupts,
     }) => ({
@@ -170,6 +173,7 @@ export const configSchema = v.pipe(
       ...(cores && { cpus: cores }),
       ...(speed && { governor: speed }),
       ...(wake !== undefined && { latency: wake }),
+      ...(rest && { sleep: rest }),
       ...(screen && { display: screen }),
       ...(allowUnsafeInterrupts !== undefined && { allowUnsafeInterrupts }),
     }),

@@ -23,6 +23,7 @@ import { cpusOf, cpusWithout, cpuWords } from '../pci/cpu-list.ts';
 import { isDisplay } from '../pci/class.ts';
 import type { Governor } from '../pci/frequency.ts';
 import { LATENCY_TEMPLATE } from '../pci/latency.ts';
+import { AWAKE_UNIT } from '../pci/sleep.ts';
 import { poolWords } from '../pci/hugepages.ts';
 import { countOf } from '../pci/routing.ts';
 import { sysfs } from '../pci/sysfs.ts';
@@ -37,7 +38,7 @@ export interface ValueRemark extends Remark {
 
 /** What there is to say about huge pages, CPUs, governors, the screen, virtual functions, vGPUs and mediated devices on this host. */
 export function resourceRemarks(
-  { hugepages, cpus, governor, latency, display, sriov = [], vgpu = [], mdev = [] }: PartialConfig,
+  { hugepages, cpus, governor, latency, sleep, display, sriov = [], vgpu = [], mdev = [] }: PartialConfig,
   host: Host,
 ): ValueRemark[] {
   return [
@@ -45,6 +46,7 @@ export function resourceRemarks(
     ...(cpus ? cpuRemarks(cpus, host) : []),
     ...(governor ? governorRemarks(governor, host) : []),
     ...(latency === undefined ? [] : latencyRemarks(host)),
+    ...(sleep === 'block' ? unitRemarks('sleep', AWAKE_UNIT, host) : []),
     ...(display ? displayRemarks(display, host) : []),
     ...sriov.flatMap((card, index) => cardRemarks(card, ['sriov', index], host)),
     ...(mdev.length > 0 ? mdevRemarks(mdev, host) : []),
@@ -102,9 +104,14 @@ function latencyRemarks(host: Host): ValueRemark[] {
     const text = `this kernel cannot be told how soon CPUs shall wake, for want of ${sysfs.cpuLatency}: a guest with it cannot start`;
     return [warning(['latency'], text, advice('take it out of the configuration'))];
   }
-  if (hasUnitFile(host, LATENCY_TEMPLATE)) return [];
-  const text = `systemd has no unit ${LATENCY_TEMPLATE}: a guest with it cannot start`;
-  return [warning(['latency'], text, advice('it comes with this program: install that again'))];
+  return unitRemarks('latency', LATENCY_TEMPLATE, host);
+}
+
+/** A unit of our own. */
+function unitRemarks(key: 'latency' | 'sleep', unit: string, host: Host): ValueRemark[] {
+  if (hasUnitFile(host, unit)) return [];
+  const text = `systemd has no unit ${unit}: a guest with it cannot start`;
+  return [warning([key], text, advice('it comes with this program: install that again'))];
 }
 
 function displayRemarks({ release }: DisplayRule, host: Host): ValueRemark[] {

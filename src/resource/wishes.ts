@@ -8,7 +8,7 @@ import { promisedAddresses, type Routing } from '../pci/routing.ts';
 import type { Wish } from './kind.ts';
 import { displayWishes, type DisplayPlaces } from './display/wishes.ts';
 import { nvidiaWishes, type NvidiaHost } from './nvidia/wishes.ts';
-import { latencyWish, serviceWishes, type CanonicalUnit } from './services/wishes.ts';
+import { awakeWish, latencyWish, serviceWishes, type CanonicalUnit } from './services/wishes.ts';
 import { cardWishes } from './sriov/card-wishes.ts';
 import type { ProfilePlace } from './sriov/profile.ts';
 import { isolatedCpus, isolationWishes } from './tuning/cpus.ts';
@@ -44,7 +44,10 @@ export interface Places {
 /** The part of a configuration that wishes come from. */
 type WishfulConfig = Pick<Config, 'hugepages' | 'sriov'> &
   Partial<
-    Pick<Config, 'vgpu' | 'mdev' | 'services' | 'modules' | 'cpus' | 'governor' | 'latency' | 'display'>
+    Pick<
+      Config,
+      'vgpu' | 'mdev' | 'services' | 'modules' | 'cpus' | 'governor' | 'latency' | 'sleep' | 'display'
+    >
   >;
 
 /**
@@ -63,6 +66,7 @@ export function wishesOf(
     cpus,
     governor,
     latency,
+    sleep,
     display,
   }: WishfulConfig,
   domain: Domain,
@@ -95,6 +99,7 @@ export function wishesOf(
       : []),
     ...[...new Set(modules.load ?? [])].map((key): Wish => ({ kind: 'module', key, wish: { loaded: true } })),
     ...(latency === undefined ? [] : [latencyWish(latency)]),
+    ...(sleep === 'block' ? [awakeWish] : []),
     ...sriov.flatMap((card) => cardWishes(card, assigned, places)),
     ...vgpuWishes(vgpu, addresses, vgpuCardOf),
     ...mediated,

@@ -284,17 +284,17 @@ describe('decodeConfigFile', () => {
       [
         'a key like nothing known',
         'balloon: 4\n',
-        'line 1: unknown key "balloon": known are timeouts, devices, log, hugepages, sriov, vgpu, mdev, services, modules, cpus, governor, latency, display, allowUnsafeInterrupts',
+        'line 1: unknown key "balloon": known are timeouts, devices, log, hugepages, sriov, vgpu, mdev, services, modules, cpus, governor, latency, sleep, display, allowUnsafeInterrupts',
       ],
       [
         'a key that every JavaScript object has',
         'toString: 1',
-        'line 1: unknown key "toString": known are timeouts, devices, log, hugepages, sriov, vgpu, mdev, services, modules, cpus, governor, latency, display, allowUnsafeInterrupts',
+        'line 1: unknown key "toString": known are timeouts, devices, log, hugepages, sriov, vgpu, mdev, services, modules, cpus, governor, latency, sleep, display, allowUnsafeInterrupts',
       ],
       [
         'a hostile key',
         '"\\e[2J\\u202e": 1',
-        'line 1: unknown key (no word): known are timeouts, devices, log, hugepages, sriov, vgpu, mdev, services, modules, cpus, governor, latency, display, allowUnsafeInterrupts',
+        'line 1: unknown key (no word): known are timeouts, devices, log, hugepages, sriov, vgpu, mdev, services, modules, cpus, governor, latency, sleep, display, allowUnsafeInterrupts',
       ],
       ['__proto__', 'log:\n  __proto__: {level: debug}\n', 'line 2: the key __proto__ is not allowed'],
       [

@@ -74,8 +74,18 @@ describe('what there is to say about huge pages and virtual functions', () => {
     );
     assert.match(
       said(device).join(),
-      /^latency: systemd has no unit vfio-hook-latency@\.service: .*install\.sh again\)$/,
+      /^latency: systemd has no unit vfio-hook-latency@\.service: .*install that again\)$/,
     );
+  });
+
+  it('is that nothing can keep the host awake', () => {
+    const unit = '/usr/lib/systemd/system/vfio-hook-awake.service';
+    assert.deepEqual(remarks({ sleep: 'block' }, 'sriov-nic', { files: { [unit]: '' } }), []);
+    assert.match(
+      remarks({ sleep: 'block' }).join(),
+      /^sleep: systemd has no unit vfio-hook-awake\.service: /,
+    );
+    assert.deepEqual(remarks({ sleep: 'allow' }), []);
   });
 
   it('is that the screen is not there', () => {

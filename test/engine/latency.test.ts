@@ -48,7 +48,7 @@ describe('how soon CPUs wake while a guest runs', () => {
     const { code, message, hints } = await failureOf(on.prepare(guest('a')));
     assert.equal(code, 'VH_REFUSED');
     assert.match(message, /systemd knows no unit vfio-hook-latency@0\.service$/);
-    assert.ok(hints.some((hint) => hintText(hint).includes('install.sh')));
+    assert.ok(hints.some((hint) => hintText(hint).includes('install that again')));
     on.nothingDiffers();
   });
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { AWAKE_UNIT } from '../../src/pci/sleep.ts';
 import { isLatencyUnit, LATENCY_TEMPLATE, latencyUnit } from '../../src/pci/latency.ts';
 import { locations } from '../../src/hook/engine.ts';
 import { repository, temporaryDirectory } from '../hook/compiled.ts';
@@ -134,6 +135,38 @@ describe(LATENCY, () => {
     assert.equal(readFileSync(file, 'utf8'), text.replaceAll('@PREFIX@', '/usr'));
     it1.run(['--uninstall']);
     assert.equal(existsSync(file), false);
+  });
+});
+
+describe(AWAKE_UNIT, () => {
+  const text = readFileSync(join(repository, 'systemd', AWAKE_UNIT), 'utf8');
+  const unit = (): string => {
+    const file = join(temporaryDirectory(), AWAKE_UNIT);
+    writeFileSync(file, text.replaceAll('@PREFIX@', '/usr'));
+    return file;
+  };
+
+  it('is a unit that systemd understands, and nobody enables', function () {
+    needs(this, 'systemd-analyze');
+    const { stderr } = spawnSync('systemd-analyze', ['verify', '--man=no', unit()], { encoding: 'utf8' });
+    assert.doesNotMatch(stderr, /vfio-hook(?!.*systemd-inhibit is not executable)/);
+    assert.doesNotMatch(text, /^\[Install\]/m);
+  });
+
+  it('blocks sleep alone, in our name', () => {
+    assert.match(
+      text,
+      /^ExecStart=systemd-inhibit --what=sleep --mode=block --who=vfio-hook --why="[^"]+" sh -c '/m,
+    );
+  });
+
+  it('has little but the bus', function () {
+    needs(this, 'systemd-analyze');
+    const { stdout } = spawnSync('systemd-analyze', ['security', '--offline=true', '--no-pager', unit()], {
+      encoding: 'utf8',
+    });
+    const level = /Overall exposure level for \S+: ([\d.]+)/.exec(stdout)?.[1];
+    assert.ok(level !== undefined && Number(level) < 2.5, stdout);
   });
 });
 

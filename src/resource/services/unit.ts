@@ -1,5 +1,6 @@
 import { advice, command } from '../../hint.ts';
 import { isLatencyUnit } from '../../pci/latency.ts';
+import { AWAKE_UNIT } from '../../pci/sleep.ts';
 import { unitOfKey, unitWords } from '../../pci/unit.ts';
 import { quoteName } from '../../text.ts';
 import type { KindOf } from '../kind.ts';
@@ -30,9 +31,10 @@ export const unit: KindOf<'unit'> = {
   guard: ({ key, seen: { facts }, to }) => {
     if (to.active && !facts.there) {
       const reason = `systemd knows no unit ${unitWords(unitOfKey(key))}`;
-      const hint = isLatencyUnit(key)
-        ? advice('it comes with this program: install that again')
-        : command('systemctl list-unit-files');
+      const hint =
+        isLatencyUnit(key) || key === AWAKE_UNIT
+          ? advice('it comes with this program: install that again')
+          : command('systemctl list-unit-files');
       return [{ reason, hints: [hint] }];
     }
     if (to.active || facts.users.length < 2) return [];

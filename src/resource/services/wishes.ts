@@ -1,5 +1,6 @@
 import type { ServiceRules } from '../../config/config.ts';
 import { latencyUnit } from '../../pci/latency.ts';
+import { AWAKE_UNIT } from '../../pci/sleep.ts';
 import { unitKey, type Unit } from '../../pci/unit.ts';
 import type { Wish } from '../kind.ts';
 
@@ -23,6 +24,9 @@ export function serviceWishes(
   }
   return [...wishes.values()];
 }
+
+/** The unit that keeps the host awake. */
+export const awakeWish: Wish<'unit'> = { kind: 'unit', key: AWAKE_UNIT, wish: { active: true } };
 
 /** The unit that has CPUs wake so soon: the kernel goes by the strictest that runs. */
 export function latencyWish(microseconds: number): Wish<'unit'> {

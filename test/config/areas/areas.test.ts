@@ -370,6 +370,22 @@ describe('governor', () => {
   }
 });
 
+describe('sleep', () => {
+  it('is allowed or blocked', () => {
+    for (const sleep of ['allow', 'block'] as const)
+      assert.deepEqual(decodeConfigFile(`sleep: ${sleep}`, PATH, 'guest'), { sleep });
+    for (const text of ['no', 'false', '[block]', '1'])
+      assert.match(problems(`sleep: ${text}`).join(), /^line 1: sleep: .* in place of allow or block$/);
+  });
+
+  it('of a guest goes over that of all', () => {
+    const all = mergeConfig(defaultConfig, { sleep: 'block' });
+    assert.equal(mergeConfig(all, {}).sleep, 'block');
+    assert.equal(mergeConfig(all, { sleep: 'allow' }).sleep, 'allow');
+    assert.ok(!('sleep' in mergeConfig(defaultConfig, {})));
+  });
+});
+
 describe('latency', () => {
   it('is a number of microseconds, also none', () => {
     for (const latency of [0, 20, 1_000_000])

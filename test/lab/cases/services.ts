@@ -96,6 +96,20 @@ async function recoverLog(): Promise<string> {
 
 export const serviceCases: readonly LabCase[] = [
   {
+    name: 'the host does not sleep while a guest runs: logind says who keeps it awake, and nobody does afterwards',
+    limit: 180,
+    async run(context) {
+      const inhibitors = async (): Promise<string> => must('systemd-inhibit', ['--list', '--no-legend']);
+      configure(context, 'awake', 'sleep: block\n');
+      const domain = await Domain.define(context, 'awake', free);
+      assert.doesNotMatch(await inhibitors(), /vfio-hook/);
+      await domain.start();
+      assert.match(await inhibitors(), /^vfio-hook\s.*\ssleep\s.*\sblock\s*$/m);
+      await domain.shutdown();
+      assert.doesNotMatch(await inhibitors(), /vfio-hook/);
+    },
+  },
+  {
     name: 'services of the host and of a user are stopped and started for a guest, and are what they were afterwards',
     limit: 200,
     async run(context) {
