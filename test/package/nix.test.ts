@@ -92,7 +92,11 @@ describe('what is for NixOS', function () {
     assert.deepEqual(units.services['vfio-hook-recover'], {
       wantedBy: ['libvirtd.service', 'virtqemud.service'],
     });
-    assert.deepEqual(Object.keys(units.services).sort(), ['vfio-hook-awake', 'vfio-hook-latency@', 'vfio-hook-recover']);
+    assert.deepEqual(Object.keys(units.services).sort(), [
+      'vfio-hook-awake',
+      'vfio-hook-latency@',
+      'vfio-hook-recover',
+    ]);
     const unit = readFileSync(join(repository, 'systemd/vfio-hook-recover.service'), 'utf8');
     assert.match(unit, /^WantedBy=libvirtd\.service virtqemud\.service$/m, 'the same as elsewhere');
   });
