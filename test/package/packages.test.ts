@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expectGolden } from '../golden.ts';
 import { repository, temporaryDirectory } from '../hook/compiled.ts';
@@ -56,7 +56,33 @@ describe('npm run package', () => {
       { cwd: repository, encoding: 'utf8' },
     );
     assert.equal(status, 1);
-    assert.match(stderr, /no package is called flatpak; there are tarball, deb, /);
+    assert.match(stderr, /^package: error: no package is called flatpak; there are tarball, deb, .*\n$/);
+  });
+
+  it('removes nothing from a directory that is not its own, and leaves nothing when it fails', () => {
+    const run = (out: string, env: Readonly<Record<string, string>> = {}): ReturnType<typeof spawnSync> =>
+      spawnSync(process.execPath, ['--import', 'tsx', 'scripts/package.ts', '--only', 'deb', '--out', out], {
+        cwd: repository,
+        encoding: 'utf8',
+        env: { ...process.env, ...env },
+      });
+    const mine = temporaryDirectory();
+    writeFileSync(join(mine, 'letter'), '');
+    const { status, stderr } = run(mine);
+    assert.equal(status, 1);
+    assert.match(
+      String(stderr),
+      /^package: error: \S+ is not empty: packages go into a directory of their own\n$/,
+    );
+    assert.deepEqual(readdirSync(mine), ['letter']);
+    const out = join(temporaryDirectory(), 'packages');
+    const failed = run(out, { SOURCE_DATE_EPOCH: 'yesterday' });
+    assert.equal(failed.status, 1);
+    assert.match(
+      String(failed.stderr),
+      /^package: error: SOURCE_DATE_EPOCH is no number of seconds: yesterday\n$/,
+    );
+    assert.equal(existsSync(out), false);
   });
 
   it('puts these files into the release', () => {
