@@ -1,4 +1,5 @@
 import { commandsOf, type Command } from './commands.ts';
+import { Flow } from './flow.ts';
 import type { Phase } from './moment.ts';
 import { compare, evaluate, join, UNKNOWN, type Truth } from './test-command.ts';
 import { linesOf, type Line, type Token } from './tokens.ts';
@@ -17,200 +18,227 @@ export interface Walk {
   readonly sourced: (path: string) => string | undefined;
 }
 
-/** An `if`, `case`, loop, function or group that is open. */
-interface Frame {
-  readonly kind: 'if' | 'case' | 'loop' | 'function' | 'group';
-  /** Whether what is in it may run for the guest. */
-  active: boolean;
-  /** This branch, or one before it, runs for certain. */
-  taken: boolean;
-  /** Whether a branch before this one runs cannot be told. */
-  unclear: boolean;
-  phase: Phase;
-  /** The condition that is being read. */
-  conditions?: { truths: Truth[]; by: 'and' | 'or' };
-  /** Of a `case`: what is compared, while a pattern is awaited. */
-  subject?: string | undefined;
-  awaitsPattern?: boolean;
-  /** Arguments of the script, which a function has others in place of. */
-  hidden?: readonly (readonly [string, string])[];
-}
-
 /**
  * Goes through a script as the shell would, without running anything: conditions on the name of the guest and on libvirt's
  * operation are decided, all other branches count. Gives each line with the commands that remain; a line without any is
  * part of the frame (conditions, variables), or for other guests.
  */
-export function walk(script: string, { variables, phase, sourced }: Walk): WalkedLine[] {
-  const frames: Frame[] = [];
-  const functions = new Set<string>();
-  let named: string | undefined;
-  /** What `[ … ] &&` in front lets through, up to the end of the list. */
-  let guard: Truth = { truth: true };
-  const found: WalkedLine[] = [];
-  /** The script has ended for this guest. */
-  let isOver = false;
-
-  const top = (): Frame | undefined => frames.at(-1);
-  const isActive = (): boolean => !isOver && frames.every(({ active }) => active) && guard.truth !== false;
-  const phaseNow = (): Phase => guard.phase ?? top()?.phase ?? phase;
-  const open = (kind: Frame['kind'], facts: Partial<Frame> = {}): void => {
-    frames.push({ kind, active: true, taken: false, unclear: false, phase: phaseNow(), ...facts });
-  };
-  const close = (): void => {
-    const frame = frames.pop();
-    for (const [name, value] of frame?.hidden ?? []) variables.set(name, value);
-    guard = { truth: true };
-  };
-  const decide = (frame: Frame, { truth, phase: asked }: Truth): void => {
-    frame.active = !frame.taken && truth !== false;
-    frame.taken ||= truth === true && !frame.unclear;
-    frame.unclear ||= truth === undefined;
-    frame.phase = asked ?? frames.at(-2)?.phase ?? phase;
-  };
-
-  /** One pipeline; returns its commands that may run for the guest. */
-  const pipeline = (parts: readonly (readonly Token[])[], then: string): readonly Command[] => {
-    const [first = []] = parts;
-    const words = first.flatMap((token) => (token.kind === 'word' ? [token] : []));
-    if (words.length === 0 && first.length === 0) return [];
-    const frame = top();
-    const test = testOf(first, variables);
-    if (frame?.conditions) {
-      frame.conditions.truths.push(test ?? UNKNOWN);
-      if (then === '||') frame.conditions.by = 'or';
-      return [];
-    }
-    if (test) {
-      if (then === '&&') guard = join([guard, test], 'and');
-      if (then === '||') guard = { truth: test.truth === undefined ? undefined : !test.truth };
-      return [];
-    }
-    if (!isActive()) return [];
-    const own = DECLARES.has(words[0]?.raw ?? '') ? words.slice(1) : words;
-    const assignments = own.flatMap((token) => assignment(token, variables) ?? []);
-    if (parts.length === 1 && assignments.length === own.length && own.length > 0) {
-      for (const each of assignments) set(variables, each);
-      return [];
-    }
-    const isCertain =
-      guard.truth === true && frames.every(({ kind, taken }) => taken && (kind === 'if' || kind === 'case'));
-    if (words[0]?.raw === 'exit' && isCertain) isOver = true;
-    // Variables for one command only, in front of it.
-    const bare = parts.map((tokens) => {
-      const at = tokens.findIndex((token) => token.kind !== 'word' || !/^[A-Za-z_]\w*=/.test(token.raw));
-      return at === -1 ? tokens : tokens.slice(at);
-    });
-    return commandsOf(bare, variables, phaseNow()).filter(({ name, args }) => {
-      if (name === 'source' || name === '.') {
-        const text = args[0] === undefined ? undefined : sourced(args[0]);
-        if (text !== undefined) assignmentsOf(text, variables);
-        return false;
-      }
-      return !functions.has(name);
-    });
-  };
-
-  for (const line of linesOf(script)) {
-    const commands: Command[] = [];
-    let parts: Token[][] = [[]];
-    const flush = (then = ''): void => {
-      commands.push(...pipeline(parts, then));
-      parts = [[]];
-      if (then !== '&&' && then !== '||') guard = { truth: true };
-    };
-    const tokens = [...line.tokens, { kind: 'operator', text: '\n' } as const];
-    for (let at = 0; at < tokens.length; at += 1) {
-      const token = tokens[at];
-      if (!token) continue;
-      const current = parts.at(-1);
-      const isFirst = parts.length === 1 && current?.length === 0;
-      if (token.kind === 'operator') {
-        const frame = top();
-        if (frame?.kind === 'case' && frame.awaitsPattern === true) {
-          if (token.text === ')') {
-            const patterns = parts
-              .flat()
-              .map((each) => (each.kind === 'word' ? expand(each.parts, variables)?.join(' ') : undefined));
-            const truths = patterns.map((pattern) =>
-              pattern === undefined || frame.subject === undefined
-                ? UNKNOWN
-                : compare(frame.subject, pattern),
-            );
-            frame.awaitsPattern = false;
-            decide(frame, join(truths, 'or'));
-            parts = [[]];
-          } else if (token.text === '|') parts.push([]);
-          continue;
-        }
-        if (token.text === '|' || token.text === '|&') parts.push([]);
-        else if (token.text === '(' && tokens[at + 1]?.kind === 'operator' && current?.length === 1) {
-          named = current[0]?.kind === 'word' ? current[0].raw : undefined;
-          if (named !== undefined) functions.add(named);
-          parts = [[]];
-          at += 1;
-        } else if (token.text === '{') {
-          open(
-            named === undefined ? 'group' : 'function',
-            named === undefined ? {} : { hidden: hide(variables) },
-          );
-          named = undefined;
-        } else if (token.text === '}') {
-          flush(';');
-          close();
-        } else if (token.text.startsWith(';;') || token.text === ';&') {
-          flush(';');
-          if (frame?.kind === 'case') frame.awaitsPattern = true;
-        } else if (token.text !== '(' && token.text !== ')') flush(token.text);
-        continue;
-      }
-      const word = token.kind === 'word' && isFirst ? token.raw : '';
-      const frame = top();
-      if (frame?.kind === 'case' && frame.awaitsPattern === true && word === 'esac') close();
-      else if (frame?.kind === 'case' && frame.awaitsPattern === true) current?.push(token);
-      else if (word === 'if') open('if', { conditions: { truths: [], by: 'and' } });
-      else if (word === 'elif' && frame) frame.conditions = { truths: [], by: 'and' };
-      else if (word === 'while' || word === 'until') open('loop', { conditions: { truths: [], by: 'and' } });
-      else if ((word === 'then' || word === 'do') && frame) {
-        const { conditions } = frame;
-        delete frame.conditions;
-        // A loop runs as often as only a run would tell.
-        if (conditions && frame.kind === 'if') decide(frame, join(conditions.truths, conditions.by));
-      } else if (word === 'else' && frame)
-        decide(frame, { truth: frame.unclear && !frame.taken ? undefined : !frame.taken });
-      else if (word === 'fi' || word === 'done' || word === 'esac') close();
-      else if (word === 'for') {
-        const end = tokens.findIndex((each, index) => index > at && each.kind === 'operator');
-        const [name, , ...values] = tokens.slice(at + 1, end);
-        const each = values.map((value) =>
-          value.kind === 'word' ? expand(value.parts, variables)?.join(' ') : undefined,
-        );
-        if (name?.kind === 'word') {
-          set(variables, { name: name.raw, value: each.includes(undefined) ? undefined : each.join(' ') });
-        }
-        open('loop');
-        at = end - 1;
-      } else if (word === 'case') {
-        const subject = tokens[at + 1];
-        open('case', {
-          subject: subject?.kind === 'word' ? expand(subject.parts, variables)?.join(' ') : undefined,
-          awaitsPattern: true,
-        });
-        at += 2;
-      } else if (word === 'function') {
-        const name = tokens[at + 1];
-        named = name?.kind === 'word' ? name.raw : undefined;
-        if (named !== undefined) functions.add(named);
-        at += 1;
-      } else if (word === '!') continue;
-      else current?.push(token);
-    }
-    if (commands.length > 0) found.push({ number: line.number, text: line.text, commands });
-  }
-  return found;
+export function walk(script: string, by: Walk): WalkedLine[] {
+  const walker = new Walker(by);
+  return linesOf(script).flatMap((line) => {
+    const commands = walker.line(line);
+    return commands.length > 0 ? [{ number: line.number, text: line.text, commands }] : [];
+  });
 }
 
 const DECLARES = new Set(['export', 'local', 'readonly', 'declare', 'typeset']);
+
+class Walker {
+  readonly #variables: Variables;
+  readonly #sourced: Walk['sourced'];
+  readonly #flow: Flow;
+  readonly #functions = new Set<string>();
+  /** A function whose body is about to begin. */
+  #named: string | undefined;
+  /** The line that is read, and where. */
+  #tokens: readonly Token[] = [];
+  #at = 0;
+  /** The pipeline that is read, a command each. */
+  #parts: Token[][] = [[]];
+  #commands: Command[] = [];
+
+  constructor({ variables, phase, sourced }: Walk) {
+    this.#variables = variables;
+    this.#sourced = sourced;
+    this.#flow = new Flow(variables, phase);
+  }
+
+  /** The commands of the next line that may run for the guest. */
+  line({ tokens }: Line): readonly Command[] {
+    this.#tokens = [...tokens, { kind: 'operator', text: '\n' }];
+    this.#parts = [[]];
+    this.#commands = [];
+    for (this.#at = 0; this.#at < this.#tokens.length; this.#at += 1) {
+      const token = this.#tokens[this.#at];
+      if (token?.kind === 'operator') {
+        if (this.#flow.openCase) this.#inPattern(token.text);
+        else this.#operator(token.text);
+      } else if (token && !this.#keyword(token)) this.#parts.at(-1)?.push(token);
+    }
+    return this.#commands;
+  }
+
+  #inPattern(operator: string): void {
+    const frame = this.#flow.openCase;
+    if (operator === '|') this.#parts.push([]);
+    if (operator !== ')' || !frame) return;
+    const truths = this.#parts.flat().map((token) => {
+      const pattern = this.#text(token);
+      return pattern === undefined || frame.subject === undefined ? UNKNOWN : compare(frame.subject, pattern);
+    });
+    frame.awaitsPattern = false;
+    this.#flow.decide(frame, join(truths, 'or'));
+    this.#parts = [[]];
+  }
+
+  #operator(text: string): void {
+    if (text === '|' || text === '|&') this.#parts.push([]);
+    else if (text === '(' && this.#beginsFunction()) this.#at += 1;
+    else if (text === '{') this.#openBody();
+    else if (text === '}') {
+      this.#endPipeline(';');
+      this.#flow.close();
+    } else if (text.startsWith(';;') || text === ';&') {
+      const { top } = this.#flow;
+      this.#endPipeline(';');
+      if (top?.kind === 'case') top.awaitsPattern = true;
+    } else if (text !== '(' && text !== ')') this.#endPipeline(text);
+  }
+
+  /** `name ()`: with one word in front of the parenthesis, and an operator behind it. */
+  #beginsFunction(): boolean {
+    const current = this.#parts.at(-1);
+    if (this.#tokens[this.#at + 1]?.kind !== 'operator' || current?.length !== 1) return false;
+    this.#name(current[0]);
+    this.#parts = [[]];
+    return true;
+  }
+
+  #name(token: Token | undefined): void {
+    this.#named = token?.kind === 'word' ? token.raw : undefined;
+    if (this.#named !== undefined) this.#functions.add(this.#named);
+  }
+
+  #openBody(): void {
+    if (this.#named === undefined) this.#flow.open('group');
+    else this.#flow.open('function', { hidden: hide(this.#variables) });
+    this.#named = undefined;
+  }
+
+  /** Whether a token is one of the shell's words, which it is at the beginning of a command only. */
+  #keyword(token: Token): boolean {
+    const isFirst = this.#parts.length === 1 && this.#parts[0]?.length === 0;
+    if (token.kind !== 'word' || !isFirst) return false;
+    const flow = this.#flow;
+    const { top } = flow;
+    if (flow.openCase) {
+      if (token.raw === 'esac') flow.close();
+      return token.raw === 'esac';
+    }
+    switch (token.raw) {
+      case 'if':
+        flow.open('if', { conditions: { truths: [], by: 'and' } });
+        return true;
+      case 'while':
+      case 'until':
+        flow.open('loop', { conditions: { truths: [], by: 'and' } });
+        return true;
+      case 'elif':
+        if (top) top.conditions = { truths: [], by: 'and' };
+        return top !== undefined;
+      case 'then':
+      case 'do':
+        this.#beginBranch();
+        return top !== undefined;
+      case 'else':
+        if (top) flow.decide(top, { truth: top.unclear && !top.taken ? undefined : !top.taken });
+        return top !== undefined;
+      case 'fi':
+      case 'done':
+      case 'esac':
+        flow.close();
+        return true;
+      case 'for':
+        this.#loop();
+        return true;
+      case 'case':
+        flow.open('case', { subject: this.#text(this.#tokens[this.#at + 1]), awaitsPattern: true });
+        this.#at += 2;
+        return true;
+      case 'function':
+        this.#at += 1;
+        this.#name(this.#tokens[this.#at]);
+        return true;
+      default:
+        return token.raw === '!';
+    }
+  }
+
+  #beginBranch(): void {
+    const { top } = this.#flow;
+    if (!top) return;
+    const { conditions } = top;
+    delete top.conditions;
+    // A loop runs as often as only a run would tell.
+    if (conditions && top.kind === 'if') this.#flow.decide(top, join(conditions.truths, conditions.by));
+  }
+
+  /** `for NAME in WORD…`: the variable is all of them at once. */
+  #loop(): void {
+    const end = this.#tokens.findIndex((each, index) => index > this.#at && each.kind === 'operator');
+    const [name, , ...values] = this.#tokens.slice(this.#at + 1, end);
+    const texts = values.map((value) => this.#text(value));
+    const value = texts.includes(undefined) ? undefined : texts.join(' ');
+    if (name?.kind === 'word') set(this.#variables, { name: name.raw, value });
+    this.#flow.open('loop');
+    this.#at = end - 1;
+  }
+
+  #endPipeline(then: string): void {
+    this.#commands.push(...this.#pipeline(then));
+    this.#parts = [[]];
+    if (then !== '&&' && then !== '||') this.#flow.endList();
+  }
+
+  /** The commands of the pipeline that was read which may run for the guest. */
+  #pipeline(then: string): readonly Command[] {
+    const [first = []] = this.#parts;
+    if (first.length === 0) return [];
+    const test = testOf(first, this.#variables);
+    const conditions = this.#flow.top?.conditions;
+    if (conditions) {
+      conditions.truths.push(test ?? UNKNOWN);
+      if (then === '||') conditions.by = 'or';
+      return [];
+    }
+    if (test) {
+      this.#flow.guard(test, then);
+      return [];
+    }
+    if (!this.#flow.isActive || this.#assigns(first)) return [];
+    if (first[0]?.kind === 'word' && first[0].raw === 'exit' && this.#flow.isCertain) this.#flow.end();
+    const bare = this.#parts.map(withoutAssignments);
+    return commandsOf(bare, this.#variables, this.#flow.phase).filter((command) => !this.#isOwn(command));
+  }
+
+  /** Sets variables, where a pipeline does nothing else. */
+  #assigns(first: readonly Token[]): boolean {
+    const words = first.flatMap((token) => (token.kind === 'word' ? [token] : []));
+    const own = DECLARES.has(words[0]?.raw ?? '') ? words.slice(1) : words;
+    const assignments = own.flatMap((token) => assignment(token, this.#variables) ?? []);
+    if (this.#parts.length > 1 || own.length === 0 || assignments.length < own.length) return false;
+    for (const each of assignments) set(this.#variables, each);
+    return true;
+  }
+
+  /** A function of the script, whose body is walked where it stands; or a file of variables, which are read. */
+  #isOwn({ name, args }: Command): boolean {
+    if (name !== 'source' && name !== '.') return this.#functions.has(name);
+    const text = args[0] === undefined ? undefined : this.#sourced(args[0]);
+    if (text !== undefined) assignmentsOf(text, this.#variables);
+    return true;
+  }
+
+  #text(token: Token | undefined): string | undefined {
+    return token?.kind === 'word' ? expand(token.parts, this.#variables)?.join(' ') : undefined;
+  }
+}
+
+/** A command without variables in front of it that are for it alone. */
+function withoutAssignments(tokens: readonly Token[]): readonly Token[] {
+  const at = tokens.findIndex((token) => token.kind !== 'word' || !/^[A-Za-z_]\w*=/.test(token.raw));
+  return at === -1 ? tokens : tokens.slice(at);
+}
 
 /** What a pipeline tests; undefined for one that does something. Both ends of `[[ … && … ]]` are tests. */
 function testOf(tokens: readonly Token[], variables: Variables): Truth | undefined {
