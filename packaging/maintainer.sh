@@ -30,23 +30,26 @@ drop_in=$hooks/qemu.d/50-vfio-hook
 # Debian's: others have programs of that name that replace what is there.
 has_alternatives() { command -v update-alternatives >/dev/null && dpkg-query --show vfio-hook >/dev/null 2>&1; }
 
-# link_hook: never over something that is not ours
+# link_hook: never over something that is not ours; where that is libvirt's hook, vfio-hook comes after it
 link_hook() {
   mkdir -p "$hooks"
-  if exists "$link" && ! is_ours "$link"; then
-    if [ -n "$(our_drop_in)" ]; then return; fi
-    mkdir -p "$hooks/qemu.d"
-    ln -s "$program" "$drop_in"
-    say "$link is another hook and stays; vfio-hook is $drop_in, which libvirt runs after it"
+  if ! exists "$link" || is_ours "$link" || [ "$(readlink "$link")" = "/etc/alternatives/$alternative" ]; then
+    if has_alternatives; then
+      update-alternatives --quiet --install "$link" "$alternative" "$program" 50
+    elif [ "$(command_behind "$link")" != "$program" ]; then
+      ln -sfn "$program" "$link"
+    fi
+  fi
+  # Of several alternatives the owner, or the highest number, may have chosen another one.
+  if [ "$(command_behind "$link")" = "$program" ]; then
+    # From when there was another hook: it would run twice.
+    if [ "$(command_behind "$drop_in")" = "$program" ]; then rm -f "$drop_in"; fi
     return
   fi
-  if has_alternatives; then
-    update-alternatives --quiet --install "$link" "$alternative" "$program" 50
-  elif [ "$(command_behind "$link")" != "$program" ]; then
-    ln -sfn "$program" "$link"
-  fi
-  # The hook that was there is gone: it would run twice.
-  if [ "$(command_behind "$drop_in")" = "$program" ]; then rm -f "$drop_in"; fi
+  if [ -n "$(our_drop_in)" ]; then return; fi
+  mkdir -p "$hooks/qemu.d"
+  ln -s "$program" "$drop_in"
+  say "$link is another hook and stays; vfio-hook is $drop_in, which libvirt runs after it"
 }
 
 unlink_hook() {

@@ -6,6 +6,7 @@ import {
   readdirSync,
   readFileSync,
   readlinkSync,
+  realpathSync,
   rmSync,
   writeFileSync,
 } from 'node:fs';
@@ -127,6 +128,30 @@ export const packageCases: readonly LabCase[] = [
 
       assert.equal((await aptGet('purge', 'vfio-hook')).status, 0);
       assert.equal(readFileSync(hook, 'utf8'), foreign);
+      assert.deepEqual(await traces(), []);
+    },
+  },
+  {
+    name: 'a hook that another package offers stays the chosen one, and vfio-hook comes after it until it is chosen itself',
+    limit: 300,
+    async run(context) {
+      const other = '/usr/sbin/other-hook';
+      const alternatives = async (...args: readonly string[]): Promise<string> =>
+        must('update-alternatives', ['--quiet', ...args], { env });
+      mkdirSync(hooks, { recursive: true });
+      writeFileSync(other, '#!/bin/sh\n', { mode: 0o755 });
+      await alternatives('--install', hook, 'libvirt-hook-qemu', other, '90');
+      context.afterwards(async () => {
+        await execute('update-alternatives', ['--quiet', '--remove', 'libvirt-hook-qemu', other], { env });
+        rmSync(other);
+      });
+      await installPackage(context, 'new');
+      assert.deepEqual([realpathSync(hook), realpathSync(dropIn)], [other, '/usr/sbin/vfio-hook']);
+      await alternatives('--set', 'libvirt-hook-qemu', '/usr/sbin/vfio-hook');
+      await must('/usr/lib/vfio-hook/maintainer.sh', ['configure']);
+      assert.deepEqual([realpathSync(hook), existsSync(dropIn)], ['/usr/sbin/vfio-hook', false]);
+      assert.equal((await aptGet('purge', 'vfio-hook')).status, 0);
+      assert.equal(realpathSync(hook), other);
       assert.deepEqual(await traces(), []);
     },
   },
