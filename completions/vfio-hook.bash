@@ -69,7 +69,7 @@ _vfio_hook_words() {
     mdev) printf '%s\n' --host --json --help; : ;;
     vgpu) printf '%s\n' --host --json --help; : ;;
     plan) printf '%s\n' --host --config --json --help; _vfio_hook_guests; compgen -f -- "$current" ;;
-    status) printf '%s\n' --json --help; : ;;
+    status) printf '%s\n' --watch --json --help; : ;;
     log) printf '%s\n' --lines --follow --json --help; _vfio_hook_guests; compgen -f -- "$current" ;;
     recover) printf '%s\n' --dry-run --verbose --json --help; : ;;
     detach|bind) printf '%s\n' --device-id --vendor --all --vf --vgpu --mdev --parent --driver --bar --allow --dry-run --verbose --json --help; _vfio_hook_addresses ;;

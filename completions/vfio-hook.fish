@@ -45,6 +45,7 @@ complete -c vfio-hook -n '__fish_seen_subcommand_from plan' -l config -r -F -d '
 complete -c vfio-hook -n '__fish_seen_subcommand_from plan' -l json -d 'print JSON instead of text'
 complete -c vfio-hook -f -n __fish_use_subcommand -a status -d 'show which guest holds which devices, and what is not back yet'
 complete -c vfio-hook -n '__fish_seen_subcommand_from status' -f
+complete -c vfio-hook -n '__fish_seen_subcommand_from status' -s w -l watch -d 'show it again each time that it changes, until ^C; with --json one object a line'
 complete -c vfio-hook -n '__fish_seen_subcommand_from status' -l json -d 'print JSON instead of text'
 complete -c vfio-hook -f -n __fish_use_subcommand -a log -d 'show what the hook did lately'
 complete -c vfio-hook -n '__fish_seen_subcommand_from log' -a '(__vfio_hook_guests)'

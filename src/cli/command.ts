@@ -36,6 +36,8 @@ export interface Terminal extends Manner {
   readonly print: (text: string, isFitted?: boolean) => void;
   /** Writes what programs read, or what becomes a file, to stdout: as it is but for characters that drive terminals. */
   readonly data: (text: string) => void;
+  /** Writes text for people in the place of what was written before: a terminal is cleared, elsewhere an empty line parts it from that. */
+  readonly redraw: (text: string, isFirst: boolean) => void;
   /** Writes JSON to stdout. */
   readonly json: (value: unknown) => void;
   /** Whether whoever read stdout has gone. */

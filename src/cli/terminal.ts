@@ -43,6 +43,9 @@ export function openTerminal(parts: Parts): Terminal {
     data: (text) => {
       printAll(`${safeText(text, { colour: false })}\n`);
     },
+    redraw: (text, isFirst) => {
+      printAll(`${process.stdout.isTTY ? CLEAR : isFirst ? '' : '\n'}${forPeople(text, out)}\n`);
+    },
     json: (value) => {
       printAll(`${jsonText(value, unicode)}\n`);
     },
@@ -77,6 +80,9 @@ export function openTerminal(parts: Parts): Terminal {
     },
   };
 }
+
+/** Cursor to the corner, and everything behind it away (ECMA-48: CUP, ED). */
+const CLEAR = '\x1b[H\x1b[2J';
 
 /** The directory of a simulated machine. */
 function machineOf({ options }: Call): string | undefined {

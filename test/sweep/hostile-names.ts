@@ -218,6 +218,7 @@ async function shows(s: Scenario, command: Command, call: Call): Promise<void> {
   const terminal: Terminal = {
     ...manner,
     print: (text) => printed.push(forPeople(text, manner)),
+    redraw: (text) => printed.push(forPeople(text, manner)),
     data: (text) => printed.push(safeText(text, manner)),
     json: (value) => printed.push(jsonText(value)),
     gone: () => false,
