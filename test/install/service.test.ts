@@ -153,11 +153,33 @@ describe(AWAKE_UNIT, () => {
     assert.doesNotMatch(text, /^\[Install\]/m);
   });
 
-  it('blocks sleep alone, in our name', () => {
-    assert.match(
-      text,
-      /^ExecStart=systemd-inhibit --what=sleep --mode=block --who=vfio-hook --why="[^"]+" sh -c '/m,
+  it('blocks sleep alone, in our name, and says that it has started when it does', () => {
+    const [, outer = '', inner = ''] = /^ExecStart=sh -c '([^']*)' sh '([^']*)'$/m.exec(text) ?? [];
+    const directory = temporaryDirectory();
+    const stub = (name: string, script: string): void => {
+      writeFileSync(join(directory, name), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+    };
+    // As the real one: it passes everything on but that variable (seen with systemd 257).
+    stub(
+      'systemd-inhibit',
+      'while [ "$1" != sh ]; do echo "$1"; shift; done; unset NOTIFY_SOCKET; exec "$@"',
     );
+    stub('systemd-notify', 'echo "$1 to $NOTIFY_SOCKET"');
+    stub('sleep', 'echo "sleeps $1"');
+    const asSystemdReads = (script: string): string => script.replaceAll('$$', '$');
+    const { stdout, stderr } = spawnSync('sh', ['-c', asSystemdReads(outer), 'sh', asSystemdReads(inner)], {
+      encoding: 'utf8',
+      env: { PATH: `${directory}:/usr/bin:/bin`, NOTIFY_SOCKET: '/run/it' },
+    });
+    assert.equal(stderr, '');
+    assert.deepEqual(stdout.trimEnd().split('\n'), [
+      '--what=sleep',
+      '--mode=block',
+      '--who=vfio-hook',
+      '--why=a guest has devices of this host',
+      '--ready to /run/it',
+      'sleeps infinity',
+    ]);
   });
 
   it('has little but the bus', function () {
