@@ -51,7 +51,7 @@ export async function casesOf(order: Order): Promise<readonly LabCase[]> {
         ]),
       ];
     case 'contract':
-      return contractCases('normal');
+      return inTurn(order, await contractCases('normal'));
     case 'contract-no-iommu':
       return contractCases('no-iommu');
     case 'contract-two-bars':
