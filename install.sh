@@ -22,6 +22,10 @@ fi
 # shellcheck source=dist/system.sh
 . "$system"
 
+# An earlier hook is renamed within its directory: `dirname "$0"`, links and siblings stay what they were for it.
+kept=$hooks/qemu.kept-by-vfio-hook
+# Outside of hooks/: says that the kept hook is ours to put back, and in a second line whose its scripts are.
+marker=/var/lib/vfio-hook/kept-hook
 # What libvirt (6.5 and later) runs after hooks/qemu; it calls the hook that was kept.
 wrapper=$hooks/qemu.d/00-kept-by-vfio-hook
 ours='its scripts are run by vfio-hook'
@@ -574,9 +578,11 @@ stage_all() {
 # check_source: everything that is installed is there
 check_source() {
   for file in dist/vfio-hook dist/hook.cjs dist/only-root.sh dist/system.sh dist/maintainer.sh schema/vfio-hook.schema.json \
-    "systemd/$unit" systemd/vfio-hook-latency@.service systemd/vfio-hook-awake.service man/vfio-hook.8 \
-    completions/vfio-hook.bash logrotate/vfio-hook; do
+    man/vfio-hook.8 completions/vfio-hook.bash logrotate/vfio-hook; do
     [ -f "$source/$file" ] || fail "there is no $source/$file" 'npm ci && npm run build'
+  done
+  for file in "$unit" $guest_units; do
+    [ -f "$source/systemd/$file" ] || fail "there is no $source/systemd/$file" 'npm ci && npm run build'
   done
   # The hook says in its first line which directory of parts is its own.
   parts=$(sed -n '1s|^// parts: \([0-9A-Za-z.+-]*\)$|\1|p' "$source/dist/hook.cjs")
@@ -667,6 +673,7 @@ END
 
 # ask_for_claims: the new version reads the claims that are there, before anything is replaced
 ask_for_claims() {
+  warn_unseen
   set -- "$DESTDIR$run_directory"/claims/*
   if ! exists "$1"; then return; fi
   unreadable=$(env -i "PATH=$PATH" LC_ALL=C "$node" "$source/dist/hook.cjs" --unreadable-claims "$DESTDIR$run_directory" 2>&1) && return

@@ -12,12 +12,8 @@ node_places='@NODE_PLACES@'
 # Paths on the installed system; DESTDIR goes before each of them when it is touched.
 hooks=@LIBVIRT@/hooks
 link=$hooks/qemu
-# An earlier hook is renamed within its directory: `dirname "$0"`, links and siblings stay what they were for it.
-kept=$hooks/qemu.kept-by-vfio-hook
 # Runs `vfio-hook recover` before each start of libvirt's daemon.
 unit=vfio-hook-recover.service
-# Outside of hooks/: says that the kept hook is ours to put back, and in a second line whose its scripts are.
-marker=/var/lib/vfio-hook/kept-hook
 run_directory=/run/vfio-hook
 newline='
 '
@@ -80,11 +76,16 @@ our_drop_in() {
 
 # ---- who holds devices, and who is at work ----
 
-# check_claims: whoever holds devices would never give them back without the program
-check_claims() {
+# warn_unseen: the directory of claims is for root
+warn_unseen() {
   if [ -d "$DESTDIR$run_directory" ] && [ ! -x "$DESTDIR$run_directory" ]; then
     warn "cannot see whether devices are held: $DESTDIR$run_directory is for root only"
   fi
+}
+
+# check_claims: whoever holds devices would never give them back without the program
+check_claims() {
+  warn_unseen
   guests=0 by_hand=0 programs=0
   for claim in "$DESTDIR$run_directory"/claims/*; do
     case ${claim##*/} in

@@ -1,7 +1,7 @@
 /*
  * What a distribution may need to be otherwise: NixOS, Guix, and others that put files elsewhere change this file, before
- * they build (docs/packaging.md). The build writes the same values into the launcher and, for install.sh, into
- * dist/distribution.sh. All are absolute paths without blanks and without characters that sh or a regular expression reads.
+ * they build (docs/packaging.md). The build writes the same values into every file of sh in
+ * dist/ that needs them. All are absolute paths without blanks and without characters that sh or a regular expression reads.
  */
 
 /** Where install.sh puts the program unless it is told otherwise: PREFIX/sbin, PREFIX/lib/vfio-hook, PREFIX/share. */

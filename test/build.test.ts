@@ -4,6 +4,7 @@ import { mkdirSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSy
 import { builtinModules } from 'node:module';
 import { join } from 'node:path';
 import { Script } from 'node:vm';
+import { LIBVIRT, NODE_PLACES, PROGRAM_DIRECTORIES } from '../src/distribution.ts';
 import { choose, install, repository, staleness, temporaryDirectory } from './hook/compiled.ts';
 import { call, exampleGuest, stage } from './hook/stage.ts';
 import { shells } from './hooks/launched.ts';
@@ -78,6 +79,18 @@ describe('the build', () => {
     };
     assert.ok(partsDirectory(built).startsWith(`${version}-`));
     assert.ok(contents(built)['hook.cjs']?.startsWith(`// parts: ${partsDirectory(built)}\n`));
+  });
+
+  it('has what distributions change in its files of sh, and nothing that waits to be filled in', () => {
+    const files = contents(built);
+    const [launcher = '', system = ''] = [files['vfio-hook'], files['system.sh']];
+    const [programs, nodes] = [PROGRAM_DIRECTORIES.join(':'), NODE_PLACES.join(' ')];
+    assert.ok(launcher.includes(`\nPATH=${programs}\n`));
+    assert.ok(launcher.includes(`for node in "$chosen_node" ${nodes}; do`));
+    assert.ok(launcher.includes(`[ "$0" = ${LIBVIRT}/hooks/qemu ]`));
+    assert.ok(system.includes(`\nnode_places='${nodes}'\n`) && system.includes(`\nhooks=${LIBVIRT}/hooks\n`));
+    for (const [name, text] of Object.entries(files))
+      if (name === 'vfio-hook' || name.endsWith('.sh')) assert.doesNotMatch(text, /@[A-Z_]+@/, name);
   });
 
   it('every file of JavaScript is that', () => {

@@ -29,9 +29,14 @@ export async function watchStatus(call: Call, terminal: Terminal): Promise<numbe
   try {
     await new Promise<void>((resolve, reject) => {
       let looks = Promise.resolve();
+      let isDue = false;
       const look = (): void => {
+        // One claim that is written is several changes of its directory.
+        if (isDue) return;
+        isDue = true;
         looks = looks
           .then(async () => {
+            isDue = false;
             show(await statusReport(engine));
             if (terminal.gone()) resolve();
           })

@@ -2,7 +2,7 @@ import { structuredPatch } from 'diff';
 import { editConfig, type ConfigEdit } from '../../config/edit.ts';
 import { guestFilePath } from '../../config/guest-file.ts';
 import { ownConfigText, type ConfigText } from '../../engine/config-file.ts';
-import { inspectConfigText } from '../../engine/inspect-config.ts';
+import { inspectConfigText, type InspectOptions, type Remark } from '../../engine/inspect-config.ts';
 import { rewriteGuestConfig } from '../../engine/write-config.ts';
 import { VfioHookError } from '../../errors.ts';
 import { advice, hintText } from '../../hint.ts';
@@ -79,13 +79,20 @@ function change(call: Call, terminal: Terminal, way: 'set' | 'unset'): number {
   refuseJson(path);
   const options = inspection(call, terminal);
   const before = file?.text ?? '';
-  if (file) refuseBroken(file, 'is not valid as it is', terminal, options);
+  if (file) refuseBroken(file, 'is not valid as it is', options);
   const after = editConfig(before, edits);
   if (after === before) {
     terminal.print(`nothing to change in ${shownPath(path)}`);
     return 0;
   }
-  refuseBroken({ path, text: after }, 'would not be valid with that', terminal, options);
+  for (const { text, hints } of refuseBroken(
+    { path, text: after },
+    'would not be valid with that',
+    options,
+  )) {
+    terminal.say(`vfio-hook: warning: ${text}`);
+    for (const hint of hints) terminal.say(`vfio-hook: hint: ${hintText(hint)}`);
+  }
   terminal.print(difference(path, before, after), true);
   if (call.options.has('dry-run')) return 0;
   rewriteGuestConfig({ configDir, trustedUid, guest, ...(file && { path: file.path }) }, after);
@@ -116,20 +123,11 @@ function refuseJson(path: string): void {
   );
 }
 
-/** A file that no start would take is no ground to build on, and nothing is made into one. */
-function refuseBroken(
-  file: ConfigText,
-  what: string,
-  terminal: Terminal,
-  options: ReturnType<typeof inspection>,
-): void {
+/** A file that no start would take is no ground to build on, and nothing is made into one. Returns what there is to warn of. */
+function refuseBroken(file: ConfigText, what: string, options: InspectOptions): readonly Remark[] {
   const { remarks } = inspectConfigText(file.text, file.path, options);
   const problems = remarks.filter(({ severity }) => severity === 'problem');
-  for (const remark of remarks.filter(({ severity }) => severity === 'warning')) {
-    terminal.say(`vfio-hook: warning: ${remark.text}`);
-    for (const hint of remark.hints) terminal.say(`vfio-hook: hint: ${hintText(hint)}`);
-  }
-  if (problems.length === 0) return;
+  if (problems.length === 0) return remarks;
   throw new VfioHookError(
     'VH_CONFIG',
     `${shownPath(file.path)} ${what}: ${problems.map(({ line, text }) => `${line === undefined ? '' : `line ${line}: `}${text}`).join('; ')}`,
